@@ -121,32 +121,37 @@ class PostgresInbox(TransactionalInbox):
         self._calls: dict[asyncio.AbstractEventLoop, Calls] = {}
         self._process = 0  # the one that has connections
 
-        texts = sql.statements(schema, lease=_bounded(lease), keep=_bounded(keep))
-        self._put = calling.Statement(texts.put, texts.put_again, identity=1)
+        write = sql.writer(schema, lease=_bounded(lease), keep=_bounded(keep))
+        self._found_version = write(sql.FOUND_VERSION)
+        self._put = calling.Statement(write(sql.PUT), write(sql.PUT + sql.PUT_BEFORE), identity=1)
         self._take = calling.TakeStatement(
-            texts.take,
-            texts.take_free,
+            write(sql.TAKE),
+            write(sql.TAKE_FREE),
             lease=self._lease,
             holder=_holder,
             give_back=self._give_back_soon,
         )
-        self._lowest = calling.AloneStatement(texts.lowest)
-        self._give_back = calling.AloneStatement(texts.give_back)
-        self._renew = calling.Statement(texts.renew)
-        self._complete = calling.Statement(texts.complete, texts.complete_again, identity=2)
-        self._end = calling.Statement(texts.end, texts.end_again, identity=2)
-        self._recall = calling.Statement(texts.recall)
-        self._remember = calling.Statement(texts.remember, identity=2)
-        self._texts = texts
-        self._inbox = calling.AloneStatement(texts.inbox)
-        self._claim = calling.Statement(texts.claim, identity=1)
-        self._unclaim = calling.Statement(texts.unclaim)
-        self._counts = calling.AloneStatement(texts.counts)
-        self._unfinished = calling.AloneStatement(texts.unfinished)
-        self._chosen = calling.AloneStatement(texts.chosen)
-        self._retry = calling.AloneStatement(texts.retry, may_repeat=False)
-        self._drop = calling.AloneStatement(texts.drop, may_repeat=False)
-        self._forget = calling.AloneStatement(texts.forget)
+        self._lowest = calling.AloneStatement(write(sql.LOWEST))
+        self._give_back = calling.AloneStatement(write(sql.GIVE_BACK))
+        self._renew = calling.Statement(write(sql.RENEW))
+        self._complete = calling.Statement(
+            write(sql.COMPLETE), write(sql.COMPLETE + sql.COMPLETED_BEFORE), identity=2
+        )
+        self._end = calling.Statement(write(sql.END), write(sql.END + sql.ENDED_BEFORE), identity=2)
+        self._recall = calling.Statement(write(sql.RECALL))
+        self._remember = calling.Statement(write(sql.REMEMBER), identity=2)
+        self._is_unfinished = write(sql.IS_UNFINISHED)
+        self._remember_within = write(sql.REMEMBER_WITHIN)
+        self._replace_within = write(sql.REPLACE_WITHIN)
+        self._inbox = calling.AloneStatement(write(sql.INBOX))
+        self._claim = calling.Statement(write(sql.CLAIM), identity=1)
+        self._unclaim = calling.Statement(write(sql.UNCLAIM))
+        self._counts = calling.AloneStatement(write(sql.COUNTS))
+        self._unfinished = calling.AloneStatement(write(sql.UNFINISHED))
+        self._chosen = calling.AloneStatement(write(sql.CHOSEN))
+        self._retry = calling.AloneStatement(write(sql.RETRY), may_repeat=False)
+        self._drop = calling.AloneStatement(write(sql.DROP), may_repeat=False)
+        self._forget = calling.AloneStatement(write(sql.FORGET))
 
     async def put(
         self, key: str, body: bytes, *, line: str | None = None, after: float = 0.0
@@ -206,7 +211,7 @@ class PostgresInbox(TransactionalInbox):
         with self._explained():
             await self._check(within, transaction, entry)
             values = [entry.key, _indexed(name), value]
-            return bool(await within.execute(self._texts.remember_within, values))
+            return bool(await within.execute(self._remember_within, values))
 
     async def replace_within(
         self, transaction: object, entry: InboxEntry, name: str, value: bytes
@@ -217,12 +222,12 @@ class PostgresInbox(TransactionalInbox):
             raise RuntimeError(COMMITTED)
         within = await transaction_of(transaction)
         values = [entry.key, _indexed(name), value]
-        if not await within.execute(self._texts.replace_within, values):
+        if not await within.execute(self._replace_within, values):
             raise RuntimeError(ROLLED_BACK)
 
     async def _check(self, within: Transaction, given: object, entry: InboxEntry) -> None:
         """Check that a record that is written there would be one of the entry's."""
-        ((inbox, is_unfinished),) = await within.execute(self._texts.is_unfinished, [entry.key])
+        ((inbox, is_unfinished),) = await within.execute(self._is_unfinished, [entry.key])
         if not await within.is_open():
             raise without_transaction(given)
         if inbox != self._known_inbox:
@@ -379,7 +384,7 @@ class PostgresInbox(TransactionalInbox):
         connections = self._connecting.Connections(
             self._returned_conninfo,
             schema=self._schema,
-            version=self._texts.version,
+            version=self._found_version,
             timeout=self._timeout,
             calm=self._lease / 3 + 1,
             makes_tables=self._makes_tables,

@@ -5,8 +5,7 @@ by their numbers, from 1.
 """
 
 import re
-
-from attrs import frozen
+from collections.abc import Callable
 
 from webex_webhooks_async.notifications.listing import BEGINNING
 
@@ -140,120 +139,27 @@ WHERE n.nspname = $1 AND c.relname = ANY($2::text[])
 """The tables that are there, and whether we may use them."""
 
 
-@frozen
-class Statements:
-    """The statements on the tables of a schema.
-
-    Attributes:
-        version: The version of the tables, and how many additions they have.
-        put: Stores; takes keys, bodies, lines, seconds until they are due, and tokens.
-        put_again: The same, for calls that may have been executed; so for the others.
-        take: Takes tokens, holders, and the `lowest` time; finds what is free, or whose lease has
-            expired.
-        lowest: Before this time, in seconds since 1970, nothing is due.
-        take_free: The same without expired leases.
-        give_back: Gives back what has one of the tokens, in one array.
-        renew: Takes keys and tokens.
-        complete: The same.
-        complete_again: The same.
-        end: Ends leases; takes keys, tokens, seconds until they are due, failures and releases to
-            add, and errors.
-        end_again: The same.
-        recall: Takes keys and names; its second column is the value.
-        remember: Takes keys, names and values.
-        inbox: What tells the tables from those in another database; takes nothing.
-        is_unfinished: The same, if a notification isn't completed; takes its key.
-        remember_within: Takes a key, a name and a value; returns the name if it is new.
-        replace_within: The same; returns the name.
-        claim: Takes names, tokens, inboxes and seconds.
-        unclaim: Takes names and inboxes.
-        counts: Takes nothing but numbers of calls.
-        unfinished: Those after a number; takes it, and how many.
-        chosen: Takes keys and numbers; finds what `retry` and `drop` may be about.
-        retry: Takes numbers of failed ones; returns those that were changed.
-        drop: Takes numbers of failed ones, and of unreadable ones; returns what was removed.
-        forget: Takes how many keys and claims whose time has passed are removed.
-    """
-
-    version: str
-    put: str
-    put_again: str
-    take: str
-    lowest: str
-    take_free: str
-    give_back: str
-    renew: str
-    complete: str
-    complete_again: str
-    end: str
-    end_again: str
-    recall: str
-    remember: str
-    inbox: str
-    is_unfinished: str
-    remember_within: str
-    replace_within: str
-    claim: str
-    unclaim: str
-    counts: str
-    unfinished: str
-    chosen: str
-    retry: str
-    drop: str
-    forget: str
-
-
-def statements(schema: str, *, lease: float, keep: float) -> Statements:
-    """Return the statements for the tables of a schema."""
+def writer(schema: str, *, lease: float, keep: float) -> Callable[[str], str]:
+    """Return what makes one of the statements below one on the tables of a schema."""
     name = quoted(schema)
-    given = {
-        "known": f"{name}.known",
-        "notifications": f"{name}.notifications",
-        "records": f"{name}.records",
-        "claims": f"{name}.claims",
-        "version": f"{name}.version",
-        "lease": f"make_interval(secs => {lease!r})",
-        "keep": f"make_interval(secs => {keep!r})",
-    }
+    given = {each: f"{name}.{each}" for each in TABLES}
+    given["lease"] = f"make_interval(secs => {lease!r})"
+    given["keep"] = f"make_interval(secs => {keep!r})"
     places = re.compile(f"<({'|'.join(given)})>")
 
-    def made(sql: str) -> str:
+    def write(statement: str) -> str:
         # At once: what a name has in it is no place.
-        return places.sub(lambda place: given[place[1]], sql).strip()
+        return places.sub(lambda place: given[place[1]], statement).strip()
 
-    return Statements(
-        version=made("SELECT number, additions FROM <version>"),
-        put=made(_PUT),
-        put_again=made(_PUT + _PUT_BEFORE),
-        take=made(_TAKE.replace("<taken>", "TRUE")),
-        lowest=made(_LOWEST),
-        take_free=made(_TAKE.replace("<taken>", "FALSE")),
-        give_back=made(_GIVE_BACK),
-        renew=made(_RENEW),
-        complete=made(_COMPLETE),
-        complete_again=made(_COMPLETE + _COMPLETED_BEFORE),
-        end=made(_END),
-        end_again=made(_END + _ENDED_BEFORE),
-        recall=made(_RECALL),
-        remember=made(_REMEMBER),
-        inbox=made("SELECT inbox::text FROM <version>"),
-        is_unfinished=made(f"SELECT inbox::text, {_IS_UNFINISHED} FROM <version>"),
-        remember_within=made(_REMEMBER_WITHIN),
-        replace_within=made(_REPLACE_WITHIN),
-        claim=made(_CLAIM),
-        unclaim=made(_UNCLAIM),
-        counts=made(_COUNTS),
-        unfinished=made(_UNFINISHED),
-        chosen=made(_CHOSEN),
-        retry=made(_RETRY),
-        drop=made(_DROP),
-        forget=made(_FORGET),
-    )
+    return write
 
+
+FOUND_VERSION = "SELECT number, additions FROM <version>"
+"""The version of the tables, and how many additions they have."""
 
 # The uniqueness of a known key alone decides. Sorted, so that two that wait for each other's keys
 # can't be. The number says in which order they were stored.
-_PUT = """
+PUT = """
 WITH asked AS (
     SELECT * FROM unnest($1::text[], $2::bytea[], $3::text[], $4::float8[], $5::uuid[])
         WITH ORDINALITY AS a (key, body, line, after, token, number)
@@ -269,8 +175,9 @@ WITH asked AS (
 )
 SELECT number FROM asked JOIN new USING (key)
 """
+"""Stores; takes keys, bodies, lines, seconds until they are due, and tokens."""
 # When it is asked again, because the response was lost.
-_PUT_BEFORE = "UNION ALL SELECT number FROM asked JOIN <known> USING (key, token)"
+PUT_BEFORE = "UNION ALL SELECT number FROM asked JOIN <known> USING (key, token)"
 
 # Of a line, the one that has a token goes on, else the first that is due. Two that look at the same
 # moment may not see each other's: the unique index then refuses one.
@@ -295,33 +202,41 @@ UPDATE <notifications> n SET
 FROM chosen c WHERE n.key = c.key
 RETURNING c.number, n.key, body, line, failures, expiries, releases, error
 """
+TAKE = _TAKE.replace("<taken>", "TRUE")
+"""Takes tokens, holders, and the lowest time; finds what is free, or whose lease has expired."""
+
+TAKE_FREE = _TAKE.replace("<taken>", "FALSE")
+"""The same without expired leases."""
 
 # Beside an old transaction, the index keeps entries of what was completed since, and a take would
 # look at all of them. What is written gets a time that isn't past, so nothing comes before what is
 # there now, but for a statement that has waited for longer than these seconds: that is found when
 # this is asked again.
-_LOWEST = f"""
+LOWEST = f"""
 SELECT extract(epoch FROM
     least(min(due), statement_timestamp() - make_interval(secs => {SLACK}))
 )::float8 - 0.001 FROM <notifications> WHERE due IS NOT NULL
 """
+"""Before this time, in seconds since 1970, nothing is due."""
 
-_GIVE_BACK = """
+GIVE_BACK = """
 UPDATE <notifications> SET token = NULL, holder = NULL, due = statement_timestamp()
 WHERE token = ANY($1::uuid[])
 """
+"""Gives back what has one of the tokens, in one array."""
 
 _ASKED = """
 WITH asked AS (
     SELECT * FROM unnest($1::text[], $2::uuid[]) WITH ORDINALITY AS a (key, token, number)
 )"""
 
-_RENEW = f"""{_ASKED}
+RENEW = f"""{_ASKED}
 UPDATE <notifications> n SET due = statement_timestamp() + <lease>
 FROM asked a WHERE n.key = a.key AND n.token = a.token RETURNING a.number
 """
+"""Takes keys and tokens."""
 
-_COMPLETE = f"""{_ASKED}, gone AS (
+COMPLETE = f"""{_ASKED}, gone AS (
     DELETE FROM <notifications> n USING asked a WHERE n.key = a.key AND n.token = a.token
     RETURNING a.number, a.key, a.token
 ), kept AS (
@@ -330,9 +245,10 @@ _COMPLETE = f"""{_ASKED}, gone AS (
 )
 SELECT number FROM gone
 """
-_COMPLETED_BEFORE = f"{_PUT_BEFORE} WHERE forget IS NOT NULL"
+"""The same."""
+COMPLETED_BEFORE = f"{PUT_BEFORE} WHERE forget IS NOT NULL"
 
-_END = """
+END = """
 WITH asked AS (
     SELECT * FROM unnest($1::text[], $2::uuid[], $3::float8[], $4::int[], $5::int[], $6::text[])
         WITH ORDINALITY AS a (key, token, pause, failures, releases, error, number)
@@ -346,36 +262,48 @@ WITH asked AS (
 )
 SELECT number FROM ended
 """
-_ENDED_BEFORE = """
+"""Ends leases; takes keys, tokens, seconds until they are due, failures and releases to add, and
+errors."""
+ENDED_BEFORE = """
 UNION ALL SELECT a.number FROM asked a JOIN <notifications> n USING (key) WHERE n.ended = a.token
 """
 
-_RECALL = """
+RECALL = """
 WITH asked AS (
     SELECT * FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS a (key, name, number)
 )
 SELECT number, value FROM asked JOIN <records> USING (key, name)
 """
+"""Takes keys and names; its second column is the value."""
 
-_REMEMBER = """
+REMEMBER = """
 INSERT INTO <records> (key, name, value)
 SELECT key, name, value FROM unnest($1::text[], $2::text[], $3::bytea[]) AS a (key, name, value)
 JOIN <notifications> USING (key)
 ON CONFLICT (key, name) DO UPDATE SET value = excluded.value
 """
+"""Takes keys, names and values."""
 
-_IS_UNFINISHED = "EXISTS (SELECT FROM <notifications> WHERE key = $1)"
+INBOX = "SELECT inbox::text FROM <version>"
+"""What tells the tables from those in another database."""
+
+IS_UNFINISHED = """
+SELECT inbox::text, EXISTS (SELECT FROM <notifications> WHERE key = $1) FROM <version>
+"""
+"""The same, and whether a notification isn't completed; takes its key."""
 
 # One call of each: they run on a connection of the user's.
-_REMEMBER_WITHIN = """
+REMEMBER_WITHIN = """
 INSERT INTO <records> (key, name, value) VALUES ($1, $2, $3)
 ON CONFLICT (key, name) DO NOTHING RETURNING name
 """
-_REPLACE_WITHIN = """
+"""Takes a key, a name and a value; returns the name if it is new."""
+REPLACE_WITHIN = """
 UPDATE <records> SET value = $3 WHERE key = $1 AND name = $2 RETURNING name
 """
+"""The same; returns the name."""
 
-_CLAIM = """
+CLAIM = """
 WITH asked AS (
     SELECT * FROM unnest($1::text[], $2::uuid[], $3::uuid[], $4::float8[])
         WITH ORDINALITY AS a (name, token, inbox, seconds, number)
@@ -390,13 +318,15 @@ WITH asked AS (
 )
 SELECT number FROM asked JOIN granted USING (name)
 """
+"""Takes names, tokens, inboxes and seconds."""
 
-_UNCLAIM = """
+UNCLAIM = """
 DELETE FROM <claims> c USING unnest($1::text[], $2::uuid[]) AS a (name, inbox)
 WHERE c.name = a.name AND c.inbox = a.inbox
 """
+"""Takes names and inboxes."""
 
-_COUNTS = """
+COUNTS = """
 SELECT count(*), count(*) FILTER (WHERE token IS NOT NULL AND due > statement_timestamp()),
     count(*) FILTER (WHERE due IS NULL),
     extract(epoch FROM statement_timestamp() - min(stored) FILTER (
@@ -405,7 +335,7 @@ SELECT count(*), count(*) FILTER (WHERE token IS NOT NULL AND due > statement_ti
 FROM <notifications>
 """
 
-_UNFINISHED = f"""
+UNFINISHED = f"""
 SELECT number, key, substr(body, 1, {BEGINNING}), octet_length(body), CASE
         WHEN due IS NULL THEN 'failed'
         WHEN token IS NOT NULL AND due > statement_timestamp() THEN 'running'
@@ -413,27 +343,31 @@ SELECT number, key, substr(body, 1, {BEGINNING}), octet_length(body), CASE
     END, stored, due, failures, expiries, error, holder, line
 FROM <notifications> WHERE number > $1::bigint ORDER BY number LIMIT $2::int
 """
+"""Those after a number; takes it, and how many."""
 
 # Whether one can be read, its body says, which is no matter of SQL.
-_CHOSEN = f"""
+CHOSEN = f"""
 SELECT number, due IS NULL, substr(body, 1, {BEGINNING}), octet_length(body)
 FROM <notifications> WHERE key = ANY($1::text[]) OR number = ANY($2::bigint[])
 """
+"""What `retry` and `drop` may be about; takes keys and numbers."""
 
-_RETRY = """
+RETRY = """
 UPDATE <notifications> SET due = statement_timestamp(), failures = 0, expiries = 0, releases = 0
 WHERE number = ANY($1::bigint[]) AND due IS NULL RETURNING number
 """
+"""Takes numbers of failed ones; returns those that were changed."""
 
-_DROP = """
+DROP = """
 WITH gone AS (
     DELETE FROM <notifications>
     WHERE number = ANY($1::bigint[]) AND due IS NULL OR number = ANY($2::bigint[]) RETURNING key
 )
 DELETE FROM <known> k USING gone g WHERE k.key = g.key RETURNING k.key
 """
+"""Takes numbers of failed ones, and of unreadable ones; returns what was removed."""
 
-_FORGET = """
+FORGET = """
 WITH claims AS (
     DELETE FROM <claims> WHERE name IN (
         SELECT name FROM <claims> WHERE until <= statement_timestamp()
@@ -445,3 +379,4 @@ DELETE FROM <known> WHERE key IN (
     ORDER BY forget LIMIT $1::int FOR UPDATE SKIP LOCKED
 )
 """
+"""Takes how many keys and claims whose time has passed are removed."""
