@@ -1,10 +1,14 @@
 """Says who is the first to do something within so many seconds."""
 
+import logging
 import time
 from collections.abc import Callable
 from typing import Protocol
 
+from webex_webhooks_async.formatting import describe_exception
 from webex_webhooks_async.validation import check_not_empty, check_seconds
+
+logger: logging.Logger = logging.getLogger("webex_webhooks_async")
 
 _MOST_KEPT = 1_000  # that have ended, before they are looked for
 
@@ -47,6 +51,39 @@ class MemoryClaims:
     async def unclaim(self, name: str) -> None:
         """Let the next who asks be the first."""
         self._ends.pop(name, None)
+
+
+class InboxUnavailableError(Exception):
+    """The inbox can't be asked now."""
+
+
+class SharedClaims:
+    """What the replicas of a bot do one at a time, or once.
+
+    Args:
+        claims: Those of the inbox that they share, which may be away for a while.
+    """
+
+    def __init__(self, claims: Claims) -> None:
+        self._claims = claims
+
+    async def claim(self, name: str, seconds: float) -> bool:
+        """Return True for the first who asks within so many seconds.
+
+        Raises:
+            InboxUnavailableError: The database of the inbox is away.
+        """
+        try:
+            return await self._claims.claim(f"webex-webhooks:{name}", seconds)
+        except (ConnectionError, TimeoutError) as error:
+            raise InboxUnavailableError(describe_exception(error)) from error
+
+    async def unclaim(self, name: str) -> None:
+        """Let the next who asks be the first; if that fails, a claim ends by itself."""
+        try:
+            await self._claims.unclaim(f"webex-webhooks:{name}")
+        except Exception as error:  # noqa: BLE001 - see above
+            logger.warning("a claim can't be given back: %s", describe_exception(error))
 
 
 def check_claim(name: str, seconds: float) -> None:

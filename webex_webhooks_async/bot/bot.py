@@ -15,8 +15,8 @@ from webex_webhooks_async.bot.contexts import JobContext, MessageContext, Submis
 from webex_webhooks_async.bot.jobs import new_job
 from webex_webhooks_async.bot.mentions import text_without_mention
 from webex_webhooks_async.bot.router import BotRouter, Job, Route
-from webex_webhooks_async.bot.shared_claims import InboxUnavailableError, SharedClaims
 from webex_webhooks_async.bot.writing import delete, edit, place_of, write
+from webex_webhooks_async.claims import InboxUnavailableError, SharedClaims
 from webex_webhooks_async.client.auth import TokenProvider
 from webex_webhooks_async.client.client import Client
 from webex_webhooks_async.client.environment import (

@@ -5,8 +5,7 @@ from collections import defaultdict
 from collections.abc import AsyncGenerator, Iterable
 from contextlib import asynccontextmanager
 
-from webex_webhooks_async.bot.shared_claims import InboxUnavailableError, SharedClaims
-from webex_webhooks_async.claims import Claims, MemoryClaims
+from webex_webhooks_async.claims import Claims, InboxUnavailableError, MemoryClaims, SharedClaims
 from webex_webhooks_async.client.client import Client
 from webex_webhooks_async.client.limiter import Clock
 from webex_webhooks_async.client.planning import DesiredState, WebhookAction, WebhookChange
