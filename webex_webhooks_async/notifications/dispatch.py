@@ -97,7 +97,6 @@ class Handling:
     has_ended: bool = False
     _end: asyncio.Event | None = None
     _started: float | None = None
-    _previous: "Handling | None" = None
 
     def __init__(self, notification: Notification[Any]) -> None:
         self.notification = notification
@@ -108,13 +107,11 @@ class Handling:
         self.fits: bool = data_class is None or isinstance(notification.data, data_class)
 
     def __enter__(self) -> Self:
-        self._previous = current_handling.get()
         current_handling.set(self)
         return self
 
     def __exit__(self, *_: object) -> None:
-        current_handling.set(self._previous)  # without a token, which fails in another context
-        self._previous = None
+        current_handling.set(self.outer)  # without a token, which fails in another context
 
     def select(self, entry: Registration) -> Handler[Any] | None:
         """Return the handler, if it is for the notification; note a misfit."""
