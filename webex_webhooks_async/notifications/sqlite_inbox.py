@@ -268,7 +268,7 @@ _DECIDED_AT_ONCE = 20
 _sleep: Callable[[float], Awaitable[object]] = asyncio.sleep  # a test replaces it
 
 
-def look_into(path: Path, *, change: bool, clock: Callable[[], float] = time.time) -> SQLiteInbox:
+def look_into(path: Path, *, change: bool) -> SQLiteInbox:
     """Return an inbox for a command that looks into a file beside the bots that use it.
 
     The file isn't created, and neither its rights nor its tables change.
@@ -276,13 +276,12 @@ def look_into(path: Path, *, change: bool, clock: Callable[[], float] = time.tim
     Args:
         path: The file.
         change: Whether rows may be changed.
-        clock: Returns the time in seconds.
 
     Raises:
         ValueError: It isn't an inbox.
     """
-    inbox = SQLiteInbox(path, clock=clock)
-    opened = partial(InboxFile.look_into, path, change=change, clock=clock)
+    inbox = SQLiteInbox(path)
+    opened = partial(InboxFile.look_into, path, change=change)
     inbox._open = opened  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] - our own
     return inbox
 
