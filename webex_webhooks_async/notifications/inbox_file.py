@@ -233,8 +233,7 @@ def _check_version(path: Path, connection: sqlite3.Connection) -> None:
 
 
 def _prepare(path: Path, connection: sqlite3.Connection) -> None:
-    """Check a file, set it up, and make it an inbox of this release."""
-    _check_header(path, connection)
+    """Set a file up, and make it an inbox of this release, if it is one or can become one."""
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute("PRAGMA fullfsync = ON")  # for macOS
     connection.execute(f"PRAGMA cache_size = {-1024 * _CACHE}")
