@@ -383,12 +383,13 @@ def _stored(row: tuple[Any, ...], now: float) -> StoredNotification:
     subject = subject_of(beginning or b"", size)  # of an empty body, the beginning is NULL
     if subject is None:
         return found
+    resource, event, data_id = subject
     return evolve(
         found,
         state="failed" if due is None else "running" if is_running else "waiting",
-        resource=subject.resource,
-        event=subject.event,
-        data_id=subject.data_id,
+        resource=resource,
+        event=event,
+        data_id=data_id,
     )
 
 

@@ -5,8 +5,6 @@ from collections.abc import Iterator
 from json import JSONDecoder
 from typing import Any
 
-from attrs import frozen
-
 from webex_webhooks_async.errors import PayloadError
 from webex_webhooks_async.notifications.descriptions import id_of_data
 from webex_webhooks_async.notifications.parsing import parse_unverified_notification
@@ -15,19 +13,8 @@ BEGINNING = 16_384
 """So many bytes of a body are read; Webex's have about a thousand."""
 
 
-@frozen
-class Subject:
-    """What a notification is about.
-
-    Attributes:
-        resource: Its resource.
-        event: Its event.
-        data_id: The id of its data, if it has one.
-    """
-
-    resource: str
-    event: str
-    data_id: str | None
+Subject = tuple[str, str, str | None]
+"""What a notification is about: its resource, its event, and the id of its data, if it has one."""
 
 
 def subject_of(beginning: bytes, size: int) -> Subject | None:
@@ -42,14 +29,14 @@ def subject_of(beginning: bytes, size: int) -> Subject | None:
         data = dict(found.get("data", ()))
         match found.get("resource"), found.get("event"), data.get("id"):
             case str(resource), str(event), str() | None as data_id:
-                return Subject(resource, event, data_id)
+                return resource, event, data_id
             case _:
                 return None
     try:
         notification = parse_unverified_notification(beginning)
     except PayloadError:
         return None
-    return Subject(notification.resource, notification.event, id_of_data(notification))
+    return notification.resource, notification.event, id_of_data(notification)
 
 
 def _members(text: str, place: int = 0) -> Iterator[tuple[str, Any]]:

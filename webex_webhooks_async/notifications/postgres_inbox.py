@@ -468,11 +468,12 @@ def _stored(row: Sequence[Any]) -> StoredNotification:
         return StoredNotification(
             key=shown_key(number, key), state="unreadable", stored=stored, due=due
         )
+    resource, event, data_id = subject
     return StoredNotification(
         key=shown_key(number, key),
-        resource=subject.resource,
-        event=subject.event,
-        data_id=subject.data_id,
+        resource=resource,
+        event=event,
+        data_id=data_id,
         state=state,
         stored=stored,
         due=due,
