@@ -1,4 +1,6 @@
-"""The asyncio library for Webex webhooks.
+"""The asyncio library for Webex bots and webhooks.
+
+Begin with `Bot` for a bot, with `Receiver` for notifications alone, with `Client` to call Webex.
 
 A name's module is imported on first use: a program that only receives never imports httpx, and
 pytest, which loads our plugin wherever the package is installed, imports nothing.

@@ -106,7 +106,8 @@ class Bot(BotRouter, Receiver):
     What the bot itself did is ignored. A message, or a submission, is fetched once, and passed to
     the first handler that matches; one that was deleted in the meantime is skipped.
 
-    A handler that fails is logged, and reported to `on_error`; so is data that doesn't fit. The
+    The response comes after 5 seconds at the latest (`respond_within`), and the handlers go on. A
+    handler that fails is logged, and reported to `on_error`; so is data that doesn't fit. The
     response is 204 all the same: Webex documents no second delivery, and 100 failed deliveries
     within five minutes switch the webhook off, for everybody. With an `inbox`, it runs again.
 

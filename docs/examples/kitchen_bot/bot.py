@@ -31,14 +31,14 @@ class Settings:
             database_url=os.environ["DATABASE_URL"],
             kitchen_url=os.environ["KITCHEN_URL"],
             managers=frozenset(os.environ["MANAGERS"].lower().split()),
-            remind_after=float(os.environ.get("REMIND_AFTER", "1800")),
+            remind_after=float(os.environ.get("REMIND_AFTER") or "1800"),
         )
 
 
 def create_bot(settings: Settings, inbox: PostgresInbox) -> Bot:
     @asynccontextmanager
     async def lifespan(_: Bot) -> AsyncGenerator[dict[str, object]]:
-        engine = create_async_engine(url_of(settings.database_url))
+        engine = create_async_engine(url_of(settings.database_url), pool_pre_ping=True)
         try:
             async with httpx.AsyncClient(base_url=settings.kitchen_url) as service:
                 sessions = async_sessionmaker(engine)
