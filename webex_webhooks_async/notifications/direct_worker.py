@@ -95,7 +95,8 @@ class DirectWorker:
         if claim is not Claim.GRANTED:
             return self._not_granted(claim, handling)
         if self._is_closing or self._is_full():
-            await self._finish_claim(handling, done=False)
+            if self._deduplicator is not None:
+                await self._deduplicator.release(handling.key)
             why = "the receiver is shutting down" if self._is_closing else "too much is pending"
             handling.refusal = why
             logger.warning("%s is not handled: %s", describe(handling.notification), why)
@@ -114,8 +115,9 @@ class DirectWorker:
         return HTTPStatus.SERVICE_UNAVAILABLE
 
     def _is_full(self) -> bool:
-        if len(self._pending) >= self._limit:
-            self._pending = {each for each in self._pending if not each.loop.is_closed()}
+        if len(self._pending) < self._limit:
+            return False
+        self._pending = {each for each in self._pending if not each.loop.is_closed()}
         return len(self._pending) >= self._limit
 
     async def _execute_in_task(self, handling: Handling, seconds: float) -> HTTPStatus:
@@ -145,13 +147,10 @@ class DirectWorker:
                     await self._handlings.report(failure, handling)
             done = failure is None or self._failed_is_handled
         finally:
-            await self._finish_claim(handling, done=done)
+            if self._deduplicator is not None:
+                finish = self._deduplicator.confirm if done else self._deduplicator.release
+                await finish(handling.key)
         return HTTPStatus.NO_CONTENT if done else HTTPStatus.INTERNAL_SERVER_ERROR
-
-    async def _finish_claim(self, handling: Handling, *, done: bool) -> None:
-        if self._deduplicator is not None:
-            finish = self._deduplicator.confirm if done else self._deduplicator.release
-            await finish(handling.key)
 
     def _end(self, handling: Handling) -> None:
         self._pending.discard(handling)

@@ -51,9 +51,8 @@ class Handlings:
 
     def begin(self, notification: Notification[Any], key: str) -> Handling | None:
         """Begin to handle a notification; return `None` if nothing is to be run for it."""
-        find = self._router._handling_of  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] - our own
-        if is_job(key):
-            find = self._router._handling_of_job  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] - our own
+        router = self._router
+        find = router._handling_of_job if is_job(key) else router._handling_of  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] - our own
         handling = find(notification)
         if handling is not None:
             handling.key = key
