@@ -98,7 +98,7 @@ def tests(session: nox.Session) -> None:
             data_file = Path(session.virtualenv.location, "coverage").resolve()
             measured = {"COVERAGE_FILE": str(data_file)}
             session.run("coverage", "erase", env=measured)
-            workers = [f"--numprocesses={AT_A_TIME}", "--dist=loadfile"]
+            workers = [f"--numprocesses={AT_A_TIME}", "--dist=loadfile", "--no-loadscope-reorder"]
             session.run("coverage", "run", "-m", "pytest", *workers, env=measured | redis)
             session.run("coverage", "combine", "--quiet", env=measured)
             # 3.11.2, which Debian 12 has, misses some lines behind a coroutine that has ended.

@@ -760,12 +760,12 @@ class TestRespondWithin:
 
         assert bot.done == ["MESSAGE-1", "MESSAGE-2", "MESSAGE-3"]
 
-    @pytest.mark.parametrize("seconds", [0, None])
+    @pytest.mark.parametrize("options", [{"respond_within": 0}, {}, {"deduplicator": None}])
     async def test_a_closed_receiver_accepts_nothing(
-        self, caplog: pytest.LogCaptureFixture, *, seconds: float | None
+        self, caplog: pytest.LogCaptureFixture, *, options: dict[str, Any]
     ) -> None:
         """The response of a closed receiver is 503; when it is opened again, it accepts again."""
-        bot = Bot(respond_within=seconds)
+        bot = Bot(**options)
         await bot.receiver.aclose()
 
         assert await deliver(bot.receiver) == 503
