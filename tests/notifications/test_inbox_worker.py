@@ -648,6 +648,7 @@ async def test_what_waits_to_run_alone_at_the_end(bot: InboxBot) -> None:
     async with bot.another_process() as other, bot.receiver:
         await deliver(bot.receiver, distinct(1))
         await until(lambda: bot.started == ["MESSAGE-1"])
+        await bot.time.pass_(0)  # until it has found nothing else
         await other.put("killer", distinct(2))
         for _ in range(4):
             entry = await taken(other)
