@@ -366,8 +366,9 @@ class TestOutages:
             calls = [inbox.put("another", BODY), inbox.take(), inbox.claim("a name", 60)]
             asyncio.get_running_loop().call_later(0.1, cancelled.cancel)
             for error in await asyncio.gather(*calls, return_exceptions=True):
-                assert isinstance(error, TimeoutError)
-                assert "0.5 s" in str(error)
+                # An older libpq may say of a new connection that the server closed it.
+                assert isinstance(error, TimeoutError | ConnectionError)
+                assert "0.5 s" in str(error) or "closed the connection" in str(error)
             assert time.monotonic() - start < 4
             proxy.thaw()
             assert await inbox.claim("a name", 60) is True

@@ -92,7 +92,15 @@ async def test_a_broken_handler(  # noqa: PLR0913, PLR0917 - fixtures and a tabl
 ) -> None:
     """Each mistake is raised by the line that says something, or that waits for the reply."""
     bot = webex.bot(**options_of(kind, tmp_path))
-    bot.message()(handler)
+    has_run = asyncio.Event()
+
+    @bot.message()
+    async def run(context: MessageContext) -> None:
+        try:
+            await handler(context)
+        finally:
+            has_run.set()
+
     forgets: AbstractContextManager[object] = nullcontext()
     if handler is forget_await:
         forgets = pytest.warns(RuntimeWarning, match="never awaited")
@@ -100,6 +108,7 @@ async def test_a_broken_handler(  # noqa: PLR0913, PLR0917 - fixtures and a tabl
     async with webex.running(bot):
         with forgets, pytest.raises(error, match=words) as raised:  # noqa: PT012 - the two lines of a user's test
             await webex.sandbox.say("Hello")
+            await has_run.wait()
             await webex.sandbox.next_reply(timeout=0.1 if error is TimeoutError else PATIENCE)
 
     delivery = webex.sandbox.deliveries[0]
