@@ -345,7 +345,7 @@ class TestOutages:
 
     async def test_database_that_stays_down(self, postgres: PostgresServer, schema: str) -> None:
         """A database that is down for longer than `timeout` is a `ConnectionError`."""
-        async with opened(postgres.url, schema, timeout=0.3) as (inbox,):
+        async with opened(postgres.url, schema, timeout=2) as (inbox,):
             postgres.crash()
             try:
                 puts = [inbox.put(f"{number}", BODY) for number in range(3)]
@@ -358,7 +358,7 @@ class TestOutages:
 
     async def test_frozen_server(self, postgres: PostgresServer, schema: str) -> None:
         """A server that doesn't respond is left after `timeout`, and used again when it does."""
-        async with through_proxy(postgres, schema, timeout=0.5) as (inbox, proxy):
+        async with through_proxy(postgres, schema, timeout=2) as (inbox, proxy):
             await inbox.put("a key", BODY)
             proxy.freeze()
             start = time.monotonic()
@@ -368,8 +368,8 @@ class TestOutages:
             for error in await asyncio.gather(*calls, return_exceptions=True):
                 # An older libpq may say of a new connection that the server closed it.
                 assert isinstance(error, TimeoutError | ConnectionError)
-                assert "0.5 s" in str(error) or "closed the connection" in str(error)
-            assert time.monotonic() - start < 4
+                assert "2 s" in str(error) or "closed the connection" in str(error)
+            assert time.monotonic() - start < 6
             proxy.thaw()
             assert await inbox.claim("a name", 60) is True
             assert await inbox.put("another", BODY) in (True, False)
