@@ -181,7 +181,7 @@ async def test_what_a_lifespan_raises_at_its_end_is_raised(make: Callable[..., R
 async def test_the_server_learns_what_a_lifespan_raises_at_its_end(
     make: Callable[..., Receiver],
 ) -> None:
-    """It logs that; after an exception alone it would log that there is no lifespan."""
+    """It logs that; after an exception alone it would log that lifespans aren't supported."""
     server = Conversation({"type": "lifespan.startup"}, {"type": "lifespan.shutdown"})
     receiver = make(lifespan=Lifespan(at_end=ConnectionError("the pool is broken")))
     receiver.on("messages")(handle)

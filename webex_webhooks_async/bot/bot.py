@@ -299,7 +299,7 @@ class Bot(BotRouter, Receiver):
         isn't said here is that of `Receiver.wanted_webhooks`.
 
         Raises:
-            ValueError: There is no URL; or as for a `Receiver`.
+            ValueError: Neither has a URL; or as for a `Receiver`.
         """
         name = self._name if name is None else name
         target_url = self._target_url if target_url is None else target_url

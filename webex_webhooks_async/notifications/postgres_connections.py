@@ -437,7 +437,7 @@ class Target:
         """Connect.
 
         Raises:
-            Outage: There is no server, or it starts or ends.
+            Outage: The server can't be reached, or it starts or ends.
             OSError: The server refuses us.
         """
         try:

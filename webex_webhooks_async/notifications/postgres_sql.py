@@ -148,7 +148,7 @@ def writer(schema: str, *, lease: float, keep: float) -> Callable[[str], str]:
     places = re.compile(f"<({'|'.join(given)})>")
 
     def write(statement: str) -> str:
-        # At once: what a name has in it is no place.
+        # All at once, so that a name which looks like a placeholder stays as it is.
         return places.sub(lambda place: given[place[1]], statement).strip()
 
     return write
@@ -345,7 +345,7 @@ FROM <notifications> WHERE number > $1::bigint ORDER BY number LIMIT $2::int
 """
 """Those after a number; takes it, and how many."""
 
-# Whether one can be read, its body says, which is no matter of SQL.
+# The caller finds out from the body whether one can be read.
 CHOSEN = f"""
 SELECT number, due IS NULL, substr(body, 1, {BEGINNING}), octet_length(body)
 FROM <notifications> WHERE key = ANY($1::text[]) OR number = ANY($2::bigint[])

@@ -138,8 +138,8 @@ class Receiver(Router):
             function that returns them, so that they can change: it is called for each request. If
             it fails, or returns none, the response is 503, and an ERROR is logged.
         respond_within: Seconds after which the response comes at the latest, a wait for others of
-            its room included; ``0`` is before any handler code, `None` is no limit. The default is
-            `None`, of a `Bot` 5.0. It can't be passed with an `inbox`.
+            its room included; ``0`` is before any handler code, `None` waits without a limit. The
+            default is `None`, of a `Bot` 5.0. It can't be passed with an `inbox`.
         inbox: Stores what is accepted, until it is handled. It recognizes duplicates itself, and
             the receiver closes it.
         attempts: With an `inbox`, how often the handlers of a notification run if they fail.
