@@ -186,11 +186,12 @@ class Slow(Receiver):
     def __init__(self) -> None:
         super().__init__("a-secret", deduplicator=None)
         self.may_go_on = threading.Event()
-        self.starts = self.ends = 0
+        self.starts = self.ends = self.interruptions = 0
+        signal.signal(signal.SIGUSR1, self._interrupt_once)
 
     async def start(self) -> Self:
         self.starts += 1
-        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGUSR1)
+        await until(self._has_interrupted)
         await asyncio.to_thread(self.may_go_on.wait)
         return await super().start()
 
@@ -198,26 +199,34 @@ class Slow(Receiver):
         self.ends += 1
         await super().aclose()
 
+    def _has_interrupted(self) -> bool:
+        """Send the signal again: one that comes just before the thread waits doesn't wake it."""
+        if not self.interruptions:
+            signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGUSR1)
+        return self.interruptions > 0
+
+    def _interrupt_once(self, number: int, frame: object) -> None:
+        if not self.interruptions:
+            self.interruptions += 1
+            raise InterruptionError
+
 
 @pytest.fixture
-def interrupts() -> Iterator[None]:
-    """Let a signal interrupt the main thread, which runs the tests."""
-
-    def interrupt(number: int, frame: object) -> None:
-        raise InterruptionError
-
-    before = signal.signal(signal.SIGUSR1, interrupt)
+def handler_of_signals() -> Iterator[None]:
+    """Let the signal do afterwards what it did before."""
+    before = signal.getsignal(signal.SIGUSR1)
     yield
     signal.signal(signal.SIGUSR1, before)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals don't interrupt a lock there")
-@pytest.mark.usefixtures("interrupts")
+@pytest.mark.usefixtures("handler_of_signals")
 def test_an_interrupted_start_goes_on() -> None:
     """The next call waits for it, and `close` ends the receiver, in each of 20 rounds."""
-    receivers = [Slow() for _ in range(20)]
+    receivers: list[Slow] = []
     statuses: list[int] = []
-    for receiver in receivers:
+    for _ in range(20):
+        receivers.append(receiver := Slow())
         thread = ReceiverThread(receiver)
         with pytest.raises(InterruptionError):
             thread.start()
@@ -230,15 +239,16 @@ def test_an_interrupted_start_goes_on() -> None:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals don't interrupt a lock there")
-@pytest.mark.usefixtures("interrupts")
+@pytest.mark.usefixtures("handler_of_signals")
 def test_an_interrupted_start_is_closed() -> None:
     """`close` waits for the start, and ends the receiver; `with` does that, too."""
-    receiver, entered = Slow(), Slow()
+    receiver = Slow()
     thread = ReceiverThread(receiver)
     with pytest.raises(InterruptionError):
         thread.start()
     receiver.may_go_on.set()
     thread.close()
+    entered = Slow()
     entered.may_go_on.set()
     with pytest.raises(InterruptionError), ReceiverThread(entered):
         pytest.fail("it was interrupted")
