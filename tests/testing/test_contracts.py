@@ -166,8 +166,15 @@ class _BrokenInbox(SQLiteInbox):
         found = [each async for each in super().unfinished()]
         if self.broken == "in the order in which it was stored":
             found.reverse()
+        match self.broken:
+            case "unfinished says who holds":
+                found = [evolve(each, holder=None) for each in found]
+            case "the error of what can't be read":
+                found = [evolve(each, error=None) if not each.resource else each for each in found]
+            case _:
+                pass
         for each in found:
-            yield each if self.broken != "unfinished says who holds" else evolve(each, holder=None)
+            yield each
 
     async def retry(self, keys: Iterable[str]) -> int:
         if self.broken == "retry changes nothing that hasn't failed":
@@ -209,7 +216,7 @@ class _BrokenInbox(SQLiteInbox):
         *("counts has all that waits", "counts has what is kept as failed"),
         *("in the order in which it was stored", "unfinished says who holds"),
         *("retry changes nothing that hasn't failed", "retry changes nothing that can't be read"),
-        *("drop returns how many have failed",),
+        *("drop returns how many have failed", "the error of what can't be read"),
     ],
 )
 async def test_a_broken_inbox(

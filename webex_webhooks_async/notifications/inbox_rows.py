@@ -14,7 +14,7 @@ from attrs import evolve
 
 from webex_webhooks_async.formatting import storable
 from webex_webhooks_async.notifications.inbox import InboxCounts, InboxEntry, StoredNotification
-from webex_webhooks_async.notifications.listing import BEGINNING, row_of, shown_key, subject_of
+from webex_webhooks_async.notifications.listing import BEGINNING, row_of, shown_key, with_subject
 
 logger: logging.Logger = logging.getLogger("webex_webhooks_async")
 
@@ -374,23 +374,14 @@ def _stored(row: tuple[Any, ...], now: float) -> StoredNotification:
     is_running = token is not None and due is not None and due > now
     found = evolve(
         found,
+        state="failed" if due is None else "running" if is_running else "waiting",
         failures=failures,
         expiries=expiries,
         error=error,
         holder=holder if is_running else None,
         line=line,
     )
-    subject = subject_of(beginning or b"", size)  # of an empty body, the beginning is NULL
-    if subject is None:
-        return found
-    resource, event, data_id = subject
-    return evolve(
-        found,
-        state="failed" if due is None else "running" if is_running else "waiting",
-        resource=resource,
-        event=event,
-        data_id=data_id,
-    )
+    return with_subject(found, beginning or b"", size)  # of an empty body, the beginning is NULL
 
 
 def _time(seconds: object) -> datetime | None:

@@ -5,20 +5,30 @@ from collections.abc import Iterator
 from json import JSONDecoder
 from typing import Any
 
+from attrs import evolve
+
 from webex_webhooks_async.errors import PayloadError
 from webex_webhooks_async.notifications.descriptions import id_of_data
+from webex_webhooks_async.notifications.inbox import StoredNotification
 from webex_webhooks_async.notifications.parsing import parse_unverified_notification
 
 BEGINNING = 16_384
 """So many bytes of a body are read; Webex's have about a thousand."""
 
 
-Subject = tuple[str, str, str | None]
-"""What a notification is about: its resource, its event, and the id of its data, if it has one."""
+def with_subject(stored: StoredNotification, beginning: bytes, size: int) -> StoredNotification:
+    """Add what a notification is about; without that, it is unreadable. As for `subject_of`."""
+    subject = subject_of(beginning, size)
+    if subject is None:
+        return evolve(stored, state="unreadable")
+    resource, event, data_id = subject
+    return evolve(stored, resource=resource, event=event, data_id=data_id)
 
 
-def subject_of(beginning: bytes, size: int) -> Subject | None:
-    """Return what a notification is about; `None` if its body isn't a notification's.
+def subject_of(beginning: bytes, size: int) -> tuple[str, str, str | None] | None:
+    """Return the resource, the event, and the id of the data, if it has one.
+
+    It is `None` if the body isn't a notification's.
 
     Args:
         beginning: The body, or at least the first `BEGINNING` bytes of it.

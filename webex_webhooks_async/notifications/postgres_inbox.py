@@ -28,7 +28,7 @@ from webex_webhooks_async.notifications.inbox import (
     TransactionalInbox,
     check_put,
 )
-from webex_webhooks_async.notifications.listing import row_of, shown_key, subject_of
+from webex_webhooks_async.notifications.listing import row_of, shown_key, subject_of, with_subject
 from webex_webhooks_async.notifications.transactions import (
     COMMITTED,
     COMPLETED,
@@ -462,27 +462,18 @@ _LONGEST_INDEXED = 1_000  # bytes; those of two have to fit into 2,704
 
 def _stored(row: Sequence[Any]) -> StoredNotification:
     number, key, beginning, size, state, stored, due, failures, expiries, error, holder, line = row
-    subject, stored = subject_of(beginning, size), stored.astimezone(UTC)
-    due = None if due is None else due.astimezone(UTC)
-    if subject is None:
-        return StoredNotification(
-            key=shown_key(number, key), state="unreadable", stored=stored, due=due
-        )
-    resource, event, data_id = subject
-    return StoredNotification(
+    found = StoredNotification(
         key=shown_key(number, key),
-        resource=resource,
-        event=event,
-        data_id=data_id,
         state=state,
-        stored=stored,
-        due=due,
+        stored=stored.astimezone(UTC),
+        due=None if due is None else due.astimezone(UTC),
         failures=failures,
         expiries=expiries,
         error=error,
         holder=holder if state == "running" else None,
         line=line,
     )
+    return with_subject(found, beginning, size)
 
 
 def _ignore(future: "asyncio.Future[Any]") -> None:

@@ -365,6 +365,10 @@ class _InboxCheck:
         await inbox.put(unreadable := _new_key(), b"no notification")
         entry = await self._take(inbox, "put")
         await inbox.fail(entry, error="unreadable", retry_in=None)
+        listed = [each async for each in other.unfinished() if each.key == unreadable]
+        shown = [(each.state, each.failures, each.error) for each in listed]
+        promise = "unfinished has the failures and the error of what can't be read"
+        _expect(shown == [("unreadable", 1, "unreadable")], promise)
         promise = "retry changes nothing that can't be read"
         _expect(await other.retry([unreadable]) == 0, promise)
         _expect(await inbox.take() is None, promise)
