@@ -892,6 +892,7 @@ async def test_an_error_is_stored_without_addresses(make: Make, address: str) ->
     ("options", "error"),
     [
         ({"attempts": 0}, "ValueError: attempts must be at least 1, got 0"),
+        ({"attempts": 5, "inbox": None}, "ValueError: attempts needs an inbox, because only what"),
         ({"respond_within": None}, "ValueError: an inbox takes the place of respond_within and"),
         ({"deduplicator": None}, "ValueError: an inbox takes the place of respond_within and of"),
         ({"deduplicator": MemoryDeduplicator()}, "ValueError: an inbox takes the place of"),

@@ -69,7 +69,7 @@ class ReceiverOptions(TypedDict, total=False):
     """The arguments that a `Receiver` has besides the secrets, and a `Bot` as well."""
 
     inbox: "Inbox | None"
-    attempts: int
+    attempts: int | EllipsisType
     respond_within: float | EllipsisType | None
     max_pending: int
     deduplicator: Deduplicator | EllipsisType | None
@@ -142,7 +142,8 @@ class Receiver(Router):
             default is `None`, of a `Bot` 5.0. It can't be passed with an `inbox`.
         inbox: Stores what is accepted, until it is handled. It recognizes duplicates itself, and
             the receiver closes it.
-        attempts: With an `inbox`, how often the handlers of a notification run if they fail.
+        attempts: How often the handlers of a notification run if they fail, by default five times;
+            for an `inbox` alone, because only what is stored can be tried again.
         max_pending: With `respond_within`, how many notifications may be unfinished at a time,
             those within their seconds included; beyond that the response is 503. With an `inbox`,
             how many are handled at a time.
@@ -161,7 +162,8 @@ class Receiver(Router):
 
     Raises:
         ValueError: A secret is empty or not valid Unicode, or there are no secrets, or a limit
-            isn't positive, or `inbox` is passed with `respond_within` or a `deduplicator`.
+            isn't positive, or `inbox` is passed with `respond_within` or a `deduplicator`, or
+            `attempts` without an `inbox`.
         TypeError: An argument has a wrong type.
     """
 
@@ -175,7 +177,7 @@ class Receiver(Router):
         secrets: Secrets,
         *,
         inbox: "Inbox | None" = None,
-        attempts: int = 5,
+        attempts: int | EllipsisType = ...,
         respond_within: float | EllipsisType | None = ...,
         max_pending: int = 1000,
         deduplicator: Deduplicator | EllipsisType | None = ...,
@@ -196,6 +198,13 @@ class Receiver(Router):
         if inbox is not None and (respond_within is not ... or deduplicator is not ...):
             raise ValueError(
                 "an inbox takes the place of respond_within and of a deduplicator: leave them out"
+            )
+        if attempts is ...:
+            attempts = 5
+        elif inbox is None:
+            raise ValueError(
+                "attempts needs an inbox, because only what is stored can be tried again: pass "
+                "one, such as inbox=SQLiteInbox('inbox.db'), or leave attempts out"
             )
         if respond_within is ...:
             respond_within = self._respond_within
