@@ -59,11 +59,11 @@ class Slow:
 async def test_one_room_after_the_other(kind: str, webex: Webex, tmp_path: Path) -> None:
     """What happens in a room waits for what came before, not for other rooms or a failed one."""
     webex.sandbox.raise_handler_errors = False
-    options: BotOptions = {"in_order": True, "attempts": 1}
+    options: BotOptions = {"in_order": True}
     if kind == "background":
         options["respond_within"] = 0
     if kind == "inbox":
-        options["inbox"] = SQLiteInbox(tmp_path / "inbox.db")
+        options |= {"inbox": SQLiteInbox(tmp_path / "inbox.db"), "attempts": 1}
     bot = webex.bot(**options)
     slow = Slow(bot)
     async with webex.running(bot), asyncio.TaskGroup() as group:
