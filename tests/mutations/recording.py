@@ -30,10 +30,12 @@ class Recording:
     def __init__(self, file: Path, package: str) -> None:
         data = coverage.CoverageData(str(file))
         data.read()
-        self._tests = {
-            f"{package}{path.rpartition(f'/{package}')[2]}": data.contexts_by_lineno(path)
-            for path in data.measured_files()
-        }
+        self._tests: dict[str, dict[int, set[str]]] = {}
+        for path in data.measured_files():  # some tests start processes with an installed copy
+            name = f"{package}{path.rpartition(f'/{package}')[2]}"
+            module = self._tests.setdefault(name, {})
+            for line, tests in data.contexts_by_lineno(path).items():
+                module.setdefault(line, set()).update(tests)
         lines = [tests for module in self._tests.values() for tests in module.values()]
         self._sizes = Counter(test for tests in lines for test in tests)
 

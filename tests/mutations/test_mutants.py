@@ -56,12 +56,14 @@ def test_a_function_that_moves_keeps_its_mutants() -> None:
 
 
 def test_a_mutant_is_shown_to_the_tests_that_run_it(tmp_path: Path) -> None:
-    """The smallest tests that run a line come first; what imports run, each test runs."""
+    """The smallest tests that run a line of any copy come first; each runs what imports run."""
     data = CoverageData(str(tmp_path / "lines"))
     own = "tests/test_a.py::test_it"
-    for context, lines in {"large": [1, 2, 3], "small": [3], own: [2, 3, 4]}.items():
+    for context, lines in {"large": [2, 3], "small": [3], own: [2, 3, 4]}.items():
         data.set_context(context)
         data.add_lines({"/copy/short/a.py": lines})
+    data.set_context("large")
+    data.add_lines({"/installed/short/a.py": [1]})
     data.write()
 
     recording = Recording(tmp_path / "lines", "short")
