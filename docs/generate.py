@@ -196,7 +196,7 @@ def described(name: str, thing: griffe.Object, *, level: int) -> Iterator[str]:
     sections = thing.docstring.parsed if thing.docstring else []
     owner = name.partition(".")[0]
     for section in sections:
-        yield from (_own_linked(text, owner) for text in _section(section, thing))
+        yield from (_own_linked(text, owner, thing) for text in _section(section, thing))
     if isinstance(thing, griffe.Class):
         yield from _constants(thing)
         yield from _inherited(name, thing)
@@ -304,9 +304,15 @@ def _alias(name: str, value: str) -> Iterator[str]:
         yield f"{name} = {value}"
         return
     yield f"{name} = ("
-    yield from (
-        f"    {'| ' * bool(number)}{each}" for number, each in enumerate(value.split(" | "))
-    )
+    depth, part, mark = 0, "", "    "
+    for character in value:
+        depth += (character in "([") - (character in ")]")
+        if character == "|" and depth == 0:
+            yield f"{mark}{part.strip()}"
+            part, mark = "", "    | "
+        else:
+            part += character
+    yield f"{mark}{part.strip()}"
     yield ")"
 
 
@@ -395,11 +401,29 @@ def _blocks(paragraphs: Iterable[str]) -> Iterator[str]:
         if paragraph.startswith(">>> "):
             yield _fenced("python", paragraph)
         elif paragraph.startswith("=="):
-            yield _fenced("text", paragraph)
+            yield "\n".join(_table(paragraph))
         elif prose := paragraph.removesuffix("::").rstrip():
             yield _prose(prose) + ":" * (is_literal and not paragraph.endswith(" ::"))
     if literal:
         yield _fenced("python", "\n\n".join(literal))
+
+
+def _table(text: str) -> Iterator[str]:
+    """Turn a simple table of reStructuredText into one of Markdown."""
+    rule, *lines, _ = text.splitlines()
+    starts = [each.start() for each in re.finditer("=+", rule)]
+    rows: list[list[str]] = []
+    for line in lines:
+        if line == rule:
+            rows.append(["---"] * len(starts))
+            continue
+        ends = (*starts[1:], len(line))
+        cells = [line[start:end].strip() for start, end in zip(starts, ends, strict=True)]
+        if not cells[0]:  # it goes on with the row before
+            cells = [" ".join(filter(None, each)) for each in zip(rows.pop(), cells, strict=True)]
+        rows.append(cells)
+    for row in rows:
+        yield f"| {' | '.join(_prose(each.replace('|', chr(92) + '|')) for each in row)} |"
 
 
 def _fenced(language: str, text: str) -> str:
@@ -414,11 +438,13 @@ def _linked(name: re.Match[str]) -> str:
     return f"[{name[0]}]({anchors()[name[1]]})" if name[1] in anchors() else name[0]
 
 
-def _own_linked(text: str, owner: str) -> str:
+def _own_linked(text: str, owner: str, thing: griffe.Object) -> str:
     """Link the methods that the docstrings of a class name without the class."""
+    arguments = thing.parameters if isinstance(thing, griffe.Function) else ()
 
     def linked(name: re.Match[str]) -> str:
-        anchor = anchors().get(f"{owner}.{name[1]}")
+        is_argument = name[1] in arguments
+        anchor = None if is_argument else anchors().get(f"{owner}.{name[1]}")
         return f"[{name[0]}]({anchor})" if anchor else name[0]
 
     return re.sub(r"(?<![\[`])(?<!^\* )`(\w+)`(?![\]`])", linked, text)

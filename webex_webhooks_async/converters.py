@@ -69,7 +69,7 @@ def from_json(data: bytes | str, cls: type[T]) -> T:
     ``Any``, ``object``                              anything
     ===============================================  ==============================================
 
-    `cattrs <https://catt.rs>`_ reads other types, as it does by default. A field whose type can't
+    cattrs reads other types, as it does by default: https://catt.rs. A field whose type can't
     be read, but which has an attrs converter, gets the parsed JSON through that:
     ``number: Decimal = attrs.field(converter=Decimal)``.
 
