@@ -73,9 +73,8 @@ store = RedisStore(os.environ["REDIS_URL"]) if "REDIS_URL" in os.environ else Me
 
 def dialog(context: MessageContext) -> str:
     """The key of a dialog: the room, the person and, in a group room, the thread."""
-    message = context.message
-    thread = "" if message.room_type == "direct" else message.parent_id or message.id
-    return f"dialog:{message.room_id}:{message.person_id}:{thread}"
+    thread = "" if context.message.room_type == "direct" else context.thread_id
+    return f"dialog:{context.room_id}:{context.person_id}:{thread}"
 
 
 @bot.command("order")

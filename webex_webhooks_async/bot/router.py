@@ -97,8 +97,7 @@ class BotRouter(Registry):
 
     A message is handled by the first of the handlers of `command` and `message` that matches it,
     in the order of their registration, and a submitted card by the first of `submission`. Handlers
-    of `on` run in addition, for everything that they are registered for. All of them run in the
-    order of their registration.
+    of `on` run in addition. All of them run in the order of their registration.
 
     The middleware of a router runs once around all of its handlers that a notification is for: the
     one that was found for a message or a submission, and those of `on`. That of a bot is also
