@@ -201,8 +201,8 @@ def test_other_statuses_have_a_class(status: int, expected: type[APIError]) -> N
         (
             DecodeError(("$.a: missing", "$.b: missing")),
             (
-                "$.a: missing; $.b: missing (if the class is yours, give a default to what can be "
-                "absent or null)"
+                "$.a: missing; $.b: missing (if the class is yours, correct the type, or give a "
+                "default to what can be absent or null)"
             ),
         ),
         (

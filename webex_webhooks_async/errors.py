@@ -205,7 +205,10 @@ class DecodeError(WebexError):
     def __str__(self) -> str:
         advice = ""
         if all(problem.startswith(("$.", "$[")) for problem in self.problems):
-            advice = " (if the class is yours, give a default to what can be absent or null)"
+            advice = (
+                " (if the class is yours, correct the type, or give a default to what can be "
+                "absent or null)"
+            )
         elif self.method:
             advice = " (a proxy may have responded in Webex's place)"
         problems = "; ".join(self.problems) + advice

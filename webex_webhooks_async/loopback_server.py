@@ -15,7 +15,7 @@ from uvicorn import Config
 from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.server import ServerState
 
-from webex_webhooks_async.validation import HIGHEST_PORT
+from webex_webhooks_async.validation import check_port
 
 HOST = "127.0.0.1"
 _ACCEPTING = 5  # turns of the event loop, until a connection is accepted
@@ -38,8 +38,7 @@ async def serve_on_loopback(
         OSError: The port is taken, or may not be used.
         ValueError: `port` isn't from 0 to 65535.
     """
-    if not 0 <= port <= HIGHEST_PORT:
-        raise ValueError(f"port must be from 0 (any free one) to {HIGHEST_PORT}, got {port}")
+    check_port(port)
     config = Config(
         _abortable(application),
         http="h11",

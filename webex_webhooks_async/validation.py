@@ -46,6 +46,16 @@ def check_inherits(name: str, value: object, base: type) -> None:
     check_type(name, value, base)
 
 
+def check_flag(name: str, value: object) -> None:
+    """Check that an argument is a boolean: the text "false" would be true.
+
+    Raises:
+        TypeError: It isn't.
+    """
+    if not isinstance(value, bool):
+        raise TypeError(f"{name} must be True or False, got {value!r}")
+
+
 def check_count(name: str, number: int) -> None:
     """Check that an argument is a positive number of something.
 
@@ -68,6 +78,18 @@ def check_seconds(name: str, seconds: float) -> None:
     check_type(name, seconds, float, int)
     if not 0 < seconds < math.inf:
         raise ValueError(f"{name} must be a positive number of seconds, got {seconds}")
+
+
+def check_port(port: int) -> None:
+    """Check that an argument is the number of a port.
+
+    Raises:
+        ValueError: It isn't from 0 to 65535.
+        TypeError: It isn't an `int`.
+    """
+    check_type("port", port, int)
+    if not 0 <= port <= HIGHEST_PORT:
+        raise ValueError(f"port must be from 0 (any free one) to {HIGHEST_PORT}, got {port}")
 
 
 def check_delay(name: str, seconds: float) -> None:

@@ -526,8 +526,8 @@ async def test_without_an_inbox(webex: Webex) -> None:
     [
         ("x", lambda: asyncio.sleep(0, object()), r"\$: JSON can't hold a value of type object"),
         ("x", lambda: asyncio.sleep(0, float("nan")), "once\\('x'\\) isn't JSON"),
-        ("x", lambda: 5, "once takes an async function"),
-        ("x", 5, "once takes an async function"),
+        ("x", lambda: 5, "once takes an async function, got .*: write async def"),
+        ("x", 5, "once takes an async function, got 5: pass the function, without calling it"),
         (5, lambda: asyncio.sleep(0), "name"),
     ],
 )

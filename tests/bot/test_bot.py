@@ -770,6 +770,12 @@ class TestSend:
         async with bot:
             with pytest.raises(ValueError, match="pass one of room_id, to_person_id and to_pers"):
                 await bot.send("Hello", **place)  # type: ignore[arg-type] # of a mapping
+            with pytest.raises(ValueError, match="room_id is empty"):
+                await bot.send("Hello", room_id="")
+            with pytest.raises(TypeError, match="to_person_id must be str, got Message"):
+                await bot.send("Hello", to_person_id=message)  # type: ignore[arg-type] # it is refused
+            with pytest.raises(ValueError, match="the id of the message is empty"):
+                await bot.delete("")
 
         assert webex.sandbox.messages == ()
 
@@ -873,6 +879,7 @@ class TestFromEnv:
         ),
         ({"watch_every": "300"}, "TypeError: watch_every must be float or int, got str"),
         ({"on_error": 7}, "TypeError: on_error must be a function"),
+        ({"in_order": "false"}, "TypeError: in_order must be True or False, got 'false'"),
         ({"title": "lunch"}, "TypeError: Bot has no argument 'title'"),
         ({"targetUrl": "x"}, "TypeError: Bot has no argument 'targetUrl': write target_url"),
         ({"inOrder": True}, "TypeError: Bot has no argument 'inOrder': write in_order"),

@@ -193,7 +193,10 @@ def test_a_card_may_be_a_whole_attachment() -> None:
             {"file": "menu.pdf"},
             "ValueError: file must be an absolute http(s) URL, got 'menu.pdf': for a file of this",
         ),
-        ({"file": ["https://example.com"]}, "TypeError: file must be File or str, got list"),
+        (
+            {"file": ["https://example.com"]},
+            "TypeError: file must be a File, as of File.from_path(...), or one URL as ",
+        ),
         ({"text": "ab " * 3000, "card": {**CARD, "body": object()}}, "TypeError: "),
     ],
 )

@@ -815,6 +815,12 @@ async def test_what_load_raises_is_raised(
         RefreshingToken(**app, load=cast("Any", STORED))
 
 
+def test_on_refresh_is_a_function() -> None:
+    """Anything else is an error at once: at the refresh, new tokens would be lost."""
+    with pytest.raises(TypeError, match="on_refresh must be a function that takes Tokens, got 's"):
+        from_code("store.json")  # type: ignore[arg-type] # it is refused
+
+
 def from_code(
     on_refresh: Callable[[Tokens], object] | None = None, code_verifier: str | None = "a-verifier"
 ) -> RefreshingToken:

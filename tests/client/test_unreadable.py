@@ -172,7 +172,7 @@ async def test_watch_tries_again_at_its_next_turn(
     errors = [each for each in caplog.records if each.levelno == logging.ERROR]
     message = (
         "reconciliation failed: $.items[0].event: expected a string, got null "
-        "(in the webhook with the id 'W1') (if the class is yours, give a default to what can be "
-        "absent or null); retrying in 60 s"
+        "(in the webhook with the id 'W1') (if the class is yours, correct the type, or give a "
+        "default to what can be absent or null); retrying in 60 s"
     )
     assert [each.getMessage() for each in errors] == [message] * 2

@@ -308,6 +308,10 @@ def test_where_its_server_listens(monkeypatch: pytest.MonkeyPatch) -> None:
     for wrong in (0, -1, float("inf")):
         with pytest.raises(ValueError, match="graceful_timeout must be a positive number"):
             receiver.run(graceful_timeout=wrong)
+    with pytest.raises(ValueError, match="port must be from 0 "):
+        receiver.run(port=65_536)
+    with pytest.raises(TypeError, match="port must be int, got str"):
+        receiver.run(port="8000")  # type: ignore[arg-type] # as os.environ has it
 
     monkeypatch.setitem(sys.modules, "uvicorn", None)
     with pytest.raises(ImportError, match=r"webex-webhooks-async\[cli\]"):

@@ -237,7 +237,8 @@ def test_a_lifespan_is_a_function(wrong: Any) -> None:  # noqa: ANN401 - what is
 
 async def test_handlers_of_messages_get_a_copy_of_the_state(webex: Webex) -> None:
     """What one sets isn't seen by the next one, nor in `bot.state`."""
-    bot = webex.bot(lifespan=Lifespan({"sessions": "a pool"}))
+    yielded = {"sessions": "a pool", "copy": "any name"}
+    bot = webex.bot(lifespan=Lifespan(yielded))
     seen: list[dict[str, object]] = []
 
     @bot.message()
@@ -248,7 +249,7 @@ async def test_handlers_of_messages_get_a_copy_of_the_state(webex: Webex) -> Non
     async with webex.running(bot):
         await webex.sandbox.say("Hello")
         await webex.sandbox.say("Hello")
-    assert seen == [{"sessions": "a pool"}] * 2
+    assert seen == [yielded] * 2
 
 
 def test_a_thread_enters_and_leaves_the_lifespan() -> None:

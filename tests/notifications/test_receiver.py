@@ -200,6 +200,10 @@ class TestRefusal:
                 "TypeError: minimum_algorithm must be SignatureAlgorithm, got str",
             ),
             ({"on_error": 5}, "TypeError: on_error must be a function, got 5"),
+            (
+                {"ignore_own_actions": "no"},
+                "TypeError: ignore_own_actions must be True or False, got 'no'",
+            ),
             ({"deduplicator": Mock(spec=["claim", "release"])}, f"TypeError: {NO_DEDUPLICATOR}"),
             ({"deduplicator": MemoryDeduplicator}, f"TypeError: {IS_A_CLASS}"),
         ],

@@ -377,3 +377,9 @@ def test_it_takes_a_receiver() -> None:
     """Anything else is an error at once."""
     with pytest.raises(TypeError, match="receiver must be Receiver, got the class Bot: pass an"):
         ReceiverThread(Bot)  # type: ignore[arg-type] # it is refused
+
+
+def test_it_runs_a_coroutine() -> None:
+    """Anything else is an error that says so, such as a function that wasn't called."""
+    with pytest.raises(TypeError, match="what calling an async function returns, got method"):
+        ReceiverThread(Receiver("a-secret")).run(Bot.from_env().aclose)  # type: ignore[arg-type] # it is refused

@@ -229,9 +229,11 @@ async def test_a_broken_inbox(
 
 
 async def test_what_is_no_inbox() -> None:
-    """The error says what to inherit from."""
+    """The error says what to inherit from, or to pass a function."""
     with pytest.raises(TypeError, match="inbox must inherit from Inbox"):
         await check_inbox(Mock())
+    with pytest.raises(TypeError, match="factory must be a function, got str: pass one that retur"):
+        await check_inbox("inbox.db")  # type: ignore[arg-type] # it is refused
 
 
 class _Leases(Deduplicator):

@@ -50,8 +50,10 @@ from webex_webhooks_async.notifications.dispatch import (
     run_each,
 )
 from webex_webhooks_async.notifications.keys import Secrets
+from webex_webhooks_async.notifications.lifespan import State
 from webex_webhooks_async.notifications.receiver import RENAMED, Receiver, ReceiverOptions
 from webex_webhooks_async.validation import (
+    check_flag,
     check_keywords,
     check_seconds,
     check_text,
@@ -94,9 +96,9 @@ class Bot(BotRouter, Receiver):
 
     It is an ASGI application. When the server starts it, it asks who it is, makes the webhooks
     match its handlers, and keeps them so. If that fails, the server doesn't start, and shows the
-    reason. When the server stops it, it finishes what it has accepted. An application that mounts
-    it, or calls `handle`, enters it with ``async with bot:``, which does the same. Until then, and
-    after the end, requests get 503, and an ERROR is logged.
+    reason. When the server stops it, it finishes what it has accepted or, with an inbox, begun. An
+    application that mounts it, or calls `handle`, enters it with ``async with bot:``, which does
+    the same. Until then, and after the end, requests get 503, and an ERROR is logged.
 
     An outage of Webex (a `TransportError`, a `ServerError`, a `RateLimitError`, or a start that
     takes longer than 10 seconds) doesn't end the start: it is an ERROR, and the start goes on in
@@ -141,8 +143,8 @@ class Bot(BotRouter, Receiver):
 
     Raises:
         ValueError: The token or a secret is empty or can't be used, `name` is empty, `target_url`
-            isn't an absolute http(s) URL, a number isn't positive, or `inbox` is passed with
-            `respond_within` or a `deduplicator`.
+            isn't an absolute http(s) URL, `refusal` is empty, too long or without `allow`; or as
+            for a `Receiver`.
         TypeError: An argument has a wrong type.
     """
 
@@ -175,6 +177,7 @@ class Bot(BotRouter, Receiver):
         if watch_every is not None:
             check_seconds("watch_every", watch_every)
         check_access(allow, refusal)
+        check_flag("in_order", in_order)
         super().__init__(secrets, **options)
         self._access: Access | None = None
         if allow is not None:
@@ -295,8 +298,8 @@ class Bot(BotRouter, Receiver):
     ) -> tuple[NewWebhook, ...]:
         """Return the webhooks that the registered handlers need, for `Webhooks.ensure`.
 
-        A bot makes them itself. `name` and `target_url` are those of the bot by default; what else
-        isn't said here is that of `Receiver.wanted_webhooks`.
+        A bot makes them itself. `name` and `target_url` are those of the bot by default; the rest
+        is as in `Receiver.wanted_webhooks`.
 
         Raises:
             ValueError: Neither has a URL; or as for a `Receiver`.
@@ -331,7 +334,7 @@ class Bot(BotRouter, Receiver):
         the errors, are those of `MessageContext.reply`.
 
         Raises:
-            ValueError: None of the three is given, or more than one; or as for
+            ValueError: Not one of the three is given, or an empty one; or as for
                 `MessageContext.reply`.
             RuntimeError: The bot hasn't been started, or has ended.
         """
@@ -432,15 +435,17 @@ class Bot(BotRouter, Receiver):
             RuntimeError: It has been started, and not ended since, or is ended while it starts.
             ValueError: There is a `target_url`, and no handler needs a webhook or is of a job.
             APIError: Webex has refused something: the token, say. An outage isn't raised.
-            Exception: What the inbox, or a function for the secrets, raises.
+            TypeError: As for `Receiver.start`.
+            Exception: What the lifespan, the inbox or a function for the secrets raises.
         """
         return await super().start()
 
     async def aclose(self) -> None:
-        """End the bot, as leaving ``async with`` does: finish what was accepted, close the client.
+        """End the bot, as leaving ``async with`` does, and close its own client.
 
         Raises:
             RuntimeError: A handler of this bot called it, and would wait for itself.
+            Exception: What the lifespan raises.
         """
         await super().aclose()
 
@@ -670,7 +675,7 @@ class Bot(BotRouter, Receiver):
         return {
             "client": self.client,
             "me": self.me,
-            "state": self._life.state.copy(),
+            "state": State.copy(self._life.state),  # which may hold something called `copy`
             "enqueue": self.enqueue,
         }
 

@@ -10,6 +10,7 @@ from typing import Any, cast
 from webex_webhooks_async.client.client import Client
 from webex_webhooks_async.converters import from_json, unstructure
 from webex_webhooks_async.errors import GoneError, NotFoundError
+from webex_webhooks_async.models import wire_name
 from webex_webhooks_async.models.files import File
 from webex_webhooks_async.models.messages import (
     CARD_TYPE,
@@ -90,6 +91,7 @@ async def delete(client: Client, message: Message | str) -> None:
     check_type("message", message, Message, str)
     check_outside("delete a message")
     message_id = message.id if isinstance(message, Message) else message
+    check_not_empty("the id of the message", message_id)
     with suppress(NotFoundError, GoneError):
         await client.delete("messages", message_id)
     handling = active_handling()
@@ -104,11 +106,12 @@ def place_of(
     parent_id: str | None,
 ) -> Mapping[str, str]:
     """Return the place that is meant by one of three, and by a message there."""
-    ids = {"roomId": room_id, "toPersonId": to_person_id, "toPersonEmail": to_person_email}
-    place = {name: given for name, given in ids.items() if given is not None}
-    if len(place) != 1:
+    ids = {"room_id": room_id, "to_person_id": to_person_id, "to_person_email": to_person_email}
+    given = [(name, each) for name, each in ids.items() if each is not None]
+    if len(given) != 1:
         raise ValueError("pass one of room_id, to_person_id and to_person_email")
-    return {**place, **in_thread(parent_id)}
+    ((name, place),) = given
+    return {wire_name(name): check_not_empty(name, place), **in_thread(parent_id)}
 
 
 def in_thread(parent_id: str | None) -> Mapping[str, str]:
@@ -153,13 +156,17 @@ def new_messages(
     return [*({name: piece} for piece in others), {**attached, **texts, name: last}]
 
 
-def _attached(card: Mapping[str, Any] | None, file: File | str | None) -> dict[str, Any]:
+def _attached(card: Mapping[str, Any] | None, file: object) -> dict[str, Any]:
     """What a body has besides its texts. A file to upload isn't in it, but beside it."""
     attached: dict[str, Any] = {}
     if isinstance(file, str):
         attached["files"] = [_file_url(file)]
     elif file is not None:
-        check_type("file", file, File, str)
+        if not isinstance(file, File):
+            raise TypeError(
+                "file must be a File, as of File.from_path(...), or one URL as text, got "
+                f"{type(file).__name__}"
+            )
         if card is not None:
             raise ValueError("a file can't be uploaded with a card: write two messages")
     if card is not None:

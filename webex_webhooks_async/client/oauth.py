@@ -104,6 +104,8 @@ class RefreshingToken:
         self._grant: dict[str, str] = {"grant_type": "refresh_token", **grant}
         self._access_token = "" if access_token is None else checked_token(access_token)
         self._expires_at: datetime | None = None
+        if not (on_refresh is None or callable(on_refresh)):
+            raise TypeError(f"on_refresh must be a function that takes Tokens, got {on_refresh!r}")
         self._on_refresh = on_refresh
         if not (load is None or callable(load)):
             raise TypeError(f"load must be a function that returns Tokens or None, got {load!r}")
@@ -138,7 +140,7 @@ class RefreshingToken:
 
         Raises:
             ValueError: An argument is empty or isn't valid Unicode.
-            TypeError: An argument isn't a string.
+            TypeError: An argument has a wrong type.
         """
         grant = _checked(code=code, redirect_uri=redirect_uri)
         if code_verifier is not None:

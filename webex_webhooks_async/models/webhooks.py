@@ -15,7 +15,7 @@ from attrs import field, frozen
 from webex_webhooks_async.formatting import short_id
 from webex_webhooks_async.models import extra_field
 from webex_webhooks_async.models.vocabulary import warn_if_misspelled
-from webex_webhooks_async.validation import check_keywords, check_text, check_url
+from webex_webhooks_async.validation import check_keywords, check_text, check_type, check_url
 
 T = TypeVar("T")
 
@@ -182,10 +182,11 @@ class WebhookUpdate:
         """Make an update from a webhook and some changes, so that the PUT loses nothing.
 
         Raises:
-            TypeError: `changes` has an unknown field, or one that can't change: resource, event,
-                filter or owned_by. Delete the webhook and create another.
+            TypeError: `webhook` isn't a `Webhook`, or `changes` has an unknown field, or one that
+                can't change: resource, event, filter or owned_by.
             ValueError: A field is empty or not valid Unicode, or the URL isn't absolute.
         """
+        check_type("webhook", webhook, Webhook)
         known = [each.name for each in attrs.fields(Webhook)]
         check_keywords("WebhookUpdate.of", changes, known)
         fixed = changes.keys() - WebhookChanges.__annotations__.keys()

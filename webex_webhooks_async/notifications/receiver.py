@@ -46,7 +46,9 @@ from webex_webhooks_async.notifications.signatures import (
 )
 from webex_webhooks_async.validation import (
     check_count,
+    check_flag,
     check_inherits,
+    check_port,
     check_seconds,
     check_text,
     check_type,
@@ -96,7 +98,7 @@ class Receiver(Router):
     one fails, those after it don't run: the response is 500, and when the notification comes again,
     all handlers run again. While they run, and when they are done, a copy counts as a duplicate;
     with leases, as in a `RedisDeduplicator`, only when they are done. Notifications are handled in
-    no particular order, because Webex promises no order.
+    no particular order, as Webex promises none.
 
     A handler of a resource only ever gets that resource's data class. When a required field of the
     data is missing or doesn't fit, the handlers without a resource get the mapping that was sent,
@@ -189,6 +191,7 @@ class Receiver(Router):
     ) -> None:
         super().__init__()
         check_type("minimum_algorithm", minimum_algorithm, SignatureAlgorithm)
+        check_flag("ignore_own_actions", ignore_own_actions)
         if not (on_error is None or callable(on_error)):
             raise TypeError(f"on_error must be a function, got {on_error!r}")
         if deduplicator is not ... and deduplicator is not None:
@@ -310,15 +313,16 @@ class Receiver(Router):
         Args:
             host: The address to listen on; ``0.0.0.0`` is every one of the machine.
             port: The port to listen on.
-            graceful_timeout: When it is stopped, requests that haven't been responded to after so
-                many seconds are given up, such as one of which a client has sent half.
+            graceful_timeout: When it is stopped, requests without a response are given up after so
+                many seconds, such as one that came half.
 
         Raises:
-            ValueError: `graceful_timeout` isn't positive and finite.
-            TypeError: It isn't a number.
+            ValueError: `port` isn't from 0 to 65535, or `graceful_timeout` not positive and finite.
+            TypeError: One of them isn't a number.
             ImportError: uvicorn is missing; the extra ``cli`` installs it.
             SystemExit: It can't be started, and the reason was logged.
         """
+        check_port(port)
         check_seconds("graceful_timeout", graceful_timeout)
         serve_until_stopped(self, host, port, graceful_timeout)
 
@@ -416,7 +420,7 @@ class Receiver(Router):
         Raises:
             ValueError: `name` is empty, or `seconds` isn't positive and finite.
             TypeError: An argument has a wrong type.
-            RuntimeError: It hasn't been started, or has ended.
+            RuntimeError: It has an inbox or a lifespan, or is a `Bot`, and isn't running.
             Exception: What the inbox raised.
         """
         check_claim(name, seconds)
@@ -424,7 +428,9 @@ class Receiver(Router):
         return await self._claims.claim(f"claim:{name}", seconds)  # ours have other names
 
     async def aclose(self) -> None:
-        """Accept no more notifications, wait until the accepted ones are handled, and end.
+        """Accept nothing more, wait until what was accepted is handled, and end.
+
+        With an inbox, it waits for what has begun.
 
         Raises:
             RuntimeError: A handler of this receiver called it, and would wait for itself.

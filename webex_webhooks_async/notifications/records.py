@@ -108,7 +108,9 @@ class Records:
         """Call a function, or return what was recorded when it was called under this name."""
         check_text("name", name)
         if not callable(call):
-            raise TypeError(f"once takes an async function to call, got {call!r}")
+            raise TypeError(
+                f"once takes an async function, got {call!r}: pass the function, without calling it"
+            )
         check_outside("call once")
         lock, held = self._locks[name], _held.get()
         if lock in held and lock.locked():
@@ -272,7 +274,7 @@ async def _result_of(name: str, call: Call, transaction: object) -> bytes:
 
 async def _awaited(call: Call, made: object) -> object:
     if not inspect.isawaitable(made):
-        raise TypeError(f"once takes an async function to call, got {call!r}")
+        raise TypeError(f"once takes an async function, got {call!r}: write async def")
     return await made
 
 

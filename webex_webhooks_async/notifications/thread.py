@@ -3,6 +3,7 @@
 import asyncio
 import atexit
 import concurrent.futures.thread  # noqa: F401 # pyright: ignore[reportUnusedImport] - see _at_exit
+import inspect
 import logging
 import os
 import threading
@@ -38,9 +39,8 @@ class ReceiverThread:
 
     The first request starts the receiver, in each process that a server forks, or
     ``with ReceiverThread(bot) as bot_thread:`` does. A start that fails is raised, and the next
-    request tries again. At the end of the process the receiver finishes
-    what it has accepted, and ends. Any number of threads may call the methods, also one that a
-    handler has started, with `asyncio.to_thread` say.
+    request tries again. At the end of the process the receiver ends, as `close` says. Any number of
+    threads may call the methods.
 
     The thread has one event loop until the process ends, also when the receiver is closed and
     started again, so that a connection to Redis lasts.
@@ -116,9 +116,14 @@ class ReceiverThread:
         A thread that a handler has started may call it, also while the receiver is being closed.
 
         Raises:
+            TypeError: It isn't a coroutine.
             RuntimeError: A handler called it; or as for `start`.
             Exception: What `start`, or the coroutine, raised.
         """
+        given: object = coroutine
+        if not inspect.iscoroutine(given):
+            kind = type(given).__name__
+            raise TypeError(f"run takes what calling an async function returns, got {kind}")
         try:
             self._check_is_outside()
             if self._closing is None:
@@ -130,7 +135,7 @@ class ReceiverThread:
         return future.result()
 
     def close(self) -> None:
-        """End the receiver, if it is running, after it has finished what it has accepted.
+        """End the receiver, if it is running, as `Receiver.aclose` does.
 
         Raises:
             RuntimeError: A handler called it, or a thread that it has started: the end would wait

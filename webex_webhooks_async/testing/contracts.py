@@ -37,11 +37,7 @@ async def check_deduplicator(factory: Callable[[], Deduplicator]) -> None:
             `Deduplicator`, or a method isn't async.
         Exception: What a method raised.
     """
-    if not callable(factory):
-        raise TypeError(
-            f"factory must be a function, got {type(factory).__name__}: pass one that returns a "
-            "deduplicator"
-        )
+    _check_factory(factory, "a deduplicator")
     one, other = factory(), factory()
     check_inherits("deduplicator", one, Deduplicator)
     await _check_calls(one)
@@ -67,8 +63,9 @@ async def check_inbox(factory: Callable[..., Inbox]) -> None:
 
     Raises:
         AssertionError: A promise is broken; the message says which.
-        TypeError: What the factory returns doesn't inherit from `Inbox`.
+        TypeError: `factory` isn't a function, or what it returns doesn't inherit from `Inbox`.
     """
+    _check_factory(factory, "an inbox")
     check = _InboxCheck(factory)
     try:
         await check.known()
@@ -89,6 +86,12 @@ async def check_inbox(factory: Callable[..., Inbox]) -> None:
         await check.closing()
     finally:
         await check.aclose()
+
+
+def _check_factory(factory: object, made: str) -> None:
+    if not callable(factory):
+        given = type(factory).__name__
+        raise TypeError(f"factory must be a function, got {given}: pass one that returns {made}")
 
 
 _SECONDS = 0.5  # how long leases, pauses and memories are that have to end
