@@ -340,10 +340,10 @@ class JobContext(AnyContext):
         card: Mapping[str, Any] | None = None,
         file: File | str | None = None,
     ) -> Message:
-        """Write into a room or to a person, as `Bot.send` does.
+        """Write into a room or to a person, with the arguments of `Bot.send`.
 
-        The arguments are those of `Bot.send`, and the errors those of `MessageContext.reply`. When
-        the job runs again, what it has sent isn't sent again.
+        The errors are those of `MessageContext.reply`. When the job runs again, what it has sent
+        isn't sent again.
 
         Raises:
             ValueError: As for `Bot.send`.

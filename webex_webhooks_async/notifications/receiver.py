@@ -413,9 +413,8 @@ class Receiver(Router):
             if await bot.claim(f"report:{today}", 86_400):
                 await bot.send(report, room_id=ROOM)
 
-        Of all processes that share an `inbox`, one gets True, so that replicas do something once.
-        Without an inbox, the claims are those of this process. A claim that is refused prolongs
-        nothing.
+        Of all processes that share an `inbox`, one gets True. Without an inbox, the claims are
+        those of this process. A claim that is refused prolongs nothing.
 
         Raises:
             ValueError: `name` is empty, or `seconds` isn't positive and finite.

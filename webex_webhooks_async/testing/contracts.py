@@ -55,7 +55,7 @@ async def check_inbox(factory: Callable[..., Inbox]) -> None:
             await check_inbox(partial(DynamoDBInbox, "inbox-of-tests"))
 
     It takes a few seconds, because leases and claims have to expire. Nothing else may use the
-    storage meanwhile, and nothing may wait in it.
+    storage meanwhile, or wait in it.
 
     Args:
         factory: Called as ``factory(lease=..., keep=...)``, with seconds. Each call returns an
