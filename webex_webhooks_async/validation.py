@@ -182,7 +182,7 @@ def check_keywords(
 
 
 def renamed(**names: str) -> Callable[[F], F]:
-    """Name the new keyword argument of a function in the error for an old one."""
+    """Name the new keyword argument of a method in the error for an old one."""
 
     def decorate(function: F) -> F:
         @wraps(function)
@@ -191,7 +191,9 @@ def renamed(**names: str) -> Callable[[F], F]:
                 return function(*args, **keywords)
             except TypeError:  # only then looked for: most calls have no old one
                 for old in names.keys() & keywords:
-                    name = function.__qualname__.removesuffix(".__init__")
+                    # Of the object's own class: a method may be inherited from a private one.
+                    owner = type(args[0]).__name__
+                    name = f"{owner}.{function.__name__}".removesuffix(".__init__")
                     error = f"{name} has no argument {old!r}: write {names[old]}"
                     raise TypeError(error) from None
                 raise

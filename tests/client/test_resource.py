@@ -408,7 +408,7 @@ async def test_a_list_has_the_member_that_is_named() -> None:
     ("body", "problem"),
     [
         ([], r"\$: expected an object, got an array"),
-        ({"rooms": []}, r"\$\.items: missing"),
+        ({"rooms": []}, r"\$: lacks 'items'; if the list is in another member, pass that as i"),
         ({"items": None}, r"\$\.items: expected an array, got null"),
         ({"items": "R1"}, r"\$\.items: expected an array, got a string"),
         ({"items": [ROOM, {"id": "R2"}]}, r"\$\.items\[1\]\.title: missing"),

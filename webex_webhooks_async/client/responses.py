@@ -150,7 +150,8 @@ def api_error_type(status_code: int) -> type[APIError]:
 def _items(body: bytes, key: str, cls: type[T] | None) -> tuple[T | JSON, ...]:
     page = structure(parse_json(body), _Page)
     if key not in page:
-        raise DecodeError((f"$.{key}: missing",))
+        lacks = f"$: lacks {key!r}; if the list is in another member, pass that as items_key"
+        raise DecodeError((lacks,))
     items = cast("type[tuple[T | JSON, ...]]", GenericAlias(tuple, (cls or JSON, ...)))
     return structure(page[key], items, f"$.{key}")
 
