@@ -2,8 +2,9 @@
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, closing
+from functools import partial
 from pathlib import Path
 from typing import Any
 from unittest.mock import AsyncMock
@@ -14,6 +15,7 @@ import asyncpg
 import psycopg
 import pytest
 from attrs import evolve, frozen
+from psycopg.rows import dict_row
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine, async_sessionmaker, create_async_engine
@@ -231,6 +233,41 @@ async def test_every_driver(
         assert await place.inbox.complete(entry) is True
 
 
+def no_row(*_: object) -> Mapping[str, str]:
+    """What the function of a user's makes of a row."""
+    return {"all": "lost"}
+
+
+async def test_connections_that_are_set_up_differently(
+    postgres: PostgresServer, schema: str, tmp_path: Path
+) -> None:
+    """Neither what a row is made of matters, nor how the transaction begins, nor a pipeline."""
+
+    @asynccontextmanager
+    async def of_aiosqlite(url: str) -> AsyncGenerator[Any]:
+        async with aiosqlite.connect(url, isolation_level=None) as connection:
+            given: Any = connection
+            given.row_factory = no_row
+            await connection.execute("BEGIN")
+            yield connection
+            await connection.commit()
+
+    @asynccontextmanager
+    async def of_psycopg(url: str) -> AsyncGenerator[Any]:
+        given: Any = await psycopg.AsyncConnection.connect(url)
+        given.row_factory = dict_row
+        async with given, given.pipeline():
+            yield given
+
+    for database, of_driver in (("SQLite", of_aiosqlite), ("PostgreSQL", of_psycopg)):
+        async with opened(database, postgres, schema, tmp_path) as place:
+            entry, within = await place.entry(), partial(of_driver, place.url)
+            both = (entry, evolve(entry, token="f" * 32))
+            tries = (attempt(place, each, place_writer(place), within) for each in both)
+            assert await asyncio.gather(*tries) == [1, 1]
+            assert place.rows() == 1
+
+
 async def test_in_a_receiver(place: Place) -> None:
     """In a handler that fails after it, the second attempt gets the result of the first."""
     results: list[int] = []
@@ -290,37 +327,43 @@ async def test_result_that_json_can_not_hold(place: Place) -> None:
     assert place.rows() == 0
 
 
-async def test_a_call_that_commits(place: Place) -> None:
-    """A call that commits by itself isn't called again, and the error says so."""
-    entry = await place.entry()
-    calls = 0
+@pytest.mark.parametrize(
+    ("word", "error", "counts"),
+    [
+        ("commit", "has committed the transaction by itself", (1, 1)),
+        ("rollback", "has ended the transaction by itself", (2, 0)),
+    ],
+)
+@pytest.mark.parametrize(
+    ("database", "way"),
+    [each for each in ALL_WAYS if each[1] != "psycopg, autocommit"],  # which psycopg refuses
+)
+async def test_a_call_that_ends_the_transaction(  # noqa: PLR0913, PLR0917 - fixtures
+    database: str,
+    way: str,
+    word: str,
+    error: str,
+    counts: tuple[int, int],
+    postgres: PostgresServer,
+    schema: str,
+    tmp_path: Path,
+) -> None:
+    """A call that commits by itself isn't called again; if it rolls back, nothing is recorded."""
+    async with opened(database, postgres, schema, tmp_path) as place:
+        entry = await place.entry()
+        calls = 0
 
-    async def create(given: Any) -> int:  # noqa: ANN401 - of any driver
-        nonlocal calls
-        calls += 1
-        await place.write(given)
-        await given.commit()
-        return 1
+        async def create(given: Any) -> int:  # noqa: ANN401 - of any driver
+            nonlocal calls
+            calls += 1
+            await place.write(given)
+            await (given.execute(word) if way == "asyncpg" else getattr(given, word)())
+            return 1
 
-    for _ in range(2):
-        with pytest.raises(RuntimeError, match="has committed the transaction by itself"):
-            await attempt(place, entry, create, first_way(place))
-    assert (calls, place.rows()) == (1, 1)
-
-
-async def test_a_call_that_rolls_back(place: Place) -> None:
-    """A call that rolls back by itself is an error, and nothing is recorded."""
-    entry = await place.entry()
-
-    async def create(given: Any) -> int:  # noqa: ANN401 - of any driver
-        await place.write(given)
-        await given.rollback()
-        return 1
-
-    for _ in range(2):
-        with pytest.raises(RuntimeError, match="has ended the transaction by itself"):
-            await attempt(place, entry, create, first_way(place))
-    assert place.rows() == 0
+        for _ in range(2):
+            with pytest.raises(RuntimeError, match=error):
+                await attempt(place, entry, create, place.within(way))
+        assert (calls, place.rows()) == counts
 
 
 async def test_a_context_without_a_commit(place: Place) -> None:
@@ -398,8 +441,8 @@ class TestRefusals:
     async def test_what_within_is(self, place: Place) -> None:
         """What isn't a function that returns an async context manager is a `TypeError`."""
         engine = next(iter(place.engines.values()))
-        manager = async_sessionmaker(engine).begin()
-        await self.refused(place, manager, TypeError, "within=sessions.begin")
+        for manager in (async_sessionmaker(engine).begin(), engine.begin()):
+            await self.refused(place, manager, TypeError, "within=sessions.begin")
         await self.refused(place, engine, TypeError, "must be a function")
         await self.refused(place, lambda: 5, TypeError, "must return an async context manager")
 
@@ -445,6 +488,8 @@ class TestRefusals:
         async with opened("SQLite", postgres, schema, tmp_path / "..") as place:
             async with aiosqlite.connect(place.url, isolation_level=None) as lite:
                 await self.refused(place, lambda: yielding(lite), RuntimeError, "no transaction")
+            async with aiosqlite.connect(place.url, autocommit=True) as lite:
+                await self.refused(place, lambda: yielding(lite), RuntimeError, "no transaction")
             automatic = place.engines["aiosqlite"].execution_options(isolation_level="AUTOCOMMIT")
             await self.refused(place, automatic.begin, RuntimeError, "no transaction")
 
@@ -483,7 +528,7 @@ class TestRefusals:
     async def test_missing_rights(
         self, postgres: PostgresServer, schema: str, tmp_path: Path
     ) -> None:
-        """A role that lacks rights on the inbox's tables gets the GRANT."""
+        """A role that lacks rights on the inbox's tables, or one of them, gets the GRANT."""
         async with opened("PostgreSQL", postgres, schema, tmp_path) as place:
             with psycopg.connect(postgres.url) as owner:
                 owner.execute(f"CREATE ROLE role_{schema} LOGIN".encode())
@@ -493,6 +538,16 @@ class TestRefusals:
                 )
             )
             await self.refused(place, engine.begin, RuntimeError, "GRANT USAGE ON SCHEMA")
+            with psycopg.connect(postgres.url) as owner:
+                for right in (
+                    f"USAGE ON SCHEMA {schema}",
+                    f"SELECT, INSERT ON ALL TABLES IN SCHEMA {schema}",
+                    f"INSERT ON {place.orders}",
+                ):
+                    owner.execute(f"GRANT {right} TO role_{schema}".encode())
+            entry = await place.entry()
+            with pytest.raises(RuntimeError, match="GRANT USAGE ON SCHEMA"):
+                await attempt(place, entry, place_writer(place), engine.begin)
             await engine.dispose()
 
     async def test_after_the_completion(self, place: Place) -> None:

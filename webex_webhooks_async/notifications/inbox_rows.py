@@ -347,7 +347,9 @@ _LIST = f"""
     FROM webex_notifications
 """  # noqa: S608 - ours
 
-# For transactions of a user's.
+# For transactions of a user's. The first one begins it where the driver leaves that to the first
+# statement that writes, and lets nobody else write from then on.
+LOCK = "DELETE FROM webex_records WHERE 0"
 UNFINISHED = "SELECT 1 FROM webex_notifications WHERE key = $1 AND forget IS NULL"
 RECORD = "SELECT value FROM webex_records WHERE key = $1 AND name = $2"
 ADD_RECORD = "INSERT INTO webex_records (key, name, value) VALUES ($1, $2, $3)"

@@ -34,6 +34,7 @@ from webex_webhooks_async.notifications.transactions import (
     COMPLETED,
     ROLLED_BACK,
     Transaction,
+    same_transaction_of,
     sqlstate_of,
     transaction_of,
     without_transaction,
@@ -220,10 +221,11 @@ class PostgresInbox(TransactionalInbox):
         # Outside of it, what isn't committed can't be seen.
         if await self.recall(entry, name) is not None:
             raise RuntimeError(COMMITTED)
-        within = await transaction_of(transaction)
+        within = await same_transaction_of(transaction)
         values = [entry.key, _indexed(name), value]
-        if not await within.execute(self._replace_within, values):
-            raise RuntimeError(ROLLED_BACK)
+        with self._explained():
+            if not await within.execute(self._replace_within, values):
+                raise RuntimeError(ROLLED_BACK)
 
     async def _check(self, within: Transaction, given: object, entry: InboxEntry) -> None:
         """Check that a record that is written there would be one of the entry's."""

@@ -279,7 +279,8 @@ async def _awaited(call: Call, made: object) -> object:
 
 
 def _manager_of(within: object) -> AbstractAsyncContextManager[Any]:
-    if not callable(within):
+    # What @asynccontextmanager makes can be called, too: as a decorator.
+    if not callable(within) or hasattr(type(within), "__aenter__"):
         instead = "the function itself, without calling it, as in within=sessions.begin"
         raise TypeError(f"within must be a function, got {within!r}: pass {instead}")
     manager: Any = within()

@@ -24,6 +24,7 @@ from webex_webhooks_async.notifications.inbox import (
 from webex_webhooks_async.notifications.inbox_file import InboxFile, check_file
 from webex_webhooks_async.notifications.inbox_rows import (
     ADD_RECORD,
+    LOCK,
     RECORD,
     REPLACE_RECORD,
     UNFINISHED,
@@ -33,6 +34,7 @@ from webex_webhooks_async.notifications.transactions import (
     COMMITTED,
     COMPLETED,
     ROLLED_BACK,
+    same_transaction_of,
     transaction_of,
     without_transaction,
 )
@@ -147,7 +149,7 @@ class SQLiteInbox(TransactionalInbox):
                 f"within yields a connection to another database than {self._path}: use the file "
                 "of the inbox"
             )
-        await within.begin()
+        await within.execute(LOCK)
         if not await within.is_open():
             raise without_transaction(transaction)
         self._locked_at = time.monotonic()
@@ -163,7 +165,12 @@ class SQLiteInbox(TransactionalInbox):
         self, transaction: object, entry: InboxEntry, name: str, value: bytes
     ) -> None:
         """Replace what `remember_within` has recorded in the same transaction."""
-        within = await transaction_of(transaction)
+        try:
+            within = await same_transaction_of(transaction)
+        except RuntimeError as error:  # nothing locks the file any more
+            if await self.recall(entry, name) is not None:
+                raise RuntimeError(COMMITTED) from error
+            raise
         try:
             await within.execute(f"RELEASE {_SAVEPOINT}")
         except Exception as error:

@@ -28,10 +28,7 @@ class Transaction(ABC):
 
     @abstractmethod
     async def is_open(self) -> bool:
-        """Whether a transaction has begun, after something was executed."""
-
-    async def begin(self) -> None:  # noqa: B027 - only SQLite's drivers don't
-        """Begin the transaction, if its driver leaves that to the first statement that writes."""
+        """Whether a transaction has begun, after something was executed that writes."""
 
 
 async def transaction_of(given: object) -> Transaction:
@@ -47,6 +44,18 @@ async def transaction_of(given: object) -> Transaction:
         "within must yield a connection or a session in a transaction: one of psycopg, asyncpg or "
         f"aiosqlite, or an AsyncConnection or AsyncSession of SQLAlchemy, got {_name(given)}"
     )
+
+
+async def same_transaction_of(given: object) -> Transaction:
+    """Return the transaction again, after the call.
+
+    Raises:
+        RuntimeError: The call has ended it.
+    """
+    try:
+        return await transaction_of(given)
+    except Exception as error:
+        raise RuntimeError(ROLLED_BACK) from error
 
 
 def sqlstate_of(error: BaseException) -> str | None:
@@ -102,7 +111,7 @@ class _Psycopg(Transaction):
         )
         async with cursor:
             await cursor.execute(text.encode(), values)
-            return list(await cursor.fetchall()) if cursor.description else []
+            return list(await cursor.fetchall())
 
     async def is_open(self) -> bool:
         return _is_open_psycopg(self._connection)
@@ -131,18 +140,11 @@ class _Aiosqlite(Transaction):
 
     async def execute(self, text: str, values: Sequence[Any] = ()) -> Rows:
         async with self._connection.execute(text.replace("$", "?"), tuple(values)) as cursor:
+            cursor.row_factory = None  # the user's may make anything of a row
             return [tuple(each) for each in await cursor.fetchall()]
 
     async def is_open(self) -> bool:
         return bool(self._connection.in_transaction)
-
-    async def begin(self) -> None:
-        await _begin_aiosqlite(self._connection)
-
-
-async def _begin_aiosqlite(connection: Any) -> None:  # noqa: ANN401 - as above
-    if not connection.in_transaction and connection.isolation_level is not None:
-        await connection.execute("BEGIN IMMEDIATE")
 
 
 class _SQLAlchemy(Transaction):
@@ -167,9 +169,6 @@ class _SQLAlchemy(Transaction):
         if hasattr(self._driver, "in_transaction"):
             return bool(self._driver.in_transaction)
         return _is_open_psycopg(self._driver)
-
-    async def begin(self) -> None:
-        await _begin_aiosqlite(self._driver)
 
 
 async def _of_psycopg(given: object, psycopg: Any) -> Transaction | None:  # noqa: ANN401 - a module
