@@ -930,6 +930,27 @@ async def test_claims(make: Make) -> None:
     assert [await alone.claim("report", 60) for _ in range(2)] == [True, False]
 
 
+async def test_a_claim_of_the_last_handler(make: Make) -> None:
+    """A handler that is waited for at the end claims as before."""
+    bot, begun, release = make(), asyncio.Event(), asyncio.Event()
+    claimed: list[bool] = []
+
+    @bot.receiver.on(Resource.MESSAGES)
+    async def handle(_: Notification[Any]) -> None:
+        begun.set()
+        await release.wait()
+        claimed.append(await bot.receiver.claim("report", 60))
+
+    async with bot.receiver:
+        await deliver(bot.receiver)
+        await begun.wait()
+        closing = asyncio.create_task(bot.receiver.aclose())
+        await asyncio.sleep(0)
+        release.set()
+        await closing
+    assert claimed == [True]
+
+
 def test_what_is_no_inbox() -> None:
     """What doesn't inherit from the base class is refused, and what lacks a method isn't made."""
     with pytest.raises(TypeError, match=r"^inbox must inherit from Inbox, and Mock does"):

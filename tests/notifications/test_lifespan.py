@@ -1,10 +1,10 @@
 """What starts and ends with a receiver."""
 
 import asyncio
-import logging
 from collections.abc import AsyncGenerator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AbstractContextManager, asynccontextmanager, nullcontext, suppress
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,6 +20,7 @@ from webex_webhooks_async import (
     Notification,
     Receiver,
     ReceiverThread,
+    SQLiteInbox,
     TransportError,
     parse_unverified_notification,
     sign,
@@ -46,7 +47,7 @@ class Lifespan:
         self,
         yields: Any = None,  # noqa: ANN401 - also what is wrong
         *,
-        at_start: Exception | None = None,
+        at_start: BaseException | None = None,
         at_end: Exception | None = None,
     ) -> None:
         self.events: list[str] = []
@@ -136,7 +137,7 @@ async def handle(_: object) -> None:
         ({"at_start": TransportError("no database")}, TransportError("no database"), "begin"),
         (
             {"yields": [1]},
-            TypeError("what the lifespan yields must be Mapping, got list"),
+            TypeError("lifespan must yield a mapping, whose keys are names in the state, or nothi"),
             "begin end",
         ),
     ],
@@ -159,6 +160,25 @@ async def test_a_lifespan_that_fails_ends_the_start(
     assert " ".join(lifespan.events) == f"{events} {events}"
 
 
+async def test_a_lifespan_that_swallows_errors_fails_all_the_same(
+    make: Callable[..., Receiver],
+) -> None:
+    """The error for what it yields isn't raised inside of it, where it could be lost."""
+    events: list[str] = []
+
+    @asynccontextmanager
+    async def lifespan(_: Receiver) -> AsyncGenerator[Any]:
+        with suppress(TypeError):
+            yield "a pool"
+        events.append("end")
+
+    receiver = make(lifespan=lifespan)
+    receiver.on("messages")(handle)
+    with pytest.raises(TypeError, match=r'got str: write yield \{"name": ...\}'):
+        await receiver.start()
+    assert events == ["end"]
+
+
 async def test_a_lifespan_is_an_async_context_manager() -> None:
     """Something else that the function returns is an error that says what to write."""
     receiver = Receiver(SECRET, lifespan=lambda _: {"number": 7})  # type: ignore[arg-type,return-value] # it is refused
@@ -176,6 +196,24 @@ async def test_what_a_lifespan_raises_at_its_end_is_raised(make: Callable[..., R
         with pytest.raises(ConnectionError, match="the pool is broken"):
             await receiver.aclose()
     assert lifespan.events == ["begin", "end"] * 2
+
+
+async def test_an_inbox_is_open_until_the_lifespan_has_ended(webex: Webex, tmp_path: Path) -> None:
+    """What is enqueued at its end is stored, and nothing stays open."""
+    inbox = SQLiteInbox(tmp_path / "inbox.db")
+
+    @asynccontextmanager
+    async def lifespan(bot: Bot) -> AsyncGenerator[None]:
+        yield
+        assert await bot.enqueue("remind", 1)
+
+    bot = webex.bot(lifespan=lifespan, inbox=inbox)
+    bot.job("remind")(handle)
+    async with bot:
+        pass
+    assert inbox._thread is None  # pyright: ignore[reportPrivateUsage] - nothing public says so
+    assert (await inbox.counts()).waiting == 1
+    await inbox.aclose()
 
 
 async def test_the_server_learns_what_a_lifespan_raises_at_its_end(
@@ -266,19 +304,21 @@ def test_a_thread_enters_and_leaves_the_lifespan() -> None:
     assert lifespan.events == ["begin", "handler 7", "end"]
 
 
-async def test_a_server_that_runs_the_lifespan_is_told_what_fails(
-    caplog: pytest.LogCaptureFixture,
+@pytest.mark.parametrize(
+    ("error", "raised"),
+    [
+        (ConnectionError("no database"), nullcontext()),
+        (SystemExit("no database"), pytest.raises(SystemExit)),
+    ],
+)
+async def test_a_server_that_runs_the_lifespan_learns_what_fails(
+    error: BaseException, raised: AbstractContextManager[object]
 ) -> None:
-    """An ASGI server learns of it as of any start that fails."""
-    caplog.set_level(logging.INFO)
-    receiver = Receiver(SECRET, lifespan=Lifespan(at_start=ConnectionError("no database")))
-    sent: list[dict[str, Any]] = []
-
-    async def receive() -> dict[str, Any]:
-        return {"type": "lifespan.startup"}
-
-    async def send(message: Any) -> None:  # noqa: ANN401 - of ASGI
-        sent.append(message)
-
-    await receiver({"type": "lifespan"}, receive, send)
-    assert sent == [{"type": "lifespan.startup.failed", "message": "ConnectionError: no database"}]
+    """So it doesn't serve; after a `SystemExit` alone, uvicorn would take it for no lifespan."""
+    server = Conversation({"type": "lifespan.startup"})
+    with raised:
+        await Receiver(SECRET, lifespan=Lifespan(at_start=error))(
+            {"type": "lifespan"}, server.receive, server.send
+        )
+    message = f"{type(error).__name__}: no database"
+    assert server.sent == [{"type": "lifespan.startup.failed", "message": message}]

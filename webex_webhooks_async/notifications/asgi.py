@@ -95,10 +95,12 @@ async def follow_lifespan(
     async with AsyncExitStack() as stack:
         try:
             await stack.enter_async_context(context)
-        except Exception as error:  # noqa: BLE001 - whatever it is, it is reported
+        except BaseException as error:
             message = describe_exception(error)
             await send({"type": "lifespan.startup.failed", "message": message})
-            return
+            if isinstance(error, Exception):
+                return
+            raise
         await send({"type": "lifespan.startup.complete"})
         try:
             await receive()

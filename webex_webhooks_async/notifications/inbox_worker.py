@@ -113,7 +113,7 @@ class InboxWorker:
             return None
 
     async def aclose(self) -> None:
-        """Take no more entries, finish those that have begun, and close the inbox."""
+        """Take no more entries, and finish those that have begun."""
         self.is_open = False
         if self._loop is None or not self._loop.is_closed():
             self._woken.set()
@@ -127,7 +127,6 @@ class InboxWorker:
         for each in (self._taking, self._tasks, self._under_way, self._limits):
             each.clear()
         self._alone = self._waiting = None
-        await self._inbox.aclose()
 
     async def put(self, key: str, body: bytes, *, line: str | None, after: float = 0.0) -> bool:
         """Store a notification, which is taken at once if it is new; return False if it isn't."""

@@ -2,10 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
-from types import NoneType
 from typing import TYPE_CHECKING, Any, cast
-
-from webex_webhooks_async.validation import check_type
 
 Lifespan = Callable[[Any], AbstractAsyncContextManager[Mapping[str, object] | None]]
 """A function that takes a receiver or a bot, usually made by ``@asynccontextmanager``."""
@@ -26,7 +23,7 @@ class State:
         return State(vars(self))
 
     def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - whatever was yielded
-        names = ", ".join(vars(self)) or "nothing"
+        names = ", ".join(map(str, vars(self))) or "nothing"
         raise AttributeError(
             f"the state has no {name!r}, only {names}: yield {{{name!r}: ...}} in the lifespan, or "
             "set it in a context_middleware"
@@ -57,11 +54,11 @@ class Life:
         self._entered: AsyncExitStack | None = None
 
     async def begin(self, receiver: object) -> None:
-        """Enter the lifespan.
+        """Enter the lifespan; `end` leaves it, also after an error.
 
         Raises:
             TypeError: It isn't an async context manager, or yields neither a mapping nor `None`.
-            Exception: What it raises. Nothing of it stays open.
+            Exception: What it raises.
         """
         if self._lifespan is None:
             return
@@ -71,14 +68,18 @@ class Life:
                 f"lifespan must return an async context manager, got {type(context).__name__}: "
                 "decorate the function with @asynccontextmanager"
             )
-        async with AsyncExitStack() as stack:
-            yielded: Any = await stack.enter_async_context(
-                cast("AbstractAsyncContextManager[Any]", context)
+        stack = AsyncExitStack()
+        yielded: Any = await stack.enter_async_context(
+            cast("AbstractAsyncContextManager[Any]", context)
+        )
+        self._entered = stack  # which `end` leaves, also if something else is yielded
+        if not isinstance(yielded, Mapping | None):
+            raise TypeError(
+                "lifespan must yield a mapping, whose keys are names in the state, or nothing, got "
+                f'{type(yielded).__name__}: write yield {{"name": ...}}'
             )
-            check_type("what the lifespan yields", yielded, Mapping, NoneType)
-            self.state = State(yielded)
-            self._entered = stack.pop_all()
-            self.has_begun = True
+        self.state = State(cast("Mapping[str, object] | None", yielded))
+        self.has_begun = True
 
     async def end(self) -> None:
         """Leave the lifespan, if it is entered, and raise what it raises."""

@@ -463,7 +463,11 @@ class Receiver(Router):
                 await self._worker.aclose()
             await self._direct.aclose()
         finally:
-            await self._life.end()
+            try:
+                await self._life.end()
+            finally:
+                if self._inbox is not None:  # which the lifespan may have used at its end
+                    await self._inbox.aclose()
 
     async def __aenter__(self) -> Self:
         return await self.start()
@@ -575,8 +579,9 @@ class Receiver(Router):
         return None
 
     def _check_is_running(self) -> None:
-        if why := self._why_not():
-            raise RuntimeError(why)
+        """Check that the lifespan and the inbox are open, also while the last handlers run."""
+        if not (self._life.has_begun and (self._is_started or self._worker is None)):
+            raise RuntimeError(_NOT_RUNNING)
 
     def _check_is_outside(self) -> None:
         self._handlings.check_is_outside()
