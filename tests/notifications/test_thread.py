@@ -5,6 +5,7 @@ import signal
 import sys
 import threading
 from collections.abc import AsyncGenerator, Iterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Self
 
@@ -270,6 +271,22 @@ async def test_it_is_a_context_manager(webex_sandbox: Sandbox) -> None:
     assert bot.client.http_client.is_closed
 
 
+def test_the_start_and_the_end_are_in_one_task() -> None:
+    """Some lifespans need it, as one with a task group of anyio."""
+    tasks: list[object] = []
+
+    @asynccontextmanager
+    async def lifespan(_: Receiver) -> AsyncGenerator[None]:
+        tasks.append(asyncio.current_task())
+        yield
+        tasks.append(asyncio.current_task())
+
+    with ReceiverThread(Receiver("a-secret", lifespan=lifespan)):
+        pass
+    begun, ended = tasks
+    assert begun is ended
+
+
 async def test_a_start_that_fails_while_it_is_closed() -> None:
     """Only what started it gets the error."""
     may_fail = threading.Event()
@@ -281,9 +298,9 @@ async def test_a_start_that_fails_while_it_is_closed() -> None:
 
     thread = ReceiverThread(Failing("a-secret"))
     starting = asyncio.create_task(asyncio.to_thread(thread.start))
-    await until(lambda: thread._starting is not None)  # pyright: ignore[reportPrivateUsage] - nothing public says so
+    await until(lambda: thread._life is not None)  # pyright: ignore[reportPrivateUsage] - nothing public says so
     closing = asyncio.create_task(asyncio.to_thread(thread.close))
-    await until(lambda: thread._starting is None)  # pyright: ignore[reportPrivateUsage] - the same
+    await until(lambda: thread._life is None)  # pyright: ignore[reportPrivateUsage] - the same
     may_fail.set()
 
     with pytest.raises(LookupError, match="no start"):

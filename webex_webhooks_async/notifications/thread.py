@@ -51,10 +51,9 @@ class ReceiverThread:
         self._receiver = receiver
         self._lock = threading.Lock()
         self._thread: _LoopThread | None = None
-        # The tasks of the receiver, which its thread alone begins and forgets: a caller that is
-        # interrupted leaves them as they are.
-        self._starting: asyncio.Task[Receiver] | None = None  # until the receiver ends
-        self._closing: asyncio.Task[None] | None = None
+        # What its thread alone begins and forgets: a caller that is interrupted leaves it as it is.
+        self._life: _Life | None = None  # until the receiver ends
+        self._closing: _Life | None = None
         self._is_running = False
         _at_exit(self._end)
 
@@ -77,15 +76,15 @@ class ReceiverThread:
     async def _enter(self) -> None:
         if self._closing is not None:
             raise RuntimeError("the receiver is being closed: call start when that is done")
-        if self._starting is None:
-            self._starting = asyncio.create_task(self._receiver.start())
-        starting = self._starting
+        if self._life is None:
+            self._life = _Life(self._receiver)
+        life = self._life
         try:
-            await asyncio.shield(starting)
+            await asyncio.shield(life.started)
         finally:
-            if self._starting is starting:  # and isn't being closed
-                self._is_running = _has_succeeded(starting)
-                self._starting = starting if self._is_running else None
+            if self._life is life:  # and isn't being closed
+                self._is_running = life.has_started
+                self._life = life if self._is_running else None
 
     def __enter__(self) -> Self:
         try:
@@ -148,19 +147,14 @@ class ReceiverThread:
             self._own_thread().submit(self._leave()).result()
 
     async def _leave(self) -> None:
-        if self._closing is None and self._starting is not None:
-            self._closing = asyncio.create_task(self._finish(self._starting))
-            self._starting, self._is_running = None, False
+        if self._closing is None and self._life is not None:
+            self._closing, self._life, self._is_running = self._life, None, False
+            self._closing.end(self._forget)
         if self._closing is not None:
-            await asyncio.shield(self._closing)
+            await asyncio.shield(self._closing.task)
 
-    async def _finish(self, starting: asyncio.Task[Receiver]) -> None:
-        try:
-            await asyncio.wait([starting])
-            if _has_succeeded(starting):  # else it is raised where the start is waited for
-                await self._receiver.aclose()
-        finally:
-            self._closing = None
+    def _forget(self, _: object) -> None:
+        self._closing = None
 
     @property
     def _is_ours(self) -> bool:
@@ -171,7 +165,7 @@ class ReceiverThread:
         """Return the thread of this process, which the first call starts."""
         with self._lock:
             if self._thread is None or not self._is_ours:
-                if self._starting is not None:
+                if self._life is not None:
                     raise RuntimeError(
                         "the receiver was started before the process was forked, and doesn't run "
                         "in this one: start it after the fork, as the first request does"
@@ -193,8 +187,39 @@ class ReceiverThread:
                 self._thread.end()
 
 
-def _has_succeeded(task: asyncio.Task[Any]) -> bool:
-    return task.done() and not task.cancelled() and task.exception() is None
+class _Life:
+    """A receiver from its start to its end, which are in one task: some lifespans need that.
+
+    Attributes:
+        started: Has the error of the start, if it has one.
+        task: The task.
+    """
+
+    def __init__(self, receiver: Receiver) -> None:
+        self._receiver = receiver
+        self._is_over = asyncio.Event()
+        self.started: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.task: asyncio.Task[None] = asyncio.create_task(self._live())
+
+    async def _live(self) -> None:
+        try:
+            await self._receiver.start()
+        except BaseException as error:  # noqa: BLE001 - it is raised where the start is waited for
+            self.started.set_exception(error)
+            return
+        self.started.set_result(None)
+        await self._is_over.wait()
+        await self._receiver.aclose()
+
+    @property
+    def has_started(self) -> bool:
+        """Whether the start has succeeded."""
+        return self.started.done() and self.started.exception() is None
+
+    def end(self, then: Callable[[object], None]) -> None:
+        """Let it end, and call a function then."""
+        self.task.add_done_callback(then)
+        self._is_over.set()
 
 
 class _LoopThread(threading.Thread):
