@@ -2,7 +2,7 @@
 
 import asyncio
 import signal
-from collections.abc import Coroutine, Generator
+from collections.abc import Callable, Coroutine, Generator
 from contextlib import contextmanager, suppress
 from enum import IntEnum
 from typing import Any, TypeVar
@@ -65,16 +65,25 @@ class StoppedError(Exception):
         super().__init__(number)
 
 
-def run(coroutine: Coroutine[Any, Any, T]) -> T:
+def run(
+    coroutine: Coroutine[Any, Any, T],
+    *,
+    loop_factory: Callable[[], asyncio.AbstractEventLoop] | None = None,
+) -> T:
     """Run a coroutine in an event loop of its own.
 
     Ctrl-C, SIGTERM and closing the terminal cancel it, so that it can tidy up; a second signal
     cancels the tidying up.
 
+    Args:
+        coroutine: The coroutine.
+        loop_factory: Makes the event loop; by default asyncio does.
+
     Raises:
         StoppedError: A signal ended it.
     """
-    return asyncio.run(_stoppable(coroutine))
+    with asyncio.Runner(loop_factory=loop_factory) as runner:
+        return runner.run(_stoppable(coroutine))
 
 
 @contextmanager

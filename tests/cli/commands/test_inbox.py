@@ -398,10 +398,28 @@ class TestPostgres:
         assert f"the schema '{schema}' has no inbox of this release: start its bot" in lacking.err
         assert (listed.exit_code, listed.out) == (0, "0 waiting, 0 running, 0 failed\n")
 
+    def test_event_loop(
+        self, postgres: PostgresServer, invoke: Invoke, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The commands use the event loop that psycopg can use on Windows, too."""
+        made: list[asyncio.AbstractEventLoop] = []
+
+        class Loop(asyncio.SelectorEventLoop):
+            def __init__(self) -> None:
+                made.append(self)
+                super().__init__()
+
+        monkeypatch.setattr(asyncio, "SelectorEventLoop", Loop)
+        for command in (("list",), ("retry",), ("drop", "a key")):
+            invoke("inbox", command[0], postgres.url, *command[1:])
+        assert len(made) == 3
+
     def test_wrong_usage(self, invoke: Invoke, monkeypatch: pytest.MonkeyPatch) -> None:
         """What can't be a database or a schema is wrong usage, and so is a library that lacks."""
         for arguments in (
             ("list", "postgresql://localhost:port/"),
+            ("drop", "postgresql:/db.example.com/bot", "a key"),  # a slash is missing
+            ("retry", "postgresql:bot"),
             ("list", "postgresql:", "--schema", "pg_mine"),
             ("schema", "--schema", "pg_mine"),
         ):

@@ -1,13 +1,14 @@
 """The commands inbox list, inbox retry, inbox drop and inbox schema."""
 
+import asyncio
 import re
-from collections.abc import AsyncGenerator, Iterable, Sequence
+from collections.abc import AsyncGenerator, Coroutine, Iterable, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
 from json import dumps
 from pathlib import Path
 from textwrap import indent
-from typing import Any
+from typing import Any, TypeVar
 
 from rich.console import Console
 from rich.text import Text
@@ -19,6 +20,8 @@ from webex_webhooks_async.formatting import on_one_line, short_id
 from webex_webhooks_async.notifications import postgres_inbox, postgres_sql
 from webex_webhooks_async.notifications.inbox import Inbox, StoredNotification
 from webex_webhooks_async.notifications.sqlite_inbox import look_into
+
+T = TypeVar("T")
 
 SCHEMA = "webex_webhooks"
 
@@ -44,7 +47,7 @@ def list_all(database: NotEmpty, /, *, schema: NotEmpty = SCHEMA, json: AsJson =
         async with _opened(database, schema, change=False) as inbox:
             await (_list_as_json if json else _list)(inbox)
 
-    run(show())
+    _run(show())
 
 
 def retry(database: NotEmpty, /, *keys: NotEmpty, schema: NotEmpty = SCHEMA) -> None:
@@ -64,7 +67,7 @@ def retry(database: NotEmpty, /, *keys: NotEmpty, schema: NotEmpty = SCHEMA) -> 
         async with _opened(database, schema, change=True) as inbox:
             return await inbox.retry(await _chosen(inbox, keys, {"failed"}))
 
-    stdout().print(f"{_notifications(run(decide()))} due again")
+    stdout().print(f"{_notifications(_run(decide()))} due again")
 
 
 def drop(
@@ -87,7 +90,7 @@ def drop(
             chosen = await _chosen(inbox, (key, *more_keys), {"failed", "unreadable"})
             return await inbox.drop(chosen)
 
-    stdout().print(f"{_notifications(run(decide()))} removed")
+    stdout().print(f"{_notifications(_run(decide()))} removed")
 
 
 def print_schema(*, schema: NotEmpty = SCHEMA) -> None:
@@ -106,6 +109,10 @@ def print_schema(*, schema: NotEmpty = SCHEMA) -> None:
     stdout().out(postgres_sql.script(schema), highlight=False, end="")
 
 
+def _run(coroutine: Coroutine[Any, Any, T]) -> T:
+    return run(coroutine, loop_factory=asyncio.SelectorEventLoop)  # psycopg needs it on Windows
+
+
 @asynccontextmanager
 async def _opened(database: str, schema: str, *, change: bool) -> AsyncGenerator[Inbox]:
     try:
@@ -120,7 +127,7 @@ async def _opened(database: str, schema: str, *, change: bool) -> AsyncGenerator
 
 def _inbox(database: str, schema: str, *, change: bool) -> Inbox:
     if re.match("postgres(ql)?[:+]", database):
-        conninfo = database if "//" in database else ""
+        conninfo = "" if database in {"postgresql:", "postgres:"} else database
         try:
             with usage_errors():
                 return postgres_inbox.look_into(conninfo, schema=schema)
