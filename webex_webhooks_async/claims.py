@@ -1,9 +1,11 @@
 """Says who is the first to do something within so many seconds."""
 
 import logging
+import os
 import time
 from collections.abc import Callable
 from typing import Protocol
+from uuid import UUID, uuid5
 
 from webex_webhooks_async.formatting import describe_exception
 from webex_webhooks_async.validation import check_not_empty, check_seconds
@@ -84,6 +86,11 @@ class SharedClaims:
             await self._claims.unclaim(f"webex-webhooks:{name}")
         except Exception as error:  # noqa: BLE001 - see above
             logger.warning("a claim can't be given back: %s", describe_exception(error))
+
+
+def claimant(inbox: UUID) -> str:
+    """Return who claims: an inbox in this process, which may have been forked from its maker."""
+    return str(uuid5(inbox, str(os.getpid())))
 
 
 def check_claim(name: str, seconds: float) -> None:

@@ -907,6 +907,19 @@ class TestProcess:
                     await inbox.counts()
                 await inbox.aclose()
 
+    async def test_claims_of_forked_processes(
+        self, postgres: PostgresServer, schema: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Processes that were forked with an inbox give back their own claims alone."""
+        inbox = PostgresInbox(postgres.url, schema=schema)
+        results: list[bool | None] = []
+        for process, claims in ((1, True), (2, False), (2, True), (1, False), (1, True)):
+            monkeypatch.setattr(os, "getpid", partial(int, process))
+            results.append(await (inbox.claim("a name", 60) if claims else inbox.unclaim("a name")))
+            await inbox.aclose()
+
+        assert results == [True, None, False, None, True]
+
     async def test_proactor(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """On an event loop that psycopg can't use, the error names the other."""
 

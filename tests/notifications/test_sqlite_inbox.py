@@ -617,6 +617,29 @@ async def test_an_inbox_can_not_be_carried_across_a_fork(path: Path) -> None:
     assert all("was opened before the process was forked: open it in" in each for each in errors)
 
 
+async def test_claims_of_forked_processes(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Processes that were forked with an inbox give back their own claims alone."""
+    inbox = SQLiteInbox(path)
+    results: list[bool | None] = []
+    for process, claims in ((1, True), (2, False), (2, True), (1, False), (1, True)):
+        monkeypatch.setattr(os, "getpid", partial(int, process))
+        results.append(await (inbox.claim("a name", 60) if claims else inbox.unclaim("a name")))
+        await inbox.aclose()
+
+    assert results == [True, None, False, None, True]
+
+
+async def test_seconds_that_are_none(path: Path) -> None:
+    """What isn't a number of seconds is refused before it disturbs those that are stored then."""
+    async with aclosing(SQLiteInbox(path)) as inbox:
+        wrong: Any = None
+        calls = (inbox.put("a", b""), inbox.put("b", b"", after=wrong))
+        stored, refusal = await asyncio.gather(*calls, return_exceptions=True)
+
+    assert stored is True
+    assert str(refusal) == "after must be float or int, got NoneType"
+
+
 async def test_a_call_that_fails_leaves_nothing_behind(path: Path) -> None:
     """What shares a transaction with a call that fails isn't stored, and says so."""
     async with aclosing(SQLiteInbox(path)) as inbox:

@@ -268,5 +268,5 @@ def check_put(line: str | None, after: float) -> None:
     """Check the options of `Inbox.put`, for any inbox."""
     if line is not None:
         check_not_empty("line", line)
-    if after:
+    if after != 0:  # `None` would break the statement that others share
         check_delay("after", after)

@@ -18,7 +18,7 @@ from datetime import UTC
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
-from webex_webhooks_async.claims import check_claim
+from webex_webhooks_async.claims import check_claim, claimant
 from webex_webhooks_async.formatting import storable
 from webex_webhooks_async.notifications import postgres_sql as sql
 from webex_webhooks_async.notifications.inbox import (
@@ -114,7 +114,7 @@ class PostgresInbox(TransactionalInbox):
         self._calling = calling
         self._connecting = connecting
         self._makes_tables = True
-        self._id = str(uuid4())  # whose claims are whose
+        self._id = uuid4()  # whose claims are whose
         self._known_inbox = ""  # what tells its tables from those in another database
         self._unanswered: dict[str, str] = {}  # by their names, claims whose outcome isn't known
         self._stored = 0  # since the last time that keys were forgotten
@@ -268,7 +268,8 @@ class PostgresInbox(TransactionalInbox):
         name = _indexed(name)
         token = self._unanswered.pop(name, None) or uuid4().hex
         try:
-            granted = await self._call(self._claim, name, token, self._id, _bounded(seconds))
+            values = name, token, claimant(self._id), _bounded(seconds)
+            granted = await self._call(self._claim, *values)
         except BaseException:
             self._unanswered[name] = token  # whether it was granted isn't known
             raise
@@ -277,7 +278,7 @@ class PostgresInbox(TransactionalInbox):
 
     async def unclaim(self, name: str) -> None:
         """Give back a claim that this inbox was granted."""
-        await self._call(self._unclaim, _indexed(name), self._id)
+        await self._call(self._unclaim, _indexed(name), claimant(self._id))
 
     async def counts(self) -> InboxCounts:
         """Count what waits, runs and has failed, for all processes that use the tables."""

@@ -13,7 +13,7 @@ from threading import Lock, Thread
 from typing import Any, TypeVar
 from uuid import uuid4
 
-from webex_webhooks_async.claims import check_claim
+from webex_webhooks_async.claims import check_claim, claimant
 from webex_webhooks_async.notifications.inbox import (
     InboxCounts,
     InboxEntry,
@@ -94,7 +94,7 @@ class SQLiteInbox(TransactionalInbox):
         self._lease = lease
         self._keep = keep
         self._open: Callable[[], InboxFile] = partial(InboxFile.open, self._path, clock=clock)
-        self._id = uuid4().hex  # whose claims are whose
+        self._id = uuid4()  # whose claims are whose
         self._unanswered: dict[str, str] = {}  # by their names, claims whose outcome isn't known
         self._locked_at = 0.0  # by a transaction of the user's
         self._lock = Lock()
@@ -190,14 +190,15 @@ class SQLiteInbox(TransactionalInbox):
         check_claim(name, seconds)
         call = self._unanswered.pop(name, None) or uuid4().hex
         try:
-            return await self._call(lambda rows: rows.claim(name, seconds, self._id, call))
+            owner = claimant(self._id)
+            return await self._call(lambda rows: rows.claim(name, seconds, owner, call))
         except BaseException:
             self._unanswered[name] = call  # whether it was granted isn't known
             raise
 
     async def unclaim(self, name: str) -> None:
         """Give back a claim that this inbox was granted."""
-        await self._call(lambda rows: rows.unclaim(name, self._id))
+        await self._call(lambda rows: rows.unclaim(name, claimant(self._id)))
 
     async def counts(self) -> InboxCounts:
         """Count what waits, runs and has failed, for all processes that use the file."""
