@@ -877,6 +877,21 @@ class TestProcess:
             assert await asyncio.to_thread(lambda: asyncio.run(count())) == 1
             assert (await taken(inbox)).key == "a key"
 
+    async def test_two_threads_find_a_loop_that_has_ended(
+        self, postgres: PostgresServer, schema: str
+    ) -> None:
+        """One of them closes its connections; neither gets an error."""
+        inbox = PostgresInbox(postgres.url, schema=schema)
+
+        def is_closed() -> bool:
+            inbox._calls.clear()  # as the other one does just now
+            return True
+
+        inbox._calls[Mock(is_closed=is_closed)] = Mock()
+        inbox._process = os.getpid()
+        assert (await inbox.counts()).waiting == 0
+        await inbox.aclose()
+
     def test_an_event_loop_that_ends_meanwhile(self, postgres: PostgresServer, schema: str) -> None:
         """A call that an ending event loop cuts off leaves an inbox that works."""
         inbox = PostgresInbox(postgres.url, schema=schema)

@@ -382,8 +382,9 @@ class PostgresInbox(TransactionalInbox):
                 "loop_factory=asyncio.SelectorEventLoop to asyncio.run"
             )
         for each in [*self._calls]:
-            if each.is_closed():
-                self._calls.pop(each).close_of_a_lost_loop()
+            # Another thread may do the same.
+            if each.is_closed() and (lost := self._calls.pop(each, None)) is not None:
+                lost.close_of_a_lost_loop()
         connections = self._connecting.Connections(
             self._returned_conninfo,
             schema=self._schema,
