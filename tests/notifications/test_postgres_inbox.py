@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import socket
 import sys
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
@@ -15,7 +16,12 @@ import pytest
 
 from tests.support.clocks import let_pass
 from tests.support.postgres_proxy import PostgresProxy, running_proxy
-from tests.support.postgres_server import PASSWORD, PostgresServer, running_pgbouncer
+from tests.support.postgres_server import (
+    PASSWORD,
+    PostgresServer,
+    running_pgbouncer,
+    running_postgres,
+)
 from tests.support.wire import PATIENCE, idle_loop, until, unused_port
 from webex_webhooks_async import Inbox, InboxCounts, InboxEntry, PostgresInbox, notifications
 from webex_webhooks_async.notifications import (
@@ -792,6 +798,23 @@ class TestConninfo:
                 await inbox.counts()
         await inbox.aclose()
 
+    async def test_refusals_of_a_pooler(self, postgres: PostgresServer, schema: str) -> None:
+        """A pooler that refuses the password or the database is an error at once as well."""
+        with running_pgbouncer(postgres, password="right") as url:
+            for user, database, hint in (
+                ("postgres:wrong", "postgres", "check the user and the password"),
+                ("postgres:right", "nowhere", "check the database"),
+                ("postgres:right", "postgres", None),
+            ):
+                host = url.removesuffix("postgres").rpartition("@")[2]
+                inbox = PostgresInbox(f"postgresql://{user}@{host}{database}", schema=schema)
+                if hint is None:
+                    await inbox.counts()
+                else:
+                    with pytest.raises(PermissionError, match=hint):
+                        await inbox.counts()
+                await inbox.aclose()
+
     async def test_function(self, postgres: PostgresServer, schema: str) -> None:
         """A function, plain or async, is called for each new connection."""
         called: list[str] = []
@@ -840,6 +863,44 @@ class TestConninfo:
         url = f"host=127.0.0.1,127.0.0.1 port={ports} user=postgres dbname=postgres"
         async with opened(url, schema) as (inbox,):
             assert await inbox.put("a key", BODY) is True
+
+    async def test_hosts_in_the_environment(
+        self, postgres: PostgresServer, schema: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Of the hosts that libpq's variables name, the one that takes writes is used."""
+        with running_postgres(settings={"default_transaction_read_only": "on"}) as standby:
+            for name, value in {
+                "PGHOST": "127.0.0.1,127.0.0.1",
+                "PGPORT": f"{standby.port},{postgres.port}",
+                "PGUSER": "postgres",
+            }.items():
+                monkeypatch.setenv(name, value)
+            async with opened("", schema) as (inbox,):
+                assert await inbox.put("a key", BODY) is True
+
+    @pytest.mark.skipif(not hasattr(socket, "TCP_KEEPIDLE"), reason="has another name")
+    async def test_idle_connections(self, postgres: PostgresServer, schema: str) -> None:
+        """A connection that is idle shows that it is alive, to what would forget it otherwise."""
+        for parameters, seconds in (("", 30), ("?keepalives_idle=7", 7)):
+            async with opened(f"{postgres.url}{parameters}", schema) as (inbox,):
+                (calls,) = inbox._calls.values()
+                (connection,) = calls._connections._idle
+                used = socket.socket(fileno=os.dup(connection._connection.pgconn.socket))
+                with used:
+                    assert used.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+                    idle = used.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE)
+                    assert idle == seconds
+
+    async def test_a_server_that_takes_no_writes(
+        self, postgres: PostgresServer, schema: str
+    ) -> None:
+        """Where nothing can be written until the time is over, the error says why."""
+        async with opened(postgres.url, schema):
+            pass
+        url = f"{postgres.url}?options=-cdefault_transaction_read_only%3Don"
+        async with opened(url, schema, timeout=0.25) as (inbox,):
+            with pytest.raises(ConnectionError, match="in a read-only transaction"):
+                await inbox.put("a key", BODY)
 
 
 class TestProcess:

@@ -158,18 +158,25 @@ def _as_nobody() -> dict[str, Any]:
 
 
 @contextmanager
-def running_pgbouncer(server: PostgresServer) -> Generator[str]:
-    """Run PgBouncer before a server, with one connection for each transaction; yield its URL."""
+def running_pgbouncer(server: PostgresServer, password: str | None = None) -> Generator[str]:
+    """Run PgBouncer before a server, with one connection for each transaction; yield its URL.
+
+    With a password, it asks for that, and knows the database of the server alone.
+    """
     program = shutil.which("pgbouncer") or shutil.which("/usr/sbin/pgbouncer")
     if program is None:
         pytest.skip("no PgBouncer: put pgbouncer on PATH")
     port = unused_port()
     with tempfile.TemporaryDirectory(prefix="pgbouncer-") as folder:
-        settings = Path(folder, "pgbouncer.ini")
+        settings, users = Path(folder, "pgbouncer.ini"), Path(folder, "users")
+        users.write_text(f'"postgres" "{password}"')
+        users.chmod(0o644)
+        database, auth = ("*", "any") if password is None else ("postgres", "scram-sha-256")
         settings.write_text(
-            f"[databases]\n* = host=127.0.0.1 port={server.port} user=postgres\n"
+            f"[databases]\n{database} = host=127.0.0.1 port={server.port} user=postgres\n"
             f"[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {port}\nunix_socket_dir =\n"
-            "auth_type = any\npool_mode = transaction\ndefault_pool_size = 2\n"
+            f"auth_type = {auth}\nauth_file = {users}\n"
+            "pool_mode = transaction\ndefault_pool_size = 2\n"
         )
         if _is_root():
             os.chown(folder, *_nobody())

@@ -324,11 +324,11 @@ class Calls:
             else:
                 _set_error(each, OSError(f"{outage.words}: whether it was done isn't known"))
         statement.lose(calls)
+        if waiting:
+            await asyncio.sleep(min(PAUSE, max(0.0, waiting[0].deadline - self._loop.time())))
         now = self._loop.time()
         while waiting and (waiting[0].future.done() or waiting[0].deadline <= now):
             _set_error(waiting.popleft(), outage.error())
-        if waiting:
-            await asyncio.sleep(min(PAUSE, waiting[0].deadline - now))
 
     async def _refused(
         self, refusal: psycopg.Error, calls: Sequence[Call], waiting: deque[Call]

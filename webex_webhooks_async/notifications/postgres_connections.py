@@ -421,13 +421,16 @@ class Target:
             )
         texts = {str(found.get(name) or "") for name in ("password", "sslpassword")} - {""}
         secrets = {each for text in texts for each in (text, quote(text, safe=""), unquote(text))}
-        hosts = str(found.get("host") or found.get("hostaddr") or "").count(",") + 1
         defaults: dict[str, Any] = {
             "fallback_application_name": "webex-webhooks-async",
             "client_encoding": "utf8",
+            **_KEEPALIVE,
         }
-        if hosts > 1:
+        given = _in_the_environment() | found
+        hosts = str(given.get("host") or given.get("hostaddr") or "").count(",") + 1
+        if hosts > 1 and "target_session_attrs" not in given:
             defaults["target_session_attrs"] = "read-write"
+        if hosts > 1 and "connect_timeout" not in given:
             defaults["connect_timeout"] = max(2, int(timeout / hosts))
         missing = {name: value for name, value in defaults.items() if name not in found}
         longest_first = sorted(secrets, key=len, reverse=True)
@@ -461,6 +464,19 @@ class Target:
         raise Outage(f"PostgreSQL can't be reached: {words}")
 
 
+# A firewall may forget what is idle for minutes, and drop what is sent then.
+_KEEPALIVE = {"keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3}
+
+
+def _in_the_environment() -> dict[str, str]:
+    """Return what libpq's variables say, or the service file that they name."""
+    return {
+        option.keyword.decode(): (option.val or b"").decode(errors="replace")
+        for option in psycopg.pq.Conninfo.get_defaults()
+        if option.val != option.compiled
+    }
+
+
 def _is_whole(conninfo: str, found: dict[str, Any]) -> bool:
     """Whether no part of a password is taken for something else."""
     ports = str(found.get("port") or "")
@@ -472,12 +488,14 @@ def _is_whole(conninfo: str, found: dict[str, Any]) -> bool:
     return bool(re.fullmatch(r"[0-9,]*", ports)) and not is_shifted and "\0" not in conninfo
 
 
-# What another attempt can't change, in libpq's words and in those of a server that speaks English.
+# What another attempt can't change, in libpq's words, in those of a server that speaks English, and
+# in PgBouncer's.
 _REFUSALS = {
-    r"password authentication failed|no password supplied": "check the user and the password in "
-    "conninfo, or PGUSER and PGPASSWORD",
+    r"(password|SASL) authentication failed|no password supplied": "check the user and the "
+    "password in conninfo, or PGUSER and PGPASSWORD",
     r"role \".*\" does not exist|not permitted to log in": "check the user in conninfo, or PGUSER",
-    r"database \".*\" does not exist": "create it, or check the database in conninfo or PGDATABASE",
+    r"database \".*\" does not exist|no such database": "create it, or check the database in "
+    "conninfo or PGDATABASE",
     r"permission denied for database": "GRANT CONNECT ON DATABASE ... TO ...",
     r"no pg_hba.conf entry": "let the server's pg_hba.conf allow it, or pass sslmode=require",
     r"certificate|does not support SSL": "check sslmode and sslrootcert in conninfo",
