@@ -892,13 +892,14 @@ class TestConninfo:
                     assert idle == seconds
 
     async def test_a_server_that_takes_no_writes(
-        self, postgres: PostgresServer, schema: str
+        self, postgres: PostgresServer, schema: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """Where nothing can be written until the time is over, the error says why."""
         async with opened(postgres.url, schema):
             pass
         url = f"{postgres.url}?options=-cdefault_transaction_read_only%3Don"
-        async with opened(url, schema, timeout=0.25) as (inbox,):
+        monkeypatch.setattr(postgres_calls, "PAUSE", 60)  # it ends while the call waits
+        async with opened(url, schema, timeout=2) as (inbox,):
             with pytest.raises(ConnectionError, match="in a read-only transaction"):
                 await inbox.put("a key", BODY)
 
@@ -1008,6 +1009,24 @@ class TestProcess:
 
 
 class TestListing:
+    async def test_many_decisions(
+        self, postgres: PostgresServer, schema: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Of however many keys, a statement decides about some, for it has to end in time."""
+        monkeypatch.setattr(postgres_inbox, "_DECIDED_AT_ONCE", 2)
+        keys = [f"{number}" for number in range(5)]
+        async with opened(postgres.url, schema) as (inbox,):
+            choose = Mock(wraps=inbox._choose)
+            monkeypatch.setattr(inbox, "_choose", choose)
+            for key in keys:
+                await inbox.put(key, sample_notification("messages", "created"))
+            for decide in (inbox.retry, inbox.drop):
+                while (entry := await inbox.take()) is not None:
+                    await inbox.fail(entry, error="it failed", retry_in=None)
+                assert await decide([*keys, "0"]) == len(keys)
+            sizes = [len(each.args[0]) for each in choose.call_args_list]
+            assert sizes == 2 * [2, 2, 1]
+
     async def test_what_is_listed(self, postgres: PostgresServer, schema: str) -> None:
         """Each is listed with its state, who runs it, and what it is about."""
         body = sample_notification("messages", "created")
@@ -1035,6 +1054,8 @@ class TestListing:
             assert first.stored.tzinfo is not None
             assert last.state == "unreadable"
             assert last.key == "row-1051"
+            number = [each.key for each in found].index(failed.key) + 1
+            assert await inbox.drop([f"row-{number}"]) == 0  # its own key can be shown
             assert await inbox.drop([last.key, "0", failed.key]) == 2
             assert await inbox.put(failed.key, body) is True
             assert await inbox.retry(["row-1", "0", "nobody's"]) == 0

@@ -82,7 +82,8 @@ class InboxCounts:
             has expired.
         running: Those that a process has taken.
         failed: Those that are kept as failed.
-        oldest: Seconds since the oldest waiting one was stored; `None` if none waits.
+        oldest: Seconds since the oldest waiting one was stored, also if that is a job that is due
+            later; `None` if none waits.
     """
 
     waiting: int

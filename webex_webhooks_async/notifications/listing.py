@@ -1,7 +1,7 @@
 """What lists of an inbox show of a notification: its key, and from its body what it is about."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from json import JSONDecoder
 from typing import Any
 
@@ -81,3 +81,10 @@ def row_of(key: str) -> int | None:
 
 _PLAIN = re.compile(r"(?!row-)[0-9A-Za-z][0-9A-Za-z._:-]{0,199}")
 _ROW = re.compile(r"row-([0-9]{1,18})")
+
+
+def in_parts(keys: Iterable[str], size: int) -> Iterator[list[str]]:
+    """Yield keys, each once, so many at a time."""
+    each_once = [*dict.fromkeys(keys)]
+    for start in range(0, len(each_once), size):
+        yield each_once[start : start + size]

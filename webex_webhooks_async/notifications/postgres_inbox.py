@@ -28,7 +28,13 @@ from webex_webhooks_async.notifications.inbox import (
     TransactionalInbox,
     check_put,
 )
-from webex_webhooks_async.notifications.listing import row_of, shown_key, subject_of, with_subject
+from webex_webhooks_async.notifications.listing import (
+    in_parts,
+    row_of,
+    shown_key,
+    subject_of,
+    with_subject,
+)
 from webex_webhooks_async.notifications.transactions import (
     COMMITTED,
     COMPLETED,
@@ -300,24 +306,32 @@ class PostgresInbox(TransactionalInbox):
 
     async def retry(self, keys: Iterable[str]) -> int:
         """Make what is kept as failed due now, with all its attempts; return how many were."""
-        chosen = await self._choose(keys)
-        failed = [number for number, is_failed, is_readable in chosen if is_failed and is_readable]
-        return len(await self._call(self._retry, failed))
+        changed = 0
+        for few in in_parts(keys, _DECIDED_AT_ONCE):
+            chosen = await self._choose(few)
+            failed = [key for key, is_failed, is_read in chosen if is_failed and is_read]
+            changed += len(await self._call(self._retry, failed))
+        return changed
 
     async def drop(self, keys: Iterable[str]) -> int:
         """Remove what is kept as failed, or is unreadable; return how many were."""
-        chosen = await self._choose(keys)
-        failed = [number for number, is_failed, _ in chosen if is_failed]
-        unreadable = [number for number, _, is_readable in chosen if not is_readable]
-        return len(await self._call(self._drop, failed, unreadable))
+        changed = 0
+        for few in in_parts(keys, _DECIDED_AT_ONCE):
+            chosen = await self._choose(few)
+            failed = [key for key, is_failed, _ in chosen if is_failed]
+            unreadable = [key for key, _, is_read in chosen if not is_read]
+            changed += len(await self._call(self._drop, failed, unreadable))
+        return changed
 
-    async def _choose(self, keys: Iterable[str]) -> list[tuple[int, bool, bool]]:
-        """Return the numbers of what has these keys, whether it failed, and if it can be read."""
-        names = [_indexed(each) for each in dict.fromkeys(keys)]
+    async def _choose(self, keys: list[str]) -> list[tuple[str, bool, bool]]:
+        """Return the stored keys of what is meant, whether it failed, and if it can be read."""
+        names = [_indexed(each) for each in keys]
         numbers = [number for number in map(row_of, names) if number is not None]
         rows = await self._call(self._chosen, names, numbers)
         return [
-            (number, is_failed, subject_of(*body) is not None) for number, is_failed, *body in rows
+            (key, is_failed, subject_of(*body) is not None)
+            for number, key, is_failed, *body in rows
+            if key in names or shown_key(number, key) in keys
         ]
 
     async def aclose(self) -> None:
@@ -419,6 +433,7 @@ def look_into(conninfo: str, *, schema: str) -> PostgresInbox:
 
 
 _LISTED_AT_ONCE = 1_000  # no index knows their order
+_DECIDED_AT_ONCE = 1_000  # 100,000 take longer than `timeout`
 _FORGOTTEN = 100
 _SECONDS_BETWEEN_FORGETS = 1.0
 _SECONDS_BETWEEN_LOOKS = 5.0

@@ -347,25 +347,25 @@ FROM <notifications> WHERE number > $1::bigint ORDER BY number LIMIT $2::int
 
 # The caller finds out from the body whether one can be read.
 CHOSEN = f"""
-SELECT number, due IS NULL, substr(body, 1, {BEGINNING}), octet_length(body)
+SELECT number, key, due IS NULL, substr(body, 1, {BEGINNING}), octet_length(body)
 FROM <notifications> WHERE key = ANY($1::text[]) OR number = ANY($2::bigint[])
 """
 """What `retry` and `drop` may be about; takes keys and numbers."""
 
 RETRY = """
 UPDATE <notifications> SET due = statement_timestamp(), failures = 0, expiries = 0, releases = 0
-WHERE number = ANY($1::bigint[]) AND due IS NULL RETURNING number
+WHERE key = ANY($1::text[]) AND due IS NULL RETURNING key
 """
-"""Takes numbers of failed ones; returns those that were changed."""
+"""Takes keys of failed ones; returns those that were changed."""
 
 DROP = """
 WITH gone AS (
     DELETE FROM <notifications>
-    WHERE number = ANY($1::bigint[]) AND due IS NULL OR number = ANY($2::bigint[]) RETURNING key
+    WHERE key = ANY($1::text[]) AND due IS NULL OR key = ANY($2::text[]) RETURNING key
 )
 DELETE FROM <known> k USING gone g WHERE k.key = g.key RETURNING k.key
 """
-"""Takes numbers of failed ones, and of unreadable ones; returns what was removed."""
+"""Takes keys of failed ones, and of unreadable ones; returns what was removed."""
 
 FORGET = """
 WITH claims AS (

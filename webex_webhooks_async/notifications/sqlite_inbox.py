@@ -30,6 +30,7 @@ from webex_webhooks_async.notifications.inbox_rows import (
     UNFINISHED,
     InboxRows,
 )
+from webex_webhooks_async.notifications.listing import in_parts
 from webex_webhooks_async.notifications.transactions import (
     COMMITTED,
     COMPLETED,
@@ -224,9 +225,8 @@ class SQLiteInbox(TransactionalInbox):
 
         SQLite keeps no line: without a pause as long, it would find the file locked for seconds.
         """
-        each_once, changed = [*dict.fromkeys(keys)], 0
-        for start in range(0, len(each_once), _DECIDED_AT_ONCE):
-            few = each_once[start : start + _DECIDED_AT_ONCE]
+        changed = 0
+        for few in in_parts(keys, _DECIDED_AT_ONCE):
             began = time.monotonic()
             changed += await self._call(partial(_decide_about, decide=decide, keys=few))
             await _sleep(time.monotonic() - began)
