@@ -431,6 +431,7 @@ def _fenced(language: str, text: str) -> str:
 
 
 def _prose(text: str) -> str:
+    text = re.sub(r"(?<=: )https://\S+\w", r"<\g<0>>", text)  # a link of Markdown
     return re.sub(r"(?<!`)`([\w.]+)`(?!`)", _linked, text.replace("``", "\0")).replace("\0", "`")
 
 
