@@ -568,7 +568,7 @@ async def test_records_after_inbox_retry(
 
 
 async def test_nothing_is_said_within_a_transaction(attempts: Attempts) -> None:
-    """Within a transaction of `once`, nothing is sent, edited, deleted, enqueued or done once."""
+    """Within a transaction of `once`, nothing is said, edited, deleted, stored or claimed."""
     refused: list[str] = []
 
     @asynccontextmanager
@@ -590,6 +590,7 @@ async def test_nothing_is_said_within_a_transaction(attempts: Attempts) -> None:
                 context.edit(said, "Bye"),
                 context.delete(said),
                 context.enqueue("remind", 5),
+                attempts.bot.claim("report", 60),
                 once("other", partial(asyncio.sleep, 0)),
             ):
                 with pytest.raises(RuntimeError, match=r"within the transaction of once") as caught:
@@ -602,5 +603,5 @@ async def test_nothing_is_said_within_a_transaction(attempts: Attempts) -> None:
     await attempts.run(act)
 
     assert attempts.done == [5, 5]
-    assert len(refused) == 6
+    assert len(refused) == 7
     assert attempts.said == ["Hello"]

@@ -101,7 +101,7 @@ async def once(
         within: A function without arguments that returns an async context manager, which yields a
             connection or a session in a transaction, and commits it: of psycopg, asyncpg or
             aiosqlite, or an AsyncConnection or AsyncSession of SQLAlchemy. In `call`, nothing is
-            said, enqueued or done with `once`, because it may be rolled back.
+            said, enqueued, claimed or done with `once`, because it may be rolled back.
 
     Returns:
         What JSON gives back of the result: of an attrs instance, for example, a dict.

@@ -419,10 +419,15 @@ class Receiver(Router):
         Raises:
             ValueError: `name` is empty, or `seconds` isn't positive and finite.
             TypeError: An argument has a wrong type.
-            RuntimeError: It has an inbox or a lifespan, or is a `Bot`, and isn't running.
+            RuntimeError: It has an inbox or a lifespan, or is a `Bot`, and isn't running; or it is
+                called within the transaction of `once`.
             Exception: What the inbox raised.
         """
+        # Imported here: most receivers have no inbox.
+        from webex_webhooks_async.notifications.records import check_outside  # noqa: PLC0415 - see above
+
         check_claim(name, seconds)
+        check_outside("claim anything")
         self._check_is_running()
         return await self._claims.claim(f"claim:{name}", seconds)  # ours have other names
 
