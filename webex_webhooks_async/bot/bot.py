@@ -665,7 +665,8 @@ class Bot(BotRouter, Receiver):
             if details is None:
                 continue
             context = context_of(**given, **details)
-            if route.where is None or await decision("where", route.where, context):
+            name = f"where of {route.title}"
+            if route.where is None or await decision(name, route.where, context):
                 admitted = self._access is None or await self._access.admits(context)
                 return (route if admitted else None), context
         log_debug("%s has no matching handler", notification)
