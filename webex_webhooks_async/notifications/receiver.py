@@ -353,7 +353,7 @@ class Receiver(Router):
             headers: The headers of the request, as any framework has them.
 
         Returns:
-            The status of the response, as in the table above; the response needs no body.
+            The status of the response, one of those that `Receiver` lists; it needs no body.
 
         Raises:
             TypeError: `body` isn't bytes, or `headers` aren't headers.
