@@ -856,6 +856,16 @@ async def test_a_change_of_many(path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     assert pauses == [True] * 5
 
 
+async def test_one_key_is_a_list(path: Path) -> None:
+    """A text alone is an error: its characters would be the keys."""
+    async with aclosing(SQLiteInbox(path)) as inbox:
+        for decide in (inbox.retry, inbox.drop):
+            with pytest.raises(
+                TypeError, match=r"keys must be several texts, got one: write \[key"
+            ):
+                await decide("key")
+
+
 def test_a_repr_shows_no_body() -> None:
     """A body, in which there may be addresses, is in no repr."""
     assert "canary" not in repr(InboxEntry(key="a", body=b"canary", token="1"))

@@ -211,8 +211,11 @@ class Inbox(ABC):
     async def retry(self, keys: Iterable[str]) -> int:
         """Make what is kept as failed due now, with all its attempts; return how many were.
 
-        Its error and what was remembered stay. What is unreadable stays as it is, because it would
-        fail again. Keys of others change nothing.
+        Its error and what was remembered stay, and so does what is unreadable. Keys of others
+        change nothing.
+
+        Raises:
+            TypeError: `keys` is one text.
         """
 
     @abstractmethod
@@ -220,7 +223,7 @@ class Inbox(ABC):
         """Remove what is kept as failed, or is unreadable; return how many were.
 
         What was remembered goes, too, and the key isn't known any more. Keys of others change
-        nothing.
+        nothing, and the error is that of `retry`.
         """
 
     async def aclose(self) -> None:  # noqa: B027 - many storages hold nothing open

@@ -84,7 +84,13 @@ _ROW = re.compile(r"row-([0-9]{1,18})")
 
 
 def in_parts(keys: Iterable[str], size: int) -> Iterator[list[str]]:
-    """Yield keys, each once, so many at a time."""
+    """Yield keys, each once, so many at a time.
+
+    Raises:
+        TypeError: They are one text, whose characters would be the keys.
+    """
+    if isinstance(keys, str):
+        raise TypeError("keys must be several texts, got one: write [key]")
     each_once = [*dict.fromkeys(keys)]
     for start in range(0, len(each_once), size):
         yield each_once[start : start + size]
