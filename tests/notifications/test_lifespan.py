@@ -230,6 +230,30 @@ async def test_the_server_learns_what_a_lifespan_raises_at_its_end(
     assert server.sent[-1] == {"type": "lifespan.shutdown.failed", "message": message}
 
 
+async def test_the_server_learns_what_fails_in_the_background() -> None:
+    """The task group of a lifespan cancels what waits for the server, which isn't the reason."""
+
+    async def fail() -> None:
+        raise ConnectionError("the feed is broken")
+
+    @asynccontextmanager
+    async def lifespan(_: Receiver) -> AsyncGenerator[None]:
+        async with asyncio.TaskGroup() as group:
+            group.create_task(fail())
+            yield
+
+    class RunningServer(Conversation):
+        async def receive(self) -> dict[str, Any]:
+            if not self.unread:
+                await asyncio.Event().wait()
+            return await super().receive()
+
+    server = RunningServer({"type": "lifespan.startup"})
+    with pytest.raises(ExceptionGroup):
+        await Receiver(SECRET, lifespan=lifespan)({"type": "lifespan"}, server.receive, server.send)
+    assert server.sent[-1]["message"].endswith("ConnectionError: the feed is broken")
+
+
 async def test_a_start_that_fails_leaves_the_lifespan(webex: Webex) -> None:
     """What Webex refuses ends the start, and the lifespan with it."""
     lifespan = Lifespan()

@@ -92,24 +92,24 @@ async def follow_lifespan(
     left. An exception would only say to it that the application has no lifespan.
     """
     await receive()
-    async with AsyncExitStack() as stack:
-        try:
-            await stack.enter_async_context(context)
-        except BaseException as error:
-            message = describe_exception(error)
-            await send({"type": "lifespan.startup.failed", "message": message})
-            if isinstance(error, Exception):
-                return
-            raise
-        await send({"type": "lifespan.startup.complete"})
-        try:
+    stack = AsyncExitStack()
+    try:
+        await stack.enter_async_context(context)
+    except BaseException as error:
+        message = describe_exception(error)
+        await send({"type": "lifespan.startup.failed", "message": message})
+        if isinstance(error, Exception):
+            return
+        raise
+    await send({"type": "lifespan.startup.complete"})
+    try:
+        async with stack:
             await receive()
-            await stack.aclose()
-        except BaseException as error:
-            is_cancelled = isinstance(error, asyncio.CancelledError)
-            message = "what still ran was cancelled" if is_cancelled else describe_exception(error)
-            await send({"type": "lifespan.shutdown.failed", "message": message})
-            raise
+    except BaseException as error:
+        is_cancelled = isinstance(error, asyncio.CancelledError)
+        message = "what still ran was cancelled" if is_cancelled else describe_exception(error)
+        await send({"type": "lifespan.shutdown.failed", "message": message})
+        raise
     await send({"type": "lifespan.shutdown.complete"})
 
 
