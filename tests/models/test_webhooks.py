@@ -154,6 +154,12 @@ def test_an_update_refuses_what_is_fixed_for_life() -> None:
     )
 
 
+def test_an_update_is_made_of_a_webhook() -> None:
+    """Its JSON, or its id, is an error that says so."""
+    with pytest.raises(TypeError, match="webhook must be Webhook, got dict"):
+        WebhookUpdate.of({"name": "Messages"})  # type: ignore[arg-type] # it is refused
+
+
 def test_an_odd_webhook_can_be_corrected() -> None:
     """Empty optional fields are left out; what is invalid is refused only if it stays."""
     odd = evolve(MODEL, name="", target_url="ftp://old.example.com", secret="", status="")
