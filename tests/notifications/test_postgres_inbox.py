@@ -188,6 +188,13 @@ class TestSharing:
         monkeypatch.setattr(postgres_connections.Connection, "execute", watched)
         return executed
 
+    async def test_equal_renewals(self, postgres: PostgresServer, schema: str) -> None:
+        """Of two calls at the same moment that renew a lease, both find it."""
+        async with opened(postgres.url, schema) as (inbox,):
+            await inbox.put("a key", BODY)
+            entry = await taken(inbox)
+            assert await asyncio.gather(*(inbox.renew(entry) for _ in range(2))) == [True, True]
+
     async def test_calls_share_statements(
         self, postgres: PostgresServer, schema: str, statements: list[bytes]
     ) -> None:

@@ -140,7 +140,7 @@ class PostgresInbox(TransactionalInbox):
         )
         self._lowest = calling.AloneStatement(write(sql.LOWEST))
         self._give_back = calling.AloneStatement(write(sql.GIVE_BACK))
-        self._renew = calling.Statement(write(sql.RENEW))
+        self._renew = calling.Statement(write(sql.RENEW), identity=2)
         self._complete = calling.Statement(
             write(sql.COMPLETE), write(sql.COMPLETE + sql.COMPLETED_BEFORE), identity=2
         )
