@@ -327,7 +327,7 @@ class Calls:
         if waiting:
             await asyncio.sleep(min(PAUSE, max(0.0, waiting[0].deadline - self._loop.time())))
         now = self._loop.time()
-        while waiting and (waiting[0].future.done() or waiting[0].deadline <= now):
+        while waiting and waiting[0].deadline <= now:
             _set_error(waiting.popleft(), outage.error())
 
     async def _refused(
