@@ -223,9 +223,10 @@ class MessageContext(Context[MessageData]):
     """A message to the bot, for a handler of `Bot.command` or `Bot.message`.
 
     Attributes:
-        client: The bot's client, for the rest of the Webex API.
+        client: The bot's client.
         me: The bot itself.
         state: What the bot's lifespan yields, and what middleware sets for this message.
+        notification: The notification that Webex sent.
         message: The message, as Webex has it.
         text: What the message says, without the mention of the bot and without whitespace around
             it; empty when the message has no text. A comma or a colon behind a leading mention is
