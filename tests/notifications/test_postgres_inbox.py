@@ -514,9 +514,9 @@ class TestOutages:
             assert all(await asyncio.gather(*puts))
             await inbox.aclose()
         async with opened(postgres.url, schema) as (inbox,):
-            counting, cancelled = (asyncio.create_task(inbox.counts()) for _ in range(2))
+            counting, late = (asyncio.create_task(inbox.counts()) for _ in range(2))
             await idle_loop(1)
-            cancelled.cancel()  # its statement would come after that of the first one
+            late.cancel()  # its statement would come after that of the first one
             assert (await counting).waiting == 2
 
     async def test_cancelled_statement_of_older_psycopg(self) -> None:
