@@ -665,8 +665,8 @@ class Bot(BotRouter, Receiver):
             if details is None:
                 continue
             context = context_of(**given, **details)
-            name = f"where of {route.title}"
-            if route.where is None or await decision(name, route.where, context):
+            where = route.where
+            if where is None or await decision(f"where of {route.title}", where, context):
                 admitted = self._access is None or await self._access.admits(context)
                 return (route if admitted else None), context
         log_debug("%s has no matching handler", notification)
