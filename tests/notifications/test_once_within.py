@@ -623,6 +623,26 @@ async def test_dispatch(place: Place) -> None:
     assert place.rows() == 2
 
 
+async def test_dispatch_without_a_transaction(place: Place) -> None:
+    """In `dispatch`, too, a call isn't made where nothing would be committed together."""
+    receiver = Receiver(SECRET)
+    engine = next(iter(place.engines.values()))
+    wrong: list[Within] = [async_sessionmaker(engine), engine.connect, lambda: yielding(5)]
+    if place.database == "PostgreSQL":
+        wrong.append(place.engines["asyncpg"].execution_options(isolation_level="AUTOCOMMIT").begin)
+    refused: list[Exception] = []
+
+    @receiver.on(Resource.MESSAGES)
+    async def handler(_: Notification[MessageData]) -> None:
+        for within in wrong:
+            with pytest.raises((RuntimeError, TypeError), match="in a transaction") as caught:
+                await once("order", place_writer(place), within=within)
+            refused.append(caught.value)
+
+    await receiver.dispatch(parse_unverified_notification(distinct(1)))
+    assert len(refused) == len(wrong)
+
+
 async def test_a_long_lock(
     postgres: PostgresServer,
     schema: str,

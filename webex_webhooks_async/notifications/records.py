@@ -23,7 +23,7 @@ from webex_webhooks_async.models.notifications import Notification
 from webex_webhooks_async.notifications.deduplication import end_of
 from webex_webhooks_async.notifications.descriptions import describe
 from webex_webhooks_async.notifications.inbox import TransactionalInbox
-from webex_webhooks_async.notifications.transactions import COMMITTED
+from webex_webhooks_async.notifications.transactions import COMMITTED, check_transaction
 from webex_webhooks_async.strict_json import dump_json, parse_json
 from webex_webhooks_async.validation import check_text
 
@@ -144,6 +144,7 @@ class Records:
         manager = _manager_of(within)
         if self._is_dispatched:
             async with manager as transaction:
+                await check_transaction(transaction)
                 return await _result_of(name, call, transaction)
         inbox, entry = self._transactional()
         self._is_first = False  # what it records is looked for, also if this is cancelled

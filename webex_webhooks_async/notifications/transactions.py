@@ -46,6 +46,20 @@ async def transaction_of(given: object) -> Transaction:
     )
 
 
+async def check_transaction(given: object) -> None:
+    """Check what was yielded where no record shows later whether it was committed.
+
+    Raises:
+        RuntimeError: No transaction is in it. SQLite's drivers begin theirs only later.
+        TypeError: It is nothing in which a transaction can be.
+    """
+    transaction = await transaction_of(given)
+    if transaction.kind == "PostgreSQL":
+        await transaction.execute("SELECT 1")
+        if not await transaction.is_open():
+            raise without_transaction(given)
+
+
 async def same_transaction_of(given: object) -> Transaction:
     """Return the transaction again, after the call.
 
