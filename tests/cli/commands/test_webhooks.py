@@ -204,7 +204,7 @@ def test_delete_asks(
 
     done = invoke("delete", webhook.name)
 
-    assert webhook.name in done.err
+    assert webhook.id in done.err
     assert "Delete this webhook? [y/N]" in done.err
     assert (done.exit_code, len(webex.names)) == (left, left)
 
