@@ -423,7 +423,7 @@ def _table(text: str) -> Iterator[str]:
             cells = [" ".join(filter(None, each)) for each in zip(rows.pop(), cells, strict=True)]
         rows.append(cells)
     for row in rows:
-        yield f"| {' | '.join(_prose(each.replace('|', chr(92) + '|')) for each in row)} |"
+        yield " | ".join(_prose(each.replace("|", chr(92) + "|")) for each in row)
 
 
 def _fenced(language: str, text: str) -> str:
