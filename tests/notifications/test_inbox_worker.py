@@ -951,6 +951,18 @@ async def test_a_claim_of_the_last_handler(make: Make) -> None:
     assert claimed == [True]
 
 
+async def test_claims_of_an_inbox_that_has_a_length(tmp_path: Path) -> None:
+    """An inbox of one's own has the claims also while it is empty, and so false."""
+
+    class Sized(SQLiteInbox):
+        def __len__(self) -> int:
+            return 0
+
+    receivers = [Receiver(SECRET, inbox=Sized(tmp_path / "inbox.db")) for _ in range(2)]
+    async with receivers[0], receivers[1]:
+        assert [await each.claim("report", 60) for each in receivers] == [True, False]
+
+
 def test_what_is_no_inbox() -> None:
     """What doesn't inherit from the base class is refused, and what lacks a method isn't made."""
     with pytest.raises(TypeError, match=r"^inbox must inherit from Inbox, and Mock does"):

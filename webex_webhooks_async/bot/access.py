@@ -52,7 +52,7 @@ class Access:
         self._refusal = refusal
         self._bot = bot
         self._inbox = inbox
-        self._claims: Claims = inbox or MemoryClaims(clock)
+        self._claims: Claims = MemoryClaims(clock) if inbox is None else inbox
         self._clock = clock
         # By their ids, when each was asked for, and the request; the oldest first.
         self._persons: OrderedDict[str, tuple[float, asyncio.Task[Person]]] = OrderedDict()

@@ -225,7 +225,7 @@ class Receiver(Router):
         self._minimum = minimum_algorithm
         self._is_started = False
         self._inbox = inbox
-        self._claims: Claims = inbox or MemoryClaims()
+        self._claims: Claims = MemoryClaims() if inbox is None else inbox
         self._handlings = Handlings(self, on_error, self._own_secrets)
         self._worker = None if inbox is None else self._worker_on(inbox, attempts, max_pending)
         self._direct = DirectWorker(
