@@ -627,9 +627,15 @@ async def test_dispatch_without_a_transaction(place: Place) -> None:
     """In `dispatch`, too, a call isn't made where nothing would be committed together."""
     receiver = Receiver(SECRET)
     engine = next(iter(place.engines.values()))
+
+    @asynccontextmanager
+    async def automatic() -> AsyncGenerator[Any]:
+        async with await psycopg.AsyncConnection.connect(place.url, autocommit=True) as connection:
+            yield connection
+
     wrong: list[Within] = [async_sessionmaker(engine), engine.connect, lambda: yielding(5)]
     if place.database == "PostgreSQL":
-        wrong.append(place.engines["asyncpg"].execution_options(isolation_level="AUTOCOMMIT").begin)
+        wrong.append(automatic)
     refused: list[Exception] = []
 
     @receiver.on(Resource.MESSAGES)
