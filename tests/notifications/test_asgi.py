@@ -281,6 +281,29 @@ async def test_its_own_server_ends_beside_a_handler_that_hangs() -> None:
     assert "what still ran was cancelled" in end
 
 
+def test_a_second_ctrl_c_that_comes_while_the_server_says_that_it_ends() -> None:
+    """It cancels a handler that hangs, and is raised; it isn't kept until the handler ends."""
+    receiver, hangs = Receiver(SECRET, respond_within=0), asyncio.Event()
+
+    @receiver.on()
+    async def hang(_: Notification[Any]) -> None:
+        hangs.set()
+        await asyncio.Event().wait()
+
+    class InterruptedServer(Conversation):
+        async def receive(self) -> dict[str, Any]:
+            if not self.unread:
+                await receiver.handle(*signed(BODY))
+                await hangs.wait()
+                raise KeyboardInterrupt
+            return await super().receive()
+
+    server = InterruptedServer({"type": "lifespan.startup"})
+    with pytest.raises(KeyboardInterrupt):
+        asyncio.run(receiver({"type": "lifespan"}, server.receive, server.send))
+    assert server.sent[-1]["message"] == "what still ran was cancelled"
+
+
 def test_where_its_server_listens(monkeypatch: pytest.MonkeyPatch) -> None:
     """`run` listens where it is asked to, by default on loopback; it names its extra's absence."""
     servers: list[uvicorn.Server] = []

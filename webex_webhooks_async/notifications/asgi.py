@@ -104,13 +104,21 @@ async def follow_lifespan(
     await send({"type": "lifespan.startup.complete"})
     try:
         async with stack:
-            await receive()
+            try:
+                await receive()
+            except KeyboardInterrupt as error:  # else its end waits for handlers that hang
+                asyncio.get_running_loop().call_soon(_raise, error)
     except BaseException as error:
         is_cancelled = isinstance(error, asyncio.CancelledError)
         message = "what still ran was cancelled" if is_cancelled else describe_exception(error)
         await send({"type": "lifespan.shutdown.failed", "message": message})
         raise
     await send({"type": "lifespan.shutdown.complete"})
+
+
+def _raise(error: BaseException) -> None:
+    """Raise an error out of the event loop, which then cancels all that it runs."""
+    raise error
 
 
 def serve_until_stopped(
