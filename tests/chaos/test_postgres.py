@@ -10,7 +10,7 @@ import sys
 from collections import Counter, defaultdict
 from collections.abc import AsyncGenerator
 from contextlib import aclosing, asynccontextmanager
-from datetime import datetime
+from datetime import UTC, datetime
 from itertools import cycle
 from typing import Any
 
@@ -46,7 +46,7 @@ _TABLES = """
 CREATE TABLE events (number int GENERATED ALWAYS AS IDENTITY, what text, message_id text, room text,
     time timestamptz DEFAULT clock_timestamp());
 CREATE TABLE rows (message_id text);
-CREATE TABLE stored (number bigint, message_id text);
+CREATE TABLE stored (number bigint, message_id text, xid text DEFAULT pg_current_xact_id());
 CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
     INSERT INTO stored VALUES (NEW.number, convert_from(NEW.body, 'UTF8')::json->'data'->>'id');
     RETURN NEW;
@@ -54,7 +54,7 @@ END $$;
 CREATE TRIGGER note AFTER INSERT ON webex_webhooks.notifications
     FOR EACH ROW EXECUTE FUNCTION note();
 CREATE TABLE leases (number bigint, has_begun bool, due timestamptz,
-    time timestamptz DEFAULT statement_timestamp());
+    time timestamptz DEFAULT statement_timestamp(), snapshot text DEFAULT pg_current_snapshot());
 CREATE FUNCTION note_lease() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
     INSERT INTO leases VALUES (NEW.number, NEW.token IS NOT NULL, NEW.due);
     RETURN NEW;
@@ -173,36 +173,49 @@ async def running_replicas() -> AsyncGenerator[Replicas]:
 
 def out_of_order(
     events: list[tuple[str, str, str, datetime]],
-    stored: dict[str, tuple[int, datetime]],
-    leases: list[tuple[int, bool, datetime, datetime]],
+    stored: dict[str, tuple[int, int, datetime]],
+    leases: list[tuple[int, bool, datetime | None, datetime, str]],
 ) -> list[tuple[str, str]]:
     """Return which messages began before which one of their room that was due or running.
 
     Args:
         events: What happened, which message, which room and when, in this order.
-        stored: The numbers of the messages, and since when others could see them.
-        leases: When leases of which number began or ended, and until when that then waited aside.
+        stored: The numbers of the messages, and in which transaction and when they were stored.
+        leases: When leases of which number began or ended, until when that then waited aside, and
+            the snapshot of that moment.
     """
     found: list[tuple[str, str]] = []
     begun: dict[str, dict[str, datetime]] = defaultdict(dict)
-    taken: dict[int, list[datetime]] = defaultdict(list)
+    taken: dict[int, list[tuple[datetime, str]]] = defaultdict(list)
     aside: dict[int, list[tuple[datetime, datetime]]] = defaultdict(list)
-    for number, has_begun, due, time in leases:
+    for number, has_begun, due, time, snapshot in leases:
         if has_begun:
-            taken[number].append(time)
+            taken[number].append((time, snapshot))
         else:
-            aside[number].append((time, due))
+            aside[number].append((time, due or _NEVER))
     for what, message_id, room, time in events:
         if what != "begins":
             continue
-        number, seen = stored[message_id]
+        number, transaction, committed = stored[message_id]
         for other, since in begun[room].items():
-            moment = max(each for each in taken[stored[other][0]] if each <= since)
+            moment, snapshot = max(each for each in taken[stored[other][0]] if each[0] <= since)
             waits_aside = any(ended <= moment < due for ended, due in aside[number])
-            if stored[other][0] > number and seen <= moment and not waits_aside:
+            # PostgreSQL notes the moment of a commit before it flushes the commit to the disk, and
+            # shows it after that.
+            is_seen = committed <= moment and is_visible(transaction, snapshot)
+            if stored[other][0] > number and is_seen and not waits_aside:
                 found.append((other, message_id))
         begun[room].setdefault(message_id, time)
     return found
+
+
+_NEVER = datetime.max.replace(tzinfo=UTC)  # what was killed five times is kept as failed
+
+
+def is_visible(transaction: int, snapshot: str) -> bool:
+    """Whether a transaction that was committed is visible in a snapshot."""
+    _, end, running = snapshot.split(":")
+    return transaction < int(end) and str(transaction) not in running.split(",")
 
 
 async def test_replicas() -> None:
@@ -219,7 +232,7 @@ async def test_replicas() -> None:
             "SELECT what, message_id, room, time FROM events ORDER BY number"
         )
         stored: Any = replicas.ask(
-            "SELECT message_id, number, pg_xact_commit_timestamp(xmin) FROM stored"
+            "SELECT message_id, number, xid::bigint, pg_xact_commit_timestamp(xmin) FROM stored"
         )
         leases: Any = replicas.ask("SELECT * FROM leases ORDER BY time")
         rows: Any = replicas.ask("SELECT message_id FROM rows")
