@@ -11,7 +11,7 @@ from unittest.mock import AsyncMock
 
 import pytest
 
-from tests.bot.doubles import CARD, Webex
+from tests.bot.doubles import CARD, SECRET, Webex
 from tests.notifications.doubles import lose
 from tests.support.clocks import Time
 from tests.support.wire import PATIENCE, until
@@ -25,8 +25,10 @@ from webex_webhooks_async import (
     SQLiteInbox,
     SubmissionContext,
     parse_unverified_notification,
+    sign,
 )
 from webex_webhooks_async.notifications import inbox_worker
+from webex_webhooks_async.testing import sample_notification
 from webex_webhooks_async.types import CallNext
 
 if TYPE_CHECKING:
@@ -118,6 +120,16 @@ async def test_a_busy_room(webex: Webex, tmp_path: Path, monkeypatch: pytest.Mon
         await until(lambda: len(slow.began) == 21)
 
     assert slow.began == ["0", "other room", *map(str, range(1, 20))]
+
+
+async def test_an_odd_room(webex: Webex, tmp_path: Path) -> None:
+    """A notification of a room whose id no storage holds as it is, is accepted all the same."""
+    bot = webex.bot(in_order=True, inbox=SQLiteInbox(tmp_path / "inbox.db"))
+    bot.message()(AsyncMock())
+    data = {"id": "M1", "roomId": "\ud800", "personId": "P1"}
+    body = sample_notification("messages", "created", data=data)
+    async with webex.running(bot):
+        assert await bot.handle(body, sign(body, SECRET)) == 204
 
 
 async def test_dispatch_is_not_in_line(webex: Webex) -> None:

@@ -34,7 +34,7 @@ from webex_webhooks_async.errors import (
     ServerError,
     TransportError,
 )
-from webex_webhooks_async.formatting import short_id
+from webex_webhooks_async.formatting import short_id, storable
 from webex_webhooks_async.models.files import File
 from webex_webhooks_async.models.messages import AttachmentAction, Message, Person
 from webex_webhooks_async.models.notification_data import AttachmentActionData, MessageData
@@ -706,7 +706,7 @@ class Bot(BotRouter, Receiver):
     def _line_of(self, notification: Notification[Any]) -> str | None:
         data: object = notification.data
         if self._in_order and isinstance(data, MessageData | AttachmentActionData):
-            return data.room_id or None
+            return storable(data.room_id) or None
         return None
 
     def _is_own(self, notification: Notification[Any]) -> bool:
