@@ -500,6 +500,18 @@ class TestOutages:
         async with opened(postgres.url, schema) as (inbox,):
             assert (await taken(inbox)).expiries == 0
 
+    async def test_known_keys_that_somebody_removed(
+        self, postgres: PostgresServer, schema: str
+    ) -> None:
+        """Then a copy of what isn't completed is an error at once, and of that call alone."""
+        async with opened(postgres.url, schema) as (inbox,):
+            await inbox.put("a key", BODY)
+            execute(postgres, f"TRUNCATE {schema}.known")
+            puts = [inbox.put(key, BODY) for key in ("a key", "another")]
+            refused, stored = await asyncio.gather(*puts, return_exceptions=True)
+            assert "PostgreSQL can't do it: duplicate key" in str(refused)
+            assert stored is True
+
     async def test_cancelled_calls(self, postgres: PostgresServer, schema: str) -> None:
         """Calls whose tasks are cancelled before their statement aren't made."""
         for number in (1, 3):

@@ -64,10 +64,12 @@ class Statement:
     Attributes:
         most: How many calls share it at the most.
         may_repeat: Whether it can be executed again when its response was lost.
+        passing: The refusals after which another attempt may help.
     """
 
     most: int = _MAX_CALLS
     may_repeat: bool = True
+    passing: frozenset[str] = frozenset(AGAIN - {TAKEN})
 
     def __init__(self, text: str, again: str | None = None, *, identity: int = 0) -> None:
         self._text = text.encode()
@@ -132,6 +134,8 @@ class TakeStatement(Statement):
             forgotten, in the time of the event loop.
         lowest: Before this time, in seconds since 1970, nothing is due.
     """
+
+    passing = frozenset(AGAIN)
 
     def __init__(
         self,
@@ -284,7 +288,7 @@ class Calls:
                 connection = None
             await self._wait_out(outage, statement, calls, waiting)
         except psycopg.Error as refusal:
-            await self._refused(refusal, calls, waiting)
+            await self._refused(refusal, statement, calls, waiting)
         except asyncio.CancelledError:
             waiting.extend(calls)
             raise
@@ -331,12 +335,16 @@ class Calls:
             _set_error(waiting.popleft(), outage.error())
 
     async def _refused(
-        self, refusal: psycopg.Error, calls: Sequence[Call], waiting: deque[Call]
+        self,
+        refusal: psycopg.Error,
+        statement: Statement,
+        calls: Sequence[Call],
+        waiting: deque[Call],
     ) -> None:
         """Let a call try again if that can help, alone if it can't be the only one to blame."""
         now = self._loop.time()
         state = refusal.sqlstate or ""
-        if state in AGAIN and calls[0].deadline > now:
+        if state in statement.passing and calls[0].deadline > now:
             waiting.extendleft(reversed(calls))
             await asyncio.sleep(0 if state == TAKEN else PAUSE)
         elif len(calls) > 1:
