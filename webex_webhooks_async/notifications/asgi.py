@@ -4,6 +4,7 @@ Facts: https://asgi.readthedocs.io/en/latest/specs/www.html
 """
 
 import asyncio
+import traceback
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, suppress
 from http import HTTPStatus
@@ -96,8 +97,7 @@ async def follow_lifespan(
     try:
         await stack.enter_async_context(context)
     except BaseException as error:
-        message = describe_exception(error)
-        await send({"type": "lifespan.startup.failed", "message": message})
+        await send({"type": "lifespan.startup.failed", "message": _explained(error)})
         if isinstance(error, Exception):
             return
         raise
@@ -110,10 +110,19 @@ async def follow_lifespan(
                 asyncio.get_running_loop().call_soon(_raise, error)
     except BaseException as error:
         is_cancelled = isinstance(error, asyncio.CancelledError)
-        message = "what still ran was cancelled" if is_cancelled else describe_exception(error)
+        message = "what still ran was cancelled" if is_cancelled else _explained(error)
         await send({"type": "lifespan.shutdown.failed", "message": message})
         raise
     await send({"type": "lifespan.shutdown.complete"})
+
+
+def _explained(error: BaseException) -> str:
+    """Say what has failed: what this package raises in a line, anything else with its traceback."""
+    *_, (frame, _) = traceback.walk_tb(error.__traceback__)
+    name: str = frame.f_globals.get("__name__", "")
+    if isinstance(error, SystemExit) or name.startswith("webex_webhooks_async."):
+        return describe_exception(error)
+    return "".join(traceback.format_exception(error)).rstrip()
 
 
 def _raise(error: BaseException) -> None:
