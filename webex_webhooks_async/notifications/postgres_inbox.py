@@ -393,7 +393,8 @@ class PostgresInbox(TransactionalInbox):
         if type(loop).__name__ == "ProactorEventLoop":
             raise RuntimeError(
                 "psycopg can't use Windows' ProactorEventLoop: pass "
-                "loop_factory=asyncio.SelectorEventLoop to asyncio.run"
+                "loop_factory=asyncio.SelectorEventLoop to asyncio.run, or "
+                "--loop asyncio:SelectorEventLoop to uvicorn"
             )
         for each in [*self._calls]:
             # Another thread may do the same.
