@@ -187,6 +187,7 @@ class TestRefusal:
         ("options", "error"),
         [
             ({"max_pending": 0}, "ValueError: max_pending must be at least 1, got 0"),
+            ({"max_pending": 5}, "ValueError: max_pending needs respond_within or an inbox"),
             ({"max_body": 0}, "ValueError: max_body must be at least 1, got 0"),
             ({"secrets": []}, "ValueError: pass the secret that the webhook was created with"),
             (
@@ -819,7 +820,7 @@ class TestRespondWithin:
     ) -> None:
         """They never end: closing doesn't wait for them, and they don't count as pending."""
         caplog.set_level(logging.CRITICAL)  # asyncio reports each task that was lost
-        bot = Bot(respond_within=seconds, max_pending=1)
+        bot = Bot(respond_within=seconds, max_pending=... if seconds is None else 1)
         began: list[str] = []
 
         @bot.receiver.middleware

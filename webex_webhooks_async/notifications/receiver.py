@@ -73,7 +73,7 @@ class ReceiverOptions(TypedDict, total=False):
     inbox: "Inbox | None"
     attempts: int | EllipsisType
     respond_within: float | EllipsisType | None
-    max_pending: int
+    max_pending: int | EllipsisType
     deduplicator: Deduplicator | EllipsisType | None
     max_body: int
     minimum_algorithm: SignatureAlgorithm
@@ -146,9 +146,9 @@ class Receiver(Router):
             the receiver closes it.
         attempts: How often the handlers of a notification run if they fail, by default five times;
             for an `inbox` alone, because only what is stored can be tried again.
-        max_pending: With `respond_within`, how many notifications may be unfinished at a time,
-            those within their seconds included; beyond that the response is 503. With an `inbox`,
-            how many are handled at a time.
+        max_pending: With `respond_within`, how many notifications may be unfinished at a time, by
+            default 1,000, those within their seconds included; beyond that the response is 503.
+            With an `inbox`, how many are handled at a time. It needs one of the two.
         deduplicator: Remembers what was handled; by default a new `MemoryDeduplicator`. With
             `None`, every copy is handled.
         ignore_own_actions: Whether to ignore what the webhook's own creator did.
@@ -164,8 +164,8 @@ class Receiver(Router):
 
     Raises:
         ValueError: A secret is empty or not valid Unicode, or there are no secrets, or a limit
-            isn't positive, or `inbox` is passed with `respond_within` or a `deduplicator`, or
-            `attempts` without an `inbox`.
+            isn't positive, or `inbox` is passed with `respond_within` or a `deduplicator`,
+            `attempts` without an `inbox`, or `max_pending` with neither.
         TypeError: An argument has a wrong type.
     """
 
@@ -181,7 +181,7 @@ class Receiver(Router):
         inbox: "Inbox | None" = None,
         attempts: int | EllipsisType = ...,
         respond_within: float | EllipsisType | None = ...,
-        max_pending: int = 1000,
+        max_pending: int | EllipsisType = ...,
         deduplicator: Deduplicator | EllipsisType | None = ...,
         ignore_own_actions: bool = False,
         max_body: int = 1_048_576,
@@ -202,22 +202,15 @@ class Receiver(Router):
             raise ValueError(
                 "an inbox takes the place of respond_within and of a deduplicator: leave them out"
             )
-        if attempts is ...:
-            attempts = 5
-        elif inbox is None:
-            raise ValueError(
-                "attempts needs an inbox, because only what is stored can be tried again: pass "
-                "one, such as inbox=SQLiteInbox('inbox.db'), or leave attempts out"
-            )
         if respond_within is ...:
             respond_within = self._respond_within
         elif respond_within:  # 0 and None have a meaning of their own
             check_seconds("respond_within", respond_within)
         else:
             check_type("respond_within", respond_within, float, int, NoneType)
-        limits = {"attempts": attempts, "max_pending": max_pending, "max_body": max_body}
-        for name, limit in limits.items():
-            check_count(name, limit)
+        check_count("max_body", max_body)
+        attempts = _attempts(attempts, inbox)
+        max_pending = _max_pending(max_pending, inbox, respond_within)
         self._life = Life(lifespan)
         self._keys = Keys(secrets)
         self._ignore_own_actions = ignore_own_actions
@@ -590,6 +583,32 @@ class Receiver(Router):
 
     def _check_is_outside(self) -> None:
         self._handlings.check_is_outside()
+
+
+def _attempts(given: int | EllipsisType, inbox: "Inbox | None") -> int:
+    if given is ...:
+        return 5
+    check_count("attempts", given)
+    if inbox is None:
+        raise ValueError(
+            "attempts needs an inbox, because only what is stored can be tried again: pass one, "
+            "such as inbox=SQLiteInbox('inbox.db'), or leave attempts out"
+        )
+    return given
+
+
+def _max_pending(
+    given: int | EllipsisType, inbox: "Inbox | None", respond_within: float | None
+) -> int:
+    if given is ...:
+        return 1000
+    check_count("max_pending", given)
+    if inbox is None and respond_within is None:
+        raise ValueError(
+            "max_pending needs respond_within or an inbox: without them, requests wait for their "
+            "handlers, and the server decides how many may"
+        )
+    return given
 
 
 _ASK = (ASK_HEADER.encode(), b"1")
