@@ -232,7 +232,7 @@ async def test_what_is_no_inbox() -> None:
     """The error says what to inherit from, or to pass a function."""
     with pytest.raises(TypeError, match="inbox must inherit from Inbox"):
         await check_inbox(Mock())
-    with pytest.raises(TypeError, match="factory must be a function, got str: pass one that retur"):
+    with pytest.raises(TypeError, match="factory must be a function, got str: pass one that"):
         await check_inbox("inbox.db")  # type: ignore[arg-type] # it is refused
 
 
