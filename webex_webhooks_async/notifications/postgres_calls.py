@@ -135,7 +135,7 @@ class TakeStatement(Statement):
         lowest: Before this time, in seconds since 1970, nothing is due.
     """
 
-    passing = frozenset(AGAIN)
+    passing: frozenset[str] = frozenset(AGAIN)
 
     def __init__(
         self,
