@@ -337,7 +337,7 @@ async def test_what_a_middleware_sets_is_seen_by_its_handler_alone(webex: Webex)
 
     @bot.context_middleware
     async def count(context: MessageContext, call_next: CallNext) -> None:
-        with pytest.raises(AttributeError, match="the state has no 'number', only nothing: yield"):
+        with pytest.raises(AttributeError, match="the state has no 'number': yield"):
             _ = context.state.number
         context.state.number = len(seen)
         await call_next()

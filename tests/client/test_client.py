@@ -146,6 +146,10 @@ async def test_the_environment_may_hold_token_and_base_url(monkeypatch: pytest.M
         async with Own.from_env(base_url=wire.base_url) as other:
             await other.webhooks.get("W1")
 
+    monkeypatch.setenv("WEBEX_BASE_URL", "webexapis.com")
+    with pytest.raises(ValueError, match="WEBEX_BASE_URL must be an absolute"):
+        Own.from_env()
+
     assert (type(client), wire.targets) == (Own, ["/v1/webhooks/W1"] * 2)
     assert wire.requests[0].headers["authorization"] == "Bearer from-the-environment"
 
@@ -707,6 +711,20 @@ async def test_a_certificate_that_the_environment_trusts_is_accepted(
     assert len(wire.requests) == 11
     assert wire.connections > 1
     assert len(fresh_tls) == 1
+
+
+@pytest.mark.usefixtures("engine", "fresh_tls")
+@pytest.mark.parametrize("content", [None, "no certificate"])
+def test_certificates_that_can_not_be_read_are_named(
+    content: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """That isn't an outage, which would be tried again: the error names the variable."""
+    path = tmp_path / "certificates.pem"
+    if content is not None:
+        path.write_text(content)
+    monkeypatch.setenv("SSL_CERT_FILE", str(path))
+    with pytest.raises(ValueError, match=re.escape(f"SSL_CERT_FILE is '{path}'")):
+        Client(TOKEN)
 
 
 @pytest.mark.usefixtures("engine", "fresh_tls")

@@ -188,6 +188,8 @@ async def test_wrong_arguments_are_refused_before_anything_is_sent(
     for operation in (webhooks.ensure, webhooks.plan):
         with pytest.raises(ValueError, match="'bot:messages' is wanted twice"):
             await operation([MESSAGES, MESSAGES])
+        with pytest.raises(TypeError, match="wanted is a coroutine, as of"):
+            await operation(cast("Any", asyncio.sleep(0)))
         with pytest.raises(TypeError, match="prune must be str, got int"):
             await operation([MESSAGES], prune=cast("Any", 5))
         with pytest.raises(ValueError, match="prune is empty, which would delete every"):

@@ -110,7 +110,7 @@ async def test_a_lifespan_is_around_all_handlers(make: Callable[..., Receiver]) 
         release.clear()
 
     assert lifespan.events == ["begin", "handler 7", "handler 7", "end"] * 2
-    with pytest.raises(AttributeError, match="the state has no 'number', only nothing"):
+    with pytest.raises(AttributeError, match="the state has no 'number': yield"):
         _ = receiver.state.number
 
 

@@ -681,9 +681,9 @@ async def test_a_locked_file(path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
                 return_exceptions=True,
             )
 
-        assert [f"{each}" for each in failed] == 3 * [
-            f"can't use the inbox {path}: database is locked"
-        ]
+        words = f"can't use the inbox {path}: database is locked by another program, or by a "
+        words += "transaction of yours: commit it before you reply"
+        assert [f"{each}" for each in failed] == [words] * 3
         assert await inbox.put("b", b"") is True
 
 
@@ -746,6 +746,7 @@ def test_a_database_of_the_user(path: Path, caplog: pytest.LogCaptureFixture) ->
         with closing(InboxFile.look_into(path, change=False)) as file, file.transaction() as inbox:
             assert inbox.counts().waiting == number + 1
     assert f"others on this machine may read {path}" in caplog.text
+    assert "chmod 600" in caplog.text
     assert stat.S_IMODE(path.stat().st_mode) == 0o640
     with closing(sqlite3.connect(path)) as theirs:
         assert theirs.execute("PRAGMA user_version").fetchone() == (7,)
@@ -798,6 +799,10 @@ async def test_a_folder_that_can_not_be_written() -> None:
             "ValueError: an inbox in :memory: would lose everything: pass the path",
         ),
         ({"path": "no/inbox.db"}, "ValueError: the folder of the inbox no/inbox.db doesn't exist"),
+        (
+            {"path": "sqlite:///inbox.db"},
+            "ValueError: the folder of the inbox sqlite:/inbox",
+        ),
         ({"path": "."}, "ValueError: . is not a file"),
         ({"path": 1}, "TypeError: path must be str or PathLike, got int"),
         ({"keep": "1"}, "TypeError: keep must be float or int, got str"),

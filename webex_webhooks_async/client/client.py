@@ -18,7 +18,7 @@ from webex_webhooks_async.converters import check_into
 from webex_webhooks_async.models import wire_name
 from webex_webhooks_async.models.notifications import Notification
 from webex_webhooks_async.models.vocabulary import Resource
-from webex_webhooks_async.validation import check_count, check_text, check_type, renamed
+from webex_webhooks_async.validation import check_count, check_text, check_type, check_url, renamed
 
 if TYPE_CHECKING:
     import httpx
@@ -75,7 +75,7 @@ class Client(APIResource):
     Raises:
         ValueError: The token is empty or can't be sent in a header, `base_url` isn't https, a
             number is out of its range, `http_client` has fewer connections than `max_concurrency`,
-            or the proxy URL in the environment is invalid.
+            or the proxy URL in the environment is invalid, or its certificates can't be read.
         TypeError: An argument is of a wrong type.
     """
 
@@ -128,7 +128,9 @@ class Client(APIResource):
                 when made directly.
             TypeError: As when made directly.
         """
-        options.setdefault("base_url", os.environ.get(WEBEX_BASE_URL) or BASE_URL)
+        if "base_url" not in options and (url := os.environ.get(WEBEX_BASE_URL)):
+            check_url(WEBEX_BASE_URL, url)
+            options["base_url"] = url
         return cls(token_from_env(), **options)
 
     async def get(

@@ -2,11 +2,11 @@
 
 import warnings
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from enum import StrEnum
 from types import NoneType
-from typing import Self
+from typing import Any, Self, cast
 
 from attrs import evolve, field, frozen
 
@@ -192,6 +192,11 @@ class DesiredState:
             ValueError: A name is wanted twice, or `prune` is empty.
             TypeError: An argument has a wrong type.
         """
+        if isinstance(wanted, Coroutine):
+            cast("Coroutine[Any, Any, object]", wanted).close()
+            raise TypeError(
+                "wanted is a coroutine, as of wanted_webhooks(...): write await before it"
+            )
         check_type("wanted", wanted, Iterable)
         check_type("prune", prune, str, NoneType)
         desired = cls(tuple(wanted), prune)

@@ -2,6 +2,7 @@
 
 import asyncio
 import math
+import os
 import urllib.request
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
@@ -41,14 +42,14 @@ class ConnectionPool(httpx.AsyncBaseTransport):
         """A pool of connections to one origin, with the environment's proxies and certificates.
 
         Raises:
-            ValueError: The environment's proxy URL for the origin has an unknown scheme.
+            ValueError: The environment's proxy URL for the origin has an unknown scheme, or its
+                certificates can't be read.
         """
         proxy_url = proxy_for(base_url.scheme, base_url.host, base_url.netloc)
         proxy = None if proxy_url is None else httpx.Proxy(proxy_url)
         limits = httpx.Limits(max_connections=1, keepalive_expiry=KEEPALIVE_SECONDS)
-        return cls(
-            lambda: httpx.AsyncHTTPTransport(verify=tls_context(), proxy=proxy, limits=limits)
-        )
+        tls = tls_context()
+        return cls(lambda: httpx.AsyncHTTPTransport(verify=tls, proxy=proxy, limits=limits))
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Send over an idle connection, or over a new one; the body is read from the response.
@@ -172,8 +173,16 @@ def pool_size(client: httpx.AsyncClient) -> float:
 
 @cache
 def tls_context() -> "ssl.SSLContext":
-    """The one TLS context of the process, since making it is slow; SSL_CERT_FILE counts."""
-    return httpx.create_ssl_context()
+    """The one TLS context of the process, since making it is slow; SSL_CERT_FILE counts.
+
+    Raises:
+        ValueError: The certificates can't be read.
+    """
+    try:
+        return httpx.create_ssl_context()
+    except OSError as error:  # ssl's errors, too
+        named = f"SSL_CERT_FILE is {os.environ.get('SSL_CERT_FILE')!r}"
+        raise ValueError(f"no certificates can be read: {named}: {error}") from error
 
 
 def proxy_for(scheme: str, host: str, netloc: bytes) -> str | None:

@@ -2,6 +2,7 @@
 
 import logging
 import os
+import re
 import sqlite3
 import stat
 import time
@@ -176,7 +177,9 @@ def check_file(path: Path) -> bool:
     if str(path) == ":memory:":
         raise ValueError("an inbox in :memory: would lose everything: pass the path of a file")
     if not path.parent.is_dir():
-        raise ValueError(f"the folder of the inbox {path} doesn't exist: create it first")
+        is_url = re.match("[a-z+]+:/", str(path))
+        what = "pass the path of a file, not a URL" if is_url else "create it first"
+        raise ValueError(f"the folder of the inbox {path} doesn't exist: {what}")
     if path.exists() and not path.is_file():
         raise ValueError(f"{path} is not a file")
     if path.exists():
@@ -333,7 +336,10 @@ def _keep_for_its_owner(path: Path, *, is_shared: bool) -> None:
 
 _MODE = 0o600
 _OTHERS = 0o077
-_READABLE = "others on this machine may read %s, which holds what Webex sent: its mode is %o"
+_READABLE = (
+    "others on this machine may read %s, which holds what Webex sent: its mode is %o, "
+    "and chmod 600 keeps them out"
+)
 _creating = Lock()
 
 
@@ -352,6 +358,9 @@ _ERRORS = (sqlite3.Error, OSError)
 
 
 def _explanation(path: Path, error: Exception) -> OSError:
-    is_torn = type(error) is sqlite3.DatabaseError
-    hint = ": restore it, or move it away" if is_torn else ""
+    hint = ""
+    if type(error) is sqlite3.DatabaseError:
+        hint = ": restore it, or move it away"
+    elif getattr(error, "sqlite_errorname", "").startswith("SQLITE_BUSY"):
+        hint = " by another program, or by a transaction of yours: commit it before you reply"
     return OSError(f"can't use the inbox {path}: {error}{hint}")

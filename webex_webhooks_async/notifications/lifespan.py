@@ -23,10 +23,11 @@ class State:
         return State(vars(self))
 
     def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - whatever was yielded
-        names = ", ".join(map(str, vars(self))) or "nothing"
+        names = ", ".join(map(str, vars(self)))
+        only = f", only {names}" if names else ""
         raise AttributeError(
-            f"the state has no {name!r}, only {names}: yield {{{name!r}: ...}} in the lifespan, or "
-            "set it in a context_middleware"
+            f"the state has no {name!r}{only}: yield {{{name!r}: ...}} in the lifespan, or set it "
+            "in a context_middleware"
         )
 
     if TYPE_CHECKING:
