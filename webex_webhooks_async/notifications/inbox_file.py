@@ -2,7 +2,6 @@
 
 import logging
 import os
-import re
 import sqlite3
 import stat
 import time
@@ -177,8 +176,7 @@ def check_file(path: Path) -> bool:
     if str(path) == ":memory:":
         raise ValueError("an inbox in :memory: would lose everything: pass the path of a file")
     if not path.parent.is_dir():
-        is_url = re.match("[a-z+]+:/", str(path))
-        what = "pass the path of a file, not a URL" if is_url else "create it first"
+        what = "pass the path of a file, not a URL" if ":/" in str(path) else "create it first"
         raise ValueError(f"the folder of the inbox {path} doesn't exist: {what}")
     if path.exists() and not path.is_file():
         raise ValueError(f"{path} is not a file")
