@@ -77,6 +77,16 @@ async def taken(inbox: Inbox) -> InboxEntry:
     return entry
 
 
+async def says(inbox: Inbox, hint: str | None) -> None:
+    """Expect an error with a hint; without one, that the inbox works."""
+    if hint is None:
+        await inbox.counts()
+    else:
+        with pytest.raises(PermissionError, match=hint):
+            await inbox.counts()
+    await inbox.aclose()
+
+
 def execute(server: PostgresServer, *statements: str, user: str = "postgres") -> list[Any]:
     """Execute statements, and return the rows of the last one."""
     url = server.url.replace("postgres@", f"{user}@")
@@ -812,13 +822,7 @@ class TestConninfo:
         """Another user or database that isn't there is an error at once that says what to do."""
         before, after = change
         head, _, tail = postgres.url.rpartition(before)
-        inbox = PostgresInbox(f"{head}{after}{tail}", schema=schema)
-        if hint is None:
-            await inbox.counts()
-        else:
-            with pytest.raises(PermissionError, match=hint):
-                await inbox.counts()
-        await inbox.aclose()
+        await says(PostgresInbox(f"{head}{after}{tail}", schema=schema), hint)
 
     async def test_refusals_of_a_pooler(self, postgres: PostgresServer, schema: str) -> None:
         """A pooler that refuses the password or the database is an error at once as well."""
@@ -829,13 +833,8 @@ class TestConninfo:
                 ("postgres:right", "postgres", None),
             ):
                 host = url.removesuffix("postgres").rpartition("@")[2]
-                inbox = PostgresInbox(f"postgresql://{user}@{host}{database}", schema=schema)
-                if hint is None:
-                    await inbox.counts()
-                else:
-                    with pytest.raises(PermissionError, match=hint):
-                        await inbox.counts()
-                await inbox.aclose()
+                conninfo = f"postgresql://{user}@{host}{database}"
+                await says(PostgresInbox(conninfo, schema=schema), hint)
 
     async def test_function(self, postgres: PostgresServer, schema: str) -> None:
         """A function, plain or async, is called for each new connection."""
@@ -900,7 +899,7 @@ class TestConninfo:
             async with opened("", schema) as (inbox,):
                 assert await inbox.put("a key", BODY) is True
 
-    @pytest.mark.skipif(not hasattr(socket, "TCP_KEEPIDLE"), reason="has another name")
+    @pytest.mark.skipif(not hasattr(socket, "TCP_KEEPIDLE"), reason="macOS names it otherwise")
     async def test_idle_connections(self, postgres: PostgresServer, schema: str) -> None:
         """A connection that is idle shows that it is alive, to what would forget it otherwise."""
         for parameters, seconds in (("", 30), ("?keepalives_idle=7", 7)):

@@ -20,7 +20,7 @@ class Keys:
         fixed: The keys, unless a function has to be asked for them.
 
     Raises:
-        ValueError: A secret is empty or not valid Unicode, or there are no secrets.
+        ValueError: A secret is empty or not valid Unicode, or none is given.
         TypeError: A secret isn't a string.
     """
 

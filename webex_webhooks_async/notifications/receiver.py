@@ -163,7 +163,7 @@ class Receiver(Router):
             mapping or `None`, is in `state`. What it raises ends the start.
 
     Raises:
-        ValueError: A secret is empty or not valid Unicode, or there are no secrets, or a limit
+        ValueError: A secret is empty or not valid Unicode, or none is given, or a limit
             isn't positive, or `inbox` is passed with `respond_within` or a `deduplicator`,
             `attempts` without an `inbox`, or `max_pending` with neither.
         TypeError: An argument has a wrong type.
@@ -606,7 +606,7 @@ def _max_pending(
     if inbox is None and respond_within is None:
         raise ValueError(
             "max_pending needs respond_within or an inbox: without them, requests wait for their "
-            "handlers, and the server decides how many may"
+            "handlers, and the server decides how many do at a time"
         )
     return given
 
