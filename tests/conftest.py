@@ -1,8 +1,9 @@
 """Settings of the whole suite."""
 
+import asyncio
 import gc
 import os
-from collections.abc import Iterator
+from collections.abc import AsyncGenerator, Iterator
 from functools import cache
 from unittest.mock import patch
 from uuid import uuid4
@@ -22,6 +23,8 @@ collect_ignore = [] if "CHROMIUM" in os.environ else ["browser"]
 # which it chooses there by itself (the same examples every time), stay in force.
 settings.register_profile("unhurried", settings(), deadline=None)
 settings.load_profile("unhurried")
+
+EAGER = getattr(asyncio, "eager_task_factory", None)  # since Python 3.12
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -58,6 +61,15 @@ def postgres() -> Iterator[PostgresServer]:
 def schema() -> str:
     """Name a schema that no other test uses."""
     return f"inbox_{uuid4().hex}"
+
+
+@pytest.fixture(params=["lazy", "eager"] if EAGER else ["lazy"])
+async def tasks(request: pytest.FixtureRequest) -> AsyncGenerator[None]:
+    """Run a test with tasks that start later, and with tasks that start at once."""
+    loop = asyncio.get_running_loop()
+    loop.set_task_factory(EAGER if request.param == "eager" else None)
+    yield
+    loop.set_task_factory(None)
 
 
 @pytest.fixture(params=["httpx", "aiohttp"])

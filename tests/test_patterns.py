@@ -14,9 +14,9 @@ import pytest
 
 import webex_webhooks_async
 from webex_webhooks_async import Message
-from webex_webhooks_async.bot import mentions
-from webex_webhooks_async.bot.mentions import text_without_mention
-from webex_webhooks_async.bot.writing import split_markdown
+from webex_webhooks_async.bot.contexts import mentions
+from webex_webhooks_async.bot.contexts.mentions import text_without_mention
+from webex_webhooks_async.bot.contexts.writing import split_markdown
 
 pytestmark = pytest.mark.once
 

@@ -13,9 +13,9 @@ from webex_webhooks_async.lazy_names import on_first_use
 # Type checkers read the imports, and Python the names below them; a test compares the two.
 if TYPE_CHECKING:
     from webex_webhooks_async.bot.bot import Bot as Bot
-    from webex_webhooks_async.bot.contexts import JobContext as JobContext
-    from webex_webhooks_async.bot.contexts import MessageContext as MessageContext
-    from webex_webhooks_async.bot.contexts import SubmissionContext as SubmissionContext
+    from webex_webhooks_async.bot.contexts.contexts import JobContext as JobContext
+    from webex_webhooks_async.bot.contexts.contexts import MessageContext as MessageContext
+    from webex_webhooks_async.bot.contexts.contexts import SubmissionContext as SubmissionContext
     from webex_webhooks_async.bot.router import BotRouter as BotRouter
     from webex_webhooks_async.client.aiohttp_transport import AiohttpTransport as AiohttpTransport
     from webex_webhooks_async.client.auth import TokenProvider as TokenProvider
@@ -56,6 +56,25 @@ if TYPE_CHECKING:
     from webex_webhooks_async.errors import TransportError as TransportError
     from webex_webhooks_async.errors import WebexError as WebexError
     from webex_webhooks_async.errors import WebexWarning as WebexWarning
+    from webex_webhooks_async.handling.attempts import Attempt as Attempt
+    from webex_webhooks_async.handling.attempts import attempt as attempt
+    from webex_webhooks_async.handling.attempts import once as once
+    from webex_webhooks_async.handling.duplicates import Claim as Claim
+    from webex_webhooks_async.handling.duplicates import Deduplicator as Deduplicator
+    from webex_webhooks_async.handling.duplicates import (
+        MemoryDeduplicator as MemoryDeduplicator,
+    )
+    from webex_webhooks_async.handling.redis_deduplication import (
+        RedisDeduplicator as RedisDeduplicator,
+    )
+    from webex_webhooks_async.handling.router import Router as Router
+    from webex_webhooks_async.inbox.base import Inbox as Inbox
+    from webex_webhooks_async.inbox.base import InboxCounts as InboxCounts
+    from webex_webhooks_async.inbox.base import InboxEntry as InboxEntry
+    from webex_webhooks_async.inbox.base import StoredNotification as StoredNotification
+    from webex_webhooks_async.inbox.base import TransactionalInbox as TransactionalInbox
+    from webex_webhooks_async.inbox.postgres.inbox import PostgresInbox as PostgresInbox
+    from webex_webhooks_async.inbox.sqlite import SQLiteInbox as SQLiteInbox
     from webex_webhooks_async.models.files import File as File
     from webex_webhooks_async.models.messages import AttachmentAction as AttachmentAction
     from webex_webhooks_async.models.messages import Message as Message
@@ -87,42 +106,23 @@ if TYPE_CHECKING:
     from webex_webhooks_async.models.webhooks import NewWebhook as NewWebhook
     from webex_webhooks_async.models.webhooks import Webhook as Webhook
     from webex_webhooks_async.models.webhooks import WebhookUpdate as WebhookUpdate
-    from webex_webhooks_async.notifications.attempts import Attempt as Attempt
-    from webex_webhooks_async.notifications.attempts import attempt as attempt
-    from webex_webhooks_async.notifications.attempts import once as once
-    from webex_webhooks_async.notifications.deduplication import Claim as Claim
-    from webex_webhooks_async.notifications.deduplication import Deduplicator as Deduplicator
-    from webex_webhooks_async.notifications.deduplication import (
-        MemoryDeduplicator as MemoryDeduplicator,
-    )
-    from webex_webhooks_async.notifications.inbox import Inbox as Inbox
-    from webex_webhooks_async.notifications.inbox import InboxCounts as InboxCounts
-    from webex_webhooks_async.notifications.inbox import InboxEntry as InboxEntry
-    from webex_webhooks_async.notifications.inbox import StoredNotification as StoredNotification
-    from webex_webhooks_async.notifications.inbox import TransactionalInbox as TransactionalInbox
     from webex_webhooks_async.notifications.parsing import parse_notification as parse_notification
     from webex_webhooks_async.notifications.parsing import (
         parse_unverified_notification as parse_unverified_notification,
     )
-    from webex_webhooks_async.notifications.postgres_inbox import PostgresInbox as PostgresInbox
-    from webex_webhooks_async.notifications.receiver import Receiver as Receiver
-    from webex_webhooks_async.notifications.redis_deduplication import (
-        RedisDeduplicator as RedisDeduplicator,
-    )
-    from webex_webhooks_async.notifications.router import Router as Router
     from webex_webhooks_async.notifications.signatures import (
         SignatureAlgorithm as SignatureAlgorithm,
     )
     from webex_webhooks_async.notifications.signatures import sign as sign
     from webex_webhooks_async.notifications.signatures import verify as verify
-    from webex_webhooks_async.notifications.sqlite_inbox import SQLiteInbox as SQLiteInbox
-    from webex_webhooks_async.notifications.thread import ReceiverThread as ReceiverThread
+    from webex_webhooks_async.receiving.receiver import Receiver as Receiver
+    from webex_webhooks_async.receiving.thread import ReceiverThread as ReceiverThread
 
     __version__: str
 else:
     _NAMES = {
         "bot.bot": "Bot",
-        "bot.contexts": "JobContext MessageContext SubmissionContext",
+        "bot.contexts.contexts": "JobContext MessageContext SubmissionContext",
         "bot.router": "BotRouter",
         "client.auth": "TokenProvider",
         "client.client": "Client",
@@ -150,17 +150,17 @@ else:
         "models.notifications": "Notification",
         "models.vocabulary": "Event OwnedBy Resource WebhookStatus",
         "models.webhooks": "NewWebhook Webhook WebhookUpdate",
-        "notifications.attempts": "Attempt attempt once",
-        "notifications.deduplication": "Claim Deduplicator MemoryDeduplicator",
-        "notifications.inbox": "Inbox InboxCounts InboxEntry StoredNotification TransactionalInbox",
+        "handling.attempts": "Attempt attempt once",
+        "handling.duplicates": "Claim Deduplicator MemoryDeduplicator",
+        "inbox.base": "Inbox InboxCounts InboxEntry StoredNotification TransactionalInbox",
         "notifications.parsing": "parse_notification parse_unverified_notification",
-        "notifications.postgres_inbox": "PostgresInbox",
-        "notifications.receiver": "Receiver",
-        "notifications.redis_deduplication": "RedisDeduplicator",
-        "notifications.router": "Router",
+        "inbox.postgres.inbox": "PostgresInbox",
+        "receiving.receiver": "Receiver",
+        "handling.redis_deduplication": "RedisDeduplicator",
+        "handling.router": "Router",
         "notifications.signatures": "SignatureAlgorithm sign verify",
-        "notifications.sqlite_inbox": "SQLiteInbox",
-        "notifications.thread": "ReceiverThread",
+        "inbox.sqlite": "SQLiteInbox",
+        "receiving.thread": "ReceiverThread",
         "version": "__version__",
     }
     __getattr__, __dir__ = on_first_use(__name__, _NAMES)

@@ -20,15 +20,15 @@ if TYPE_CHECKING:
     from webex_webhooks_async.bot.router import Where as Where
     from webex_webhooks_async.client.client import ClientOptions as ClientOptions
     from webex_webhooks_async.client.resource import Params as Params
-    from webex_webhooks_async.notifications.dispatch import CallNext as CallNext
-    from webex_webhooks_async.notifications.dispatch import Handler as Handler
-    from webex_webhooks_async.notifications.dispatch import Middleware as Middleware
-    from webex_webhooks_async.notifications.handlings import ErrorHandler as ErrorHandler
-    from webex_webhooks_async.notifications.keys import Secrets as Secrets
-    from webex_webhooks_async.notifications.lifespan import Lifespan as Lifespan
-    from webex_webhooks_async.notifications.lifespan import State as State
-    from webex_webhooks_async.notifications.receiver import ReceiverOptions as ReceiverOptions
+    from webex_webhooks_async.handling.dispatch import CallNext as CallNext
+    from webex_webhooks_async.handling.dispatch import Handler as Handler
+    from webex_webhooks_async.handling.dispatch import Middleware as Middleware
+    from webex_webhooks_async.handling.handlings import ErrorHandler as ErrorHandler
     from webex_webhooks_async.notifications.signatures import Headers as Headers
+    from webex_webhooks_async.notifications.signing_secrets import Secrets as Secrets
+    from webex_webhooks_async.receiving.lifespan import Lifespan as Lifespan
+    from webex_webhooks_async.receiving.lifespan import State as State
+    from webex_webhooks_async.receiving.receiver import ReceiverOptions as ReceiverOptions
 else:
     _NAMES = {
         "bot.access": "Allow",
@@ -36,11 +36,11 @@ else:
         "bot.router": "ContextHandler ContextMiddleware Where",
         "client.client": "ClientOptions",
         "client.resource": "Params",
-        "notifications.dispatch": "CallNext Handler Middleware",
-        "notifications.keys": "Secrets",
-        "notifications.handlings": "ErrorHandler",
-        "notifications.lifespan": "Lifespan State",
-        "notifications.receiver": "ReceiverOptions",
+        "handling.dispatch": "CallNext Handler Middleware",
+        "notifications.signing_secrets": "Secrets",
+        "handling.handlings": "ErrorHandler",
+        "receiving.lifespan": "Lifespan State",
+        "receiving.receiver": "ReceiverOptions",
         "notifications.signatures": "Headers",
     }
     __getattr__, __dir__ = on_first_use(__name__, _NAMES)

@@ -16,7 +16,7 @@ from starlette.types import Receive, Scope, Send
 
 from tests.benchmarks.sender import SECRET
 from webex_webhooks_async import Notification, NotificationError, parse_notification
-from webex_webhooks_async.notifications.asgi import follow_lifespan
+from webex_webhooks_async.receiving.asgi import follow_lifespan
 
 KEY = SECRET.encode()
 

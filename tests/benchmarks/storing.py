@@ -31,8 +31,8 @@ from webex_webhooks_async import (
     once,
     parse_unverified_notification,
 )
-from webex_webhooks_async.notifications.dispatch import Handling
-from webex_webhooks_async.notifications.records import Records
+from webex_webhooks_async.handling.dispatch import Handling
+from webex_webhooks_async.handling.records import Records
 from webex_webhooks_async.testing import sample_notification
 
 TASKS = 64

@@ -19,7 +19,7 @@ from tests.support.wire import until
 from webex_webhooks_async import Notification, Person, SQLiteInbox
 from webex_webhooks_async.bot import access
 from webex_webhooks_async.bot.access import Access
-from webex_webhooks_async.notifications import inbox_worker
+from webex_webhooks_async.handling import inbox_worker
 from webex_webhooks_async.testing import SandboxPerson
 
 pytestmark = pytest.mark.once

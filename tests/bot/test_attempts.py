@@ -40,7 +40,7 @@ from webex_webhooks_async import (
     parse_unverified_notification,
     sign,
 )
-from webex_webhooks_async.notifications import inbox_worker
+from webex_webhooks_async.handling import inbox_worker
 from webex_webhooks_async.testing import sample_notification
 from webex_webhooks_async.types import CallNext
 

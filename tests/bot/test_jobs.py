@@ -31,7 +31,7 @@ from webex_webhooks_async import (
     parse_unverified_notification,
     sign,
 )
-from webex_webhooks_async.notifications import inbox_worker
+from webex_webhooks_async.handling import inbox_worker
 from webex_webhooks_async.testing import sample_notification
 
 pytestmark = pytest.mark.once

@@ -13,7 +13,7 @@ import pytest
 from tests.cli.harness import Invoke, ServedWebex, examples, served_bot, served_echo_bot, thread
 from tests.support.wire import unused_port
 from webex_webhooks_async.cli.app import all_commands
-from webex_webhooks_async.notifications.inbox_file import InboxFile
+from webex_webhooks_async.inbox.sqlite_file import InboxFile
 from webex_webhooks_async.testing import sample_notification
 
 pytestmark = pytest.mark.once

@@ -24,7 +24,7 @@ from webex_webhooks_async.cli.relay import (
 )
 from webex_webhooks_async.cli.running import CommandError
 from webex_webhooks_async.loopback_server import serve_on_loopback
-from webex_webhooks_async.notifications.asgi import Message
+from webex_webhooks_async.receiving.asgi import Message
 from webex_webhooks_async.testing import sample_notification, signed_request
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.harness import Invoke, ServedWebex, served_webex
-from webex_webhooks_async.notifications.inbox_file import InboxFile
+from webex_webhooks_async.inbox.sqlite_file import InboxFile
 
 CREATE = "create --name bot --resource messages --event created --target-url"
 LOGIN = "login --token-file tokens.json --scope s"

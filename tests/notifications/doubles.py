@@ -7,13 +7,13 @@ from typing import Any
 from unittest.mock import Mock
 
 from tests.support.wire import PATIENCE, until
+from webex_webhooks_async.handling.duplicates import Claim, Deduplicator
+from webex_webhooks_async.inbox.base import Inbox, InboxEntry
 from webex_webhooks_async.models.notification_data import MessageData
 from webex_webhooks_async.models.notifications import Notification
 from webex_webhooks_async.models.vocabulary import Resource
-from webex_webhooks_async.notifications.deduplication import Claim, Deduplicator
-from webex_webhooks_async.notifications.inbox import Inbox, InboxEntry
-from webex_webhooks_async.notifications.receiver import Receiver
 from webex_webhooks_async.notifications.signatures import sign
+from webex_webhooks_async.receiving.receiver import Receiver
 from webex_webhooks_async.types import CallNext
 
 SECRET = "myBongoSecret"

@@ -24,8 +24,8 @@ from webex_webhooks_async.models.notification_data import (
 from webex_webhooks_async.models.notifications import Notification
 from webex_webhooks_async.notifications.parsing import parse_notification
 from webex_webhooks_async.notifications.parsing import parse_unverified_notification as parsed
-from webex_webhooks_async.notifications.receiver import Receiver
 from webex_webhooks_async.notifications.signatures import SignatureAlgorithm, sign
+from webex_webhooks_async.receiving.receiver import Receiver
 from webex_webhooks_async.testing import sample_notification
 
 BORN = datetime(2015, 10, 18, 14, 26, 16, tzinfo=UTC)

@@ -6,8 +6,8 @@ from contextlib import closing
 from pathlib import Path
 
 from webex_webhooks_async import StoredNotification
-from webex_webhooks_async.notifications.inbox_file import InboxFile
-from webex_webhooks_async.notifications.inbox_rows import InboxRows
+from webex_webhooks_async.inbox.sqlite_file import InboxFile
+from webex_webhooks_async.inbox.sqlite_rows import InboxRows
 
 Clock = Callable[[], float]
 

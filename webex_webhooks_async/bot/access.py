@@ -8,13 +8,13 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from typing import Any, cast
 
-from webex_webhooks_async.bot.contexts import MessageContext, SubmissionContext
+from webex_webhooks_async.bot.contexts.contexts import MessageContext, SubmissionContext
 from webex_webhooks_async.claims import Claims, MemoryClaims
 from webex_webhooks_async.client.client import Client
+from webex_webhooks_async.handling.dispatch import Handling, active_handling
+from webex_webhooks_async.inbox.base import Inbox
 from webex_webhooks_async.models.messages import MAX_TEXT_BYTES, Person
 from webex_webhooks_async.notifications.descriptions import describe
-from webex_webhooks_async.notifications.dispatch import Handling, active_handling
-from webex_webhooks_async.notifications.inbox import Inbox
 from webex_webhooks_async.validation import check_text
 
 logger: logging.Logger = logging.getLogger("webex_webhooks_async")

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any, Self, Unpack, cast
 from urllib.parse import urlsplit
 
 from webex_webhooks_async.bot.access import Access, Allow, check_access, decision
-from webex_webhooks_async.bot.contexts import JobContext, MessageContext, SubmissionContext
+from webex_webhooks_async.bot.contexts.contexts import JobContext, MessageContext, SubmissionContext
+from webex_webhooks_async.bot.contexts.mentions import text_without_mention
+from webex_webhooks_async.bot.contexts.writing import delete, edit, place_of, write
 from webex_webhooks_async.bot.jobs import new_job
-from webex_webhooks_async.bot.mentions import text_without_mention
 from webex_webhooks_async.bot.router import BotRouter, Job, Route
-from webex_webhooks_async.bot.writing import delete, edit, place_of, write
 from webex_webhooks_async.claims import InboxUnavailableError, SharedClaims
 from webex_webhooks_async.client.auth import TokenProvider
 from webex_webhooks_async.client.client import Client
@@ -35,6 +35,13 @@ from webex_webhooks_async.errors import (
     TransportError,
 )
 from webex_webhooks_async.formatting import short_id, storable
+from webex_webhooks_async.handling.dispatch import (
+    Handler,
+    Handling,
+    Registration,
+    in_middleware,
+    run_each,
+)
 from webex_webhooks_async.models.files import File
 from webex_webhooks_async.models.messages import AttachmentAction, Message, Person
 from webex_webhooks_async.models.notification_data import AttachmentActionData, MessageData
@@ -42,16 +49,9 @@ from webex_webhooks_async.models.notifications import Notification
 from webex_webhooks_async.models.vocabulary import OwnedBy
 from webex_webhooks_async.models.webhooks import NewWebhook
 from webex_webhooks_async.notifications.descriptions import OWN_ACTION, describe, log_debug
-from webex_webhooks_async.notifications.dispatch import (
-    Handler,
-    Handling,
-    Registration,
-    in_middleware,
-    run_each,
-)
-from webex_webhooks_async.notifications.keys import Secrets
-from webex_webhooks_async.notifications.lifespan import State
-from webex_webhooks_async.notifications.receiver import RENAMED, Receiver, ReceiverOptions
+from webex_webhooks_async.notifications.signing_secrets import Secrets
+from webex_webhooks_async.receiving.lifespan import State
+from webex_webhooks_async.receiving.receiver import RENAMED, Receiver, ReceiverOptions
 from webex_webhooks_async.validation import (
     check_flag,
     check_keywords,
@@ -64,7 +64,7 @@ from webex_webhooks_async.validation import (
 )
 
 if TYPE_CHECKING:
-    from webex_webhooks_async.bot.bot_webhooks import BotWebhooks
+    from webex_webhooks_async.bot.webhooks import BotWebhooks
 
 logger: logging.Logger = logging.getLogger("webex_webhooks_async")
 
@@ -490,7 +490,7 @@ class Bot(BotRouter, Receiver):
 
     def _own_webhooks(self) -> "BotWebhooks":
         # Imported here, as in `Client.webhooks`.
-        from webex_webhooks_async.bot.bot_webhooks import BotWebhooks  # noqa: PLC0415 - see above
+        from webex_webhooks_async.bot.webhooks import BotWebhooks  # noqa: PLC0415 - see above
 
         shared = None if self._inbox is None else SharedClaims(self._inbox)
         return BotWebhooks(self.client, self._name, shared, _clock)

@@ -5,9 +5,9 @@ from contextlib import contextmanager
 from uuid import uuid4
 
 from webex_webhooks_async.converters import unstructure
-from webex_webhooks_async.notifications.dispatch import active_handling
-from webex_webhooks_async.notifications.jobs import body_of_job, key_of_job
-from webex_webhooks_async.notifications.records import check_outside, numbered
+from webex_webhooks_async.handling.dispatch import active_handling
+from webex_webhooks_async.handling.records import check_outside, numbered
+from webex_webhooks_async.notifications.identity import body_of_job, key_of_job
 from webex_webhooks_async.strict_json import dump_json
 from webex_webhooks_async.validation import check_not_empty
 

@@ -7,11 +7,11 @@ from typing import Any, Never, TypeVar
 
 from attrs import frozen
 
-from webex_webhooks_async.bot.contexts import JobContext, MessageContext, SubmissionContext
+from webex_webhooks_async.bot.contexts.contexts import JobContext, MessageContext, SubmissionContext
+from webex_webhooks_async.handling.dispatch import CallNext, Registration
+from webex_webhooks_async.handling.router import Registry, Router, check_function
 from webex_webhooks_async.models.notifications import Notification
 from webex_webhooks_async.models.vocabulary import Event, Resource
-from webex_webhooks_async.notifications.dispatch import CallNext, Registration
-from webex_webhooks_async.notifications.router import Registry, Router, check_function
 from webex_webhooks_async.strict_json import is_same
 from webex_webhooks_async.validation import check_not_empty, check_text, check_type
 

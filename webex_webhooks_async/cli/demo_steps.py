@@ -10,7 +10,7 @@ from webex_webhooks_async.models.notification_data import MessageData
 from webex_webhooks_async.models.notifications import Notification
 from webex_webhooks_async.models.vocabulary import Event, Resource
 from webex_webhooks_async.models.webhooks import NewWebhook, Webhook, WebhookUpdate
-from webex_webhooks_async.notifications.receiver import Receiver
+from webex_webhooks_async.receiving.receiver import Receiver
 from webex_webhooks_async.testing import Delivery, Sandbox, signed_request
 
 MORE = (Resource.MEMBERSHIPS, Resource.ROOMS, Resource.ATTACHMENT_ACTIONS)

@@ -13,7 +13,7 @@ from starlette.routing import BaseRoute, Router
 
 from webex_webhooks_async.bot.bot import Bot
 from webex_webhooks_async.cli.running import UsageError
-from webex_webhooks_async.notifications.receiver import Receiver
+from webex_webhooks_async.receiving.receiver import Receiver
 
 
 class TargetError(Exception):

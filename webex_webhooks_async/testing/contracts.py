@@ -7,8 +7,8 @@ from inspect import isawaitable
 from typing import TypeVar
 from uuid import uuid4
 
-from webex_webhooks_async.notifications.deduplication import Claim, Deduplicator
-from webex_webhooks_async.notifications.inbox import Inbox, InboxEntry
+from webex_webhooks_async.handling.duplicates import Claim, Deduplicator
+from webex_webhooks_async.inbox.base import Inbox, InboxEntry
 from webex_webhooks_async.testing.samples import sample_notification
 from webex_webhooks_async.validation import check_inherits
 

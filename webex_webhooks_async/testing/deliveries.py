@@ -19,10 +19,10 @@ import httpx
 from webex_webhooks_async.client.bodies import CodingError, TooLargeError, read_body
 from webex_webhooks_async.client.pool import tls_context
 from webex_webhooks_async.formatting import summarize_exception
+from webex_webhooks_async.handling.handler_errors import ASK_HEADER, named_in, watchers
 from webex_webhooks_async.models.vocabulary import OwnedBy, WebhookStatus
 from webex_webhooks_async.models.webhooks import Webhook
-from webex_webhooks_async.notifications.deduplication import key_of
-from webex_webhooks_async.notifications.handler_errors import ASK_HEADER, named_in, watchers
+from webex_webhooks_async.notifications.identity import key_of
 from webex_webhooks_async.strict_json import dump_json
 from webex_webhooks_async.testing.delivery import Delivery
 from webex_webhooks_async.testing.event_stream import EventStream

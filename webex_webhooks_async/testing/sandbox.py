@@ -22,12 +22,12 @@ from starlette.types import ASGIApp
 
 from webex_webhooks_async.catalog import BASE_URL
 from webex_webhooks_async.converters import structure
+from webex_webhooks_async.handling.handler_errors import watchers
 from webex_webhooks_async.loopback_server import serve_on_loopback
 from webex_webhooks_async.models.files import File
 from webex_webhooks_async.models.messages import Message
 from webex_webhooks_async.models.webhooks import Webhook
-from webex_webhooks_async.notifications import jobs
-from webex_webhooks_async.notifications.handler_errors import watchers
+from webex_webhooks_async.notifications import identity
 from webex_webhooks_async.testing.deliveries import MAX_RECORDED, DeliveryService
 from webex_webhooks_async.testing.delivery import Delivery
 from webex_webhooks_async.testing.event_stream import EventStream
@@ -259,7 +259,7 @@ class Sandbox:
         if app is not None and not callable(app):
             raise TypeError(f"app must be an ASGI application or None, got {type(app).__name__}")
         self._delivery_service.app = app
-        watchers[jobs.RESOURCE] = self._replies
+        watchers[identity.RESOURCE] = self._replies
 
     async def emit(
         self,

@@ -21,8 +21,8 @@ from tests.cli.harness import Invoke
 from tests.support.inboxes import stored_in
 from tests.support.postgres_server import PostgresServer
 from webex_webhooks_async import PostgresInbox, notifications
-from webex_webhooks_async.notifications.inbox_file import InboxFile
-from webex_webhooks_async.notifications.sqlite_inbox import SQLiteInbox
+from webex_webhooks_async.inbox.sqlite import SQLiteInbox
+from webex_webhooks_async.inbox.sqlite_file import InboxFile
 from webex_webhooks_async.testing import sample_notification
 
 NOON = 1_764_072_000.0  # 2025-11-25, in UTC
@@ -323,7 +323,7 @@ def test_a_file_that_was_not_migrated(file: str, invoke: Invoke) -> None:
 
 def test_a_locked_file(file: str, invoke: Invoke, monkeypatch: pytest.MonkeyPatch) -> None:
     """A file that another program locks is an error that says so."""
-    monkeypatch.setattr("webex_webhooks_async.notifications.inbox_file.LOCKED_SECONDS", 0.01)
+    monkeypatch.setattr("webex_webhooks_async.inbox.sqlite_file.LOCKED_SECONDS", 0.01)
     with closing(sqlite3.connect(file, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
         done = invoke("inbox", "retry", file)
@@ -424,7 +424,7 @@ class TestPostgres:
             ("schema", "--schema", "pg_mine"),
         ):
             assert invoke("inbox", *arguments).exit_code == 2
-        monkeypatch.setitem(sys.modules, "webex_webhooks_async.notifications.postgres_calls", None)
+        monkeypatch.setitem(sys.modules, "webex_webhooks_async.inbox.postgres.statements", None)
         monkeypatch.delattr(notifications, "postgres_calls", raising=False)
         done = invoke("inbox", "list", "postgresql:")
         assert (done.exit_code, "PostgresInbox needs psycopg: pip install" in done.err) == (2, True)

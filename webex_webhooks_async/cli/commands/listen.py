@@ -65,7 +65,7 @@ from webex_webhooks_async.formatting import on_one_line
 from webex_webhooks_async.loopback_server import serve_on_loopback
 from webex_webhooks_async.models.vocabulary import Event, Resource
 from webex_webhooks_async.models.webhooks import NewWebhook
-from webex_webhooks_async.notifications.receiver import Receiver
+from webex_webhooks_async.receiving.receiver import Receiver
 from webex_webhooks_async.strict_json import parse_json
 from webex_webhooks_async.testing import Sandbox
 

@@ -1,0 +1,707 @@
+"""`once` within a transaction of the user's own, over every driver."""
+
+import asyncio
+import sqlite3
+import sys
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, closing
+from functools import partial
+from pathlib import Path
+from typing import Any
+from unittest.mock import AsyncMock
+from uuid import uuid4
+
+import aiosqlite
+import asyncpg
+import psycopg
+import pytest
+from attrs import evolve, frozen
+from psycopg.rows import dict_row
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncEngine, async_sessionmaker, create_async_engine
+from sqlalchemy.orm import Session
+from sqlalchemy.pool import AsyncAdaptedQueuePool
+
+from tests.notifications.doubles import SECRET, deliver, distinct, taken
+from tests.support.postgres_server import PostgresServer
+from webex_webhooks_async import (
+    InboxEntry,
+    MessageData,
+    Notification,
+    PostgresInbox,
+    Receiver,
+    Resource,
+    SQLiteInbox,
+    TransactionalInbox,
+    once,
+    parse_unverified_notification,
+)
+from webex_webhooks_async.handling.dispatch import Handling
+from webex_webhooks_async.handling.records import Records
+from webex_webhooks_async.inbox import sqlite as sqlite_inbox
+
+pytestmark = pytest.mark.once
+
+Within = Callable[[], AbstractAsyncContextManager[Any]]
+Call = Callable[[Any], Awaitable[object]]
+
+WAYS = {
+    "PostgreSQL": ("psycopg", "psycopg, autocommit", "asyncpg"),
+    "SQLite": ("aiosqlite",),
+}
+OF_SQLALCHEMY = ("engine.begin", "sessions.begin")
+ALL_WAYS = [
+    *(("PostgreSQL", way) for way in WAYS["PostgreSQL"]),
+    *(
+        ("PostgreSQL", f"{driver}, {way}")
+        for driver in ("psycopg", "asyncpg")
+        for way in OF_SQLALCHEMY
+    ),
+    *(("SQLite", "aiosqlite"), *(("SQLite", f"aiosqlite, {way}") for way in OF_SQLALCHEMY)),
+]
+
+
+@frozen
+class Place:
+    """An inbox, and the user's own table in the same database.
+
+    Attributes:
+        database: PostgreSQL or SQLite.
+        inbox: The inbox.
+        url: For drivers.
+        orders: The name of the user's table.
+        engines: By their drivers.
+    """
+
+    database: str
+    inbox: TransactionalInbox
+    url: str
+    orders: str
+    engines: dict[str, AsyncEngine]
+
+    async def entry(self) -> InboxEntry:
+        """Something that is being handled."""
+        await self.inbox.put(uuid4().hex, distinct(1))
+        return await taken(self.inbox)
+
+    def rows(self) -> int:
+        """How many rows the user's table has."""
+        query = f"SELECT count(*) FROM {self.orders}"
+        if self.database == "SQLite":
+            with closing(sqlite3.connect(self.url)) as connection:
+                (count,) = connection.execute(query).fetchone()
+        else:
+            with psycopg.connect(self.url) as postgres:
+                row = postgres.execute(query.encode()).fetchone()
+                assert row is not None
+                (count,) = row
+        return int(count)
+
+    def within(self, way: str) -> Within:
+        """What a user passes."""
+        if way.endswith("engine.begin"):
+            return self.engines[way.partition(",")[0]].begin
+        if way.endswith("sessions.begin"):
+            return async_sessionmaker(self.engines[way.partition(",")[0]]).begin
+        return {
+            "psycopg": self._psycopg,
+            "psycopg, autocommit": self._psycopg_autocommit,
+            "asyncpg": self._asyncpg,
+            "aiosqlite": self._aiosqlite,
+        }[way]
+
+    async def write(self, given: Any) -> None:  # noqa: ANN401 - of any driver
+        """Write a row, as users do."""
+        insert = f"INSERT INTO {self.orders} (amount) VALUES (7)"
+        if type(given).__module__.startswith("sqlalchemy"):
+            await given.execute(text(insert))
+        else:
+            await given.execute(insert)
+
+    @asynccontextmanager
+    async def _psycopg(self) -> AsyncGenerator[Any]:
+        async with await psycopg.AsyncConnection.connect(self.url) as connection:
+            yield connection
+
+    @asynccontextmanager
+    async def _psycopg_autocommit(self) -> AsyncGenerator[Any]:
+        connection = await psycopg.AsyncConnection.connect(self.url, autocommit=True)
+        async with connection, connection.transaction():
+            yield connection
+
+    @asynccontextmanager
+    async def _asyncpg(self) -> AsyncGenerator[Any]:
+        connection = await asyncpg.connect(self.url)
+        try:
+            async with connection.transaction():
+                yield connection
+        finally:
+            await connection.close()
+
+    @asynccontextmanager
+    async def _aiosqlite(self) -> AsyncGenerator[Any]:
+        async with aiosqlite.connect(self.url) as connection:
+            try:
+                yield connection
+                await connection.commit()
+            except BaseException:
+                await connection.rollback()
+                raise
+
+
+@asynccontextmanager
+async def opened(
+    database: str, postgres: PostgresServer, schema: str, folder: Path
+) -> AsyncGenerator[Place]:
+    """An inbox and the user's table."""
+    engines: dict[str, AsyncEngine] = {}
+    inbox: TransactionalInbox
+    if database == "SQLite":
+        url, orders = str(folder / "app.db"), "orders"
+        with closing(sqlite3.connect(url)) as connection:
+            connection.execute("CREATE TABLE orders (number INTEGER PRIMARY KEY, amount int)")
+        inbox = SQLiteInbox(url)
+        engines["aiosqlite"] = create_async_engine(
+            f"sqlite+aiosqlite:///{url}", poolclass=AsyncAdaptedQueuePool
+        )
+    else:
+        url, orders = postgres.url, f"orders_{schema}"
+        with psycopg.connect(url) as made:
+            made.execute(
+                f"CREATE TABLE {orders} (number int GENERATED ALWAYS AS IDENTITY,"
+                " amount int)".encode()
+            )
+        inbox = PostgresInbox(url, schema=schema)
+        for driver in ("psycopg", "asyncpg"):
+            of_driver = url.replace("postgresql:", f"postgresql+{driver}:")
+            engines[driver] = create_async_engine(of_driver)
+    async with AsyncExitStack() as stack:
+        stack.push_async_callback(inbox.aclose)
+        for each in engines.values():
+            stack.push_async_callback(each.dispose)
+        yield Place(database, inbox, url, orders, engines)
+
+
+@pytest.fixture(params=["PostgreSQL", "SQLite"])
+async def place(
+    request: pytest.FixtureRequest, postgres: PostgresServer, schema: str, tmp_path: Path
+) -> AsyncIterator[Place]:
+    """An inbox and the user's table, in each database."""
+    async with opened(request.param, postgres, schema, tmp_path) as found:
+        yield found
+
+
+def first_way(place: Place) -> Within:
+    """A way for a test that needs one."""
+    return place.within(WAYS[place.database][0])
+
+
+async def attempt(
+    place: Place, entry: InboxEntry, call: Call, within: Within, *, is_first: bool = False
+) -> Any:  # noqa: ANN401 - JSON
+    """Call `once` as a handler does in an attempt."""
+    handling = Handling(parse_unverified_notification(entry.body))
+    handling.key = entry.key
+    handling.records = Records(handling.notification, place.inbox, entry, is_first=is_first)
+    with handling:
+        return await once("order", call, within=within)
+
+
+@pytest.mark.parametrize(("database", "way"), ALL_WAYS)
+async def test_every_driver(
+    database: str, way: str, postgres: PostgresServer, schema: str, tmp_path: Path
+) -> None:
+    """What is written and its record are committed together, and rolled back together."""
+    async with opened(database, postgres, schema, tmp_path) as place:
+        entry, within = await place.entry(), place.within(way)
+        calls = 0
+
+        async def create(given: object) -> int:
+            nonlocal calls
+            calls += 1
+            await place.write(given)
+            if calls == 1:
+                raise ConnectionError("the process is killed")
+            return 40 + calls
+
+        with pytest.raises(ConnectionError):
+            await attempt(place, entry, create, within, is_first=True)
+        assert place.rows() == 0
+        assert await attempt(place, entry, create, within) == 42
+        assert await attempt(place, entry, create, within) == 42
+        assert (calls, place.rows()) == (2, 1)
+        assert await place.inbox.complete(entry) is True
+
+
+def no_row(*_: object) -> Mapping[str, str]:
+    """What the function of a user's makes of a row."""
+    return {"all": "lost"}
+
+
+async def test_connections_that_are_set_up_differently(
+    postgres: PostgresServer, schema: str, tmp_path: Path
+) -> None:
+    """Neither what a row is made of matters, nor how the transaction begins, nor a pipeline."""
+
+    @asynccontextmanager
+    async def of_aiosqlite(url: str) -> AsyncGenerator[Any]:
+        async with aiosqlite.connect(url, isolation_level=None) as connection:
+            given: Any = connection
+            given.row_factory = no_row
+            await connection.execute("BEGIN")
+            yield connection
+            await connection.commit()
+
+    @asynccontextmanager
+    async def of_psycopg(url: str) -> AsyncGenerator[Any]:
+        given: Any = await psycopg.AsyncConnection.connect(url)
+        given.row_factory = dict_row
+        async with given, given.pipeline():
+            yield given
+
+    for database, of_driver in (("SQLite", of_aiosqlite), ("PostgreSQL", of_psycopg)):
+        async with opened(database, postgres, schema, tmp_path) as place:
+            entry, within = await place.entry(), partial(of_driver, place.url)
+            both = (entry, evolve(entry, token="f" * 32))
+            tries = (attempt(place, each, place_writer(place), within) for each in both)
+            assert await asyncio.gather(*tries) == [1, 1]
+            assert place.rows() == 1
+
+
+async def test_in_a_receiver(place: Place) -> None:
+    """In a handler that fails after it, the second attempt gets the result of the first."""
+    results: list[int] = []
+    is_over = asyncio.Event()
+    receiver = Receiver(SECRET, inbox=place.inbox)
+
+    async def create(given: object) -> int:
+        await place.write(given)
+        return len(results) + 1
+
+    @receiver.on(Resource.MESSAGES)
+    async def handler(_: Notification[MessageData]) -> None:
+        results.append(await once("order", create, within=first_way(place)))
+        if len(results) == 1:
+            raise ConnectionError("something else fails")
+        is_over.set()
+
+    async with receiver:
+        await deliver(receiver, distinct(1))
+        await is_over.wait()
+    assert results == [1, 1]
+    assert place.rows() == 1
+
+
+async def test_two_processes(
+    place: Place,
+) -> None:
+    """Of two processes that hold the same notification, one calls, and both get its result."""
+    entry = await place.entry()
+    both = (entry, evolve(entry, token="f" * 32))
+    calls = 0
+
+    async def create(given: object) -> int:
+        nonlocal calls
+        calls += 1
+        await place.write(given)
+        await asyncio.sleep(0.05)
+        return calls
+
+    within = first_way(place)
+    tries = (attempt(place, each, create, within, is_first=True) for each in both)
+    assert await asyncio.gather(*tries) == [1, 1]
+    assert place.rows() == 1
+
+
+async def test_result_that_json_can_not_hold(place: Place) -> None:
+    """A result that JSON can't hold is an error, and rolled back."""
+    entry = await place.entry()
+
+    async def create(given: object) -> object:
+        await place.write(given)
+        return object()
+
+    for _ in range(2):
+        with pytest.raises(TypeError, match="isn't JSON"):
+            await attempt(place, entry, create, first_way(place))
+    assert place.rows() == 0
+
+
+@pytest.mark.parametrize(
+    ("word", "error", "counts"),
+    [
+        ("commit", "has committed the transaction by itself", (1, 1)),
+        ("rollback", "has ended the transaction by itself", (2, 0)),
+    ],
+)
+@pytest.mark.parametrize(
+    ("database", "way"),
+    [each for each in ALL_WAYS if each[1] != "psycopg, autocommit"],  # which psycopg refuses
+)
+async def test_a_call_that_ends_the_transaction(  # noqa: PLR0913, PLR0917 - fixtures
+    database: str,
+    way: str,
+    word: str,
+    error: str,
+    counts: tuple[int, int],
+    postgres: PostgresServer,
+    schema: str,
+    tmp_path: Path,
+) -> None:
+    """A call that commits by itself isn't called again; if it rolls back, nothing is recorded."""
+    async with opened(database, postgres, schema, tmp_path) as place:
+        entry = await place.entry()
+        calls = 0
+
+        async def create(given: Any) -> int:  # noqa: ANN401 - of any driver
+            nonlocal calls
+            calls += 1
+            await place.write(given)
+            await (given.execute(word) if way == "asyncpg" else getattr(given, word)())
+            return 1
+
+        for _ in range(2):
+            with pytest.raises(RuntimeError, match=error):
+                await attempt(place, entry, create, place.within(way))
+        assert (calls, place.rows()) == counts
+
+
+async def test_a_context_without_a_commit(place: Place) -> None:
+    """A context that ends without a commit is an error."""
+    entry = await place.entry()
+
+    @asynccontextmanager
+    async def within() -> AsyncGenerator[Any]:
+        async with first_way(place)() as given:
+            yield given
+            await given.rollback()
+
+    with pytest.raises(RuntimeError, match="ended without a commit"):
+        await attempt(place, entry, place_writer(place), within)
+    assert place.rows() == 0
+
+
+def place_writer(place: Place) -> Call:
+    """A call that writes a row."""
+
+    async def create(given: object) -> int:
+        await place.write(given)
+        return 1
+
+    return create
+
+
+async def test_cancellation(place: Place) -> None:
+    """Calls that are cancelled leave nothing, and the pool has its connections back."""
+    engine = next(iter(place.engines.values()))
+    entry = await place.entry()
+
+    begun = asyncio.Event()
+
+    async def create(given: object) -> int:
+        begun.set()
+        await place.write(given)
+        await asyncio.Event().wait()
+        return 1
+
+    for steps in range(100):
+        begun.clear()
+        task = asyncio.create_task(attempt(place, entry, create, engine.begin))
+        if place.database == "SQLite":  # a connection whose opening is cancelled stays open there
+            await begun.wait()
+        for _ in range(steps):
+            await asyncio.sleep(0)
+        task.cancel()
+        await asyncio.wait([task])
+        assert task.cancelled()
+    assert isinstance(engine.pool, AsyncAdaptedQueuePool)
+    assert engine.pool.checkedout() == 0
+    assert place.rows() == 0
+    assert await attempt(place, entry, place_writer(place), engine.begin) == 1
+
+
+class TestRefusals:
+    async def refused(
+        self,
+        place: Place,
+        within: Any,  # noqa: ANN401 - wrong
+        error: type[Exception],
+        match: str,
+    ) -> None:
+        """Check that `once` refuses, and that nothing is written."""
+        entry = await place.entry()
+
+        async def create(given: object) -> int:
+            raise AssertionError(f"called with {given!r}")
+
+        with pytest.raises(error, match=match):
+            await attempt(place, entry, create, within)
+        assert await place.inbox.recall(entry, "once:order") is None
+
+    async def test_what_within_is(self, place: Place) -> None:
+        """What isn't a function that returns an async context manager is a `TypeError`."""
+        engine = next(iter(place.engines.values()))
+        for manager in (async_sessionmaker(engine).begin(), engine.begin()):
+            await self.refused(place, manager, TypeError, "within=sessions.begin")
+        await self.refused(place, engine, TypeError, "must be a function")
+        await self.refused(place, lambda: 5, TypeError, "must return an async context manager")
+
+        async def function() -> None: ...
+
+        await self.refused(place, function, TypeError, "it returned coroutine")
+
+    async def test_what_is_yielded(self, place: Place) -> None:
+        """What is no connection in a transaction is refused."""
+        engine = next(iter(place.engines.values()))
+        sessions = async_sessionmaker(engine)
+        with closing(sqlite3.connect(":memory:")) as plain, Session() as session:
+            for given, error, match in (
+                (5, TypeError, "got builtins.int"),
+                (engine, TypeError, "pass its method begin"),
+                (sessions, TypeError, "pass its method begin"),
+                (session, TypeError, "would block the event loop"),
+                (plain, TypeError, "would block the event loop"),
+            ):
+                await self.refused(place, lambda given=given: yielding(given), error, match)
+        await self.refused(place, sessions, RuntimeError, "in which no transaction is")
+        await self.refused(place, engine.connect, RuntimeError, "in which no transaction is")
+
+    async def test_autocommit(self, postgres: PostgresServer, schema: str, tmp_path: Path) -> None:
+        """A connection in autocommit is refused, whatever the driver."""
+
+        async def of_psycopg() -> Any:  # noqa: ANN401 - of any driver
+            return await psycopg.AsyncConnection.connect(postgres.url, autocommit=True)
+
+        async def of_asyncpg() -> Any:  # noqa: ANN401 - of any driver
+            return await asyncpg.connect(postgres.url)
+
+        async with opened("PostgreSQL", postgres, schema, tmp_path) as place:
+            for connect in (of_psycopg, of_asyncpg):
+                given = await connect()
+                await self.refused(
+                    place, lambda given=given: yielding(given), RuntimeError, "no transaction"
+                )
+                await given.close()
+            for engine in place.engines.values():
+                automatic = engine.execution_options(isolation_level="AUTOCOMMIT")
+                await self.refused(place, automatic.begin, RuntimeError, "no transaction")
+        async with opened("SQLite", postgres, schema, tmp_path / "..") as place:
+            async with aiosqlite.connect(place.url, isolation_level=None) as lite:
+                await self.refused(place, lambda: yielding(lite), RuntimeError, "no transaction")
+            if sys.version_info >= (3, 12):
+                async with aiosqlite.connect(place.url, autocommit=True) as lite:
+                    within = partial(yielding, lite)
+                    await self.refused(place, within, RuntimeError, "no transaction")
+            automatic = place.engines["aiosqlite"].execution_options(isolation_level="AUTOCOMMIT")
+            await self.refused(place, automatic.begin, RuntimeError, "no transaction")
+
+    async def test_synchronous_psycopg(self, place: Place, postgres: PostgresServer) -> None:
+        """A synchronous connection of psycopg is refused."""
+        with psycopg.connect(postgres.url) as given:
+            await self.refused(place, lambda: yielding(given), TypeError, "psycopg.AsyncConnection")
+
+    async def test_another_database(
+        self, place: Place, postgres: PostgresServer, tmp_path: Path, schema: str
+    ) -> None:
+        """Another database is refused: another kind, one without tables, one of another inbox."""
+        other = tmp_path / "other.db"
+        await self.refused(
+            place, lambda: aiosqlite.connect(other), RuntimeError, "another database"
+        )
+        if place.database == "SQLite":
+            return
+        execute = psycopg.connect(postgres.url, autocommit=True)
+        name = f"other_{schema}"
+        execute.execute(f"CREATE DATABASE {name}".encode())
+        execute.close()
+        url = postgres.url.removesuffix("postgres") + name
+
+        @asynccontextmanager
+        async def within() -> AsyncGenerator[Any]:
+            async with await psycopg.AsyncConnection.connect(url) as connection:
+                yield connection
+
+        await self.refused(place, within, RuntimeError, "another database")
+        theirs = PostgresInbox(url, schema=schema)
+        await theirs.counts()
+        await self.refused(place, within, RuntimeError, "another database")
+        await theirs.aclose()
+
+    async def test_missing_rights(
+        self, postgres: PostgresServer, schema: str, tmp_path: Path
+    ) -> None:
+        """A role that lacks rights on the inbox's tables, or one of them, gets the GRANT."""
+        async with opened("PostgreSQL", postgres, schema, tmp_path) as place:
+            with psycopg.connect(postgres.url) as owner:
+                owner.execute(f"CREATE ROLE role_{schema} LOGIN".encode())
+            engine = create_async_engine(
+                postgres.url.replace(
+                    "postgresql://postgres@", f"postgresql+asyncpg://role_{schema}@"
+                )
+            )
+            await self.refused(place, engine.begin, RuntimeError, "GRANT USAGE ON SCHEMA")
+            with psycopg.connect(postgres.url) as owner:
+                for right in (
+                    f"USAGE ON SCHEMA {schema}",
+                    f"SELECT, INSERT ON ALL TABLES IN SCHEMA {schema}",
+                    f"INSERT ON {place.orders}",
+                ):
+                    owner.execute(f"GRANT {right} TO role_{schema}".encode())
+            entry = await place.entry()
+            with pytest.raises(RuntimeError, match="GRANT USAGE ON SCHEMA"):
+                await attempt(place, entry, place_writer(place), engine.begin)
+            await engine.dispose()
+
+    async def test_after_the_completion(self, place: Place) -> None:
+        """What is completed can't be recorded for."""
+        entry = await place.entry()
+        await place.inbox.complete(entry)
+        with pytest.raises(RuntimeError, match="isn't in the inbox any more"):
+            await attempt(place, entry, place_writer(place), first_way(place), is_first=True)
+        assert place.rows() == 0
+
+    async def test_a_completion_meanwhile(
+        self,
+        postgres: PostgresServer,
+        schema: str,
+        tmp_path: Path,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        """What is completed between the check and the record can't be recorded for either."""
+        async with opened("PostgreSQL", postgres, schema, tmp_path) as place:
+            entry = await place.entry()
+            await place.inbox.complete(entry)
+            monkeypatch.setattr(place.inbox, "_check", AsyncMock())
+            with pytest.raises(RuntimeError, match="isn't in the inbox any more"):
+                await attempt(place, entry, place_writer(place), first_way(place))
+
+    async def test_without_a_transactional_inbox(self, place: Place) -> None:
+        """Without an inbox that can write in a transaction, the error says so."""
+        entry = await place.entry()
+        handling = Handling(parse_unverified_notification(entry.body))
+        handling.key = entry.key
+        with handling, pytest.raises(RuntimeError, match="pass inbox= to the receiver"):
+            await once("order", place_writer(place), within=first_way(place))
+        inbox: Any = object()
+        handling.records = Records(handling.notification, inbox, entry, is_first=True)
+        with handling, pytest.raises(TypeError, match="a TransactionalInbox, and object isn't"):
+            await once("order", place_writer(place), within=first_way(place))
+        assert place.rows() == 0
+
+    async def test_inside_of_the_call(self, place: Place) -> None:
+        """Inside of the call, nothing is said, and nothing else is done once."""
+        entry = await place.entry()
+
+        async def create(given: object) -> int:
+            async def other() -> int:
+                return 1
+
+            return int(await once("other", other))
+
+        with pytest.raises(RuntimeError, match=r"within the transaction of once\('order'\)"):
+            await attempt(place, entry, create, first_way(place))
+
+
+@asynccontextmanager
+async def yielding(given: object) -> AsyncGenerator[Any]:
+    """A context that yields something."""
+    yield given
+
+
+async def test_dispatch(place: Place) -> None:
+    """In `dispatch`, the call is made in the transaction, and nothing is recorded."""
+    receiver = Receiver(SECRET)
+    results: list[int] = []
+
+    @receiver.on(Resource.MESSAGES)
+    async def handler(notification: Notification[MessageData]) -> None:
+        for _ in range(2):
+            result = await once("order", place_writer(place), within=first_way(place))
+            results.append(result)
+
+    for _ in range(2):
+        await receiver.dispatch(parse_unverified_notification(distinct(1)))
+    assert results == [1, 1, 1, 1]
+    assert place.rows() == 2
+
+
+async def test_dispatch_without_a_transaction(place: Place) -> None:
+    """In `dispatch`, too, a call isn't made where nothing would be committed together."""
+    receiver = Receiver(SECRET)
+    engine = next(iter(place.engines.values()))
+
+    @asynccontextmanager
+    async def automatic() -> AsyncGenerator[Any]:
+        async with await psycopg.AsyncConnection.connect(place.url, autocommit=True) as connection:
+            yield connection
+
+    wrong: list[Within] = [async_sessionmaker(engine), engine.connect, lambda: yielding(5)]
+    if place.database == "PostgreSQL":
+        wrong.append(automatic)
+    refused: list[Exception] = []
+
+    @receiver.on(Resource.MESSAGES)
+    async def handler(_: Notification[MessageData]) -> None:
+        for within in wrong:
+            with pytest.raises((RuntimeError, TypeError), match="in a transaction") as caught:
+                await once("order", place_writer(place), within=within)
+            refused.append(caught.value)
+
+    await receiver.dispatch(parse_unverified_notification(distinct(1)))
+    assert len(refused) == len(wrong)
+
+
+async def test_a_long_lock(
+    postgres: PostgresServer,
+    schema: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """A call that locks the file of a `SQLiteInbox` for more than a second is warned about."""
+    monkeypatch.setattr(sqlite_inbox, "_LONG_LOCK", -1)
+    async with opened("SQLite", postgres, schema, tmp_path) as place:
+        await attempt(place, await place.entry(), place_writer(place), first_way(place))
+    assert "once('order') has locked the inbox" in caplog.text
+
+
+async def test_a_commit_that_fails(postgres: PostgresServer, schema: str, tmp_path: Path) -> None:
+    """When the commit fails, nothing is recorded, and the next attempt calls again."""
+    async with opened("PostgreSQL", postgres, schema, tmp_path) as place:
+        entry, within = await place.entry(), place.engines["psycopg"].begin
+        unique = f"ALTER TABLE {place.orders} ADD UNIQUE (amount) DEFERRABLE INITIALLY DEFERRED"
+        with psycopg.connect(place.url) as connection:
+            connection.execute(unique.encode())
+            connection.execute(f"INSERT INTO {place.orders} (amount) VALUES (7)".encode())
+        with pytest.raises(DBAPIError, match="duplicate key"):
+            await attempt(place, entry, place_writer(place), within)
+        assert await place.inbox.recall(entry, "once:order") is None
+        with psycopg.connect(place.url) as connection:
+            connection.execute(f"DELETE FROM {place.orders}".encode())
+        assert await attempt(place, entry, place_writer(place), within) == 1
+        assert place.rows() == 1
+
+
+async def test_repeatable_read(postgres: PostgresServer, schema: str, tmp_path: Path) -> None:
+    """Under REPEATABLE READ, the second process gets an error, and the result in its next try."""
+    async with opened("PostgreSQL", postgres, schema, tmp_path) as place:
+        entry = await place.entry()
+        engine = place.engines["psycopg"].execution_options(isolation_level="REPEATABLE READ")
+        goes_on = asyncio.Event()
+
+        @asynccontextmanager
+        async def within() -> AsyncGenerator[Any]:
+            async with engine.begin() as connection:
+                await connection.execute(text("SELECT 1"))  # from here on, it sees nothing new
+                await goes_on.wait()
+                yield connection
+
+        late = asyncio.create_task(attempt(place, entry, place_writer(place), within))
+        await asyncio.sleep(0.1)
+        assert await attempt(place, entry, place_writer(place), first_way(place)) == 1
+        goes_on.set()
+        with pytest.raises(DBAPIError, match="could not serialize"):
+            await late
+        assert await attempt(place, entry, place_writer(place), within) == 1
+        assert place.rows() == 1

@@ -1,0 +1,1080 @@
+# pyright: reportPrivateUsage=false
+
+import asyncio
+import os
+import socket
+import sys
+import time
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
+from typing import Any
+from unittest.mock import Mock
+
+import psycopg
+import pytest
+
+from tests.support.clocks import let_pass
+from tests.support.postgres_proxy import PostgresProxy, running_proxy
+from tests.support.postgres_server import (
+    PASSWORD,
+    PostgresServer,
+    running_pgbouncer,
+    running_postgres,
+)
+from tests.support.wire import PATIENCE, idle_loop, until, unused_port
+from webex_webhooks_async import Inbox, InboxCounts, InboxEntry, PostgresInbox, notifications
+from webex_webhooks_async.inbox.postgres import connections as postgres_connections
+from webex_webhooks_async.inbox.postgres import inbox as postgres_inbox
+from webex_webhooks_async.inbox.postgres import sql as postgres_sql
+from webex_webhooks_async.inbox.postgres import statements as postgres_calls
+from webex_webhooks_async.testing import check_inbox, sample_notification
+
+BODY = b"{}"
+LONG = os.urandom(6_000).hex()
+"""A text that no index can hold."""
+PUT = "known AS k"  # what only this statement has
+TAKE = "AS MATERIALIZED"
+COMPLETE = "gone AS ("
+END = "ended AS ("
+CLAIM = "granted AS ("
+
+
+@asynccontextmanager
+async def opened(
+    url: str | Callable[[], str | Awaitable[str]],
+    schema: str,
+    number: int = 1,
+    **options: float,
+) -> AsyncGenerator[list[PostgresInbox]]:
+    """Inboxes on the same tables, which are there."""
+    inboxes = [PostgresInbox(url, schema=schema, **options) for _ in range(number)]
+    async with AsyncExitStack() as stack:
+        for each in inboxes:
+            stack.push_async_callback(each.aclose)
+            await each.counts()
+        yield inboxes
+
+
+@asynccontextmanager
+async def through_proxy(
+    server: PostgresServer, schema: str, **options: float
+) -> AsyncGenerator[tuple[PostgresInbox, PostgresProxy]]:
+    """An inbox that reaches the server through a proxy."""
+    async with (
+        running_proxy(server.port) as proxy,
+        opened(proxy.url, schema, 1, **options) as (inbox,),
+    ):
+        yield inbox, proxy
+
+
+async def taken(inbox: Inbox) -> InboxEntry:
+    """Take what is there."""
+    entry = await inbox.take()
+    assert entry is not None
+    return entry
+
+
+async def says(inbox: Inbox, hint: str | None) -> None:
+    """Expect an error with a hint; without one, that the inbox works."""
+    if hint is None:
+        await inbox.counts()
+    else:
+        with pytest.raises(PermissionError, match=hint):
+            await inbox.counts()
+    await inbox.aclose()
+
+
+def execute(server: PostgresServer, *statements: str, user: str = "postgres") -> list[Any]:
+    """Execute statements, and return the rows of the last one."""
+    url = server.url.replace("postgres@", f"{user}@")
+    with psycopg.connect(url, autocommit=True) as connection:
+        for each in statements[:-1]:
+            connection.execute(each.encode())
+        cursor = connection.execute(statements[-1].encode())
+        return cursor.fetchall() if cursor.description else []
+
+
+class TestPromises:
+    async def test_it_keeps_what_an_inbox_promises(
+        self, postgres: PostgresServer, schema: str
+    ) -> None:
+        """A `PostgresInbox` passes the check of inboxes."""
+        await check_inbox(partial(PostgresInbox, postgres.url, schema=schema))
+
+    @pytest.mark.once
+    @pytest.mark.parametrize("isolation", ["repeatable read", "serializable"])
+    async def test_default_isolation(
+        self,
+        postgres: PostgresServer,
+        schema: str,
+        isolation: str,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        """It keeps its promises where the database's transactions are isolated more strictly."""
+        strict = f"{postgres.url}?options=-cdefault_transaction_isolation={isolation}"
+        url = strict.replace(" ", "%5C%20").replace("isolation=", "isolation%3D")
+        await check_inbox(partial(PostgresInbox, url, schema=schema))
+        monkeypatch.setattr(postgres_inbox, "_indexed", str)
+        async with opened(url, schema) as (inbox,):
+            with pytest.raises(OSError, match="can't do it"):
+                await inbox.put("a key", BODY, line=LONG)
+            assert await inbox.put("a key", BODY) is True
+
+    @pytest.mark.once
+    async def test_pooler(self, postgres: PostgresServer, schema: str) -> None:
+        """It keeps its promises behind a pooler that changes the connection with each statement."""
+        with running_pgbouncer(postgres) as url:
+            await check_inbox(partial(PostgresInbox, url, schema=schema))
+
+    @pytest.mark.once
+    @pytest.mark.parametrize(
+        "schema", ["a b", 'say "it"', "it's $_$ %s {schema}", "<lease> of <version>", "ü" * 31]
+    )
+    async def test_names_of_schemas(self, postgres: PostgresServer, schema: str) -> None:
+        """A schema may have any name that PostgreSQL takes."""
+        async with opened(postgres.url, schema) as (inbox,):
+            assert await inbox.put("a key", BODY) is True
+            assert (await taken(inbox)).key == "a key"
+
+    async def test_long_names(self, postgres: PostgresServer, schema: str) -> None:
+        """A key, a line and the name of a claim or a record may be as long as a program likes."""
+        async with opened(postgres.url, schema) as (inbox,):
+            names = [f"{LONG}1", f"{LONG}2"]
+            for name in names:
+                assert await inbox.put(name, BODY, line=LONG) is True
+                assert await inbox.put(name, BODY) is False
+                assert [await inbox.claim(name, 60) for _ in range(2)] == [True, False]
+            entry = await taken(inbox)
+            assert await inbox.take() is None  # it is in the same line
+            await inbox.remember(entry, names[0], b"1")
+            assert [await inbox.recall(entry, name) for name in names] == [b"1", None]
+            await inbox.fail(entry, error="it failed", retry_in=None)
+            assert await inbox.drop(names) == len(names)
+
+    async def test_text_is_cleaned(self, postgres: PostgresServer, schema: str) -> None:
+        """What PostgreSQL can't store of a text is replaced: NUL, and halves of surrogates."""
+        async with opened(postgres.url, schema) as (inbox,):
+            assert await inbox.put("a\0key\ud800", BODY, line="\0") is True
+            assert await inbox.put("a\0key\ud800", BODY) is False
+            entry = await taken(inbox)
+            await inbox.remember(entry, "a\0name", b"\0")
+            assert await inbox.recall(entry, "a\0name") == b"\0"
+            assert await inbox.claim("\0", 1) is True
+            await inbox.fail(entry, error="why\0\udfff", retry_in=0)
+            assert (await taken(inbox)).error == "why??"
+
+    @pytest.mark.once
+    async def test_times_without_an_end(self, postgres: PostgresServer, schema: str) -> None:
+        """Seconds count that PostgreSQL can't add to a time, or can't read as text."""
+        async with opened(postgres.url, schema, lease=1e300, keep=1e-05) as (inbox,):
+            await inbox.put("later", BODY, after=1e300)
+            await inbox.put("a key", BODY, after=1e-05)
+            entry = await taken(inbox)
+            assert await inbox.renew(entry) is True
+            assert await inbox.release(entry, retry_in=1e-300) is True
+            await inbox.complete(await taken(inbox))
+            assert await inbox.put("a key", BODY) is True
+
+
+class TestSharing:
+    @pytest.fixture
+    def statements(self, monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
+        """Those that were executed."""
+        executed: list[bytes] = []
+        execute = postgres_connections.Connection.execute
+
+        async def watched(
+            self: postgres_connections.Connection,
+            text: bytes,
+            values: Sequence[Any],
+            deadline: float,
+        ) -> postgres_connections.Rows:
+            executed.append(text)
+            return await execute(self, text, values, deadline)
+
+        monkeypatch.setattr(postgres_connections.Connection, "execute", watched)
+        return executed
+
+    async def test_equal_renewals(self, postgres: PostgresServer, schema: str) -> None:
+        """Of two calls at the same moment that renew a lease, both find it."""
+        async with opened(postgres.url, schema) as (inbox,):
+            await inbox.put("a key", BODY)
+            entry = await taken(inbox)
+            assert await asyncio.gather(*(inbox.renew(entry) for _ in range(2))) == [True, True]
+
+    async def test_calls_share_statements(
+        self, postgres: PostgresServer, schema: str, statements: list[bytes]
+    ) -> None:
+        """Calls that wait at the same time are one statement, in the order of the calls."""
+        async with opened(postgres.url, schema) as (inbox,):
+            statements.clear()
+            keys = [f"{number}" for number in range(64)]
+            assert all(await asyncio.gather(*(inbox.put(each, BODY) for each in keys)))
+            entries = await asyncio.gather(*(inbox.take() for _ in keys))
+            assert [entry.key for entry in entries if entry] == keys
+            assert all(await asyncio.gather(*(inbox.complete(each) for each in entries if each)))
+            of_calls = (PUT.encode(), TAKE.encode(), COMPLETE.encode())
+            assert sum(any(part in each for part in of_calls) for each in statements) == 3
+
+    async def test_copies_of_a_key(self, postgres: PostgresServer, schema: str) -> None:
+        """Of copies that come at the same moment to several inboxes, one is stored."""
+        async with opened(postgres.url, schema, 3) as inboxes:
+            keys = [f"{number}" for number in range(200)]
+            orders = (keys, keys[::-1], keys[100:] + keys[:100])
+            puts = [
+                each.put(key, BODY)
+                for each, order in zip(inboxes, orders, strict=True)
+                for key in order
+            ]
+            assert sum(await asyncio.gather(*puts)) == len(keys)
+
+    async def test_a_call_that_is_refused(
+        self, postgres: PostgresServer, schema: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A call that PostgreSQL refuses does no harm to those that shared its statement."""
+        monkeypatch.setattr(postgres_inbox, "_indexed", str)
+        async with opened(postgres.url, schema) as (inbox,):
+            lines = [None, LONG, None]
+            puts = [inbox.put(f"{place}", BODY, line=line) for place, line in enumerate(lines)]
+            good, refused, better = await asyncio.gather(*puts, return_exceptions=True)
+            assert good is better is True
+            assert isinstance(refused, OSError)
+
+    @pytest.mark.once
+    async def test_large_bodies(
+        self, postgres: PostgresServer, schema: str, statements: list[bytes]
+    ) -> None:
+        """Bodies that are large together don't share a statement; a single one may be larger."""
+        async with opened(postgres.url, schema) as (inbox,):
+            statements.clear()
+            sizes = (1_500_000, 600_000, 600_000, 1)
+            puts = [inbox.put(f"{size} {place}", b"x" * size) for place, size in enumerate(sizes)]
+            assert all(await asyncio.gather(*puts))
+            assert sum(PUT.encode() in each for each in statements) == 3
+            assert len((await taken(inbox)).body) == 1_500_000
+
+    async def test_connections(self, postgres: PostgresServer, schema: str) -> None:
+        """Calls of all methods at once use three connections."""
+        async with opened(postgres.url, schema) as (inbox,):
+            await inbox.put("a key", BODY)
+            entry = await taken(inbox)
+            both: list[Callable[[], Awaitable[object]]] = [
+                *(partial(inbox.put, f"{number}", BODY) for number in range(20)),
+                *(inbox.take, inbox.counts, partial(inbox.retry, []), partial(inbox.drop, [])),
+                *(partial(inbox.renew, entry), partial(inbox.recall, entry, "a name")),
+                *(partial(inbox.claim, "a name", 1), partial(inbox.unclaim, "another")),
+            ]
+            await asyncio.gather(*(each() for each in 5 * both))
+            query = "SELECT count(*) FROM pg_stat_activity WHERE application_name ~ 'webex'"
+            assert execute(postgres, query) == [(3,)]
+
+    async def test_forgetting(
+        self, postgres: PostgresServer, schema: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Keys and claims whose time has passed are removed in passing."""
+        monkeypatch.setattr(postgres_inbox, "_SECONDS_BETWEEN_FORGETS", 0)
+        async with opened(postgres.url, schema, keep=0.001) as (inbox,):
+            await inbox.put("a key", BODY)
+            await inbox.complete(await taken(inbox))
+            assert await inbox.claim("a name", 0.001) is True
+            left = f"SELECT key FROM {schema}.known UNION ALL SELECT name FROM {schema}.claims"
+            end = time.monotonic() + 10
+            while execute(postgres, left) != [("another",)] and time.monotonic() < end:
+                await inbox.put("another", BODY)
+                await inbox.unclaim("a third")
+            assert execute(postgres, left) == [("another",)]
+
+
+class TestLines:
+    async def test_order_over_several_inboxes(self, postgres: PostgresServer, schema: str) -> None:
+        """What is in a line is handled one after the other, in any process, and whatever fails."""
+        begun: dict[str, list[int]] = {}
+        running: set[str] = set()
+        failed: set[str] = set()
+        total = 120
+
+        async def work(inbox: PostgresInbox) -> None:
+            while sum(map(len, begun.values())) < total + len(failed):
+                entry = await inbox.take()
+                if entry is None:
+                    continue
+                assert entry.line is not None
+                assert entry.line not in running
+                running.add(entry.line)
+                number = int(entry.key)
+                begun.setdefault(entry.line, []).append(number)
+                await asyncio.sleep(0)
+                fails = number % 5 == 0 and entry.failures == 0
+                if fails:
+                    failed.add(entry.key)
+                running.discard(entry.line)
+                if fails:
+                    assert await inbox.fail(entry, error="it failed", retry_in=0)
+                else:
+                    assert await inbox.complete(entry)
+
+        async with opened(postgres.url, schema, 3) as inboxes:
+            for number in range(total):
+                room = f"room {number % 6}"
+                assert await inboxes[number % 3].put(f"{number}", BODY, line=room)
+            async with asyncio.timeout(60):
+                await asyncio.gather(*(work(each) for each in 2 * inboxes))
+        # What failed is due at once, so it comes again before the next one.
+        for numbers in begun.values():
+            assert numbers == sorted(numbers)
+
+    async def test_two_that_take_at_the_same_moment(
+        self, postgres: PostgresServer, schema: str
+    ) -> None:
+        """Two processes that don't see each other yet can't both take of a line."""
+        async with opened(postgres.url, schema, 2) as (one, other):
+            await one.put("first", BODY, line="a room")
+            await one.put("second", BODY, line="a room")
+            entry = await taken(one)
+            await one.fail(entry, error="it failed", retry_in=60)
+            with psycopg.connect(postgres.url) as connection:
+                # The second one is being taken by somebody whose transaction isn't committed.
+                connection.execute(
+                    f"UPDATE {schema}.notifications SET token = gen_random_uuid(),"
+                    " due = now() + interval '1 hour' WHERE key = 'second'".encode()
+                )
+                execute(
+                    postgres, f"UPDATE {schema}.notifications SET due = now() WHERE key = 'first'"
+                )
+                waiting = asyncio.create_task(other.take())
+                await until(lambda: bool(execute(postgres, _BLOCKED)))
+            assert await waiting is None
+
+
+_BLOCKED = "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+
+
+class TestOutages:
+    async def test_restart(self, postgres: PostgresServer, schema: str) -> None:
+        """While the database restarts, calls wait."""
+        async with opened(postgres.url, schema, timeout=60) as (inbox,):
+            postgres.crash()
+            try:
+                waiting = asyncio.create_task(inbox.put("a key", BODY))
+                await asyncio.wait([waiting], timeout=0.2)
+                assert not waiting.done()
+            finally:
+                postgres.restart()
+            assert await waiting is True
+            assert (await taken(inbox)).key == "a key"
+
+    async def test_database_that_stays_down(self, postgres: PostgresServer, schema: str) -> None:
+        """A database that is down for longer than `timeout` is a `ConnectionError`."""
+        async with opened(postgres.url, schema, timeout=2) as (inbox,):
+            postgres.crash()
+            try:
+                puts = [inbox.put(f"{number}", BODY) for number in range(3)]
+                for error in await asyncio.gather(*puts, return_exceptions=True):
+                    assert isinstance(error, ConnectionError)
+                    assert "Connection refused" in str(error)
+            finally:
+                postgres.restart()
+            assert await inbox.put("a key", BODY) is True
+
+    async def test_frozen_server(self, postgres: PostgresServer, schema: str) -> None:
+        """A server that doesn't respond is left after `timeout`, and used again when it does."""
+        async with through_proxy(postgres, schema, timeout=2) as (inbox, proxy):
+            await inbox.put("a key", BODY)
+            proxy.freeze()
+            start = time.monotonic()
+            cancelled = asyncio.create_task(inbox.put("a third", BODY))
+            calls = [inbox.put("another", BODY), inbox.take(), inbox.claim("a name", 60)]
+            asyncio.get_running_loop().call_later(0.1, cancelled.cancel)
+            for error in await asyncio.gather(*calls, return_exceptions=True):
+                # An older libpq may say of a new connection that the server closed it.
+                assert isinstance(error, TimeoutError | ConnectionError)
+                assert "2 s" in str(error) or "closed the connection" in str(error)
+            assert time.monotonic() - start < 6
+            proxy.thaw()
+            assert await inbox.claim("a name", 60) is True
+            assert await inbox.put("another", BODY) in (True, False)
+            assert (await taken(inbox)).expiries == 0
+
+    async def test_lost_response_to_put(self, postgres: PostgresServer, schema: str) -> None:
+        """A `put` whose response was lost is still new."""
+        async with through_proxy(postgres, schema) as (inbox, proxy):
+            proxy.lose_response_to(PUT)
+            assert all(await asyncio.gather(inbox.put("a", BODY), inbox.put("b", BODY)))
+            assert await inbox.put("a", BODY) is False
+            assert (await inbox.counts()).waiting == 2
+
+    async def test_lost_response_to_take(self, postgres: PostgresServer, schema: str) -> None:
+        """What was taken without a response is taken again at once, without an expiry."""
+        async with through_proxy(postgres, schema) as (inbox, proxy):
+            await inbox.put("a key", BODY)
+            proxy.lose_response_to(TAKE)
+            assert await inbox.take() is None
+            entry = await taken(inbox)
+            assert (entry.expiries, entry.failures, entry.releases) == (0, 0, 0)
+            assert await inbox.complete(entry) is True
+
+    @pytest.mark.parametrize("outcome", ["complete", "fail", "release"])
+    async def test_lost_response_to_outcome(
+        self, postgres: PostgresServer, schema: str, outcome: str
+    ) -> None:
+        """An outcome whose response was lost is recorded once, and isn't taken for a lost lease."""
+        async with through_proxy(postgres, schema) as (inbox, proxy):
+            await inbox.put("a key", BODY)
+            entry = await taken(inbox)
+            record: dict[str, Callable[[], Awaitable[bool]]] = {
+                "complete": lambda: inbox.complete(entry),
+                "fail": lambda: inbox.fail(entry, error="it failed", retry_in=0),
+                "release": lambda: inbox.release(entry),
+            }
+            proxy.lose_response_to(COMPLETE if outcome == "complete" else END)
+            assert await record[outcome]() is True
+            assert await record[outcome]() is False
+            if outcome == "complete":
+                assert await inbox.counts() == InboxCounts(
+                    waiting=0, running=0, failed=0, oldest=None
+                )
+            else:
+                again = await taken(inbox)
+                counted = (again.failures, again.releases)
+                assert counted == ((1, 0) if outcome == "fail" else (0, 1))
+
+    async def test_lost_lease_after_an_outage(self, postgres: PostgresServer, schema: str) -> None:
+        """What somebody else has taken over isn't completed by a call that is repeated."""
+        async with (
+            through_proxy(postgres, schema, lease=0.1) as (inbox, proxy),
+            opened(postgres.url, schema) as (other,),
+        ):
+            await inbox.put("a key", BODY)
+            entry = await taken(inbox)
+            while (theirs := await other.take()) is None:
+                pass
+            proxy.close_connections()
+            assert await inbox.complete(entry) is False
+            assert await other.complete(theirs) is True
+
+    async def test_lost_response_to_claim(self, postgres: PostgresServer, schema: str) -> None:
+        """A claim whose response was lost is granted."""
+        async with (
+            through_proxy(postgres, schema) as (inbox, proxy),
+            opened(postgres.url, schema) as (other,),
+        ):
+            proxy.lose_response_to(CLAIM)
+            assert await inbox.claim("a name", 60) is True
+            assert await other.claim("a name", 60) is False
+
+    @pytest.mark.parametrize("method", ["retry", "drop"])
+    async def test_lost_response_to_a_decision(
+        self, postgres: PostgresServer, schema: str, method: str
+    ) -> None:
+        """If the response to a decision was lost, the error says that its outcome isn't known."""
+        async with through_proxy(postgres, schema) as (inbox, proxy):
+            proxy.lose_response_to("releases = 0" if method == "retry" else "DELETE")
+            with pytest.raises(OSError, match="isn't known"):
+                await getattr(inbox, method)(["a key"])
+
+    async def test_nobody_takes_over_after_an_outage(
+        self, postgres: PostgresServer, schema: str
+    ) -> None:
+        """After an outage, expired leases are left to their holders for a moment."""
+        async with (
+            through_proxy(postgres, schema, lease=60) as (inbox, proxy),
+            opened(postgres.url, schema, lease=0.001) as (other,),
+        ):
+            await other.put("expired", BODY)
+            await taken(other)
+            await other.put("new", BODY)
+            proxy.close_connections()
+            assert (await taken(inbox)).key == "new"
+            assert await inbox.take() is None
+            let_pass(60 / 3 + 1)
+            entry = await taken(inbox)
+            assert (entry.key, entry.expiries) == ("expired", 1)
+
+    async def test_cancelled_take(self, postgres: PostgresServer, schema: str) -> None:
+        """What is taken for a task that was cancelled meanwhile is given back."""
+        async with through_proxy(postgres, schema) as (inbox, proxy):
+            assert await inbox.take() is None  # which looks for more than the next ones
+            await inbox.put("a key", BODY)
+            await inbox.aclose()  # nothing is under way
+            await inbox.counts()
+            proxy.freeze()
+            taking = [asyncio.create_task(inbox.take()) for _ in range(2)]
+            await idle_loop()
+            for each in taking:
+                each.cancel()
+            await asyncio.wait(taking)
+            proxy.thaw()
+        async with opened(postgres.url, schema) as (inbox,):
+            assert (await taken(inbox)).expiries == 0
+
+    async def test_known_keys_that_somebody_removed(
+        self, postgres: PostgresServer, schema: str
+    ) -> None:
+        """Then a copy of what isn't completed is an error at once, and of that call alone."""
+        async with opened(postgres.url, schema) as (inbox,):
+            await inbox.put("a key", BODY)
+            execute(postgres, f"TRUNCATE {schema}.known")
+            puts = [inbox.put(key, BODY) for key in ("a key", "another")]
+            refused, stored = await asyncio.gather(*puts, return_exceptions=True)
+            assert "PostgreSQL can't do it: duplicate key" in str(refused)
+            assert stored is True
+
+    async def test_cancelled_calls(self, postgres: PostgresServer, schema: str) -> None:
+        """Calls whose tasks are cancelled before their statement aren't made."""
+        for number in (1, 3):
+            inbox = PostgresInbox(postgres.url, schema=schema)  # without a connection yet
+            puts = [
+                asyncio.create_task(inbox.put(f"{number} {place}", BODY)) for place in range(number)
+            ]
+            await idle_loop(3)
+            cancelled = puts.pop(number // 2)
+            cancelled.cancel()
+            await asyncio.wait([cancelled])
+            assert all(await asyncio.gather(*puts))
+            await inbox.aclose()
+        async with opened(postgres.url, schema) as (inbox,):
+            counting, late = (asyncio.create_task(inbox.counts()) for _ in range(2))
+            await idle_loop(1)
+            late.cancel()  # its statement would come after that of the first one
+            assert (await counting).waiting == 2
+
+    async def test_cancelled_statement_of_older_psycopg(self) -> None:
+        """Its error about the connection that was cut off doesn't hide the cancellation."""
+        driver = Mock()
+
+        async def execute(*_: object, **__: object) -> None:
+            try:
+                await asyncio.Event().wait()
+            except asyncio.CancelledError:
+                raise psycopg.OperationalError("the connection is closed") from None
+
+        driver.execute = execute
+        connection = postgres_connections.Connection(driver, 5.0)
+        deadline = asyncio.get_running_loop().time() + PATIENCE
+        executing = asyncio.create_task(connection.execute(b"SELECT 1", (), deadline))
+        await asyncio.sleep(0)
+        executing.cancel()
+
+        with pytest.raises(asyncio.CancelledError):
+            await executing
+        assert connection.is_lost
+
+    @pytest.mark.parametrize("steps", [0, 20])
+    async def test_what_cancels_all_tasks(
+        self, postgres: PostgresServer, schema: str, steps: int
+    ) -> None:
+        """After that, as at the end of a program, nothing waits, and the next call works."""
+        async with through_proxy(postgres, schema) as (inbox, proxy):
+            await inbox.aclose()
+            await inbox.counts()
+            proxy.freeze()
+            before = asyncio.all_tasks()
+            call = inbox._call(inbox._counts)
+            await idle_loop(steps)
+            for each in asyncio.all_tasks() - before:
+                each.cancel()
+            await asyncio.sleep(0)
+            proxy.thaw()
+            with pytest.raises(asyncio.CancelledError):
+                await call
+            assert (await inbox.counts()).waiting == 0
+
+    async def test_a_late_commit(
+        self, postgres: PostgresServer, schema: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """What was due long before it could be seen, because its statement waited, is taken."""
+        async with opened(postgres.url, schema) as (inbox,):
+            await inbox.put("first", BODY)
+            assert (await taken(inbox)).key == "first"
+            while not inbox._take.lowest:
+                await inbox.counts()
+            execute(
+                postgres,
+                f"INSERT INTO {schema}.notifications (key, body, due)"
+                " VALUES ('late', '', now() - interval '1 hour')",
+            )
+            assert await inbox.take() is None
+            monkeypatch.setattr(postgres_inbox, "_SECONDS_BETWEEN_LOOKS", 0)
+            let_pass(6)
+            while (late := await inbox.take()) is None:
+                pass
+            assert late.key == "late"
+
+    async def test_old_transaction(
+        self, postgres: PostgresServer, schema: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """What a release adds waits for an old transaction without holding up the others."""
+        async with opened(postgres.url, schema) as (old,):
+            added = "ALTER TABLE {schema}.notifications ADD COLUMN IF NOT EXISTS more int"
+            monkeypatch.setattr(postgres_sql, "ADDITIONS", (added,))
+            new = PostgresInbox(postgres.url, schema=schema, timeout=60)
+            with psycopg.connect(postgres.url) as reader:
+                reader.execute(f"SELECT * FROM {schema}.notifications".encode())
+                starting = asyncio.create_task(new.counts())
+                await until(lambda: bool(execute(postgres, _BLOCKED)))
+                start = time.monotonic()
+                for number in range(20):
+                    assert await old.put(f"{number}", BODY) is True
+                assert time.monotonic() - start < 3
+                assert not starting.done()
+            assert (await starting).waiting == 20
+            await new.aclose()
+            assert await old.put("the old release", BODY) is True
+
+
+class TestTables:
+    async def test_made_by_several_at_once(self, postgres: PostgresServer, schema: str) -> None:
+        """Processes that start at the same moment make the tables once."""
+        inboxes = [PostgresInbox(postgres.url, schema=schema) for _ in range(8)]
+        puts = [each.put("a key", BODY) for each in inboxes]
+        claims = [each.claim("a name", 60) for each in inboxes]  # over connections of their own
+        assert (await asyncio.gather(*puts, *claims)).count(True) == 2
+        for each in inboxes:
+            await each.aclose()
+
+    async def test_schema_by_hand(self, postgres: PostgresServer, schema: str) -> None:
+        """A role that may only use the tables is enough for those that somebody else has made."""
+        script = postgres_sql.script(schema)
+        connections = [await psycopg.AsyncConnection.connect(postgres.url) for _ in range(4)]
+        await asyncio.gather(*(each.execute(script.encode()) for each in connections))
+        for each in connections:
+            await each.close()
+        role = f"role_{schema}"
+        execute(
+            postgres,
+            f"CREATE ROLE {role} LOGIN",
+            f"GRANT USAGE ON SCHEMA {schema} TO {role}",
+            f"GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA {schema} TO {role}",
+        )
+        url = postgres.url.replace("postgres@", f"{role}@")
+        await check_inbox(partial(PostgresInbox, url, schema=schema))
+
+    async def test_missing_right_to_make_them(self, postgres: PostgresServer, schema: str) -> None:
+        """A role that may not make the tables gets an error that says who has to do what."""
+        execute(postgres, f"CREATE ROLE role_{schema} LOGIN")
+        url = postgres.url.replace("postgres@", f"role_{schema}@")
+        inbox = PostgresInbox(url, schema=schema)
+        with pytest.raises(PermissionError, match=f"inbox schema --schema {schema}.*GRANT USAGE"):
+            await inbox.counts()
+        await inbox.aclose()
+
+    async def test_missing_rights(self, postgres: PostgresServer, schema: str) -> None:
+        """A role that may not use the tables gets an error with the GRANT, also while it runs."""
+        role = f"role_{schema}"
+        async with opened(postgres.url, schema):
+            url = postgres.url.replace("postgres@", f"{role}@")
+            execute(postgres, f"CREATE ROLE {role} LOGIN")
+            inbox = PostgresInbox(url, schema=schema)
+            with pytest.raises(PermissionError, match="GRANT USAGE ON SCHEMA"):
+                await inbox.counts()
+            execute(
+                postgres,
+                f"GRANT USAGE ON SCHEMA {schema} TO {role}",
+                f"GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA {schema} TO {role}",
+            )
+            assert await inbox.put("a key", BODY) is True
+            execute(postgres, f"REVOKE DELETE ON {schema}.notifications FROM {role}")
+            with pytest.raises(PermissionError, match="GRANT SELECT, INSERT, UPDATE, DELETE"):
+                await inbox.complete(await taken(inbox))
+            await inbox.aclose()
+
+    async def test_newer_release(self, postgres: PostgresServer, schema: str) -> None:
+        """The tables of a newer release are an error that says so."""
+        async with opened(postgres.url, schema):
+            execute(postgres, f"UPDATE {schema}.version SET number = number + 1")
+            inbox = PostgresInbox(postgres.url, schema=schema)
+            with pytest.raises(RuntimeError, match="newer release"):
+                await inbox.take()
+            await inbox.aclose()
+
+    @pytest.mark.parametrize(
+        ("names", "error"), [(("known",), RuntimeError), (postgres_sql.TABLES, OSError)]
+    )
+    async def test_tables_of_others(
+        self,
+        postgres: PostgresServer,
+        schema: str,
+        names: Sequence[str],
+        error: type[Exception],
+    ) -> None:
+        """A schema in which something else has the names of our tables is an error."""
+        views = [f"CREATE TABLE {schema}.{name} (something int)" for name in names]
+        execute(postgres, f"CREATE SCHEMA {schema}", *views)
+        inbox = PostgresInbox(postgres.url, schema=schema)
+        with pytest.raises(error, match="does not exist"):
+            await inbox.counts()
+        await inbox.aclose()
+
+    async def test_tables_that_go(self, postgres: PostgresServer, schema: str) -> None:
+        """Tables that somebody drops are an error, and are made again by the next call."""
+        async with opened(postgres.url, schema) as (inbox,):
+            execute(postgres, f"DROP SCHEMA {schema} CASCADE")
+            with pytest.raises(OSError, match="the next call looks for them again"):
+                await inbox.put("a key", BODY)
+            assert await inbox.put("a key", BODY) is True
+
+    @pytest.mark.once
+    async def test_encoding(self, postgres: PostgresServer, schema: str) -> None:
+        """A database that can't store every text is an error that says what to do."""
+        made = "ENCODING 'LATIN1' LOCALE 'C' TEMPLATE template0"
+        execute(postgres, f"CREATE DATABASE {schema} {made}")
+        inbox = PostgresInbox(f"{postgres.url.removesuffix('postgres')}{schema}")
+        with pytest.raises(RuntimeError, match="ENCODING 'UTF8'"):
+            await inbox.counts()
+        await inbox.aclose()
+
+
+class TestConninfo:
+    @pytest.mark.parametrize(
+        "conninfo",
+        [
+            "host=localhost password=my secret",
+            "secret",
+            "postgresql://user:se@cret@localhost/database",
+            "postgresql://user:se/cret@localhost/database",
+            "postgresql://user:1/2@secret/database",
+            "postgresql://user:secret",
+            "postgresql://user:se%zzcret@localhost",
+            "password=secret\0",
+            "password=secret\ud800",
+        ],
+    )
+    def test_refused(self, conninfo: str) -> None:
+        """What can't be read is an error that says how it is written, without what was passed."""
+        with pytest.raises(ValueError, match="conninfo can't be read") as refused:
+            PostgresInbox(conninfo)
+        assert "cret" not in str(refused.value)
+        assert refused.value.__context__ is None
+
+    def test_a_url_of_sqlalchemy(self) -> None:
+        """The error says how the URL begins here, and doesn't show the rest."""
+        error = "^conninfo is a URL of SQLAlchemy's: begin it with postgresql://$"
+        with pytest.raises(ValueError, match=error):
+            PostgresInbox("postgresql+psycopg://bot:secret@db/bot")
+
+    @pytest.mark.parametrize(
+        ("arguments", "error", "message"),
+        [
+            ({"conninfo": 5}, TypeError, "conninfo must be str"),
+            ({"schema": ""}, ValueError, "schema is empty"),
+            ({"schema": 5}, TypeError, "schema must be str"),
+            ({"schema": "a\0b"}, ValueError, "schema can't be the name"),
+            ({"schema": "pg_inbox"}, ValueError, "schema can't be the name"),
+            ({"schema": "ü" * 32}, ValueError, "schema can't be the name"),
+            ({"lease": 0}, ValueError, "lease must be a positive"),
+            ({"keep": -1.0}, ValueError, "keep must be a positive"),
+            ({"timeout": float("inf")}, ValueError, "timeout must be a positive"),
+        ],
+    )
+    def test_wrong_arguments(
+        self, arguments: dict[str, Any], error: type[Exception], message: str
+    ) -> None:
+        """A wrong argument is an error at once."""
+        with pytest.raises(error, match=message):
+            PostgresInbox(**arguments)
+
+    async def test_no_server(self, schema: str) -> None:
+        """Where nothing listens, the call raises when its time is over."""
+        inbox = PostgresInbox(f"host=127.0.0.1 port={unused_port()}", schema=schema, timeout=0.2)
+        with pytest.raises(ConnectionError, match="PostgreSQL can't be reached"):
+            await inbox.counts()
+        await inbox.aclose()
+
+    @pytest.mark.parametrize("form", ["keywords", "url", "environment"])
+    async def test_wrong_password(
+        self, postgres: PostgresServer, monkeypatch: pytest.MonkeyPatch, form: str
+    ) -> None:
+        """A wrong password is an error at once, in which it isn't."""
+        execute(
+            postgres,
+            "DROP ROLE IF EXISTS guarded",
+            f"CREATE ROLE guarded LOGIN PASSWORD '{PASSWORD}'",
+        )
+        wrong, port = "pass word", postgres.port
+        monkeypatch.setenv("PGPASSWORD", wrong)
+        conninfo = {
+            "keywords": f"host=127.0.0.1 port={port} user=guarded dbname=postgres "
+            f"password='{wrong}'",
+            "url": f"postgresql://guarded:pass%20word@127.0.0.1:{port}/postgres",
+            "environment": f"host=127.0.0.1 port={port} user=guarded dbname=postgres",
+        }[form]
+        inbox = PostgresInbox(conninfo)
+        words = "PostgreSQL refuses the connection: .* check the user and the password"
+        with pytest.raises(PermissionError, match=words) as refused:
+            await inbox.counts()
+        assert wrong not in str(refused.value)
+        await inbox.aclose()
+
+    @pytest.mark.parametrize(
+        ("change", "hint"),
+        [
+            (("/postgres", "/nowhere"), "create it"),
+            (("postgres@", "nobody@"), "check the user in conninfo"),
+            (("127.0.0.1", "localhost"), None),
+        ],
+    )
+    async def test_other_refusals(
+        self, postgres: PostgresServer, change: tuple[str, str], hint: str | None, schema: str
+    ) -> None:
+        """Another user or database that isn't there is an error at once that says what to do."""
+        before, after = change
+        head, _, tail = postgres.url.rpartition(before)
+        await says(PostgresInbox(f"{head}{after}{tail}", schema=schema), hint)
+
+    async def test_refusals_of_a_pooler(self, postgres: PostgresServer, schema: str) -> None:
+        """A pooler that refuses the password or the database is an error at once as well."""
+        with running_pgbouncer(postgres, password="right") as url:
+            for user, database, hint in (
+                ("postgres:wrong", "postgres", "check the user and the password"),
+                ("postgres:right", "nowhere", "check the database"),
+                ("postgres:right", "postgres", None),
+            ):
+                host = url.removesuffix("postgres").rpartition("@")[2]
+                conninfo = f"postgresql://{user}@{host}{database}"
+                await says(PostgresInbox(conninfo, schema=schema), hint)
+
+    async def test_function(self, postgres: PostgresServer, schema: str) -> None:
+        """A function, plain or async, is called for each new connection."""
+        called: list[str] = []
+
+        def plain() -> str:
+            called.append("plain")
+            return postgres.url
+
+        async def later() -> str:
+            called.append("async")
+            return postgres.url
+
+        class Later:
+            async def __call__(self) -> str:
+                return await later()
+
+        for function in (plain, later, Later()):
+            async with opened(function, schema) as (inbox,):
+                await inbox.counts()
+                await inbox.aclose()
+                await inbox.counts()
+        assert called == ["plain", "plain", "async", "async", "async", "async"]
+
+    async def test_function_that_fails(self, schema: str) -> None:
+        """What a function raises is raised, and something else than text is an error."""
+
+        def fails() -> str:
+            raise LookupError("no such secret")
+
+        def wrong() -> Any:  # noqa: ANN401 - what it must not return
+            return None
+
+        async def hangs() -> str:
+            await asyncio.Event().wait()
+            return ""
+
+        for function, error in ((fails, LookupError), (wrong, TypeError), (hangs, TimeoutError)):
+            inbox = PostgresInbox(function, schema=schema, timeout=0.2)
+            with pytest.raises(error):
+                await inbox.counts()
+            await inbox.aclose()
+
+    async def test_several_hosts(self, postgres: PostgresServer, schema: str) -> None:
+        """Of several hosts, one that is down is passed over."""
+        ports = f"{unused_port()},{postgres.port}"
+        url = f"host=127.0.0.1,127.0.0.1 port={ports} user=postgres dbname=postgres"
+        async with opened(url, schema) as (inbox,):
+            assert await inbox.put("a key", BODY) is True
+
+    async def test_hosts_in_the_environment(
+        self, postgres: PostgresServer, schema: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Of the hosts that libpq's variables name, the one that takes writes is used."""
+        with running_postgres(settings={"default_transaction_read_only": "on"}) as standby:
+            for name, value in {
+                "PGHOST": "127.0.0.1,127.0.0.1",
+                "PGPORT": f"{standby.port},{postgres.port}",
+                "PGUSER": "postgres",
+            }.items():
+                monkeypatch.setenv(name, value)
+            async with opened("", schema) as (inbox,):
+                assert await inbox.put("a key", BODY) is True
+
+    @pytest.mark.skipif(not hasattr(socket, "TCP_KEEPIDLE"), reason="macOS names it otherwise")
+    async def test_idle_connections(self, postgres: PostgresServer, schema: str) -> None:
+        """A connection that is idle shows that it is alive, to what would forget it otherwise."""
+        for parameters, seconds in (("", 30), ("?keepalives_idle=7", 7)):
+            async with opened(f"{postgres.url}{parameters}", schema) as (inbox,):
+                (calls,) = inbox._calls.values()
+                (connection,) = calls._connections._idle
+                used = socket.socket(fileno=os.dup(connection._connection.pgconn.socket))
+                with used:
+                    assert used.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+                    idle = used.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE)
+                    assert idle == seconds
+
+    async def test_a_server_that_takes_no_writes(
+        self, postgres: PostgresServer, schema: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Where nothing can be written until the time is over, the error says why."""
+        async with opened(postgres.url, schema):
+            pass
+        url = f"{postgres.url}?options=-cdefault_transaction_read_only%3Don"
+        monkeypatch.setattr(postgres_calls, "PAUSE", 60)  # it ends while the call waits
+        async with opened(url, schema, timeout=2) as (inbox,):
+            with pytest.raises(ConnectionError, match="in a read-only transaction"):
+                await inbox.put("a key", BODY)
+
+
+class TestProcess:
+    def test_missing_extra(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Without psycopg, the error names the extra."""
+        monkeypatch.setitem(sys.modules, "psycopg", None)
+        monkeypatch.delitem(sys.modules, postgres_calls.__name__)
+        monkeypatch.delattr(notifications, "postgres_calls")
+        with pytest.raises(ImportError, match=r"webex-webhooks-async\[postgres\]"):
+            PostgresInbox()
+
+    def test_one_event_loop_after_another(self, postgres: PostgresServer, schema: str) -> None:
+        """An inbox works in each event loop, also where the last one ended without closing it."""
+        inbox = PostgresInbox(postgres.url, schema=schema)
+        assert asyncio.run(inbox.put("a key", BODY)) is True
+        assert asyncio.run(inbox.put("a key", BODY)) is False
+
+        async def closes() -> None:
+            assert await inbox.put("a key", BODY) is False
+            await inbox.aclose()
+            await inbox.aclose()
+
+        asyncio.run(closes())
+
+    async def test_two_event_loops(self, postgres: PostgresServer, schema: str) -> None:
+        """An inbox works in two event loops at the same time, as that of a metric's thread."""
+        async with opened(postgres.url, schema) as (inbox,):
+            await inbox.put("a key", BODY)
+
+            async def count() -> int:
+                counts = await inbox.counts()
+                await inbox.aclose()
+                return counts.waiting
+
+            assert await asyncio.to_thread(lambda: asyncio.run(count())) == 1
+            assert (await taken(inbox)).key == "a key"
+
+    async def test_two_threads_find_a_loop_that_has_ended(
+        self, postgres: PostgresServer, schema: str
+    ) -> None:
+        """One of them closes its connections; neither gets an error."""
+        inbox = PostgresInbox(postgres.url, schema=schema)
+
+        def is_closed() -> bool:
+            inbox._calls.clear()  # as the other one does just now
+            return True
+
+        inbox._calls[Mock(is_closed=is_closed)] = Mock()
+        inbox._process = os.getpid()
+        assert (await inbox.counts()).waiting == 0
+        await inbox.aclose()
+
+    def test_an_event_loop_that_ends_meanwhile(self, postgres: PostgresServer, schema: str) -> None:
+        """A call that an ending event loop cuts off leaves an inbox that works."""
+        inbox = PostgresInbox(postgres.url, schema=schema)
+
+        async def begin() -> None:
+            await inbox.counts()
+            asyncio.get_running_loop().create_task(inbox.put("a key", BODY))
+            await asyncio.sleep(0)
+            await asyncio.sleep(0)
+
+        asyncio.run(begin())
+
+        async def end() -> None:
+            await inbox.put("a key", BODY)
+            assert (await taken(inbox)).key == "a key"
+            await inbox.aclose()
+
+        asyncio.run(end())
+
+    async def test_fork(
+        self, postgres: PostgresServer, schema: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """An inbox that was used before the process was forked refuses to work in the child."""
+        async with opened(postgres.url, schema) as (inbox,):
+            with monkeypatch.context() as child:
+                child.setattr(os, "getpid", lambda: -1)
+                with pytest.raises(RuntimeError, match="forked"):
+                    await inbox.counts()
+                await inbox.aclose()
+
+    async def test_claims_of_forked_processes(
+        self, postgres: PostgresServer, schema: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Processes that were forked with an inbox give back their own claims alone."""
+        inbox = PostgresInbox(postgres.url, schema=schema)
+        results: list[bool | None] = []
+        for process, claims in ((1, True), (2, False), (2, True), (1, False), (1, True)):
+            monkeypatch.setattr(os, "getpid", partial(int, process))
+            results.append(await (inbox.claim("a name", 60) if claims else inbox.unclaim("a name")))
+            await inbox.aclose()
+
+        assert results == [True, None, False, None, True]
+
+    async def test_proactor(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """On an event loop that psycopg can't use, the error names the other."""
+
+        class ProactorEventLoop:
+            pass
+
+        monkeypatch.setattr(asyncio, "get_running_loop", ProactorEventLoop)
+        with pytest.raises(RuntimeError, match="SelectorEventLoop"):
+            await PostgresInbox().counts()
+
+
+class TestListing:
+    async def test_many_decisions(
+        self, postgres: PostgresServer, schema: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Of however many keys, a statement decides about some, for it has to end in time."""
+        monkeypatch.setattr(postgres_inbox, "_DECIDED_AT_ONCE", 2)
+        keys = [f"{number}" for number in range(5)]
+        async with opened(postgres.url, schema) as (inbox,):
+            choose = Mock(wraps=inbox._choose)
+            monkeypatch.setattr(inbox, "_choose", choose)
+            for key in keys:
+                await inbox.put(key, sample_notification("messages", "created"))
+            for decide in (inbox.retry, inbox.drop):
+                while (entry := await inbox.take()) is not None:
+                    await inbox.fail(entry, error="it failed", retry_in=None)
+                assert await decide([*keys, "0"]) == len(keys)
+            sizes = [len(each.args[0]) for each in choose.call_args_list]
+            assert sizes == 2 * [2, 2, 1]
+
+    async def test_what_is_listed(self, postgres: PostgresServer, schema: str) -> None:
+        """Each is listed with its state, who runs it, and what it is about."""
+        body = sample_notification("messages", "created")
+        async with opened(postgres.url, schema, 2) as (inbox, other):
+            for number in range(1_050):
+                await inbox.put(f"{number}", body, line="a room" if number < 2 else None)
+            running = await taken(inbox)
+            failed = await taken(other)
+            await other.fail(failed, error="it failed", retry_in=None)
+            await inbox.put("odd key\n", b"nothing that Webex sends")
+            found = [each async for each in other.unfinished()]
+            states = {each.key: each.state for each in found}
+            assert [each.key for each in found[:3]] == ["0", "1", "2"]
+            assert (states[running.key], states[failed.key], states["3"]) == (
+                *("running", "failed"),
+                "waiting",
+            )
+            assert len(found) == 1_051
+            first, last = found[0], found[-1]
+            assert first.resource == "messages"
+            assert first.line == "a room"
+            assert first.holder is not None
+            assert first.holder.startswith(f"process {os.getpid()} on ")
+            assert first.stored is not None
+            assert first.stored.tzinfo is not None
+            assert last.state == "unreadable"
+            assert last.key == "row-1051"
+            number = [each.key for each in found].index(failed.key) + 1
+            assert await inbox.drop([f"row-{number}"]) == 0  # its own key can be shown
+            assert await inbox.drop([last.key, "0", failed.key]) == 2
+            assert await inbox.put(failed.key, body) is True
+            assert await inbox.retry(["row-1", "0", "nobody's"]) == 0

@@ -1,0 +1,931 @@
+import asyncio
+import os
+import resource
+import sqlite3
+import stat
+import sys
+from collections.abc import Awaitable, Callable, Generator
+from contextlib import AsyncExitStack, aclosing, closing, contextmanager
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from pathlib import Path
+from typing import Any
+from unittest.mock import Mock, patch
+
+import pytest
+from attrs import evolve
+
+from tests.notifications.doubles import taken
+from tests.support.clocks import Time, check_inbox_at_once
+from tests.support.programs import printed_by
+from tests.support.refusals import refused
+from tests.support.wire import PATIENCE, until
+from webex_webhooks_async.inbox import sqlite as sqlite_inbox
+from webex_webhooks_async.inbox import sqlite_file as inbox_file
+from webex_webhooks_async.inbox.base import InboxCounts, InboxEntry, StoredNotification
+from webex_webhooks_async.inbox.sqlite import SQLiteInbox
+from webex_webhooks_async.inbox.sqlite_file import InboxFile
+from webex_webhooks_async.inbox.sqlite_rows import InboxRows
+from webex_webhooks_async.testing import sample_notification
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """Where the inbox is."""
+    return tmp_path / "inbox.db"
+
+
+async def test_the_contract(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It keeps every promise of the protocol."""
+    await check_inbox_at_once(partial(SQLiteInbox, path), monkeypatch)
+
+
+# What releases 0.2 and 0.3 do with a file.
+SCHEMA_OF_0_2 = """
+    CREATE TABLE notifications (
+        key TEXT PRIMARY KEY,
+        body BLOB NOT NULL,
+        stored REAL NOT NULL,
+        due REAL,
+        forget REAL,
+        token TEXT,
+        failures INTEGER NOT NULL DEFAULT 0,
+        expiries INTEGER NOT NULL DEFAULT 0,
+        error TEXT
+    );
+    CREATE INDEX due ON notifications (due) WHERE due IS NOT NULL;
+    CREATE INDEX forget ON notifications (forget) WHERE forget IS NOT NULL;
+    PRAGMA application_id = 0x57627849;
+    PRAGMA user_version = 1;
+    PRAGMA journal_mode = WAL;
+"""
+SCHEMA_OF_0_3 = """
+    CREATE INDEX unfinished ON notifications (stored, due, token, key, failures, error)
+    WHERE forget IS NULL;
+    CREATE TABLE records (
+        key TEXT NOT NULL, name TEXT NOT NULL, value BLOB NOT NULL, PRIMARY KEY (key, name)
+    );
+    CREATE TRIGGER completed AFTER UPDATE OF forget ON notifications
+    WHEN NEW.forget IS NOT NULL BEGIN DELETE FROM records WHERE key = NEW.key; END;
+    CREATE TRIGGER removed AFTER DELETE ON notifications
+    BEGIN DELETE FROM records WHERE key = OLD.key; END;
+    INSERT INTO records VALUES ('failed', 'name', x'01');
+"""
+ROWS_OF_0_3 = """
+    INSERT INTO notifications (key, body, stored, due, forget, token, failures, expiries, error)
+    VALUES
+        ('second', x'02', 3.0, 3.0, NULL, NULL, 0, 0, NULL),
+        ('failed', ?, 1.0, NULL, NULL, NULL, 5, 0, 'it failed'),
+        ('first', x'01', 2.0, 2.0, NULL, NULL, 1, 2, 'once'),
+        ('done', x'', 1.0, NULL, 9e9, NULL, 0, 0, NULL)
+"""
+BODY = sample_notification("messages", "created", data={"id": "M"})
+TAKE_IN_0_3 = "SELECT rowid, key FROM notifications WHERE due <= 9e9 ORDER BY due LIMIT 1"
+
+
+@pytest.mark.parametrize("schema", [SCHEMA_OF_0_2, SCHEMA_OF_0_2 + SCHEMA_OF_0_3])
+async def test_a_file_of_an_older_release(path: Path, schema: str) -> None:
+    """It is migrated when it is opened, with all that is in it; processes of 0.3 refuse it then."""
+    with closing(sqlite3.connect(path, isolation_level=None)) as old:
+        old.executescript(schema)
+        old.execute(ROWS_OF_0_3, (BODY,))
+        async with aclosing(SQLiteInbox(path)) as inbox:
+            known = [await inbox.put(key, b"") for key in ("first", "failed", "done")]
+            taken_first, taken_second = await taken(inbox), await taken(inbox)
+            counts = await inbox.counts()
+            assert await inbox.retry(["failed"]) == 1
+            failed = await taken(inbox)
+            record = await inbox.recall(failed, "name")
+        with pytest.raises(sqlite3.OperationalError, match="no such table: notifications"):
+            old.execute(TAKE_IN_0_3)
+        version = old.execute("PRAGMA user_version").fetchone()
+
+    assert known == [False, False, False]
+    assert (taken_first.key, taken_first.failures, taken_first.expiries) == ("first", 1, 2)
+    assert (taken_second.key, taken_second.body) == ("second", b"\x02")
+    assert (counts.running, counts.failed) == (2, 1)
+    assert (failed.body, failed.error) == (BODY, "it failed")
+    assert record == (b"\x01" if "records" in schema else None)
+    assert version > (1,)  # which 0.2 and 0.3 call the file of a newer release
+
+
+async def test_the_oldest_comes_first(path: Path) -> None:
+    """Notifications are taken in the order in which they are due."""
+    clock = Time()
+    async with aclosing(SQLiteInbox(path, clock=clock.now_in_seconds)) as inbox:
+        for key in "cab":
+            clock.seconds += 1
+            await inbox.put(key, b"")
+        first = await taken(inbox)
+        clock.seconds += 1
+        await inbox.fail(first, error="it failed", retry_in=0)
+
+        entries = [await inbox.take() for _ in range(4)]
+    assert [entry and entry.key for entry in entries] == ["a", "b", "c", None]
+
+
+async def test_what_waits_in_a_line(path: Path) -> None:
+    """What failed or was released waits aside, and takes its place when it is due."""
+    clock = Time()
+    async with aclosing(SQLiteInbox(path, lease=60, clock=clock.now_in_seconds)) as inbox:
+        for key in ("a1", "b1", "a2", "b2", "a3"):
+            await inbox.put(key, b"", line=key[0])
+        await inbox.put("alone", b"")
+        a1, b1, alone = [await taken(inbox) for _ in range(3)]
+        assert [a1.key, b1.key, alone.key, a1.line, alone.line] == ["a1", "b1", "alone", "a", None]
+        assert await inbox.take() is None
+        await inbox.fail(a1, error="it failed", retry_in=10)
+        await inbox.release(b1, retry_in=10)
+        a2, b2 = await taken(inbox), await taken(inbox)
+        clock.seconds += 10
+        await inbox.complete(a2)
+        order = [a2.key, b2.key, (await taken(inbox)).key]
+        clock.seconds += 50  # until the leases of alone and b2 have expired
+        order += [(await taken(inbox)).key, (await taken(inbox)).key]
+
+    assert order == ["a2", "b2", "a1", "b2", "alone"]
+
+
+ONE_OF_TWO = """
+import asyncio, sys
+from webex_webhooks_async import SQLiteInbox
+
+def note(key):
+    with open(sys.argv[2], "a") as done:
+        done.write(f"{key}\\n")
+
+async def work():
+    inbox = SQLiteInbox(sys.argv[1])
+    while (entry := await inbox.take()) or (await inbox.counts()).running:
+        if entry:
+            note(entry.key)
+            await asyncio.sleep(0.001 * (int(entry.key) % 3))
+            note(entry.key)
+            await inbox.complete(entry)
+    await inbox.aclose()
+
+async def main():
+    await asyncio.gather(work(), work())
+
+asyncio.run(main())
+"""
+
+
+async def test_several_may_make_the_file_at_once(tmp_path: Path) -> None:
+    """Replicas that start at the same moment wait for the one that makes the tables."""
+    for number in range(10):
+        path = tmp_path / f"{number}.db"
+        async with AsyncExitStack() as stack:
+            inboxes = [
+                await stack.enter_async_context(aclosing(SQLiteInbox(path))) for _ in range(3)
+            ]
+            assert await asyncio.gather(*(each.take() for each in inboxes)) == [None] * 3
+
+
+async def test_two_processes_keep_the_order_of_a_line(path: Path, tmp_path: Path) -> None:
+    """One begins when the one before it has ended, whichever process has that."""
+    async with aclosing(SQLiteInbox(path)) as inbox:
+        for number in range(30):
+            await inbox.put(f"{number}", b"", line="room")
+    await asyncio.gather(*(printed_by("-c", ONE_OF_TWO, path, tmp_path / "done") for _ in "12"))
+
+    done = (tmp_path / "done").read_text().split()
+    assert done == [f"{number}" for number in range(30) for _ in ("begun", "ended")]
+
+
+async def test_a_claim_whose_response_was_lost(path: Path) -> None:
+    """The next one of the same inbox is the same claim; for another inbox it is taken."""
+    async with aclosing(SQLiteInbox(path)) as inbox, aclosing(SQLiteInbox(path)) as other:
+        claim = InboxRows.claim
+
+        def granted(rows_of_it: InboxRows, *arguments: Any) -> bool:  # noqa: ANN401 - its own
+            asking.get_loop().call_soon_threadsafe(asking.cancel)
+            return claim(rows_of_it, *arguments)
+
+        with patch.object(InboxRows, "claim", granted):
+            asking = asyncio.create_task(inbox.claim("report", 60))
+            with pytest.raises(asyncio.CancelledError):
+                await asking
+        results = [await each.claim("report", 60) for each in (other, inbox, inbox)]
+
+    assert results == [False, True, False]
+
+
+async def test_unfinished(path: Path) -> None:
+    """All is listed that isn't completed, in its order, with the process that runs it."""
+    clock = Time()
+    async with aclosing(SQLiteInbox(path, lease=60, clock=clock.now_in_seconds)) as inbox:
+        for key in ("done", "running", "failed"):
+            await inbox.put(key, BODY, line="room" if key == "running" else None)
+        done, running, failed = [await taken(inbox) for _ in range(3)]
+        await inbox.complete(done)
+        await inbox.fail(failed, error="\ud800 failed\0", retry_in=None)
+        for number in range(150):
+            await inbox.put(f"{number}", BODY, after=100)
+        found = [each async for each in inbox.unfinished()]
+
+    now = datetime.fromtimestamp(clock.now_in_seconds(), UTC)
+    waiting = StoredNotification(
+        key="0",
+        resource="messages",
+        event="created",
+        data_id="M",
+        state="waiting",
+        stored=now,
+        due=now + timedelta(seconds=100),
+    )
+    due, holder = now + timedelta(seconds=running.lease), f"process {os.getpid()}"
+    assert found[:3] == [
+        evolve(waiting, key="running", state="running", line="room", due=due, holder=holder),
+        evolve(waiting, key="failed", state="failed", failures=1, due=None, error="? failed?"),
+        waiting,
+    ]
+    assert [each.key for each in found[2:]] == [f"{number}" for number in range(150)]
+
+
+async def test_what_is_completed_is_a_key_without_a_body(path: Path) -> None:
+    """Of a completed notification the body is removed at once, and the key after `keep`."""
+    clock = Time()
+    async with aclosing(SQLiteInbox(path, keep=60, clock=clock.now_in_seconds)) as inbox:
+        await inbox.put("a", b"the body")
+        for _ in range(2):
+            await inbox.fail(await taken(inbox), error="it failed", retry_in=0)
+        await inbox.complete(await taken(inbox))
+        completed = rows(path)
+        clock.seconds += 59.9
+        assert await inbox.put("a", b"") is False
+        clock.seconds += 0.1
+        assert await inbox.put("a", b"again") is True
+        again = await taken(inbox)
+        assert (again.body, again.failures, again.expiries) == (b"again", 0, 0)
+        await inbox.complete(again)
+        clock.seconds += 60
+        await inbox.put("b", b"")
+
+        assert completed == [("a", b"")]
+        assert rows(path) == [("b", b"")]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no modes")
+@pytest.mark.parametrize("there", [(), ("",), ("", "-wal", "-shm")])
+async def test_the_file_is_for_its_owner_alone(path: Path, there: tuple[str, ...]) -> None:
+    """The file and those beside it have mode 600 at each open, as those of a restored backup."""
+    for suffix in there:
+        path.with_name(f"inbox.db{suffix}").touch()
+        path.with_name(f"inbox.db{suffix}").chmod(0o644)
+    async with aclosing(SQLiteInbox(path)) as inbox:
+        await inbox.put("a", b"")
+        modes = {each.name: stat.S_IMODE(each.stat().st_mode) for each in path.parent.iterdir()}
+
+    assert modes == dict.fromkeys(["inbox.db", "inbox.db-shm", "inbox.db-wal"], 0o600)
+    assert [each.name for each in path.parent.iterdir()] == ["inbox.db"]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no owners")
+async def test_the_file_of_somebody_else(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file that belongs to another user isn't used, and the error says what to do."""
+    InboxFile.open(path).close()
+    user = os.geteuid()
+    monkeypatch.setattr(os, "geteuid", lambda: user + 1)
+    async with aclosing(SQLiteInbox(path)) as inbox:
+        message = f"can't use the inbox .*{path} belongs to another user: change its owner"
+        with pytest.raises(OSError, match=message):
+            await inbox.put("a", b"")
+        monkeypatch.undo()
+        assert await inbox.put("a", b"") is True
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no modes")
+@pytest.mark.parametrize("suffix", ["-wal", "-shm"])
+async def test_a_symlink_beside_the_file(path: Path, tmp_path: Path, suffix: str) -> None:
+    """It is refused, and its target stays as it is."""
+    target = tmp_path / "target"
+    target.touch(0o644)
+    mode = target.stat().st_mode
+    link = path.with_name(f"inbox.db{suffix}")
+    link.symlink_to(target)
+    async with aclosing(SQLiteInbox(path)) as inbox:
+        with pytest.raises(OSError, match=f"{link} is a symlink where a file must be: remove it"):
+            await inbox.put("a", b"")
+    assert target.stat().st_mode == mode
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows replaces no file that is open")
+@pytest.mark.parametrize(
+    ("replaced", "by"), [("folder/inbox.db", "link"), ("folder", "link"), ("folder", "file")]
+)
+async def test_a_path_that_leads_nowhere(tmp_path: Path, replaced: str, by: str) -> None:
+    """While a symlink to itself, or a file, is in its place, calls are errors; then they work."""
+    (tmp_path / "folder").mkdir()
+    place = tmp_path / replaced
+    inbox = SQLiteInbox(tmp_path / "folder" / "inbox.db")
+    async with asyncio.timeout(PATIENCE), aclosing(inbox):
+        await inbox.put("before", b"")
+        moved = place.rename(tmp_path / "moved")
+        if by == "link":
+            place.symlink_to(place)
+        else:
+            place.touch()
+        for message in ("was removed or replaced while it was open", "is a symlink|doesn't exist"):
+            with pytest.raises(OSError, match=message):
+                await inbox.put("lost", b"")
+        place.unlink()
+        moved.rename(place)
+        assert await inbox.put("after", b"") is True
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows replaces no file that is open")
+async def test_a_symlink_that_leads_to_another_file(path: Path, tmp_path: Path) -> None:
+    """The call that notices is an error, the next one uses the new file; the old one is whole."""
+    old, new = tmp_path / "old.db", tmp_path / "new.db"
+    for each in (old, new):
+        each.touch()
+    await asyncio.to_thread(path.symlink_to, old)
+    async with asyncio.timeout(PATIENCE), aclosing(SQLiteInbox(path)) as inbox:
+        await inbox.put("before", b"")
+        await asyncio.to_thread(path.unlink)
+        await asyncio.to_thread(path.symlink_to, new)
+        with pytest.raises(OSError, match="was removed or replaced while it was open"):
+            await inbox.put("lost", b"")
+        assert await inbox.put("before", b"") is True
+    async with aclosing(SQLiteInbox(old)) as inbox:
+        assert await inbox.put("before", b"") is False
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows removes no file that is open")
+async def test_the_log_of_a_lost_file_that_can_not_be_removed(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Calls are errors until it can be, because a new file would take it for its own."""
+    async with asyncio.timeout(PATIENCE), aclosing(SQLiteInbox(path)) as inbox:
+        await inbox.put("before", b"")
+        await asyncio.to_thread(path.unlink)
+        with monkeypatch.context() as folder:
+            folder.setattr(Path, "unlink", deny)
+            results = [await outcome(inbox.put("lost", b"")) for _ in range(2)]
+        results += [await outcome(inbox.put("a", b"")) for _ in range(2)]
+
+    assert ["was removed or replaced" in each for each in results] == [True, True, True, False]
+    assert [key for key, _ in rows(path)] == ["a"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows removes no file that is open")
+async def test_a_lost_file_is_closed(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is closed also if its log can't be removed, which is an error."""
+    inbox = SQLiteInbox(path)
+    await inbox.counts()
+    file = InboxFile.open(path)
+    await asyncio.to_thread(path.unlink)
+    monkeypatch.setattr(Path, "unlink", deny)
+    with pytest.raises(PermissionError):
+        file.close()
+    with pytest.raises(sqlite3.ProgrammingError, match="closed"):
+        file.connection.execute("SELECT 1")
+    with pytest.raises(PermissionError):
+        await inbox.aclose()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows removes no file that is open")
+@pytest.mark.parametrize("removed", [("",), ("-wal",), ("", "-wal", "-shm"), ()])
+async def test_a_file_that_is_removed_or_replaced(path: Path, removed: tuple[str, ...]) -> None:
+    """The next call is an error that says it, and what follows is in a file that is whole."""
+    backup = path.with_name("backup.db")
+    with closing(InboxFile.open(backup)) as file, file.transaction() as rows_of_it:
+        rows_of_it.put("restored", b"")
+    async with aclosing(SQLiteInbox(path)) as inbox:
+        await asyncio.gather(*(inbox.put(f"{each}", bytes(1000)) for each in range(100)))
+        for suffix in removed:
+            path.with_name(f"inbox.db{suffix}").unlink()
+        if not removed:
+            backup.replace(path)
+        with pytest.raises(OSError, match="was removed or replaced while it was open: what waited"):
+            await inbox.put("lost", b"")
+        assert await inbox.put("after", b"") is True
+
+    keys = [key for key, _ in rows(path)]
+    assert ("restored" in keys, keys[-1]) == (not removed, "after")
+    with closing(sqlite3.connect(path)) as other:
+        assert other.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows renames no file that is open")
+@pytest.mark.parametrize("by", ["a call", "the end"])
+async def test_a_file_that_is_renamed(path: Path, by: str) -> None:
+    """What was in SQLite's log is in it when it is put back."""
+    elsewhere = path.with_name("elsewhere.db")
+    inbox = SQLiteInbox(path)
+    for number in range(10):
+        await inbox.put(f"{number}", b"")
+    await asyncio.to_thread(path.rename, elsewhere)
+    if by == "a call":
+        with pytest.raises(OSError, match="was removed or replaced"):
+            await inbox.counts()
+    await inbox.aclose()
+    assert [each.name for each in path.parent.iterdir()] == ["elsewhere.db"]
+    await asyncio.to_thread(elsewhere.rename, path)
+
+    assert [key for key, _ in rows(path)] == [f"{number}" for number in range(10)]
+
+
+async def test_a_relative_path(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It counts from where the inbox was made, wherever the program is when it opens the file."""
+    (path.parent / "elsewhere").mkdir()
+    monkeypatch.chdir(path.parent)
+    inbox = SQLiteInbox(path.name)
+    for _ in range(2):
+        monkeypatch.chdir(path.parent / "elsewhere")
+        await inbox.put("a", b"")
+        await inbox.aclose()
+
+    assert [key for key, _ in rows(path)] == ["a"]
+    assert [*(path.parent / "elsewhere").iterdir()] == []
+
+
+async def test_counts(path: Path) -> None:
+    """What waits, runs and has failed is counted; an expired lease counts as waiting."""
+    clock = Time()
+    async with aclosing(SQLiteInbox(path, lease=60, clock=clock.now_in_seconds)) as inbox:
+        assert await inbox.counts() == InboxCounts(waiting=0, running=0, failed=0, oldest=None)
+        for key in "abcd":
+            clock.seconds += 1
+            await inbox.put(key, b"")
+        failed, again, done = [await taken(inbox) for _ in range(3)]
+        await inbox.fail(failed, error="it failed", retry_in=None)
+        await inbox.fail(again, error="it failed", retry_in=1000)
+        await inbox.complete(done)
+        await inbox.take()
+        counts = [await inbox.counts()]
+        clock.seconds += 60
+        counts.append(await inbox.counts())
+        clock.seconds -= 1000
+        counts.append(await inbox.counts())
+
+    assert [each.oldest for each in counts] == [2, 62, 0]
+    assert [(each.waiting, each.running, each.failed) for each in counts] == [
+        *((1, 1, 1), (2, 0, 1), (1, 1, 1))
+    ]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no modes")
+def test_the_file_is_never_readable_by_others(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A new file has mode 600 from the first moment, not only when it is an inbox."""
+    monkeypatch.setattr(Path, "chmod", Mock())
+    InboxFile.open(path).close()
+
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+async def test_it_is_on_the_disk_when_put_returns(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each commit is flushed to the disk, on macOS through the cache of the disk as well.
+
+    A thousand notifications at once cost a few of them, not a thousand.
+    """
+    executed: list[str] = []
+    connect = inbox_file.connect
+
+    def traced(*arguments: Any, **options: Any) -> sqlite3.Connection:  # noqa: ANN401 - any
+        connection = connect(*arguments, **options)
+        connection.set_trace_callback(executed.append)
+        return connection
+
+    monkeypatch.setattr(inbox_file, "connect", traced)
+    async with aclosing(SQLiteInbox(path)) as inbox:
+        await inbox.put("a", b"")
+        committed = executed.count("COMMIT")
+        stored = await asyncio.gather(*(inbox.put(f"{number}", b"") for number in range(1000)))
+    with closing(InboxFile.open(path)) as file:
+        names = ("journal_mode", "synchronous", "fullfsync")
+        found = [file.connection.execute(f"PRAGMA {name}").fetchone()[0] for name in names]
+
+    assert found == ["wal", 2, 1]  # 2 is FULL
+    assert committed == 2  # the new file, and the notification
+    assert all(stored)
+    assert executed.count("COMMIT") < 500
+
+
+def put_in_a_loop(inbox: SQLiteInbox, key: str) -> bool:
+    """Put something into an inbox in an event loop of its own, and close the inbox."""
+
+    async def put() -> bool:
+        stored = await inbox.put(key, b"")
+        await inbox.aclose()
+        return stored
+
+    return asyncio.run(put())
+
+
+async def test_an_inbox_works_in_loops_one_after_another(path: Path) -> None:
+    """An inbox can be closed and used again, in another event loop."""
+    inbox = SQLiteInbox(path)
+    results = [await asyncio.to_thread(put_in_a_loop, inbox, key) for key in "aba"]
+    await inbox.aclose()
+    await inbox.aclose()
+
+    assert results == [True, True, False]
+
+
+BESIDE_CALLS = """
+import asyncio, sys, threading
+from webex_webhooks_async import SQLiteInbox
+
+ROUNDS = 30
+inbox = SQLiteInbox(sys.argv[1])
+stored = []
+
+async def use(name):
+    for number in range(ROUNDS):
+        calls = [asyncio.create_task(inbox.put(f"{name}-{number}-{n}", b"{}")) for n in range(3)]
+        for _ in range(number % 10):
+            await asyncio.sleep(0)
+        await inbox.aclose()
+        stored.extend(await asyncio.gather(*calls))
+
+async def use_together():
+    await asyncio.gather(use("a"), use("b"))
+
+loops = (use_together(), use("c"))
+threads = [threading.Thread(target=asyncio.run, args=(each,)) for each in loops]
+for each in threads:
+    each.start()
+for each in threads:
+    each.join()
+print(sum(stored))
+"""
+
+
+async def test_an_inbox_that_is_closed_beside_calls(path: Path) -> None:
+    """At every moment of a call, in one event loop or several: the call stores what it should."""
+    assert await printed_by("-X", "dev", "-c", BESIDE_CALLS, path) == ["270"]
+    assert len(rows(path)) == 270
+    assert [each.name for each in path.parent.iterdir()] == ["inbox.db"]
+
+
+async def test_a_close_that_is_cancelled(path: Path) -> None:
+    """The file is closed all the same, after the calls that wait."""
+    inbox = SQLiteInbox(path)
+    stored = asyncio.create_task(inbox.put("a", b""))
+    closing_it = asyncio.create_task(inbox.aclose())
+    await asyncio.sleep(0)
+    closing_it.cancel()
+    await asyncio.gather(closing_it, return_exceptions=True)
+
+    assert await stored is True
+    await until(lambda: [each.name for each in path.parent.iterdir()] == ["inbox.db"])
+
+
+def test_a_loop_that_ends_before_its_calls(path: Path) -> None:
+    """A call whose event loop is closed holds up no other."""
+    inbox = SQLiteInbox(path)
+    with locked(path) as unlock:
+        for _ in range(2):
+            loop = asyncio.new_event_loop()
+            waiting = loop.create_task(inbox.put("a", b""))
+            loop.run_until_complete(asyncio.sleep(0))
+            waiting.cancel()
+            loop.run_until_complete(asyncio.gather(waiting, return_exceptions=True))
+            loop.close()
+        unlock()
+
+    assert put_in_a_loop(inbox, "b") is True
+
+
+AFTER_A_FORK = """
+import asyncio, os, sys, warnings
+from webex_webhooks_async import SQLiteInbox
+
+warnings.simplefilter("ignore")  # newer Pythons warn of what this is about
+inbox = SQLiteInbox(sys.argv[1])
+asyncio.run(inbox.put("a", b"{}"))
+if os.fork() == 0:
+    for call in (inbox.put("b", b"{}"), inbox.aclose()):
+        try:
+            asyncio.run(call)
+        except RuntimeError as error:
+            print(error, flush=True)
+    sys.exit()
+print(os.wait()[1])
+"""
+
+
+async def test_an_inbox_can_not_be_carried_across_a_fork(path: Path) -> None:
+    """The child gets an error that says where to open one."""
+    *errors, status = await printed_by("-c", AFTER_A_FORK, path)
+
+    assert status == "0"
+    assert len(errors) == 2
+    assert all("was opened before the process was forked: open it in" in each for each in errors)
+
+
+async def test_claims_of_forked_processes(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Processes that were forked with an inbox give back their own claims alone."""
+    inbox = SQLiteInbox(path)
+    results: list[bool | None] = []
+    for process, claims in ((1, True), (2, False), (2, True), (1, False), (1, True)):
+        monkeypatch.setattr(os, "getpid", partial(int, process))
+        results.append(await (inbox.claim("a name", 60) if claims else inbox.unclaim("a name")))
+        await inbox.aclose()
+
+    assert results == [True, None, False, None, True]
+
+
+async def test_seconds_that_are_none(path: Path) -> None:
+    """What isn't a number of seconds is refused before it disturbs those that are stored then."""
+    async with aclosing(SQLiteInbox(path)) as inbox:
+        wrong: Any = None
+        calls = (inbox.put("a", b""), inbox.put("b", b"", after=wrong))
+        stored, refusal = await asyncio.gather(*calls, return_exceptions=True)
+
+    assert stored is True
+    assert str(refusal) == "after must be float or int, got NoneType"
+
+
+async def test_a_call_that_fails_leaves_nothing_behind(path: Path) -> None:
+    """What shares a transaction with a call that fails isn't stored, and says so."""
+    async with aclosing(SQLiteInbox(path)) as inbox:
+        wrong: Any = object()
+        calls = (inbox.put("a", b""), inbox.put("b", wrong))
+        results = [await each for each in map(outcome, calls)]
+        together = await asyncio.gather(*map(outcome, (inbox.put("c", b""), inbox.put("d", wrong))))
+
+        assert results[0] == "True"
+        assert results[1].startswith(f"can't use the inbox {path}: ")
+        assert "True" not in together
+        assert await inbox.put("c", b"") is True
+    assert [key for key, _ in rows(path)] == ["a", "c"]
+
+
+async def test_a_file_that_is_locked_for_a_moment(path: Path) -> None:
+    """A lock is waited for, while the event loop goes on; a call that is cancelled is left out."""
+    async with aclosing(SQLiteInbox(path)) as inbox:
+        await inbox.put("a", b"")
+        with locked(path) as unlock:
+            waiting, cancelled = (asyncio.create_task(inbox.put(key, b"")) for key in "bc")
+            await asyncio.wait({waiting}, timeout=0)
+            cancelled.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await cancelled
+            unlock()
+            assert await waiting is True
+        assert await inbox.put("c", b"") is True
+
+
+async def test_a_locked_file(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While another program locks the file, all calls fail; afterwards they work."""
+    monkeypatch.setattr(inbox_file, "LOCKED_SECONDS", 0.01)
+    async with aclosing(SQLiteInbox(path)) as inbox:
+        await inbox.put("a", b"")
+        with locked(path):
+            failed = await asyncio.gather(
+                *(inbox.put("b", b""), inbox.put("c", b""), SQLiteInbox(path).put("d", b"")),
+                return_exceptions=True,
+            )
+
+        words = f"can't use the inbox {path}: database is locked by another program, or by a "
+        words += "transaction of yours: commit it before you reply"
+        assert [f"{each}" for each in failed] == [words] * 3
+        assert await inbox.put("b", b"") is True
+
+
+def test_a_file_that_is_locked_for_long_is_noticed_when_it_is_used(path: Path) -> None:
+    """A call waits for a lock for five seconds; making the object, in an event loop, never does."""
+    with closing(InboxFile.open(path)) as file:
+        assert file.connection.execute("PRAGMA busy_timeout").fetchone() == (5_000,)
+    with closing(sqlite3.connect(path)) as other:
+        other.execute("PRAGMA locking_mode = EXCLUSIVE")
+        other.execute("BEGIN EXCLUSIVE")
+        SQLiteInbox(path)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows limits no files")
+async def test_a_full_disk(path: Path) -> None:
+    """What can't be stored is an error and isn't stored; when there is room, it is."""
+    async with aclosing(SQLiteInbox(path)) as inbox:
+        await inbox.put("before", b"")
+        soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, hard))
+        try:
+            put = (inbox.put(f"{number}", bytes(10_000)) for number in range(20))
+            results = [await each for each in map(outcome, put)]
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        stored = results.count("True")
+        assert len(rows(path)) == 1 + stored
+        refused = next(each for each in results if each != "True")
+
+        assert refused.startswith(f"can't use the inbox {path}: ")
+        assert results.index(refused) == stored < 20
+        assert await inbox.put(f"{stored}", bytes(10_000)) is True
+    assert len(rows(path)) == 2 + stored
+
+
+def test_a_file_that_is_no_inbox(path: Path) -> None:
+    """One of another program, of a newer release, or no database is refused, and stays as it is."""
+    with closing(sqlite3.connect(path)) as other, other:
+        other.execute("CREATE TABLE theirs (a)")
+        other.execute("PRAGMA application_id = 5")
+    expect_refused(path, "is not an inbox: it is the database of another program")
+    path.write_text("not a database" * 100)
+    expect_refused(path, "is not an inbox, or it is torn: file is not a database")
+    path.unlink()
+    InboxFile.open(path).close()
+    with closing(sqlite3.connect(path)) as other, other:
+        other.execute("PRAGMA user_version = 3")
+    expect_refused(path, "was made by a newer release of webex-webhooks-async")
+
+
+def test_a_database_of_the_user(path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """One that the user's own program made is taken: its mode and its version stay the user's."""
+    with closing(sqlite3.connect(path)) as theirs, theirs:
+        theirs.execute("CREATE TABLE theirs (a)")
+        theirs.execute("PRAGMA user_version = 7")
+    path.chmod(0o640)
+    for number in range(2):
+        with closing(InboxFile.open(path)) as file, file.transaction() as inbox:
+            assert inbox.put(f"{number}", b"") is True
+        with closing(InboxFile.look_into(path, change=False)) as file, file.transaction() as inbox:
+            assert inbox.counts().waiting == number + 1
+    assert f"others on this machine may read {path}" in caplog.text
+    assert "chmod 600" in caplog.text
+    assert stat.S_IMODE(path.stat().st_mode) == 0o640
+    with closing(sqlite3.connect(path)) as theirs:
+        assert theirs.execute("PRAGMA user_version").fetchone() == (7,)
+        assert theirs.execute("SELECT count(*) FROM theirs").fetchone() == (0,)
+    caplog.clear()
+    path.chmod(0o600)
+    InboxFile.open(path).close()
+    assert not caplog.records
+
+
+@pytest.mark.parametrize("size", [10, 100, 4096, 10_000, -4096])
+def test_a_file_that_is_cut_off(path: Path, size: int) -> None:
+    """A file that lost its end is refused and stays as it is."""
+    fill(path)
+    path.write_bytes(path.read_bytes()[:size])
+
+    expect_refused(path, "is not an inbox, or it is torn: ")
+
+
+def test_a_file_with_a_hole(path: Path) -> None:
+    """A file that is torn in the middle is noticed when that is read, and it isn't written to."""
+    fill(path)
+    content = path.read_bytes()
+    torn = content[:8192] + bytes(8192) + content[16384:]
+    path.write_bytes(torn)
+    with (
+        closing(InboxFile.open(path)) as file,
+        pytest.raises(OSError, match="malformed: restore it, or move it away"),
+        file.transaction() as torn_rows,
+    ):
+        torn_rows.put("99", b"")
+
+    assert path.read_bytes() == torn
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no /proc")
+async def test_a_folder_that_can_not_be_written() -> None:
+    """A folder in which no file can be created is an error that names the file."""
+    inbox = SQLiteInbox("/proc/inbox.db")
+    with pytest.raises(OSError, match=r"can't use the inbox /proc/inbox\.db: "):
+        await inbox.take()
+    await inbox.aclose()
+
+
+@pytest.mark.parametrize(
+    ("options", "error"),
+    [
+        (
+            {"path": ":memory:"},
+            "ValueError: an inbox in :memory: would lose everything: pass the path",
+        ),
+        ({"path": "no/inbox.db"}, "ValueError: the folder of the inbox no/inbox.db doesn't exist"),
+        (
+            {"path": "sqlite:///inbox.db"},
+            "ValueError: the folder of the inbox sqlite:/inbox",
+        ),
+        ({"path": "."}, "ValueError: . is not a file"),
+        ({"path": 1}, "TypeError: path must be str or PathLike, got int"),
+        ({"keep": "1"}, "TypeError: keep must be float or int, got str"),
+        *(
+            ({name: value}, f"ValueError: {name} must be a positive number of seconds")
+            for name in ("lease", "keep")
+            for value in (0, -1, float("nan"), float("inf"))
+        ),
+    ],
+)
+def test_wrong_arguments(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: dict[str, Any], error: str
+) -> None:
+    """A path that can't be a file's, and times that aren't positive, are named; no file is made."""
+    monkeypatch.chdir(tmp_path)
+    options = {"path": "inbox.db", **options}
+    with refused(error):
+        SQLiteInbox(**options)
+
+    assert [*tmp_path.iterdir()] == []
+
+
+PUT = """
+import sys
+from contextlib import closing
+from pathlib import Path
+from webex_webhooks_async.inbox.sqlite_file import InboxFile
+
+with closing(InboxFile.open(Path(sys.argv[1]))) as file, file.transaction() as rows:
+    rows.put(sys.argv[2], b"")
+"""
+
+
+async def test_a_file_that_several_make_at_the_same_time(path: Path) -> None:
+    """Opening a file that others are just making waits until it is made."""
+    await asyncio.gather(*(printed_by("-c", PUT, path, key) for key in "abc"))
+
+    assert len(rows(path)) == 3
+
+
+async def test_a_change_of_many(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Between a few that are removed and the next, processes write that SQLite held up."""
+    pauses: list[bool] = []
+
+    async def write_meanwhile(seconds: float) -> None:
+        with closing(sqlite3.connect(path, timeout=0)) as other, other:
+            other.execute("DELETE FROM webex_notifications WHERE key = 'no'")
+        pauses.append(seconds > 0)
+
+    monkeypatch.setattr(sqlite_inbox, "_sleep", write_meanwhile)
+    async with aclosing(SQLiteInbox(path)) as inbox:
+        await asyncio.gather(*(inbox.put(f"{number}", b"") for number in range(100)))
+        removed = await inbox.drop([each.key async for each in inbox.unfinished()])
+
+    assert (removed, rows(path)) == (100, [])
+    assert pauses == [True] * 5
+
+
+async def test_one_key_is_a_list(path: Path) -> None:
+    """A text alone is an error: its characters would be the keys."""
+    async with aclosing(SQLiteInbox(path)) as inbox:
+        for decide in (inbox.retry, inbox.drop):
+            with pytest.raises(
+                TypeError, match=r"keys must be several texts, got one: write \[key"
+            ):
+                await decide("key")
+
+
+def test_a_repr_shows_no_body() -> None:
+    """A body, in which there may be addresses, is in no repr."""
+    assert "canary" not in repr(InboxEntry(key="a", body=b"canary", token="1"))
+
+
+def expect_refused(path: Path, message: str) -> None:
+    """A file must be refused, and stay as it is."""
+    before = path.read_bytes()
+    attempts: dict[type[Exception], Callable[[], object]] = {
+        OSError: partial(InboxFile.open, path),
+        ValueError: partial(SQLiteInbox, path),
+    }
+    for error, attempt in attempts.items():
+        with pytest.raises(error, match=message) as caught:
+            attempt()
+        assert str(path) in str(caught.value)
+    assert path.read_bytes() == before
+
+
+def fill(path: Path) -> None:
+    """Store some notifications."""
+    with closing(InboxFile.open(path)) as file, file.transaction() as its_rows:
+        for number in range(100):
+            its_rows.put(f"{number}", bytes(1000))
+
+
+def deny(path: Path, **_: bool) -> None:
+    """Do as a folder that can't be written."""
+    raise PermissionError(f"{path} stays")
+
+
+async def outcome(call: Awaitable[object]) -> str:
+    """What a call returned, or its error."""
+    try:
+        return str(await call)
+    except OSError as error:
+        return str(error)
+
+
+def rows(path: Path) -> list[tuple[str, bytes]]:
+    """The keys and bodies in a file."""
+    with closing(sqlite3.connect(path)) as connection:
+        return connection.execute(
+            "SELECT key, body FROM webex_notifications ORDER BY stored"
+        ).fetchall()
+
+
+@contextmanager
+def locked(path: Path) -> Generator[Callable[[], None]]:
+    """Lock the file for the block, or until the function is called."""
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+
+        def unlock() -> None:
+            other.execute("ROLLBACK")
+
+        yield unlock

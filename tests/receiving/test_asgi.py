@@ -1,0 +1,341 @@
+import asyncio
+import signal
+import sys
+import time
+import tracemalloc
+from functools import partial
+from importlib.util import find_spec
+from typing import Any, Literal
+
+import httpx
+import pytest
+import uvicorn
+from starlette.applications import Starlette
+from starlette.routing import Mount, Route
+
+from tests.examples.serving import serve_with_uvicorn, serving
+from tests.notifications.doubles import (
+    SECRET,
+    Conversation,
+    body_of,
+    chunked,
+    exchange,
+    posted,
+    request,
+    signed,
+)
+from tests.support.programs import read_until, running
+from tests.support.wire import PATIENCE
+from webex_webhooks_async.models.notifications import Notification
+from webex_webhooks_async.receiving.receiver import Receiver
+
+BODY, HEADERS = signed(body_of())
+
+
+def collecting(**options: Any) -> tuple[Receiver, list[Notification[Any]]]:  # noqa: ANN401 - any option
+    """A receiver and what it has handled."""
+    receiver, handled = Receiver(SECRET, **options), list[Notification[Any]]()
+
+    @receiver.on()
+    async def collect(notification: Notification[Any]) -> None:
+        handled.append(notification)
+
+    return receiver, handled
+
+
+async def call_with(
+    receiver: Receiver,
+    *messages: dict[str, Any],
+    headers: tuple[tuple[str, str], ...] = (),
+    method: str = "POST",
+) -> Conversation:
+    """Let a receiver get a request with our signature and these headers, which is read once."""
+    encoded = [(name.lower().encode(), value.encode()) for name, value in HEADERS.items()]
+    encoded += [(name.encode(), value.encode()) for name, value in headers]
+    conversation = Conversation(*messages)
+    scope = {"type": "http", "method": method, "headers": iter(encoded)}
+    await receiver(scope, conversation.receive, conversation.send)
+    return conversation
+
+
+def chunk(body: bytes, *, more: bool = False) -> dict[str, Any]:
+    """A part of a body."""
+    return {"type": "http.request", "body": body, "more_body": more}
+
+
+def response(status: int, *headers: tuple[bytes, bytes]) -> list[dict[str, Any]]:
+    """A response without a body."""
+    return [
+        {"type": "http.response.start", "status": status, "headers": list(headers)},
+        {"type": "http.response.body", "body": b""},
+    ]
+
+
+EMPTY = (b"content-length", b"0")
+
+
+async def test_a_body_comes_in_parts() -> None:
+    """The parts of a body are joined; the 204 has, as HTTP requires, no Content-Length."""
+    receiver, handled = collecting()
+    parts = [chunk(BODY[:9], more=True), chunk(b"", more=True), chunk(BODY[9:], more=True)]
+    conversation = await call_with(receiver, *parts, {"type": "http.request"})
+
+    assert conversation.sent == response(204)
+    assert len(handled) == 1
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD", "PUT", "OPTIONS", "post"])
+async def test_only_post_is_allowed(method: str) -> None:
+    """The response to another method is 405, and names the allowed method."""
+    receiver, handled = collecting()
+    conversation = await call_with(receiver, chunk(BODY), method=method)
+
+    assert conversation.sent == response(405, EMPTY, (b"allow", b"POST"))
+    assert handled == []
+
+
+@pytest.mark.parametrize(
+    ("announced", "unread"), [(None, 1), ("5", 1), ("x", 1), (str(len(BODY) + 1), 4)]
+)
+async def test_a_body_is_never_gathered_beyond_the_limit(
+    announced: str | None, unread: int
+) -> None:
+    """It is refused when it gets too large, or before a byte is read if that is announced."""
+    receiver, handled = collecting(max_body=len(BODY))
+    parts = [chunk(BODY, more=True), chunk(b"", more=True), chunk(b" ", more=True), chunk(b" ")]
+    headers = () if announced is None else (("content-length", announced),)
+    conversation = await call_with(receiver, *parts, headers=headers)
+
+    assert conversation.sent == response(413, EMPTY)
+    assert conversation.unread == parts[-unread:]
+    assert handled == []
+
+
+async def test_a_body_in_tiny_pieces_takes_no_more_memory() -> None:
+    """However small its pieces are, a body takes at most three times its size while it is read."""
+    receiver, _ = collecting()
+    size = 300_000  # much more than what other threads may need meanwhile
+    pieces = iter([*[b"abcd"] * (size // 4), b""])
+
+    async def receive() -> dict[str, Any]:
+        piece = bytes(bytearray(next(pieces)))  # an object of its own, as from a server
+        return chunk(piece, more=bool(piece))
+
+    conversation = Conversation()
+    tracemalloc.start()
+    try:
+        scope: dict[str, Any] = {"type": "http", "method": "POST", "headers": []}
+        await receiver(scope, receive, conversation.send)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    assert conversation.sent == response(401, EMPTY)
+    assert peak < 3 * size
+
+
+async def test_the_largest_body_is_read() -> None:
+    """A body as large as the limit is accepted, with and without a Content-Length."""
+    receiver, handled = collecting(max_body=len(BODY), deduplicator=None)
+    for headers in ((), (("content-length", str(len(BODY))),)):
+        await call_with(receiver, chunk(BODY), headers=headers)
+
+    assert len(handled) == 2
+
+
+async def test_there_is_no_response_to_a_client_that_is_gone() -> None:
+    """A request that stays incomplete is neither handled nor responded to."""
+    receiver, handled = collecting()
+    gone: dict[str, Any] = {"type": "http.disconnect"}
+    conversation = await call_with(receiver, chunk(BODY, more=True), gone)
+
+    assert conversation.sent == []
+    assert handled == []
+
+
+async def test_other_scopes() -> None:
+    """A WebSocket is refused before it is accepted; an unknown protocol is an error, as it must."""
+    receiver, _ = collecting()
+    conversation = Conversation({"type": "websocket.connect"})
+    await receiver({"type": "websocket"}, conversation.receive, conversation.send)
+
+    assert conversation.sent == [{"type": "websocket.close"}]
+    assert conversation.unread == []
+    with pytest.raises(ValueError, match="can't serve an ASGI scope of type 'gopher'"):
+        await receiver({"type": "gopher"}, conversation.receive, conversation.send)
+
+
+LARGEST_HEADERS: dict[Literal["h11", "httptools"], int] = {"h11": 60_000}
+if find_spec("httptools"):
+    LARGEST_HEADERS["httptools"] = 10_000_000  # it has no limit
+
+
+@pytest.mark.parametrize(("http", "size"), LARGEST_HEADERS.items())
+async def test_a_real_server_refuses_a_large_signature_at_once(
+    http: Literal["h11", "httptools"], size: int
+) -> None:
+    """A huge signature header costs a real server no more than another header of its size."""
+    receiver, _ = collecting()
+    costs: dict[str, float] = {}
+    async with serving(partial(serve_with_uvicorn, http=http), receiver) as port:
+        for name in ("X-Another-Header", "X-Spark-Signature"):
+            huge = f"{name}: {',' * size}"
+            sent = request(huge, f"Content-Length: {len(BODY)}", body=BODY, of=b"another body")
+            before = time.process_time()
+            received = await exchange(port, sent)
+            costs[name] = time.process_time() - before
+
+            assert received.startswith(b"HTTP/1.1 401 ")
+
+    assert costs["X-Spark-Signature"] < 3 * costs["X-Another-Header"]
+
+
+async def test_a_part_of_another_application() -> None:
+    """In Starlette a receiver serves its route, or everything below its prefix, also chunks."""
+    receiver, handled = collecting(deduplicator=None)
+    routes = [Route("/webex", receiver), Mount("/bots", receiver)]
+    in_chunks = chunked(BODY[:50], BODY[50:]) + b"0\r\n\r\n"
+    requests = [
+        request("Transfer-Encoding: chunked", body=in_chunks, path="/webex"),
+        *(
+            request(f"Content-Length: {len(BODY)}", body=BODY, path=path)
+            for path in ("/bots/", "/bots/1/webex", "/elsewhere")
+        ),
+    ]
+    async with serving(serve_with_uvicorn, Starlette(routes=routes)) as port:
+        responses = [await exchange(port, each) for each in requests]
+
+    assert [each[9:12] for each in responses] == [b"204", b"204", b"204", b"404"]
+    assert len(handled) == 3
+
+
+async def test_its_own_server() -> None:
+    """`run` serves a receiver until SIGTERM, and then ends its lifespan."""
+    program = "from webex_webhooks_async import Receiver; Receiver('a-secret').run(port=0)"
+    async with running(sys.executable, "-c", program, settings={}) as process:
+        started = await read_until(process, " (Press")
+        origin = started.rpartition("running on ")[2].removesuffix(" (Press")
+        async with httpx.AsyncClient(trust_env=False) as http_client:
+            response = await http_client.post(origin, content=b"{}")
+        process.terminate()
+        await read_until(process, "Application shutdown complete.")
+
+    assert response.status_code == 401
+
+
+async def test_its_own_server_ends_beside_half_a_request() -> None:
+    """A client that never sends the rest of its request doesn't keep it running."""
+    program = """
+from webex_webhooks_async import Receiver
+
+Receiver("a-secret").run(port=0, graceful_timeout=0.1)
+"""
+    async with running(sys.executable, "-c", program, settings={}) as process:
+        started = await read_until(process, " (Press")
+        port = int(started.rpartition(":")[2].removesuffix(" (Press"))
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        head = "POST / HTTP/1.1", "Host: a", "Content-Length: 9", "Expect: 100-continue", "", ""
+        writer.write("\r\n".join(head).encode())
+        await reader.readuntil(b"100 Continue")
+        process.terminate()
+        async with asyncio.timeout(PATIENCE):
+            await process.wait()
+        writer.close()
+
+
+HANGS = f"""
+import asyncio
+from webex_webhooks_async import Receiver
+
+receiver = Receiver("{SECRET}", respond_within=0)
+
+
+@receiver.on()
+async def hang(_):
+    try:
+        await asyncio.Event().wait()
+    finally:
+        print("it is cancelled", flush=True)
+
+
+receiver.run(port=0)
+"""
+
+
+async def test_its_own_server_ends_beside_a_handler_that_hangs() -> None:
+    """After Ctrl-C it waits for the handlers; a second one cancels them, and it ends."""
+    async with running(sys.executable, "-c", HANGS, settings={}) as process:
+        started = await read_until(process, " (Press")
+        port = int(started.rpartition(":")[2].removesuffix(" (Press"))
+        assert (await exchange(port, posted(BODY)))[9:12] == b"204"
+        process.send_signal(signal.SIGINT)
+        await read_until(process, "Waiting for application shutdown.")
+        process.send_signal(signal.SIGINT)
+        assert process.stdout is not None
+        async with asyncio.timeout(PATIENCE):
+            end = (await process.stdout.read()).decode()
+            await process.wait()
+
+    assert process.returncode == 0
+    assert "it is cancelled" in end
+    assert "what still ran was cancelled" in end
+
+
+def test_a_second_ctrl_c_that_comes_while_the_server_says_that_it_ends() -> None:
+    """It cancels a handler that hangs, and is raised; it isn't kept until the handler ends."""
+    receiver, hangs = Receiver(SECRET, respond_within=0), asyncio.Event()
+
+    @receiver.on()
+    async def hang(_: Notification[Any]) -> None:
+        hangs.set()
+        await asyncio.Event().wait()
+
+    class InterruptedServer(Conversation):
+        async def receive(self) -> dict[str, Any]:
+            if not self.unread:
+                await receiver.handle(*signed(BODY))
+                await hangs.wait()
+                raise KeyboardInterrupt
+            return await super().receive()
+
+    server = InterruptedServer({"type": "lifespan.startup"})
+    with pytest.raises(KeyboardInterrupt):
+        asyncio.run(receiver({"type": "lifespan"}, server.receive, server.send))
+    assert server.sent[-1]["message"] == "what still ran was cancelled"
+
+
+def test_where_its_server_listens(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`run` listens where it is asked to, by default on loopback; it names its extra's absence."""
+    servers: list[uvicorn.Server] = []
+
+    def start(server: uvicorn.Server) -> None:
+        servers.append(server)
+        server.started = True
+
+    def interrupt(server: uvicorn.Server) -> None:
+        for _ in range(2):
+            server.handle_exit(signal.SIGINT, None)
+
+    monkeypatch.setattr(uvicorn.Server, "run", start)
+    receiver = Receiver(SECRET)
+    receiver.run()
+    receiver.run("127.0.0.2", port=8001, graceful_timeout=0.5)
+
+    settings = [(each.config.host, each.config.port) for each in servers]
+    assert settings == [("127.0.0.1", 8000), ("127.0.0.2", 8001)]
+    assert [each.config.timeout_graceful_shutdown for each in servers] == [30.0, 0.5]
+    assert {each.config.app for each in servers} == {receiver}
+    monkeypatch.setattr(uvicorn.Server, "run", interrupt)
+    with pytest.raises(SystemExit, match="3"):  # while it starts
+        receiver.run()
+    for wrong in (0, -1, float("inf")):
+        with pytest.raises(ValueError, match="graceful_timeout must be a positive number"):
+            receiver.run(graceful_timeout=wrong)
+    with pytest.raises(ValueError, match="port must be from 0 "):
+        receiver.run(port=65_536)
+    with pytest.raises(TypeError, match="port must be int, got str"):
+        receiver.run(port="8000")  # type: ignore[arg-type] # as os.environ has it
+
+    monkeypatch.setitem(sys.modules, "uvicorn", None)
+    with pytest.raises(ImportError, match=r"webex-webhooks-async\[cli\]"):
+        receiver.run()

@@ -1,0 +1,1 @@
+"""What a handler of a bot gets, and what it writes with."""

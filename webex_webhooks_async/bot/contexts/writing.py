@@ -1,0 +1,291 @@
+"""Writes the messages of a bot: checked as a whole, and cut where one is too long."""
+
+import hashlib
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from functools import partial
+from typing import Any, cast
+
+from webex_webhooks_async.client.client import Client
+from webex_webhooks_async.converters import from_json, unstructure
+from webex_webhooks_async.errors import GoneError, NotFoundError
+from webex_webhooks_async.handling.dispatch import active_handling
+from webex_webhooks_async.handling.records import check_outside
+from webex_webhooks_async.models import wire_name
+from webex_webhooks_async.models.files import File
+from webex_webhooks_async.models.messages import (
+    CARD_TYPE,
+    MAX_TEXT_BYTES,
+    Message,
+    Person,
+    problem_of_card,
+)
+from webex_webhooks_async.strict_json import dump_json
+from webex_webhooks_async.validation import check_not_empty, check_text, check_type, check_url
+
+_CARD_TEXT = "This message is a card, which your client can't show."
+
+
+async def write(  # noqa: PLR0913 - what a message may have
+    client: Client,
+    place: Mapping[str, str],
+    text: str | None,
+    *,
+    me: Person | None,
+    asked: Mapping[str, str] | None = None,
+    markdown: str | None,
+    card: Mapping[str, Any] | None,
+    file: File | str | None,
+) -> Message:
+    """Write to a place, as `Context.reply` says; what an earlier attempt wrote isn't sent again.
+
+    What was written is recognized by the bot, the message, and the place as it was `asked` for.
+    """
+    *others, last = new_messages(text, markdown=markdown, card=card, file=file)
+    where = place if asked is None else asked
+    upload = file if isinstance(file, File) else None
+    for body in others:
+        await _say(client, {**place, **body}, None, [me and me.id, where, body])
+    return await _say(client, {**place, **last}, upload, [me and me.id, where, last])
+
+
+async def _say(
+    client: Client, message: Mapping[str, Any], file: File | None, what: Sequence[object]
+) -> Message:
+    """Send a message, unless an earlier attempt has sent what is the same."""
+    check_outside("say something")
+    handling = active_handling()
+    if handling is None or handling.records is None:
+        return await client.post("messages", json=message, file=file, into=Message)
+    digest = file and [file.name, file.content_type, hashlib.sha256(file.content).hexdigest()]
+    post = client._post_for_record  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] - our own
+    send = partial(post, "messages", message, file, Message)
+    return await handling.records.say([*what, digest], send, partial(from_json, cls=Message))
+
+
+async def edit(client: Client, message: object, text: str | None, markdown: str | None) -> Message:
+    """Edit a message, as `Context.edit` says."""
+    if not isinstance(message, Message):
+        raise TypeError(
+            f"message must be a Message, got {type(message).__name__}: pass what reply or send "
+            "returned; to keep that elsewhere, use to_json(message) and from_json(kept, Message)"
+        )
+    if message.files or message.attachments:
+        raise ValueError(
+            "Webex edits no message with files or a card: delete it, and send another one"
+        )
+    body, *others = new_messages(text, markdown=markdown, card=None, file=None)
+    if others:
+        raise ValueError(
+            f"a message has at most {MAX_TEXT_BYTES} bytes: shorten what it says, or send the rest "
+            "in another one"
+        )
+    check_outside("edit a message")
+    edited = {"roomId": message.room_id, **body}
+    return await client.put("messages", message.id, json=edited, into=Message)
+
+
+async def delete(client: Client, message: Message | str) -> None:
+    """Delete a message, or the one with an id, as `Context.delete` says."""
+    check_type("message", message, Message, str)
+    check_outside("delete a message")
+    message_id = message.id if isinstance(message, Message) else message
+    check_not_empty("the id of the message", message_id)
+    with suppress(NotFoundError, GoneError):
+        await client.delete("messages", message_id)
+    handling = active_handling()
+    if handling is not None and handling.records is not None:
+        await handling.records.unsay(message_id)
+
+
+def place_of(
+    room_id: str | None,
+    to_person_id: str | None,
+    to_person_email: str | None,
+    parent_id: str | None,
+) -> Mapping[str, str]:
+    """Return the place that is meant by one of three, and by a message there."""
+    ids = {"room_id": room_id, "to_person_id": to_person_id, "to_person_email": to_person_email}
+    given = [(name, each) for name, each in ids.items() if each is not None]
+    if len(given) != 1:
+        raise ValueError("pass one of room_id, to_person_id and to_person_email")
+    ((name, place),) = given
+    return {wire_name(name): check_not_empty(name, place), **in_thread(parent_id)}
+
+
+def in_thread(parent_id: str | None) -> Mapping[str, str]:
+    """The part of a place that is the thread of a message."""
+    if parent_id is None:
+        return {}
+    return {"parentId": check_not_empty("parent_id", parent_id)}
+
+
+def new_messages(
+    text: str | None,
+    *,
+    markdown: str | None,
+    card: Mapping[str, Any] | None,
+    file: File | str | None,
+) -> list[dict[str, Any]]:
+    """The bodies of the messages that say this, in order; the last one has everything else.
+
+    Raises:
+        ValueError: There is nothing to send, too much goes together, or JSON can't hold it.
+        TypeError: An argument has a wrong type, or JSON can't hold the card.
+    """
+    attached = _attached(card, file)
+    texts = _texts(text, markdown)
+    if card is not None and not texts:
+        texts["text"] = _fallback_text(attached["attachments"][0]["content"])
+    if not texts and not attached and file is None:
+        raise ValueError("there is nothing to send: pass a text, markdown, a card or a file")
+
+    long = [name for name, each in texts.items() if len(check_text(name, each)) > MAX_TEXT_BYTES]
+    if not long:
+        return [{**attached, **texts}]
+    if len(long) > 1:
+        raise ValueError(
+            f"text and markdown both have more than {MAX_TEXT_BYTES} bytes, and can't be cut in "
+            "the same places: pass one of them"
+        )
+    dump_json(unstructure(attached))  # what JSON can't hold must not be noticed after the first
+    (name,) = long
+    cut = split if name == "text" else split_markdown
+    *others, last = _visible(cut(texts[name]))
+    return [*({name: piece} for piece in others), {**attached, **texts, name: last}]
+
+
+def _attached(card: Mapping[str, Any] | None, file: object) -> dict[str, Any]:
+    """What a body has besides its texts. A file to upload isn't in it, but beside it."""
+    attached: dict[str, Any] = {}
+    if isinstance(file, str):
+        attached["files"] = [_file_url(file)]
+    elif file is not None:
+        if not isinstance(file, File):
+            raise TypeError(
+                "file must be a File, as of File.from_path(...), or one URL as text, got "
+                f"{type(file).__name__}"
+            )
+        if card is not None:
+            raise ValueError("a file can't be uploaded with a card: write two messages")
+    if card is not None:
+        attached["attachments"] = [_attachment(card)]
+    return attached
+
+
+def _file_url(text: str) -> str:
+    try:
+        check_url("file", text)
+    except ValueError as error:
+        raise ValueError(f"{error}: for a file of this machine, pass File.from_path(...)") from None
+    return text
+
+
+def _texts(text: str | None, markdown: str | None) -> dict[str, str]:
+    """The texts that say something, each by its name in a body."""
+    return {
+        name: given
+        for name, given in (("text", text), ("markdown", markdown))
+        if given is not None and check_text(name, given) and not given.isspace()
+    }
+
+
+def _visible(pieces: Iterable[str]) -> list[str]:
+    # Webex refuses a message of whitespace alone, and others may have been sent before it.
+    return [piece for piece in pieces if not piece.isspace()]
+
+
+def split(text: str, limit: int = MAX_TEXT_BYTES) -> Iterator[str]:
+    """Cut a text into pieces of so many bytes at most, which are the text when joined.
+
+    It is cut behind a paragraph or a line if that leaves at least half a piece, or else behind a
+    word, or else between two characters.
+    """
+    start = 0
+    while start < len(text):
+        piece = _first_piece(text, start, limit)
+        yield piece
+        start += len(piece)
+
+
+def split_markdown(markdown: str, limit: int = MAX_TEXT_BYTES) -> Iterator[str]:
+    """Cut markdown as `split` cuts a text, but close a code block that is cut, and open it again.
+
+    Whitespace at the end is left out.
+    """
+    closing = max((len(each["mark"]) for each in _FENCE.finditer(markdown)), default=-1) + 1
+    start, end, opening = 0, len(markdown.rstrip()), ""
+    while start < end:
+        cut = _first_piece(markdown, start, limit - len(opening) - closing)
+        fence = _open_fence(opening + cut)
+        if fence and len(f"{opening}{cut}\n{fence['mark']}".encode()) > limit:
+            # Where a line is cut, its rest may look like a fence that the text doesn't have.
+            cut = _first_piece(markdown, start, limit - len(opening) - _LONGEST_MARK - 1)
+            fence = _open_fence(opening + cut)
+        piece, opening = opening + cut, ""
+        start += len(cut)
+        if start < len(markdown) and fence:
+            piece += ("" if piece.endswith("\n") else "\n") + fence["mark"]
+            rest = _FENCE.match(markdown, start)
+            if rest and _closes(rest, fence):
+                start = rest.end()
+            else:
+                opening = f"{fence['mark']}{fence['language']}\n"
+        yield piece
+
+
+_LONGEST_MARK = 20
+_FENCE = re.compile(
+    r"^[ \t]*+(?P<mark>`{3,20}+|~{3,20}+)[ \t]*+(?P<language>[\w+#.-]{0,20}+)[^\n`]*+$",
+    re.ASCII | re.MULTILINE,
+)  # https://spec.commonmark.org/0.31.2/#fenced-code-blocks, also where a list indents it
+
+
+def _open_fence(markdown: str) -> re.Match[str] | None:
+    """The line that opens the code block in which this ends, if it does."""
+    opened: re.Match[str] | None = None
+    for each in _FENCE.finditer(markdown):
+        if opened is None:
+            opened = each
+        elif _closes(each, opened):
+            opened = None
+    return opened
+
+
+def _closes(fence: re.Match[str], opened: re.Match[str]) -> bool:
+    return fence["mark"].startswith(opened["mark"]) and fence[0].strip() == fence["mark"]
+
+
+def _first_piece(text: str, start: int, limit: int) -> str:
+    piece = text[start : start + limit].encode()[:limit].decode(errors="ignore")
+    if start + len(piece) < len(text):
+        piece = piece[: _end_of_piece(piece)]
+    return piece
+
+
+def _end_of_piece(piece: str) -> int:
+    for separator, least in ((r"\n\s*\n", len(piece) // 2), (r"\n", len(piece) // 2), (r"\s", 0)):
+        ends = [each.end() for each in re.finditer(separator, piece)]
+        if ends and ends[-1] > least and not piece[: ends[-1]].isspace():
+            return ends[-1]
+    return len(piece)
+
+
+def _attachment(given: object) -> Mapping[str, Any]:
+    """The card as an attachment, which it may be already."""
+    if not isinstance(given, Mapping):
+        raise TypeError(f"card must be a dict, such as {_EXAMPLE}, got {type(given).__name__}")
+    card = cast("Mapping[str, Any]", given)
+    attachment = card if "contentType" in card else {"contentType": CARD_TYPE, "content": card}
+    if problem := problem_of_card(attachment):
+        raise ValueError(f"Webex refuses this card ({problem}): pass one such as {_EXAMPLE}")
+    return attachment
+
+
+_EXAMPLE: Mapping[str, object] = {"type": "AdaptiveCard", "version": "1.3", "body": []}
+
+
+def _fallback_text(content: Mapping[str, Any]) -> str:
+    fallback = content.get("fallbackText")
+    return fallback if isinstance(fallback, str) and fallback.strip() else _CARD_TEXT

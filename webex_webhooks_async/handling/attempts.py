@@ -1,0 +1,135 @@
+"""What handlers ask about their attempt, and what they do once over all attempts."""
+
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
+from typing import Any, TypeVar, overload
+
+from attrs import frozen
+
+from webex_webhooks_async.handling.dispatch import Handling, active_handling
+from webex_webhooks_async.handling.records import Records
+
+T = TypeVar("T")
+
+
+@frozen(kw_only=True)
+class Attempt:
+    """An attempt to handle something.
+
+    Attributes:
+        number: Its number, from 1, since it was stored in the inbox, or since
+            ``webex-webhooks inbox retry`` took it up again. Without an inbox it is 1.
+        is_first: Whether nobody has run it before. It is false after a failure, after the end of a
+            process that was handling it, and after ``inbox retry``. Without an inbox it is true.
+        is_last: Whether it doesn't run again if this attempt fails: it is kept as failed then, also
+            after a `GiveUpError`. Without an inbox it is true.
+    """
+
+    number: int
+    is_first: bool
+    is_last: bool
+
+
+def attempt() -> Attempt:
+    """Return which attempt this is, of what is being handled.
+
+    ::
+
+        if attempt().is_last:
+            await context.reply("Sorry, that didn't work.")
+
+    Call it where `once` can be called.
+
+    Raises:
+        RuntimeError: Nothing is being handled.
+    """
+    handling = _active("attempt")
+    return Attempt(
+        number=handling.attempt or 1, is_first=handling.is_first, is_last=handling.is_last
+    )
+
+
+@overload
+async def once(name: str, call: Callable[[], Awaitable[object]]) -> Any: ...  # noqa: ANN401 - JSON
+
+
+@overload
+async def once(
+    name: str,
+    call: Callable[[T], Awaitable[object]],
+    *,
+    within: Callable[[], AbstractAsyncContextManager[T]],
+) -> Any: ...  # noqa: ANN401 - JSON
+
+
+async def once(
+    name: str,
+    call: Callable[..., Awaitable[object]],
+    *,
+    within: Callable[[], AbstractAsyncContextManager[Any]] | None = None,
+) -> Any:
+    """Call a function once for what is being handled, however often its handlers run.
+
+    ::
+
+        ticket = await once("ticket", create_ticket)
+
+    Its result is recorded in the inbox until the notification is completed. When the handlers run
+    again, the record is returned, and nothing is called. Without an inbox, and in `dispatch`, the
+    result is kept while they run.
+
+    Use it in handlers, middleware and `on_error`, or in a task that one of them has started. Where
+    one handler runs inside of another one, it is for what the inner one handles. The same name
+    means the same for one notification; at the same time, one call waits for the other. What is cut
+    off between the call and the record is called again.
+
+    With `within`, what `call` writes into a database of yours happens exactly once, because the
+    record is written in the same transaction::
+
+        async def create(session: AsyncSession) -> int: ...
+
+        number = await once("order", create, within=sessions.begin)
+
+    The database is that of the `PostgresInbox`, or in the file of the `SQLiteInbox`. A process that
+    is killed leaves nothing, a second one waits, and gets the result of the first. In `dispatch`,
+    `call` is called in the transaction, and nothing is recorded.
+
+    Args:
+        name: What is done, such as ``ticket``.
+        call: A function without arguments that returns an awaitable; with `within`, it gets the
+            connection or the session. What it raises is raised, and nothing is recorded.
+        within: A function without arguments that returns an async context manager, which yields a
+            connection or a session in a transaction, and commits it: of psycopg, asyncpg or
+            aiosqlite, or an AsyncConnection or AsyncSession of SQLAlchemy. In `call`, nothing is
+            said, enqueued, claimed or done with `once`, because it may be rolled back.
+
+    Returns:
+        What JSON gives back of the result: of an attrs instance, for example, a dict.
+
+    Raises:
+        RuntimeError: Nothing is being handled, or `call` calls `once` with the same name, also in a
+            task, and would wait for itself. With `within`: no transaction has begun, it is another
+            database, rights are missing, the receiver has no inbox, the notification is completed,
+            `call` or the context has ended the transaction in another way than with a commit at the
+            end of the context, or something is said or done with `once` in it.
+        TypeError: `call` isn't such a function, `name` isn't text, `within` isn't such a function,
+            or the inbox isn't a `TransactionalInbox`. Or JSON can't hold the result: then that it
+            was called is recorded, so later attempts raise this as well, and call nothing; a
+            transaction is rolled back.
+        Exception: What the inbox raised when it looked for a record, or the driver.
+    """
+    handling = _active("once")
+    if handling.records is None:
+        dispatched = not handling.key
+        handling.records = Records(handling.notification, is_dispatched=dispatched)
+    return await handling.records.once(name, call, within)
+
+
+def _active(function: str) -> Handling:
+    handling = active_handling()
+    if handling is None:
+        raise RuntimeError(
+            f"{function} is for what is being handled: call it in a handler, a middleware or "
+            "on_error, before they end"
+        )
+    return handling

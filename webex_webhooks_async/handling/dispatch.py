@@ -1,0 +1,283 @@
+"""Runs the handlers that match a notification, and the middleware around them."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator, Sequence
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar, cast
+
+from attrs import frozen
+
+from webex_webhooks_async.converters import structure
+from webex_webhooks_async.errors import DecodeError, GiveUpError, PayloadError
+from webex_webhooks_async.formatting import describe_exception, short_id
+from webex_webhooks_async.models.notifications import Notification, data_classes
+from webex_webhooks_async.notifications.descriptions import describe, id_of_data
+
+if TYPE_CHECKING:
+    from webex_webhooks_async.handling.records import Records
+
+logger: logging.Logger = logging.getLogger("webex_webhooks_async")
+
+T = TypeVar("T")
+E = TypeVar("E", bound=BaseException)
+
+Handler = Callable[[Notification[T]], Coroutine[Any, Any, object]]
+"""An async function that takes a notification, such as ``Handler[MessageData]``."""
+
+CallNext = Callable[[], Awaitable[None]]
+"""What a middleware awaits to run what it is around: the next middleware, or the handlers."""
+
+Middleware = Callable[[Notification[Any], CallNext], Coroutine[Any, Any, object]]
+"""An async function that runs around the handlers of a notification."""
+
+
+@frozen(eq=False)
+class Registration:
+    """A handler, and what it handles; `None` is for all."""
+
+    resource: str | None
+    event: str | None
+    handler: Callable[[Any], Coroutine[Any, Any, object]]
+
+    def is_for(self, notification: Notification[Any]) -> bool:
+        """Whether it handles such notifications."""
+        return (self.resource is None or self.resource == notification.resource) and (
+            self.event is None or self.event == notification.event
+        )
+
+
+class Handling:
+    """The handling of a notification, from its acceptance to its end.
+
+    What is done inside of ``with handling:`` is a part of it.
+
+    Attributes:
+        notification: The notification.
+        key: What a copy of the notification is recognized by.
+        steps: What runs for it, one after the other: handlers, and middleware with what it is
+            around.
+        fits: Whether its data is of the class that its resource has, if it has one.
+        handlers: How many handlers match.
+        misfit: Why the notification isn't passed to handlers of its resource, if there are any: its
+            data isn't of their class.
+        error: Why it has failed, if it has.
+        refusal: Why the notification can't be handled now, if that is so.
+        is_late: Whether the response has come, or comes, before the end.
+        is_first: Whether nothing has run for the notification before.
+        attempt: The number of this attempt, with an inbox.
+        is_last: Whether nothing will run for the notification again, if this fails.
+        task: What handles it, if that is a task of its own: it may outlast the request.
+        records: What was done for it, if that is recorded.
+        enqueued: Of equal jobs that were enqueued for it, the numbers.
+        line: What it has a place in: what has the same is handled one after the other.
+        before: The one in its line that has to end first, if there is one.
+        has_ended: Whether all of it has ended.
+        outer: The handling of which this is a part, until this one ends: a handler there delivers
+            here.
+        loop: The event loop in which it began.
+    """
+
+    # Of the class, because most leave most of it as it is, and each costs time.
+    key: str = ""
+    steps: Sequence[Handler[Any]] = ()
+    handlers: int = 0
+    misfit: PayloadError | None = None
+    error: BaseException | None = None
+    refusal: str | None = None
+    is_late: bool = False
+    is_first: bool = True
+    is_last: bool = True
+    attempt: int | None = None
+    task: asyncio.Task[Any] | None = None
+    records: "Records | None" = None
+    line: str | None = None
+    before: "Handling | None" = None
+    has_ended: bool = False
+    _end: asyncio.Event | None = None
+    _started: float | None = None
+
+    def __init__(self, notification: Notification[Any]) -> None:
+        self.notification = notification
+        self.outer: Handling | None = current_handling.get()
+        self.loop: asyncio.AbstractEventLoop = asyncio.get_running_loop()
+        data_class = data_classes().get(notification.resource)
+        self.enqueued: dict[str, set[int]] = {}
+        self.fits: bool = data_class is None or isinstance(notification.data, data_class)
+
+    def __enter__(self) -> Self:
+        current_handling.set(self)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        current_handling.set(self.outer)  # without a token, which fails in another context
+
+    def select(self, entry: Registration) -> Handler[Any] | None:
+        """Return the handler, if it is for the notification; note a misfit."""
+        if not entry.is_for(self.notification):
+            return None
+        if self.fits or entry.resource is None:
+            self.handlers += 1
+            return entry.handler
+        if self.misfit is None:
+            self.misfit = _misfit(self.notification)
+        return None
+
+    async def __call__(self) -> None:
+        """Run the handlers, one after the other, and log that the notification is handled.
+
+        Raises:
+            PayloadError: It is `misfit`. The other handlers have run.
+            Exception: What a handler or a middleware raised; the handlers after it haven't run.
+        """
+        self._started = time.perf_counter()
+        await run_each(self.steps, self.notification)
+        if self.misfit is not None:
+            raise self.misfit
+        if self.handlers and logger.isEnabledFor(logging.INFO):
+            fields = self.fields()
+            handlers = "1 handler" if self.handlers == 1 else f"{self.handlers} handlers"
+            values = describe(self.notification), handlers, fields["webex_duration_ms"]
+            logger.info("%s is handled: %s, %.0f ms", *values, extra=fields)
+
+    def fields(self) -> dict[str, object]:
+        """Return what a log record about it has beside its text, for log services."""
+        fields: dict[str, object] = {
+            "webex_resource": short_id(self.notification.resource),
+            "webex_event": short_id(self.notification.event),
+            "webex_webhook_id": short_id(self.notification.id),
+        }
+        if (data_id := id_of_data(self.notification)) is not None:
+            fields["webex_data_id"] = short_id(data_id)
+        if self._started is not None:
+            fields["webex_duration_ms"] = round((time.perf_counter() - self._started) * 1000, 1)
+        if self.attempt is not None:
+            fields["webex_attempt"] = self.attempt
+        return fields
+
+    async def failure(self) -> BaseException | None:
+        """Run the handlers; return what a handler or a middleware raised, if one did."""
+        try:
+            await self()
+        except BaseException as error:  # noqa: BLE001 - users raise their own, too
+            return as_failure(error)
+        return None
+
+    async def wait_for_turn(self) -> None:
+        """Wait until everything before it in its line has ended."""
+        while self.before is not None:
+            await self.before.wait()
+            self.before = self.before.before  # of one that gave up while it waited itself
+
+    async def wait(self) -> None:
+        """Wait until all of it has ended."""
+        if self.has_ended:
+            return
+        if self._end is None:
+            self._end = asyncio.Event()
+        await self._end.wait()
+
+    def end(self) -> None:
+        """Note that all of it has ended."""
+        self.outer = None  # or deliveries out of handlers would hold on to each other
+        self.steps = ()  # which may hold on to this
+        self.has_ended = True
+        if self._end is not None and not self.loop.is_closed():
+            self._end.set()
+
+
+current_handling: "ContextVar[Handling | None]" = ContextVar("current_handling", default=None)
+"""The handling of which this is a part: a handler, `on_error`, or a task that they have begun."""
+
+
+def current_handlings() -> Iterator[Handling]:
+    """Yield the handlings of which this is a part, the innermost first."""
+    handling = current_handling.get()
+    while handling is not None:
+        yield handling
+        handling = handling.outer
+
+
+def active_handling() -> Handling | None:
+    """Return the innermost handling of which this is a part, and which hasn't ended."""
+    return next((each for each in current_handlings() if not each.has_ended), None)
+
+
+async def run_each(steps: Iterable[Callable[[T], Coroutine[Any, Any, object]]], subject: T) -> None:
+    """Run handlers, and middleware with what it is around, one after the other.
+
+    Raises:
+        RuntimeError: One raised `SystemExit`, alone or in a group, which asyncio, and who expects
+            an `Exception`, would let end the process.
+        BaseException: What else one raised.
+    """
+    for step in steps:
+        try:
+            await step(subject)
+        except BaseException as error:
+            for each in exceptions_in(error, SystemExit):
+                raise RuntimeError(f"a handler raised {describe_exception(each)}") from error
+            raise
+
+
+def exceptions_in(error: BaseException, kind: type[E]) -> list[E]:
+    """Return the exceptions of a kind: the error itself, or those in a group, also nested."""
+    if isinstance(error, BaseExceptionGroup):
+        group = cast("BaseExceptionGroup[BaseException]", error)
+        parts = group.exceptions
+        return [found for each in parts for found in exceptions_in(each, kind)]
+    return [error] if isinstance(error, kind) else []
+
+
+def as_failure(error: BaseException) -> BaseException:
+    """Return the failure of a function of the user's; raise again what ends more than that."""
+    if isinstance(error, KeyboardInterrupt | GeneratorExit):
+        raise error
+    if not isinstance(error, asyncio.CancelledError):
+        return error
+    task = asyncio.current_task()
+    if task is None or task.cancelling():  # our own
+        raise error
+    failure = RuntimeError("what it waited for was cancelled")
+    failure.__cause__ = error
+    return failure
+
+
+def in_middleware(
+    middlewares: Sequence[Callable[[T, CallNext], Coroutine[Any, Any, object]]],
+    steps: list[Callable[[T], Coroutine[Any, Any, object]]],
+) -> list[Callable[[T], Coroutine[Any, Any, object]]]:
+    """Put middleware around handlers, if there are any; the first one is the outermost."""
+    if steps:
+        for middleware in reversed(middlewares):
+            steps = [_around(steps, middleware)]
+    return steps
+
+
+def _around(
+    steps: Iterable[Callable[[T], Coroutine[Any, Any, object]]],
+    middleware: Callable[[T, CallNext], Coroutine[Any, Any, object]],
+) -> Callable[[T], Coroutine[Any, Any, object]]:
+    async def step(subject: T) -> None:
+        async def call_next() -> None:
+            try:
+                await run_each(steps, subject)
+            except BaseException as error:
+                if exceptions_in(error, GiveUpError):  # the middleware may ask
+                    cast("Handling", current_handling.get()).is_last = True
+                raise
+
+        await middleware(subject, call_next)
+
+    return step
+
+
+def _misfit(notification: Notification[Any]) -> PayloadError:
+    """Return the problems of data that isn't of the class that its resource has."""
+    problems: tuple[str, ...] = ()
+    try:
+        structure(notification.data, data_classes()[notification.resource])
+    except DecodeError as error:
+        problems = tuple(each.replace("$", "$.data", 1) for each in error.problems)
+    return PayloadError(problems)

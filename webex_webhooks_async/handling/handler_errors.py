@@ -1,0 +1,51 @@
+"""Reports what a handler raised to the sandbox that sent the notification.
+
+A sandbox in the same process watches for the key of the notification. One elsewhere asks with a
+header, and gets the error in a header of the response.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Protocol
+from weakref import WeakValueDictionary
+
+from webex_webhooks_async.formatting import on_one_line, summarize_redacted
+from webex_webhooks_async.notifications import identity
+
+ASK_HEADER = "webex-sandbox"
+"""The header of a request whose response may name the error of a handler; its value is 1."""
+
+ERROR_HEADER = "webex-sandbox-error"
+"""The header of the response that names it; of a 503, why the notification isn't handled now."""
+
+_MOST = 500  # characters, or bytes, of an error
+
+
+class Watcher(Protocol):
+    """Gets the errors of the handlers of a notification."""
+
+    def __call__(self, error: BaseException, *, is_late: bool) -> object:
+        """Take an error; a late one is one that the response doesn't wait for."""
+
+
+watchers: "WeakValueDictionary[str, Watcher]" = WeakValueDictionary()
+"""Who gets the errors of the handlers of a notification, by its key, and as long as they live.
+
+Nobody has notified of a job, so all of them have one key, `identity.RESOURCE`.
+"""
+
+
+def report(key: str, error: BaseException, *, is_late: bool) -> None:
+    """Report what a handler of a notification or a job raised, if somebody watches for that."""
+    if watcher := watchers.get(identity.RESOURCE if identity.is_job(key) else key):
+        watcher(error, is_late=is_late)
+
+
+def header_of(error: BaseException, secrets: Iterable[str] | None) -> bytes:
+    """The redacted summary of an error as a header shows it, in ASCII."""
+    return summarize_redacted(error, secrets).encode("ascii", "backslashreplace")[:_MOST].strip()
+
+
+def named_in(headers: Mapping[str, str]) -> str | None:
+    """The error, or the reason of a 503, that the headers of a response name, if they do."""
+    error = headers.get(ERROR_HEADER)
+    return error and on_one_line(error[:_MOST])

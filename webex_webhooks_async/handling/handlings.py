@@ -1,0 +1,121 @@
+"""What a receiver is handling: each notification is begun, its failure reported, and its end noted.
+
+A worker does it: that of an inbox, or the one for what isn't stored.
+"""
+
+import inspect
+import logging
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, cast
+
+from webex_webhooks_async.handling import handler_errors
+from webex_webhooks_async.handling.dispatch import (
+    Handling,
+    as_failure,
+    current_handlings,
+)
+from webex_webhooks_async.handling.router import Router
+from webex_webhooks_async.models.notifications import Notification
+from webex_webhooks_async.notifications.descriptions import describe
+from webex_webhooks_async.notifications.identity import is_job
+
+if TYPE_CHECKING:
+    from webex_webhooks_async.models.notification_data import NotificationData
+
+logger: logging.Logger = logging.getLogger("webex_webhooks_async")
+
+ErrorHandler = Callable[[Exception, "Notification[NotificationData]"], object]
+"""A plain or an async function that takes the exception of a handler, and the notification."""
+
+
+class Handlings:
+    """The notifications that a receiver is handling.
+
+    Args:
+        router: Has the handlers.
+        on_error: Gets what they raise.
+        secrets: Returns what no response and no stored error may show. A `LookupError`
+            where that isn't known.
+    """
+
+    def __init__(
+        self,
+        router: Router,
+        on_error: ErrorHandler | None,
+        secrets: Callable[[], tuple[str, ...]],
+    ) -> None:
+        self._router = router
+        self._on_error = on_error
+        self._secrets = secrets
+        self._unended: set[Handling] = set()
+
+    def begin(self, notification: Notification[Any], key: str) -> Handling | None:
+        """Begin to handle a notification; return `None` if nothing is to be run for it."""
+        router = self._router
+        find = router._handling_of_job if is_job(key) else router._handling_of  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] - our own
+        handling = find(notification)
+        if handling is not None:
+            handling.key = key
+            self._unended.add(handling)
+        return handling
+
+    def is_own(self, notification: Notification[Any]) -> bool:
+        """Whether a notification is about what the bot did itself, which is ignored."""
+        return self._router._is_own(notification)  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] - our own
+
+    async def report(self, failure: BaseException, handling: Handling, then: str = "") -> None:
+        """Log why handlers have failed, and what becomes of the notification, and say it on.
+
+        The sandbox that sent the notification gets the error, and then `on_error`.
+        """
+        handling.error = failure
+        which = describe(handling.notification)
+        if failure is handling.misfit:
+            message = "%s is not passed to the handlers of its resource: %s%s"
+            logger.error(message, which, failure, then, extra=handling.fields())
+        else:
+            level = logging.ERROR if handling.is_last else logging.WARNING
+            message = "a handler of %s failed%s"
+            logger.log(level, message, which, then, exc_info=failure, extra=handling.fields())
+        handler_errors.report(handling.key, failure, is_late=handling.is_late)
+        if self._on_error is None:
+            return
+        try:
+            reported = self._on_error(cast("Exception", failure), handling.notification)
+            if inspect.isawaitable(reported):
+                await reported
+        except BaseException as error:
+            logger.exception("on_error failed for %s", which, exc_info=as_failure(error))
+
+    def end(self, handling: Handling) -> None:
+        """Note that all of it has ended."""
+        self._unended.discard(handling)
+        handling.end()
+
+    async def wait(self) -> None:
+        """Wait for the end of each. One whose event loop was closed never ends by itself."""
+        while self._unended:
+            handling = next(iter(self._unended))
+            if handling.loop.is_closed():
+                self.end(handling)
+            else:
+                await handling.wait()
+
+    def check_is_outside(self) -> None:
+        """Check that this isn't a part of one of them: who waits for that would wait for itself.
+
+        Raises:
+            RuntimeError: It is.
+        """
+        if not self._unended.isdisjoint(current_handlings()):
+            raise RuntimeError(
+                "a handler can't close its own receiver, because closing waits for the handlers: "
+                "close it where it was started"
+            )
+
+    def known_secrets(self) -> tuple[str, ...] | None:
+        """Return what no response and no stored error may show; `None` if that can't be known."""
+        try:
+            return self._secrets()
+        except LookupError:
+            return None

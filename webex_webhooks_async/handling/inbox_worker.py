@@ -1,0 +1,374 @@
+"""Works on an inbox: takes what is due, parses it, attempts it, and records the outcome."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Iterable
+from functools import partial
+from typing import Any
+
+from attrs import define, field
+
+from webex_webhooks_async.errors import GiveUpError, PayloadError
+from webex_webhooks_async.formatting import describe_exception, summarize_redacted
+from webex_webhooks_async.handling.dispatch import exceptions_in
+from webex_webhooks_async.handling.handlings import Handlings
+from webex_webhooks_async.handling.outcomes import (
+    Failure,
+    Outcome,
+    Release,
+    expiry_of,
+    failure_of,
+    is_last_chance,
+)
+from webex_webhooks_async.handling.records import Records
+from webex_webhooks_async.inbox.base import Inbox, InboxEntry
+from webex_webhooks_async.models.notifications import Notification
+from webex_webhooks_async.notifications.descriptions import describe
+from webex_webhooks_async.notifications.identity import is_job
+from webex_webhooks_async.notifications.parsing import parse_unverified_notification
+from webex_webhooks_async.validation import check_inherits
+
+logger: logging.Logger = logging.getLogger("webex_webhooks_async")
+
+_POLL_SECONDS = 1.0  # other processes store notifications, too, and leave leases behind
+_RENEWALS_PER_LEASE = 3
+_MANY_RENEWALS = 10
+_SECONDS_TO_RECORD = 5.0  # at the end
+_OTHER_VERSION_SECONDS = 30.0  # a replica of another version may handle it
+_OTHER_VERSION_RELEASES = 20
+_ALONE = "alone"  # the name of a record: how many leases had expired when it began alone
+
+_LOST = "%s has lost its lease, and may be handled twice: does a handler block the event loop?"
+
+_UNREADABLE = "the inbox can't be read: %s"
+
+_sleep: Callable[[float], Awaitable[object]] = asyncio.sleep  # tests replace it
+
+
+class InboxWorker:
+    """Works on an inbox: takes an entry, parses it, attempts it, and records the outcome.
+
+    Each entry has a task, and another one that renews its lease. One that has its last chance
+    begins when what runs has ended, or after a lease, and nothing is taken until it ends, or for
+    two leases. What kills its process loses the leases of all that runs beside it, too, which may
+    have done nothing.
+
+    What it has under way isn't begun again when the inbox gives it out another time, because the
+    clock has jumped, or the process was frozen: the token of the new lease takes the place of the
+    old one. At the end, what it has taken and not begun is given back.
+
+    Args:
+        inbox: Where the entries are.
+        handlings: Where it begins and ends what it does for one.
+        attempts: How often the handlers of a notification run if they fail.
+        limit: How many entries may be worked on at a time.
+
+    Attributes:
+        is_open: Whether what comes may be stored.
+
+    Raises:
+        TypeError: `inbox` isn't an `Inbox`.
+    """
+
+    def __init__(self, inbox: Inbox, handlings: Handlings, *, attempts: int, limit: int) -> None:
+        check_inherits("inbox", inbox, Inbox)
+        self.is_open: bool = False
+        self._inbox = inbox
+        self._handlings = handlings
+        self._attempts = attempts
+        self._limit = limit
+        self._woken = asyncio.Event()
+        self._taking: set[asyncio.Task[None]] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._under_way: dict[str, _Work] = {}  # by the key
+        self._alone: _Work | None = None
+        self._waiting: asyncio.Task[None] | None = None  # that what runs alone may begin
+        self._limits: set[asyncio.Timeout] = set()  # of what is being recorded, set at the end
+        self._loop: asyncio.AbstractEventLoop | None = None  # in which it takes entries
+
+    def accept(self) -> None:
+        """Let what comes be stored, before `open`."""
+        self.is_open = True
+
+    async def open(self) -> None:
+        """Begin to take entries. The first call opens the storage, and raises its error.
+
+        `aclose` ends it, also after an error.
+
+        A database that can't be reached for a while is waited for.
+        """
+        first = await self._first()
+        self.accept()
+        self._woken = asyncio.Event()
+        self._loop = asyncio.get_running_loop()
+        if first is not None:
+            self._start(first)
+        self._taking = {asyncio.create_task(self._take_each())}
+
+    async def _first(self) -> InboxEntry | None:
+        try:
+            return await self._inbox.take()
+        except (ConnectionError, TimeoutError) as error:
+            logger.error(_UNREADABLE, describe_exception(error))  # noqa: TRY400 - it says all
+            return None
+
+    async def aclose(self) -> None:
+        """Take no more entries, and finish those that have begun."""
+        self.is_open = False
+        if self._loop is None or not self._loop.is_closed():
+            self._woken.set()
+            if self._waiting is not None:
+                self._waiting.cancel()
+            while self._limits:
+                self._limits.pop().reschedule(_record_until())
+            await _ends_of(self._taking)
+            await _ends_of(self._tasks)  # with what was being taken
+        # What is left is of an event loop that was closed before its tasks had ended.
+        for each in (self._taking, self._tasks, self._under_way, self._limits):
+            each.clear()
+        self._alone = self._waiting = None
+
+    async def put(self, key: str, body: bytes, *, line: str | None, after: float = 0.0) -> bool:
+        """Store a notification, which is taken at once if it is new; return False if it isn't."""
+        is_new = await self._inbox.put(key, body, line=line, after=after)
+        if is_new:
+            self._woken.set()
+        return is_new
+
+    async def _take_each(self) -> None:
+        while self.is_open:
+            self._woken.clear()
+            entry = None
+            if self._alone is None and not self._is_full():
+                try:
+                    entry = await self._inbox.take()
+                except Exception as error:  # noqa: BLE001 - it may work again later
+                    logger.error(_UNREADABLE, describe_exception(error))  # noqa: TRY400 - once a second
+            if entry is None:
+                await self._pause()
+            else:
+                self._start(entry)
+
+    def _is_full(self) -> bool:
+        return len(self._tasks) >= self._limit
+
+    async def _pause(self) -> None:
+        timer = asyncio.ensure_future(_sleep(_POLL_SECONDS))
+        timer.add_done_callback(self._wake)
+        await self._woken.wait()
+        timer.remove_done_callback(self._wake)  # its end must not wake the next pause
+        timer.cancel()
+
+    def _wake(self, _: object) -> None:
+        self._woken.set()
+
+    def _start(self, entry: InboxEntry) -> None:
+        if (work := self._under_way.get(entry.key)) is not None:
+            work.entry = entry
+            return
+        work = self._under_way[entry.key] = _Work(entry)
+        if is_last_chance(entry):
+            self._alone = work
+        task = asyncio.create_task(self._work(work, entry))
+        self._tasks.add(task)
+        task.add_done_callback(partial(self._finish, work))
+
+    def _finish(self, work: "_Work", task: asyncio.Task[None]) -> None:
+        if self._is_full() or work.entry.line is not None:  # so the next one can be taken
+            self._woken.set()
+        self._tasks.discard(task)
+        self._under_way.pop(work.entry.key, None)
+        self._let_others_run_beside(work)
+
+    def _let_others_run_beside(self, work: "_Work") -> None:
+        if self._alone is work:
+            self._alone = None
+            self._woken.set()
+
+    async def _work(self, work: "_Work", entry: InboxEntry) -> None:
+        try:
+            notification = parse_unverified_notification(entry.body)
+        except PayloadError as error:
+            logger.error("the inbox has a body that isn't a notification: %s", error)  # noqa: TRY400 - it says all
+            await self._record(work, Failure(error, None))
+            return
+        work.notification = notification
+        renewing = asyncio.create_task(self._renew(work))
+        try:
+            await self._record(work, await self._attempt(work, entry, notification))
+        finally:
+            renewing.cancel()
+
+    async def _attempt(
+        self, work: "_Work", entry: InboxEntry, notification: Notification[Any]
+    ) -> Outcome:
+        """Run the handlers of a notification, and report a failure."""
+        handling = self._handlings.begin(notification, entry.key)
+        if handling is None:
+            return self._without_handler(entry, notification)
+        try:
+            handling.is_late = True
+            handling.attempt = entry.failures + 1
+            # Somebody who lets a failed one be tried again begins a new count, but the error stays.
+            handling.is_first = entry.failures == entry.expiries == 0 and entry.error is None
+            handling.records = work.records = Records(
+                notification, self._inbox, entry, is_first=handling.is_first
+            )
+            may_run = await self._may_run(entry)
+            if not self.is_open:
+                return Release(0.0)
+            handling.is_last = handling.attempt >= self._attempts
+            with handling:
+                error: BaseException | None = expiry_of(entry)
+                if may_run:
+                    error = await handling.failure()
+                if error is None:
+                    return None
+                final = ""
+                if not may_run:
+                    final = f"{entry.expiries} leases have expired"
+                elif error is handling.misfit or exceptions_in(error, GiveUpError):
+                    final = "another attempt can't help"
+                failure = failure_of(entry, self._attempts, error, final)
+                handling.is_last = failure.again_in is None
+                await self._handlings.report(error, handling, failure.words)
+                return failure
+        finally:
+            self._handlings.end(handling)
+
+    def _without_handler(self, entry: InboxEntry, notification: Notification[Any]) -> Outcome:
+        """Return what becomes of a notification for which nothing is registered here.
+
+        Another version of the bot stored it, in a deploy that is under way, and may handle it.
+        """
+        which = describe(notification)
+        if not is_job(entry.key) and self._handlings.is_own(notification):
+            return None  # a bot may have learned who it is since
+        if entry.releases < _OTHER_VERSION_RELEASES:
+            logger.info("%s waits %g s: it has no matching handler", which, _OTHER_VERSION_SECONDS)
+            return Release(_OTHER_VERSION_SECONDS)
+        if is_job(entry.key):
+            logger.error("%s is kept as failed: it has no matching handler", which)
+            return Failure(LookupError("no such job is registered"), None)
+        logger.warning("%s is completed: it has no matching handler", which)
+        return None
+
+    async def _may_run(self, entry: InboxEntry) -> bool:
+        """Wait until an entry may run: one that has its last chance, for what runs, or for a lease.
+
+        Returns:
+            Whether it may: not if a lease has expired since it began alone. Those that expired
+            while it waited don't count, because it killed nothing.
+        """
+        if not is_last_chance(entry):
+            return True
+        try:
+            began = await self._inbox.recall(entry, _ALONE)
+            if began is not None and entry.expiries > int(began):
+                return False
+            if not self.is_open:
+                return True
+            others = self._tasks.difference({asyncio.current_task()})
+            self._waiting = asyncio.create_task(_ends_of(others, entry.lease))
+            await asyncio.wait({self._waiting})
+            await self._inbox.remember(entry, _ALONE, b"%d" % entry.expiries)
+        except Exception as error:  # noqa: BLE001 - then it has one more chance
+            logger.warning("a last attempt can't be recorded: %s", describe_exception(error))
+        return True
+
+    async def _record(self, work: "_Work", outcome: Outcome) -> None:
+        """Record an outcome, if need be again and again; at the end for a few seconds."""
+        limit = asyncio.timeout_at(None if self.is_open else _record_until())
+        if self.is_open:
+            self._limits.add(limit)
+        try:
+            async with limit:
+                while not await self._has_recorded(work, outcome):
+                    await _sleep(_POLL_SECONDS)
+        except TimeoutError:
+            logger.error("%s will be handled again: the receiver ends", work.name)  # noqa: TRY400 - no more is known
+        finally:
+            self._limits.discard(limit)
+
+    async def _has_recorded(self, work: "_Work", outcome: Outcome) -> bool:
+        entry = None
+        try:
+            async with work.lock:  # or a renewal that comes later would call the lease lost
+                if work.records is not None and outcome is not None:
+                    await work.records.write_rest()
+                while work.entry is not entry:  # it gets another lease meanwhile
+                    entry = work.entry
+                    if await self._is_recorded(entry, outcome):
+                        return True
+        except Exception as error:  # noqa: BLE001 - it may work again later
+            why = describe_exception(error)
+            logger.error("the outcome of %s can't be recorded: %s", work.name, why)  # noqa: TRY400 - once a second
+            return False
+        logger.warning(_LOST, work.name)
+        return True
+
+    async def _is_recorded(self, entry: InboxEntry, outcome: Outcome) -> bool:
+        """Record an outcome; return False if the lease is lost."""
+        if outcome is None:
+            return await self._inbox.complete(entry)
+        if isinstance(outcome, Release):
+            return await self._inbox.release(entry, retry_in=outcome.again_in)
+        error = summarize_redacted(outcome.error, self._handlings.known_secrets())
+        return await self._inbox.fail(entry, error=error, retry_in=outcome.again_in)
+
+    async def _renew(self, work: "_Work") -> None:
+        lost: InboxEntry | None = None
+        renewals = 0
+        while True:
+            await _sleep(work.entry.lease / _RENEWALS_PER_LEASE)
+            if work.entry is lost:
+                continue
+            renewals += 1
+            if renewals == 2 * _RENEWALS_PER_LEASE:  # of which it may have waited for one lease
+                self._let_others_run_beside(work)
+            try:
+                async with work.lock:
+                    entry = work.entry
+                    is_ours = await self._inbox.renew(entry)
+                if not is_ours and work.entry is entry:
+                    lost = entry
+                    logger.warning(_LOST, work.name)
+                    self._let_others_run_beside(work)
+            except Exception as error:  # noqa: BLE001 - the lease lasts for two more attempts
+                why = describe_exception(error)
+                logger.warning("the lease of %s can't be renewed: %s", work.name, why)
+            if renewals == _MANY_RENEWALS:
+                seconds = renewals * work.entry.lease / _RENEWALS_PER_LEASE
+                logger.warning("%s has been running for %.0f s: does it hang?", work.name, seconds)
+
+
+def _record_until() -> float:
+    return asyncio.get_running_loop().time() + _SECONDS_TO_RECORD
+
+
+@define(eq=False)
+class _Work:
+    """What is under way.
+
+    Attributes:
+        entry: The entry, with its newest lease.
+        lock: Held by who renews the lease, or ends it.
+        notification: The notification; `None` if the entry doesn't hold one.
+        records: What has been done for it.
+    """
+
+    entry: InboxEntry
+    lock: asyncio.Lock = field(factory=asyncio.Lock)
+    notification: Notification[Any] | None = None
+    records: Records | None = None
+
+    @property
+    def name(self) -> str:
+        """What the log calls it."""
+        return "it" if self.notification is None else describe(self.notification)
+
+
+async def _ends_of(tasks: Iterable[asyncio.Task[None]], seconds: float | None = None) -> None:
+    """Wait for tasks, for so long at most."""
+    if tasks := [*tasks]:
+        await asyncio.wait(tasks, timeout=seconds)

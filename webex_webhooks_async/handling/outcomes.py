@@ -1,0 +1,74 @@
+"""What becomes of an attempt to handle what is in an inbox: completed, failed or given back."""
+
+from attrs import frozen
+
+from webex_webhooks_async.errors import RateLimitError
+from webex_webhooks_async.handling.dispatch import exceptions_in
+from webex_webhooks_async.inbox.base import InboxEntry
+
+_LONGEST_PAUSE = 3600.0
+_MAX_EXPIRIES = 5  # a notification may kill the process that handles it
+
+
+@frozen
+class Release:
+    """A notification that is given back.
+
+    Attributes:
+        again_in: After how many seconds it is due again.
+    """
+
+    again_in: float
+
+
+@frozen
+class Failure:
+    """A failed attempt, and what becomes of the notification.
+
+    Attributes:
+        error: Why it failed.
+        again_in: After how many seconds its handlers run again; with `None`, it is kept as failed.
+        words: The same for the log.
+    """
+
+    error: BaseException
+    again_in: float | None
+    words: str = ""
+
+
+Outcome = Failure | Release | None
+"""What becomes of an attempt; `None` is its completion."""
+
+
+def failure_of(entry: InboxEntry, attempts: int, error: BaseException, final: str = "") -> Failure:
+    """Return what becomes of a notification whose handlers have failed.
+
+    Args:
+        entry: The notification.
+        attempts: How often its handlers run if they fail.
+        error: Why they failed.
+        final: Why no other attempt follows, whatever their number.
+    """
+    number = entry.failures + 1
+    what = final or f"attempt {number} of {attempts}"
+    if final or number >= attempts:
+        return Failure(error, None, f": {what}, kept as failed")
+    pause = 4.0 ** min(number - 1, 9)
+    for each in exceptions_in(error, RateLimitError):
+        pause = max(pause, each.retry_after or 0)
+    pause = min(pause, _LONGEST_PAUSE)
+    return Failure(error, pause, f": {what}, again in {pause:g} s")
+
+
+def is_last_chance(entry: InboxEntry) -> bool:
+    """Whether a notification runs alone, because one more expiry is its end, or was."""
+    return entry.expiries >= _MAX_EXPIRIES - 1
+
+
+def expiry_of(entry: InboxEntry) -> Exception:
+    """Return the failure of a notification that isn't handled any more: it may kill its process."""
+    times = f"its lease has expired {entry.expiries} times"
+    return RuntimeError(
+        f"{times}: its process was killed or hung, probably because of it; if its handler blocks "
+        "the event loop, await asyncio.to_thread there"
+    )

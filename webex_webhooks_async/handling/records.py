@@ -1,0 +1,327 @@
+"""Records what the handling of a notification has done, so that it isn't done again.
+
+When an inbox runs the handlers of a notification again, what they have sent, and what they did with
+`once`, is found here. The records are in the inbox until the notification is completed.
+"""
+
+import asyncio
+import hashlib
+import inspect
+import logging
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Generator
+from contextlib import AbstractAsyncContextManager, contextmanager
+from contextvars import ContextVar
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar, cast
+
+from attrs import define
+
+from webex_webhooks_async.converters import unstructure
+from webex_webhooks_async.formatting import describe_exception
+from webex_webhooks_async.handling.duplicates import end_of
+from webex_webhooks_async.inbox.base import TransactionalInbox
+from webex_webhooks_async.inbox.transactions import COMMITTED, check_transaction
+from webex_webhooks_async.models.notifications import Notification
+from webex_webhooks_async.notifications.descriptions import describe
+from webex_webhooks_async.strict_json import dump_json, parse_json
+from webex_webhooks_async.validation import check_text
+
+if TYPE_CHECKING:
+    from webex_webhooks_async.inbox.base import Inbox, InboxEntry
+
+logger: logging.Logger = logging.getLogger("webex_webhooks_async")
+
+T = TypeVar("T")
+
+Call = Callable[..., Awaitable[object]]
+Within = Callable[[], AbstractAsyncContextManager[Any]]
+
+
+class Records:
+    """What one attempt to handle a notification has done, and what earlier ones had.
+
+    Args:
+        notification: The notification.
+        inbox: Where the records are; without one, they last as long as this does.
+        entry: The notification in the inbox.
+        is_first: Whether no earlier attempt can have left records, so that none is looked for.
+        is_dispatched: Whether the notification comes from `dispatch`, so that nobody records.
+    """
+
+    def __init__(
+        self,
+        notification: Notification[Any],
+        inbox: "Inbox | None" = None,
+        entry: "InboxEntry | None" = None,
+        *,
+        is_first: bool = True,
+        is_dispatched: bool = False,
+    ) -> None:
+        self._notification = notification
+        self._is_dispatched = is_dispatched
+        self._stored = None if inbox is None or entry is None else (inbox, entry)
+        self._is_first = is_first
+        self._numbers: dict[str, set[int]] = defaultdict(set)  # that equal messages have used
+        self._names: dict[object, str] = {}  # of records, by the id of the message
+        self._done: dict[str, bytes] = {}
+        self._locks: dict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._unwritten: dict[str, Callable[[], Awaitable[None]]] = {}
+
+    async def say(
+        self,
+        what: object,
+        send: Callable[[], Awaitable[tuple[T, bytes]]],
+        read: Callable[[bytes], T],
+    ) -> T:
+        """Send a message, or return what was recorded when an earlier attempt sent it.
+
+        The n-th of the same in this attempt is the n-th of the same in an earlier one. One that
+        failed doesn't count.
+
+        Args:
+            what: What is the same, as JSON, for the same message to the same place.
+            send: Sends it; returns what was sent, and the record of that.
+            read: Makes of a record what was sent.
+        """
+        if self._stored is None:
+            return (await send())[0]
+        digest = hashlib.sha256(_as_json(what)).hexdigest()
+        new: bytes | None = None
+        with numbered(self._numbers[digest]) as number:
+            name = f"said:{digest}:{number}"
+            if record := await self._recall(name):
+                sent = read(record)
+            else:
+                sent, new = await send()
+        self._names[getattr(sent, "id", None)] = name
+        if new is not None:
+            await self._remember(name, new, "a message")
+        return sent
+
+    async def unsay(self, message_id: str) -> None:
+        """Let what was deleted be sent again, if it is said again."""
+        if name := self._names.pop(message_id, None):
+            await self._remember(name, b"", "the deletion of a message")
+
+    async def once(self, name: str, call: Call, within: Within | None = None) -> Any:  # noqa: ANN401 - JSON
+        """Call a function, or return what was recorded when it was called under this name."""
+        check_text("name", name)
+        if not callable(call):
+            raise TypeError(
+                f"once takes an async function, got {call!r}: pass the function, without calling it"
+            )
+        check_outside("call once")
+        lock, held = self._locks[name], _held.get()
+        if lock in held and lock.locked():
+            raise RuntimeError(
+                f"once({name!r}) is called inside of itself, and would wait for its own end: use "
+                "another name for what is inside"
+            )
+        async with lock:
+            if name not in self._done:
+                record = await self._recall(f"once:{name}")
+                is_new = record is None
+                if record is None:
+                    _held.set(held | {lock})
+                    try:
+                        if within is None:
+                            record = _recordable(name, await _awaited(call, call()))
+                        else:
+                            record = await self._call_within(name, call, within)
+                    finally:
+                        _held.set(held)  # without a token, which fails in another context
+                self._done[name] = record  # before it is written, which may be cancelled
+                if is_new and within is None:
+                    await self._remember(f"once:{name}", record, repr(name))
+        return _result_in(self._done[name])
+
+    async def _call_within(self, name: str, call: Call, within: Within) -> bytes:
+        """Call a function in a transaction that its record is a part of, and return the record.
+
+        If another process has called it by then, its record is returned.
+        """
+        manager = _manager_of(within)
+        if self._is_dispatched:
+            async with manager as transaction:
+                await check_transaction(transaction)
+                return await _result_of(name, call, transaction)
+        inbox, entry = self._transactional()
+        self._is_first = False  # what it records is looked for, also if this is cancelled
+        record: bytes | None = None
+        is_new = False
+        async with manager as transaction:
+            is_new = await inbox.remember_within(transaction, entry, f"once:{name}", _BEGUN)
+            if is_new:
+                record = await _result_of(name, call, transaction)
+                await inbox.replace_within(transaction, entry, f"once:{name}", record)
+        found = await inbox.recall(entry, f"once:{name}")
+        if found is None or (is_new and found != record):
+            raise RuntimeError(
+                f"the context that within of once({name!r}) returned has ended without a commit, "
+                "and nothing is recorded: let it commit, as engine.begin does"
+            )
+        return found
+
+    def _transactional(self) -> "tuple[TransactionalInbox, InboxEntry]":
+        if self._stored is None:
+            raise RuntimeError(
+                "within needs the inbox in which its record is: pass inbox= to the receiver, or "
+                "leave within out"
+            )
+        inbox, entry = self._stored
+        if not isinstance(inbox, TransactionalInbox):
+            raise TypeError(
+                f"within needs an inbox that is a TransactionalInbox, and {type(inbox).__name__} "
+                "isn't: leave within out"
+            )
+        return inbox, entry
+
+    async def write_rest(self) -> None:
+        """Write the records that couldn't be written when they were made."""
+        for name, write in [*self._unwritten.items()]:
+            await write()
+            self._unwritten.pop(name, None)
+
+    async def _recall(self, name: str) -> bytes | None:
+        if self._stored is None or self._is_first:
+            return None
+        inbox, entry = self._stored
+        return await inbox.recall(entry, name)
+
+    async def _remember(self, name: str, record: bytes, what: str) -> None:
+        """Record something; what happened can't be undone, so a failure is only logged.
+
+        What can't be written now is written with the outcome.
+        """
+        if self._stored is None:
+            return
+        inbox, entry = self._stored
+        write = partial(inbox.remember, entry, name, record)
+
+        async def remember() -> None:
+            try:
+                await write()
+                self._unwritten.pop(name, None)
+            except Exception as error:  # noqa: BLE001 - whatever the inbox raises
+                self._unwritten[name] = write
+                logger.warning(
+                    "%s of %s can't be recorded yet, and may come twice if the process ends now: "
+                    "%s",
+                    what,
+                    describe(self._notification),
+                    describe_exception(error),
+                )
+
+        await end_of(asyncio.create_task(remember()))
+
+
+@contextmanager
+def numbered(used: set[int]) -> Generator[int]:
+    """Number what the block does among equal ones, from 0; if it fails, the number is free again.
+
+    So the n-th that succeeds in one attempt has the number of the n-th in an earlier one.
+    """
+    number = next(each for each in range(len(used) + 1) if each not in used)
+    used.add(number)
+    try:
+        yield number
+    except BaseException:
+        used.discard(number)
+        raise
+
+
+_BEGUN = b""
+"""The record of what is called within a transaction, until it has a result."""
+
+
+@define(eq=False)
+class _Inside:
+    """What is called within a transaction, until it ends."""
+
+    name: str
+    is_open: bool = True
+
+
+_inside: "ContextVar[_Inside | None]" = ContextVar("_inside", default=None)
+
+
+def check_outside(what: str) -> None:
+    """Check that something isn't done within a transaction, which may be rolled back.
+
+    Raises:
+        RuntimeError: It is.
+    """
+    inside = _inside.get()
+    if inside is not None and inside.is_open:
+        raise RuntimeError(
+            f"don't {what} within the transaction of once({inside.name!r}), which may be rolled "
+            "back: return what you need, and do it after once"
+        )
+
+
+async def _result_of(name: str, call: Call, transaction: object) -> bytes:
+    """Call a function in a transaction, and return its result as a record."""
+    inside, before = _Inside(name), _inside.get()
+    _inside.set(inside)
+    try:
+        record = _recordable(name, await _awaited(call, call(transaction)))
+    finally:
+        inside.is_open = False
+        _inside.set(before)  # without a token, which fails in another context
+    _result_in(record)  # what JSON can't hold is rolled back
+    return record
+
+
+async def _awaited(call: Call, made: object) -> object:
+    if not inspect.isawaitable(made):
+        raise TypeError(f"once takes an async function, got {call!r}: write async def")
+    return await made
+
+
+def _manager_of(within: object) -> AbstractAsyncContextManager[Any]:
+    # What @asynccontextmanager makes can be called, too: as a decorator.
+    if not callable(within) or hasattr(type(within), "__aenter__"):
+        instead = "the function itself, without calling it, as in within=sessions.begin"
+        raise TypeError(f"within must be a function, got {within!r}: pass {instead}")
+    manager: Any = within()
+    if hasattr(manager, "__aenter__"):
+        return cast("AbstractAsyncContextManager[Any]", manager)
+    if inspect.iscoroutine(manager):
+        manager.close()
+    raise TypeError(
+        "within must return an async context manager that yields a connection or a session in a "
+        f"transaction, as sessions.begin of SQLAlchemy does; it returned {type(manager).__name__}"
+    )
+
+
+_held: "ContextVar[frozenset[asyncio.Lock]]" = ContextVar("_held", default=frozenset())
+"""The locks of what calls this with `once`, or has begun the task that does."""
+
+
+def _as_json(what: object) -> bytes:
+    try:
+        return dump_json(what)
+    except TypeError:  # nearly all is JSON already, and turning that into JSON takes longer
+        return dump_json(unstructure(what))
+
+
+_NOT_JSON = b"!"  # what no JSON begins with
+
+
+def _recordable(name: str, result: object) -> bytes:
+    """Return the record of a result; of one that JSON can't hold, it is the error."""
+    try:
+        return dump_json(unstructure(result))
+    except (TypeError, ValueError) as error:
+        return _NOT_JSON + f"the result of once({name!r}) isn't JSON: {error}".encode(
+            errors="backslashreplace"
+        )
+
+
+def _result_in(record: bytes) -> Any:  # noqa: ANN401 - JSON
+    if record == _BEGUN:
+        raise RuntimeError(COMMITTED)
+    if record.startswith(_NOT_JSON):
+        raise TypeError(record.removeprefix(_NOT_JSON).decode())
+    return parse_json(record)

@@ -1,0 +1,1 @@
+"""Stores what was accepted until it is handled."""

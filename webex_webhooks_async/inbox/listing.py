@@ -1,0 +1,96 @@
+"""What lists of an inbox show of a notification: its key, and from its body what it is about."""
+
+import re
+from collections.abc import Iterable, Iterator
+from json import JSONDecoder
+from typing import Any
+
+from attrs import evolve
+
+from webex_webhooks_async.errors import PayloadError
+from webex_webhooks_async.inbox.base import StoredNotification
+from webex_webhooks_async.notifications.descriptions import id_of_data
+from webex_webhooks_async.notifications.parsing import parse_unverified_notification
+
+BEGINNING = 16_384
+"""So many bytes of a body are read; Webex's have about a thousand."""
+
+
+def with_subject(stored: StoredNotification, beginning: bytes, size: int) -> StoredNotification:
+    """Add what a notification is about; without that, it is unreadable. As for `subject_of`."""
+    subject = subject_of(beginning, size)
+    if subject is None:
+        return evolve(stored, state="unreadable")
+    resource, event, data_id = subject
+    return evolve(stored, resource=resource, event=event, data_id=data_id)
+
+
+def subject_of(beginning: bytes, size: int) -> tuple[str, str, str | None] | None:
+    """Return the resource, the event, and the id of the data, if it has one.
+
+    It is `None` if the body isn't a notification's.
+
+    Args:
+        beginning: The body, or at least the first `BEGINNING` bytes of it.
+        size: How many bytes the whole body has.
+    """
+    if size > len(beginning):
+        found = dict(_members(beginning.decode(errors="replace")))
+        data = dict(found.get("data", ()))
+        match found.get("resource"), found.get("event"), data.get("id"):
+            case str(resource), str(event), str() | None as data_id:
+                return resource, event, data_id
+            case _:
+                return None
+    try:
+        notification = parse_unverified_notification(beginning)
+    except PayloadError:
+        return None
+    return notification.resource, notification.event, id_of_data(notification)
+
+
+def _members(text: str, place: int = 0) -> Iterator[tuple[str, Any]]:
+    """Yield the members of an object that is cut off; of the data those that are there."""
+    while found := _MEMBER.match(text, place):
+        name, place = found[1], found.end()
+        if name == "data":
+            yield name, _members(text, place)
+            return
+        try:
+            value, place = _decoder.raw_decode(text, place)
+        except (ValueError, RecursionError):  # it is cut off here, or isn't JSON
+            return
+        yield name, value
+
+
+_MEMBER = re.compile(r'\s*[{,]\s*"(\w+)"\s*:\s*')
+_decoder = JSONDecoder()
+
+
+def shown_key(number: int, key: object) -> str:
+    """Return a key that can be shown and typed: itself, or ``row-`` and the number of its row."""
+    is_plain = isinstance(key, str) and _PLAIN.fullmatch(key)
+    return str(key) if is_plain else f"row-{number}"
+
+
+def row_of(key: str) -> int | None:
+    """Return the number of the row that `shown_key` has put into a key, if it did."""
+    found = _ROW.fullmatch(key)
+    return int(found[1]) if found else None
+
+
+_PLAIN = re.compile(r"(?!row-)[0-9A-Za-z][0-9A-Za-z._:-]{0,199}")
+_ROW = re.compile(r"row-([0-9]{1,18})")
+
+
+def in_parts(keys: Iterable[str], size: int) -> Iterator[list[str]]:
+    """Yield keys, each once, so many at a time.
+
+    Raises:
+        TypeError: They are one text, whose characters would be the keys.
+    """
+    if isinstance(keys, str):
+        raise TypeError("keys must be several texts, got one: write [key]")
+    each_once = [*dict.fromkeys(keys)]
+    for start in range(0, len(each_once), size):
+        yield each_once[start : start + size]

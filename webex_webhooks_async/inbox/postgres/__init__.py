@@ -1,0 +1,1 @@
+"""An inbox in a PostgreSQL database."""

@@ -1,0 +1,396 @@
+"""An inbox in a file, for the processes of one machine."""
+
+import asyncio
+import logging
+import os
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
+from queue import SimpleQueue
+from threading import Lock, Thread
+from typing import Any, TypeVar
+from uuid import uuid4
+
+from webex_webhooks_async.claims import check_claim, claimant
+from webex_webhooks_async.inbox.base import (
+    InboxCounts,
+    InboxEntry,
+    StoredNotification,
+    TransactionalInbox,
+    check_put,
+)
+from webex_webhooks_async.inbox.listing import in_parts
+from webex_webhooks_async.inbox.sqlite_file import InboxFile, check_file
+from webex_webhooks_async.inbox.sqlite_rows import (
+    ADD_RECORD,
+    LOCK,
+    RECORD,
+    REPLACE_RECORD,
+    UNFINISHED,
+    InboxRows,
+)
+from webex_webhooks_async.inbox.transactions import (
+    COMMITTED,
+    COMPLETED,
+    ROLLED_BACK,
+    same_transaction_of,
+    transaction_of,
+    without_transaction,
+)
+from webex_webhooks_async.validation import check_seconds, check_type
+
+logger: logging.Logger = logging.getLogger("webex_webhooks_async")
+
+T = TypeVar("T")
+
+
+class SQLiteInbox(TransactionalInbox):
+    """An `Inbox` in a file, for the processes of one machine.
+
+    ::
+
+        receiver = Receiver(secret, inbox=SQLiteInbox("inbox.db"))
+
+    The file gets mode 600 each time it is opened, because it holds what Webex sent. A notification
+    that is stored survives a power failure. Of a completed one only the key stays. SQLite needs a
+    local disk: a network file system can lose or corrupt the file.
+
+    The methods raise `OSError` if the disk is full, if another program locks the file for five
+    seconds, if the file belongs to another user or isn't an inbox any more, or if its folder is
+    missing. They work again as soon as that is over. If the file was removed or replaced while it
+    was open, the call that notices raises, and the next one opens or creates it again. A process
+    that is forked needs an inbox that none of its parents has used.
+
+    Args:
+        path: The file. It is created with the first call, in a folder that exists. A relative path
+            counts from where the inbox is made. A database that your own program made first keeps
+            its mode; a warning says if others may read it.
+        lease: For how many seconds a notification that is taken belongs to its process; longer than
+            a handler ever blocks the event loop, because that keeps it from being renewed.
+        keep: For how many seconds after its completion a notification is known.
+        clock: Returns the time in seconds; the same in all processes that use the file.
+
+    Raises:
+        ValueError: `lease` or `keep` isn't positive, the folder doesn't exist, or the file isn't
+            an inbox or is one of a newer release. Nothing of it is changed. A damaged page is
+            noticed when it is read.
+        TypeError: An argument has a wrong type.
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        lease: float = 30.0,
+        keep: float = 86_400.0,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        check_type("path", path, str, os.PathLike)
+        for name, seconds in (("lease", lease), ("keep", keep)):
+            check_seconds(name, seconds)
+        check_file(Path(path))
+        self._path = Path(path).absolute()  # wherever the program is when it opens the file
+        self._lease = lease
+        self._keep = keep
+        self._open: Callable[[], InboxFile] = partial(InboxFile.open, self._path, clock=clock)
+        self._id = uuid4()  # whose claims are whose
+        self._unanswered: dict[str, str] = {}  # by their names, claims whose outcome isn't known
+        self._locked_at = 0.0  # by a transaction of the user's
+        self._lock = Lock()
+        self._thread: _FileThread | None = None
+
+    async def put(
+        self, key: str, body: bytes, *, line: str | None = None, after: float = 0.0
+    ) -> bool:
+        """Store a notification durably; return False if the key is known."""
+        check_put(line, after)
+        return await self._call(lambda rows: rows.put(key, body, line=line, after=after))
+
+    async def take(self) -> InboxEntry | None:
+        """Lease the notification that is due for the longest; return `None` if none is due."""
+        return await self._call(lambda rows: rows.take(self._lease))
+
+    async def renew(self, entry: InboxEntry) -> bool:
+        """Renew the lease; return False if it is lost."""
+        return await self._call(lambda rows: rows.renew(entry, self._lease))
+
+    async def complete(self, entry: InboxEntry) -> bool:
+        """Record that it is handled; return False if the lease is lost."""
+        return await self._call(lambda rows: rows.complete(entry, self._keep))
+
+    async def fail(self, entry: InboxEntry, *, error: str, retry_in: float | None) -> bool:
+        """Count a failure; the entry is due again in `retry_in` seconds, or kept as failed."""
+        return await self._call(lambda rows: rows.fail(entry, error, retry_in))
+
+    async def release(self, entry: InboxEntry, *, retry_in: float = 0.0) -> bool:
+        """Give the entry back; it is due again in `retry_in` seconds."""
+        return await self._call(lambda rows: rows.release(entry, retry_in))
+
+    async def recall(self, entry: InboxEntry, name: str) -> bytes | None:
+        """Return what was recorded under a name while the notification was handled, if anything."""
+        return await self._call(lambda rows: rows.recall(entry.key, name))
+
+    async def remember(self, entry: InboxEntry, name: str, value: bytes) -> None:
+        """Record something durably, until the notification is completed or removed."""
+        await self._call(lambda rows: rows.remember(entry.key, name, value))
+
+    async def remember_within(
+        self, transaction: object, entry: InboxEntry, name: str, value: bytes
+    ) -> bool:
+        """Record something in a transaction, unless something is recorded under the name.
+
+        Until the transaction ends, nobody else can write to the file.
+        """
+        within = await transaction_of(transaction)
+        files = await within.execute("PRAGMA database_list") if within.kind == "SQLite" else []
+        if not any(name == "main" and _is_same(path, self._path) for _, name, path in files):
+            raise RuntimeError(
+                f"within yields a connection to another database than {self._path}: use the file "
+                "of the inbox"
+            )
+        await within.execute(LOCK)
+        if not await within.is_open():
+            raise without_transaction(transaction)
+        self._locked_at = time.monotonic()
+        if not await within.execute(UNFINISHED, [entry.key]):
+            raise RuntimeError(COMPLETED)
+        if await within.execute(RECORD, [entry.key, name]):
+            return False
+        await within.execute(f"SAVEPOINT {_SAVEPOINT}")  # it ends with the transaction
+        await within.execute(ADD_RECORD, [entry.key, name, value])
+        return True
+
+    async def replace_within(
+        self, transaction: object, entry: InboxEntry, name: str, value: bytes
+    ) -> None:
+        """Replace what `remember_within` has recorded in the same transaction."""
+        try:
+            within = await same_transaction_of(transaction)
+        except RuntimeError as error:  # nothing locks the file any more
+            if await self.recall(entry, name) is not None:
+                raise RuntimeError(COMMITTED) from error
+            raise
+        try:
+            await within.execute(f"RELEASE {_SAVEPOINT}")
+        except Exception as error:
+            is_there = await within.execute(RECORD, [entry.key, name])
+            raise RuntimeError(COMMITTED if is_there else ROLLED_BACK) from error
+        await within.execute(REPLACE_RECORD, [entry.key, name, value])
+        seconds = time.monotonic() - self._locked_at
+        if seconds > _LONG_LOCK:
+            logger.warning(
+                "once(%r) has locked the inbox %s for %.1f s, in which nothing could be stored: "
+                "keep what is within its transaction short",
+                *(name.removeprefix("once:"), self._path, seconds),
+            )
+
+    async def claim(self, name: str, seconds: float) -> bool:
+        """Return True for the first who asks within so many seconds."""
+        check_claim(name, seconds)
+        call = self._unanswered.pop(name, None) or uuid4().hex
+        try:
+            owner = claimant(self._id)
+            return await self._call(lambda rows: rows.claim(name, seconds, owner, call))
+        except BaseException:
+            self._unanswered[name] = call  # whether it was granted isn't known
+            raise
+
+    async def unclaim(self, name: str) -> None:
+        """Give back a claim that this inbox was granted."""
+        await self._call(lambda rows: rows.unclaim(name, claimant(self._id)))
+
+    async def counts(self) -> InboxCounts:
+        """Count what waits, runs and has failed, for all processes that use the file."""
+        return await self._call(InboxRows.counts)
+
+    async def unfinished(self) -> AsyncIterator[StoredNotification]:
+        """Yield what isn't completed, in the order in which it was stored."""
+        last = 0
+        while found := await self._call(partial(InboxRows.unfinished, after=last)):
+            for last, stored in found:  # noqa: B007 - it is where the next few begin
+                yield stored
+
+    async def retry(self, keys: Iterable[str]) -> int:
+        """Make what is kept as failed due now, with all its attempts; return how many were."""
+        return await self._decide(keys, InboxRows.retry)
+
+    async def drop(self, keys: Iterable[str]) -> int:
+        """Remove what is kept as failed, or is unreadable; return how many were."""
+        return await self._decide(keys, InboxRows.drop)
+
+    async def _decide(self, keys: Iterable[str], decide: Callable[[InboxRows, str], bool]) -> int:
+        """Decide about a few at a time, because a `put` of another process waits for it.
+
+        SQLite keeps no line: without a pause as long, it would find the file locked for seconds.
+        """
+        changed = 0
+        for few in in_parts(keys, _DECIDED_AT_ONCE):
+            began = time.monotonic()
+            changed += await self._call(partial(_decide_about, decide=decide, keys=few))
+            await _sleep(time.monotonic() - began)
+        return changed
+
+    async def aclose(self) -> None:
+        """Close the file, after the calls that wait. A call after that opens it again."""
+        self._check_process()
+        with self._lock:
+            thread, self._thread = self._thread, None
+            if thread is None:
+                return
+            closed = thread.close()
+        await closed
+
+    async def _call(self, call: Callable[[InboxRows], T]) -> T:
+        self._check_process()
+        with self._lock:
+            if self._thread is None:
+                self._thread = _FileThread(self._lock, self._open)
+            future = self._thread.call(call)
+        return await future
+
+    def _check_process(self) -> None:
+        """Check that this process has what uses the file: the thread, and the locks."""
+        thread = self._thread
+        if thread is not None and thread.process != os.getpid():
+            raise RuntimeError(
+                f"the inbox {self._path} was opened before the process was forked: open it in "
+                "each process, after the fork"
+            )
+
+
+def _decide_about(
+    rows: InboxRows, *, decide: Callable[[InboxRows, str], bool], keys: Iterable[str]
+) -> int:
+    return sum(decide(rows, key) for key in keys)
+
+
+def _is_same(path: str, other: Path) -> bool:
+    return bool(path) and os.path.realpath(path) == os.path.realpath(other)
+
+
+_SAVEPOINT = "once_within"
+_LONG_LOCK = 1.0  # second
+_DECIDED_AT_ONCE = 20
+_sleep: Callable[[float], Awaitable[object]] = asyncio.sleep  # a test replaces it
+
+
+def look_into(path: Path, *, change: bool) -> SQLiteInbox:
+    """Return an inbox for a command that looks into a file beside the bots that use it.
+
+    The file isn't created, and neither its rights nor its tables change.
+
+    Args:
+        path: The file.
+        change: Whether rows may be changed.
+
+    Raises:
+        ValueError: It isn't an inbox.
+    """
+    inbox = SQLiteInbox(path)
+    opened = partial(InboxFile.look_into, path, change=change)
+    inbox._open = opened  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] - our own
+    return inbox
+
+
+class _FileThread:
+    """A thread that alone uses a file, opened with the first call and closed with the last one.
+
+    The calls that wait for it share one transaction, and it wakes their event loop once for all.
+
+    Args:
+        lock: Held by who calls a method.
+        open_file: Opens the file.
+
+    Attributes:
+        process: The process that has it.
+    """
+
+    def __init__(self, lock: Lock, open_file: Callable[[], InboxFile]) -> None:
+        self.process = os.getpid()
+        self._lock = lock
+        self._open = open_file
+        self._calls: list[_Call] = []
+        self._wakes = SimpleQueue[asyncio.Future[None] | None]()  # for calls, or for the end
+        self._file: InboxFile | None = None
+        # An executor takes more time for a call than SQLite does. What the end of the process cuts
+        # off is as good as not called: nobody waits for it any more.
+        Thread(target=self._run, name="webex-webhooks-inbox", daemon=True).start()
+
+    def call(self, call: Callable[[InboxRows], T]) -> asyncio.Future[T]:
+        """Call a function with the rows of the file."""
+        future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        if not self._calls:
+            self._wakes.put(None)
+        self._calls.append((call, future))
+        return future
+
+    def close(self) -> asyncio.Future[None]:
+        """Close the file after the calls that wait, and end the thread."""
+        closed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._wakes.put(closed)
+        return closed
+
+    def _run(self) -> None:
+        while (closed := self._wakes.get()) is None:
+            self._work()
+        outcome: Exception | list[None] = [None]
+        try:
+            self._close()
+        except Exception as error:  # noqa: BLE001 - it is raised where the end is awaited
+            outcome = error
+        _respond([(InboxRows.forget, closed)], outcome)
+
+    def _work(self) -> None:
+        calls: list[_Call] = []
+        try:
+            if self._file is None:
+                self._file = self._open()
+            with self._file.transaction() as rows:
+                calls = self._waiting()
+                results = [call(rows) for call, _ in calls]
+        except Exception as error:  # noqa: BLE001 - it is raised where the calls are awaited
+            calls = calls or self._waiting()
+            with suppress(Exception):  # it can't be closed cleanly: the next call tries again
+                self._close_if_lost()
+            _respond(calls, error)
+        else:
+            _respond(calls, results)
+
+    def _waiting(self) -> "list[_Call]":
+        """Return the calls that wait, except those whose caller was cancelled."""
+        with self._lock:
+            calls, self._calls = self._calls, []
+        return [each for each in calls if not each[1].cancelled()]
+
+    def _close_if_lost(self) -> None:
+        """Close a file that was removed or replaced: the next call opens what is there by then."""
+        if self._file is not None and self._file.is_lost:
+            self._file.remove_log_of_a_lost_file()
+            self._close()
+
+    def _close(self) -> None:
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+
+_Call = tuple[Callable[[InboxRows], Any], "asyncio.Future[Any]"]
+
+
+def _respond(calls: list[_Call], outcome: Exception | list[Any]) -> None:
+    """Give the calls their results, or all of them an error, in their event loops."""
+
+    def set_outcomes(loop: asyncio.AbstractEventLoop) -> None:
+        for number, (_, future) in enumerate(calls):
+            if future.get_loop() is not loop or future.done():
+                continue
+            if isinstance(outcome, Exception):
+                future.set_exception(outcome)
+            else:
+                future.set_result(outcome[number])
+
+    for loop in {future.get_loop() for _, future in calls}:
+        with suppress(RuntimeError):  # the loop is closed: nobody waits any more
+            loop.call_soon_threadsafe(set_outcomes, loop)
