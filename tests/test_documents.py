@@ -16,7 +16,7 @@ from sybil.document import PythonDocStringDocument
 import webex_webhooks_async
 from docs.generate import PAGES, up_to_date
 from tests.support.documents import find_doctests, set_up, tear_down
-from tests.support.surface import FIELDS, SNAPSHOT
+from tests.support.surface import FIELDS, HEADERS, LOGGED, VARIABLES, surface
 
 pytestmark = pytest.mark.once
 
@@ -51,7 +51,7 @@ def test_a_generated_page_says_what_the_code_says(page: Path) -> None:
 
 
 def test_the_reference_has_all_that_users_write() -> None:
-    """The reference names all that is in the snapshot of the surface."""
+    """The reference names all that users may write."""
     pages = {page.stem: page.read_text(encoding="utf-8") for page in REFERENCE}
     lacking = [
         (entry.partition("\n")[0], name)
@@ -62,6 +62,17 @@ def test_the_reference_has_all_that_users_write() -> None:
     ]
 
     assert lacking == []
+
+
+@pytest.mark.parametrize("kind", [HEADERS, LOGGED, VARIABLES], ids=["header", "field", "variable"])
+def test_the_reference_names_nothing_else(kind: re.Pattern[str]) -> None:
+    """Each header, log field and environment variable in the reference is in the package."""
+    pages = "\n".join(page.read_text(encoding="utf-8") for page in REFERENCE)
+    named = {each.lower() for each in re.findall(r"`([\w-]+)`", pages) if kind.fullmatch(each)}
+    known = {*re.findall(r"[\w-]+", surface().lower())}
+
+    assert named
+    assert named - known == set()
 
 
 def test_a_table_says_what_to_do_about_each_error() -> None:
@@ -89,8 +100,8 @@ def test_a_reference_to_another_description_is_a_link(page: Path) -> None:
 
 
 def entries() -> Iterator[tuple[str, str]]:
-    """The entries of the snapshot, such as a class with its members, below their titles."""
-    for section in re.split(r"^# ", SNAPSHOT.read_text(encoding="utf-8"), flags=re.MULTILINE)[1:]:
+    """The entries of the public surface, such as a class with its members, below their titles."""
+    for section in re.split(r"^# ", surface(), flags=re.MULTILINE)[1:]:
         title, _, rest = section.partition("\n")
         for entry in rest.strip().split("\n\n"):
             yield title, entry.splitlines()[0] if title == "what these speak of" else entry

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.bot.doubles import CARD, Webex
-from tests.support.surface import SNAPSHOT
+from tests.support.surface import surface
 from tests.support.wire import PATIENCE
 from webex_webhooks_async import (
     Bot,
@@ -29,7 +29,7 @@ async def test_nothing_private_is_in_any_record(
 ) -> None:
     """No text, address, title, input, file, query, token or secret is in a field of a record.
 
-    What a record has beside those of every record is in the snapshot of the surface.
+    What a record has beside those of every record is in the reference.
     """
     webex_sandbox.raise_handler_errors = False
     caplog.set_level(logging.DEBUG, "webex_webhooks_async")
@@ -74,7 +74,7 @@ async def test_nothing_private_is_in_any_record(
     fields = [(name, value) for each in records for name, value in vars(each).items()]
     names = {name for name, _ in fields}
     of_every_record = vars(logging.makeLogRecord({})).keys() | {"message"}
-    assert names - of_every_record <= {*SNAPSHOT.read_text(encoding="utf-8").splitlines()}
+    assert names - of_every_record <= {*surface().splitlines()}
     assert {"webex_resource", "webex_data_id", "webex_path", "webex_status"} <= names
     assert ("webex_attempt" in names) == has_inbox
     assert [each for each in fields if "canary" in repr(each).lower()] == []

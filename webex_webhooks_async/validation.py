@@ -4,17 +4,11 @@ import inspect
 import ipaddress
 import math
 import re
-from collections.abc import Callable, Iterable, Mapping
-from functools import wraps
+from collections.abc import Iterable
 from types import NoneType
-from typing import Any, TypeVar, cast
 from urllib.parse import SplitResult, urlsplit
 
 HIGHEST_PORT = 65_535
-
-F = TypeVar("F", bound=Callable[..., Any])
-
-_NONE: Mapping[str, str] = {}
 
 
 def check_type(name: str, value: object, *expected: type) -> None:
@@ -162,12 +156,8 @@ def absolute_url(text: str) -> SplitResult | None:
     return parts if is_absolute and " " not in text and text.isprintable() else None
 
 
-def check_keywords(
-    what: str, given: Iterable[str], known: Iterable[str], renamed: Mapping[str, str] = _NONE
-) -> None:
-    """Check that keyword arguments are known.
-
-    For one in camelCase, and one that was renamed, the error names the right one.
+def check_keywords(what: str, given: Iterable[str], known: Iterable[str]) -> None:
+    """Check that keyword arguments are known; for one in camelCase, the error names the right one.
 
     Raises:
         TypeError: One isn't.
@@ -175,32 +165,9 @@ def check_keywords(
     known = frozenset(known)
     for name in given:
         if name not in known:
-            snake_case = re.sub("[A-Z]", lambda capital: f"_{capital[0].lower()}", name)
-            right = renamed.get(name, snake_case)
+            right = re.sub("[A-Z]", lambda capital: f"_{capital[0].lower()}", name)
             hint = f": write {right}" if right in known else ""
             raise TypeError(f"{what} has no argument {name!r}{hint}")
-
-
-def renamed(**names: str) -> Callable[[F], F]:
-    """Name the new keyword argument of a method in the error for an old one."""
-
-    def decorate(function: F) -> F:
-        @wraps(function)
-        def call(*args: object, **keywords: object) -> object:
-            try:
-                return function(*args, **keywords)
-            except TypeError:  # only then looked for: most calls have no old one
-                for old in names.keys() & keywords:
-                    # Of the object's own class: a method may be inherited from a private one.
-                    owner = type(args[0]).__name__
-                    name = f"{owner}.{function.__name__}".removesuffix(".__init__")
-                    error = f"{name} has no argument {old!r}: write {names[old]}"
-                    raise TypeError(error) from None
-                raise
-
-        return cast("F", call)
-
-    return decorate
 
 
 def is_async_function(function: object) -> bool:

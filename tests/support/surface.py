@@ -2,13 +2,14 @@
 
 The package is read, not run, so that the text is the same on every Python and with every release
 of the dependencies; only the commands are asked of the program. `python -m tests.support.surface`
-writes the text beside this file, and prints how much there is to know.
+prints how much there is to know.
 """
 
 import ast
 import re
 import tomllib
 from collections.abc import Container, Iterable, Iterator
+from functools import cache
 from pathlib import Path
 
 import griffe
@@ -18,7 +19,6 @@ import webex_webhooks_async
 from webex_webhooks_async import testing, types
 from webex_webhooks_async.cli.app import app
 
-SNAPSHOT = Path(__file__).with_suffix(".txt")
 SOURCES = Path(webex_webhooks_async.__file__).parents[1]
 PROJECT = Path(__file__).parents[2] / "pyproject.toml"
 NAME = webex_webhooks_async.__name__
@@ -39,6 +39,7 @@ Line = tuple[griffe.Object, str]
 """A line, and the module in which its names mean something."""
 
 
+@cache
 def surface(sources: Path = SOURCES) -> str:
     """Describe all that users may write of the package in this folder."""
     package = griffe.load(NAME, search_paths=[sources], try_relative_path=False)
@@ -296,7 +297,5 @@ def _commands(program: App, before: str = "") -> Iterator[str]:
 
 
 if __name__ == "__main__":
-    text = surface()
-    SNAPSHOT.write_text(text, encoding="utf-8")
-    for what, number in inventory(text).items():
+    for what, number in inventory(surface()).items():
         print(f"{what}: {number}")  # noqa: T201 - for people who run it

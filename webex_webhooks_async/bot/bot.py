@@ -51,7 +51,7 @@ from webex_webhooks_async.models.webhooks import NewWebhook
 from webex_webhooks_async.notifications.descriptions import OWN_ACTION, describe, log_debug
 from webex_webhooks_async.notifications.signing_secrets import Secrets
 from webex_webhooks_async.receiving.lifespan import State
-from webex_webhooks_async.receiving.receiver import RENAMED, Receiver, ReceiverOptions
+from webex_webhooks_async.receiving.receiver import Receiver, ReceiverOptions
 from webex_webhooks_async.validation import (
     check_flag,
     check_keywords,
@@ -60,7 +60,6 @@ from webex_webhooks_async.validation import (
     check_type,
     check_url,
     is_loopback,
-    renamed,
 )
 
 if TYPE_CHECKING:
@@ -152,7 +151,6 @@ class Bot(BotRouter, Receiver):
     _failed_is_handled = True
     _respond_within = 5.0
 
-    @renamed(background="respond_within=0")
     def __init__(  # noqa: PLR0913 - the settings of a bot, each with a default
         self,
         client: Client | str | TokenProvider,
@@ -167,7 +165,7 @@ class Bot(BotRouter, Receiver):
         **options: Unpack[ReceiverOptions],
     ) -> None:
         known = BotOptions.__annotations__
-        check_keywords(type(self).__name__, options, known, {**RENAMED, "watch": "watch_every"})
+        check_keywords(type(self).__name__, options, known)
         check_type("client", client, Client, str, TokenProvider)
         check_text("name", name)
         if not name:
@@ -310,7 +308,6 @@ class Bot(BotRouter, Receiver):
             raise ValueError("pass target_url, where Webex posts to: the bot has none itself")
         return await super().wanted_webhooks(name=name, target_url=target_url, owned_by=owned_by)
 
-    @renamed(files="file")
     async def send(  # noqa: PLR0913 - where to, and what a message may have
         self,
         text: str | None = None,

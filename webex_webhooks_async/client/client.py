@@ -18,7 +18,7 @@ from webex_webhooks_async.converters import check_into
 from webex_webhooks_async.models import wire_name
 from webex_webhooks_async.models.notifications import Notification
 from webex_webhooks_async.models.vocabulary import Resource
-from webex_webhooks_async.validation import check_count, check_text, check_type, check_url, renamed
+from webex_webhooks_async.validation import check_count, check_text, check_type, check_url
 
 if TYPE_CHECKING:
     import httpx
@@ -250,7 +250,6 @@ class Client(APIResource):
         """
         await self._delete(path, *segments, params=params)
 
-    @renamed(start="start_url")
     def list(  # noqa: PLR0913 - all but the path have a default
         self,
         path: str,

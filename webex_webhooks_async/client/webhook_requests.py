@@ -21,7 +21,7 @@ from webex_webhooks_async.models.webhooks import (
     WebhookUpdate,
 )
 from webex_webhooks_async.strict_json import JSON
-from webex_webhooks_async.validation import check_not_empty, check_text, check_type, renamed
+from webex_webhooks_async.validation import check_not_empty, check_text, check_type
 
 _PATH = "webhooks"
 
@@ -96,7 +96,6 @@ class WebhookRequests(APIResource):
         """
         await self._delete(_PATH, _checked(webhook_id))
 
-    @renamed(start="start_url")
     def list(
         self,
         *,

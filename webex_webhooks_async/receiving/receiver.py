@@ -1,7 +1,6 @@
 """Receives what Webex sends: verified, deduplicated, and passed to the handlers."""
 
 import logging
-from collections.abc import Mapping
 from contextlib import suppress
 from http import HTTPStatus
 from os import PathLike
@@ -49,7 +48,6 @@ from webex_webhooks_async.validation import (
     check_seconds,
     check_text,
     check_type,
-    renamed,
 )
 
 if TYPE_CHECKING:
@@ -58,10 +56,6 @@ if TYPE_CHECKING:
     from webex_webhooks_async.models.webhooks import NewWebhook
 
 logger: logging.Logger = logging.getLogger("webex_webhooks_async")
-
-
-RENAMED: Mapping[str, str] = {"background": "respond_within=0", "minimum": "minimum_algorithm"}
-"""What the arguments of a receiver were called, and are called now."""
 
 
 class ReceiverOptions(TypedDict, total=False):
@@ -170,7 +164,6 @@ class Receiver(Router):
     _failed_is_handled = False  # whether a notification isn't handled again after a failure
     _respond_within: float | None = None  # the default
 
-    @renamed(**RENAMED)
     def __init__(  # noqa: PLR0913 - the settings of a receiver, each with a default
         self,
         secrets: Secrets,

@@ -52,7 +52,7 @@ from webex_webhooks_async.testing.service.sandbox_person import (
 )
 from webex_webhooks_async.testing.service.state import DIRECT, Json, State
 from webex_webhooks_async.testing.web_app import WebApp
-from webex_webhooks_async.validation import check_seconds, check_text, check_type, renamed
+from webex_webhooks_async.validation import check_seconds, check_text, check_type
 
 _MAX_BODY = 1_000_000  # bytes of a request that are kept
 
@@ -311,7 +311,6 @@ class Sandbox:
         event_ = documents.emit(self._state, resource, event, data, actor_id=actor_id, owner=known)
         return await self._deliver([event_])
 
-    @renamed(room="room_id")
     async def say(
         self,
         text: str,

@@ -16,7 +16,6 @@ from webex_webhooks_async.models.messages import AttachmentAction, Message, Pers
 from webex_webhooks_async.models.notification_data import AttachmentActionData, MessageData
 from webex_webhooks_async.models.notifications import Notification
 from webex_webhooks_async.receiving.lifespan import State
-from webex_webhooks_async.validation import renamed
 
 D = TypeVar("D", MessageData, AttachmentActionData)
 
@@ -90,7 +89,6 @@ class Context(AnyContext, ABC, Generic[D]):
             self._people.append(await self.client.get("people", self.person_id, into=Person))
         return self._people[0]
 
-    @renamed(files="file")
     async def reply(
         self,
         text: str | None = None,
@@ -143,7 +141,6 @@ class Context(AnyContext, ABC, Generic[D]):
             file=file,
         )
 
-    @renamed(files="file")
     async def send(
         self,
         text: str | None = None,
