@@ -721,12 +721,6 @@ class TestRespondWithin:
         with refused(error):
             Receiver(SECRET, respond_within=value)
 
-    def test_its_name_in_earlier_releases(self) -> None:
-        """It is an error that names the argument of today."""
-        options: Any = {"background": True}
-        with refused("TypeError: Receiver has no argument 'background': write respond_within"):
-            Receiver(SECRET, **options)
-
     async def test_the_response_comes_first(self) -> None:
         """`handle` returns before any code of a handler runs, also if tasks start at once.
 

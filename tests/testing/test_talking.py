@@ -311,9 +311,3 @@ async def test_what_cannot_be_pressed(webex_sandbox: Sandbox, api: httpx.AsyncCl
     empty = await card_for_ann(api, nothing)
     with pytest.raises(ValueError, match="submits no 'a'; it submits: nothing"):
         await webex_sandbox.submit(empty, {"a": "b"})
-
-
-async def test_the_old_name_of_the_room(webex_sandbox: Sandbox) -> None:
-    """The error for it names the new one."""
-    with pytest.raises(TypeError, match="no argument 'room': write room_id"):
-        await webex_sandbox.say("Hello", room="R")  # type: ignore[call-arg] # it is refused

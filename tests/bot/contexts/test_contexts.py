@@ -268,20 +268,6 @@ async def test_a_file_is_uploaded(bot: Bot, webex: Webex) -> None:
     assert alone.text is None
 
 
-async def test_the_old_name_of_a_file_is_an_error(bot: Bot, webex: Webex) -> None:
-    """The error of `reply` and of each `send` names the new one."""
-
-    @bot.message()
-    async def look(context: MessageContext) -> None:
-        error = r"^(MessageContext|Bot)\.(reply|send) has no argument 'files': write file$"
-        for write in (context.reply, context.send, bot.send):
-            with pytest.raises(TypeError, match=error):
-                await write("Look", files=["https://example.com"])  # type: ignore[call-arg]  # the old one
-
-    async with webex.running(bot):
-        await webex.sandbox.say("Hello")
-
-
 async def test_nothing_is_sent_of_what_cannot_be_sent(bot: Bot, webex: Webex) -> None:
     """Everything is checked before the first piece."""
     async with webex.running(bot):
