@@ -33,6 +33,11 @@ PACKAGE = "webex_webhooks_async"
 NPM = ["adaptivecards@3.0.6", "axe-core@4.14.1"]
 """What renders cards in the page of the sandbox, and what checks that everyone can use the page."""
 
+CALLS_HTTPX = [
+    f"tests/client/test_{each}.py"
+    for each in ("bodies", "client", "files", "oauth", "pool", "requester", "responses")
+]
+
 PYPROJECT = nox.project.load_toml(ROOT / "pyproject.toml")
 PYTHONS = nox.project.python_versions(PYPROJECT)
 EXTRAS = sorted(PYPROJECT["project"]["optional-dependencies"])
@@ -47,7 +52,17 @@ os.environ["PATH"] = os.pathsep.join(
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 RUNNING = f"{sys.version_info.major}.{sys.version_info.minor}"
-NEWEST = next((each for each in PYTHONS[::-1] if shutil.which(f"python{each}")), RUNNING)
+FOUND = [each for each in PYTHONS if shutil.which(f"python{each}")] or [RUNNING]
+OLDEST, NEWEST = FOUND[0], FOUND[-1]
+ENDS = dict.fromkeys([NEWEST, OLDEST])  # `.ci/run` runs the Pythons between as well
+
+# What takes longest begins first.
+nox.options.sessions = [
+    "wheel",
+    *(f"tests-{each}" for each in ENDS),
+    *("typing", "docs", "browser", "httpx2", "lint", "pip", "metadata", "demo"),
+    *(f"bare-{each}" for each in ENDS),
+]
 
 
 @nox.session
@@ -110,11 +125,11 @@ def tests(session: nox.Session) -> None:
 
 @nox.session(requires=["wheel"])
 def httpx2(session: nox.Session) -> None:
-    """Run the client's tests in a program that has turned httpx into httpx2."""
+    """Run the tests of what calls httpx in a program that has turned it into httpx2."""
     session.install(built("*.whl", EXTRAS), *group("tests"), *group("httpx2"))
     with suite_alone(session):
         aliased = ["-p", "tests.support.over_httpx2", "-m", "not hypothesis"]
-        session.run("pytest", *aliased, *(session.posargs or ["tests/client"]))
+        session.run("pytest", *aliased, *(session.posargs or CALLS_HTTPX))
 
 
 @nox.session(requires=["wheel"])
@@ -242,7 +257,7 @@ def chaos(session: nox.Session) -> None:
     """Kill a bot, its Redis, replicas and their PostgreSQL, and attack one, at full size."""
     session.install(built("*.whl", EXTRAS), *group("tests"), *group("platforms"))
     redis = redis_server(session)
-    many = {"CHAOS_NOTIFICATIONS": "2000", "ATTACK_NOTIFICATIONS": "500"}
+    many = {"CHAOS_NOTIFICATIONS": "2000", "ATTACK_NOTIFICATIONS": "500"}  # which run all of them
     with suite_alone(session):
         session.run("pytest", "-s", "tests/chaos", *session.posargs, env=many | redis)
 
