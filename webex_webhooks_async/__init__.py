@@ -69,10 +69,10 @@ if TYPE_CHECKING:
     )
     from webex_webhooks_async.handling.router import Router as Router
     from webex_webhooks_async.inbox.base import Inbox as Inbox
-    from webex_webhooks_async.inbox.base import InboxCounts as InboxCounts
-    from webex_webhooks_async.inbox.base import InboxEntry as InboxEntry
-    from webex_webhooks_async.inbox.base import StoredNotification as StoredNotification
     from webex_webhooks_async.inbox.base import TransactionalInbox as TransactionalInbox
+    from webex_webhooks_async.inbox.entries import InboxCounts as InboxCounts
+    from webex_webhooks_async.inbox.entries import InboxEntry as InboxEntry
+    from webex_webhooks_async.inbox.entries import StoredNotification as StoredNotification
     from webex_webhooks_async.inbox.postgres.inbox import PostgresInbox as PostgresInbox
     from webex_webhooks_async.inbox.sqlite import SQLiteInbox as SQLiteInbox
     from webex_webhooks_async.models.files import File as File

@@ -30,7 +30,8 @@ from webex_webhooks_async.handling import inbox_worker
 from webex_webhooks_async.handling.attempts import attempt
 from webex_webhooks_async.handling.duplicates import Deduplicator, MemoryDeduplicator
 from webex_webhooks_async.handling.outcomes import failure_of
-from webex_webhooks_async.inbox.base import Inbox, InboxEntry
+from webex_webhooks_async.inbox.base import Inbox
+from webex_webhooks_async.inbox.entries import InboxEntry
 from webex_webhooks_async.inbox.sqlite import SQLiteInbox
 from webex_webhooks_async.models.notification_data import NotificationData
 from webex_webhooks_async.models.notifications import Notification

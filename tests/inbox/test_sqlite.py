@@ -22,7 +22,7 @@ from tests.support.refusals import refused
 from tests.support.wire import PATIENCE, until
 from webex_webhooks_async.inbox import sqlite as sqlite_inbox
 from webex_webhooks_async.inbox import sqlite_file as inbox_file
-from webex_webhooks_async.inbox.base import InboxCounts, InboxEntry, StoredNotification
+from webex_webhooks_async.inbox.entries import InboxCounts, InboxEntry, StoredNotification
 from webex_webhooks_async.inbox.sqlite import SQLiteInbox
 from webex_webhooks_async.inbox.sqlite_file import InboxFile
 from webex_webhooks_async.inbox.sqlite_rows import InboxRows

@@ -8,7 +8,8 @@ from unittest.mock import Mock
 
 from tests.support.wire import PATIENCE, until
 from webex_webhooks_async.handling.duplicates import Claim, Deduplicator
-from webex_webhooks_async.inbox.base import Inbox, InboxEntry
+from webex_webhooks_async.inbox.base import Inbox
+from webex_webhooks_async.inbox.entries import InboxEntry
 from webex_webhooks_async.models.notification_data import MessageData
 from webex_webhooks_async.models.notifications import Notification
 from webex_webhooks_async.models.vocabulary import Resource

@@ -14,7 +14,7 @@ from attrs import evolve
 
 from tests.support.clocks import check_inbox_at_once
 from webex_webhooks_async.handling.duplicates import Claim, Deduplicator, MemoryDeduplicator
-from webex_webhooks_async.inbox.base import InboxCounts, InboxEntry, StoredNotification
+from webex_webhooks_async.inbox.entries import InboxCounts, InboxEntry, StoredNotification
 from webex_webhooks_async.inbox.sqlite import SQLiteInbox
 from webex_webhooks_async.testing import check_deduplicator, check_inbox
 

@@ -21,7 +21,8 @@ from webex_webhooks_async.handling.outcomes import (
     is_last_chance,
 )
 from webex_webhooks_async.handling.records import Records
-from webex_webhooks_async.inbox.base import Inbox, InboxEntry
+from webex_webhooks_async.inbox.base import Inbox
+from webex_webhooks_async.inbox.entries import InboxEntry
 from webex_webhooks_async.models.notifications import Notification
 from webex_webhooks_async.notifications.descriptions import describe
 from webex_webhooks_async.notifications.identity import is_job

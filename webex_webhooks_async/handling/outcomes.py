@@ -4,7 +4,7 @@ from attrs import frozen
 
 from webex_webhooks_async.errors import RateLimitError
 from webex_webhooks_async.handling.dispatch import exceptions_in
-from webex_webhooks_async.inbox.base import InboxEntry
+from webex_webhooks_async.inbox.entries import InboxEntry
 
 _LONGEST_PAUSE = 3600.0
 _MAX_EXPIRIES = 5  # a notification may kill the process that handles it

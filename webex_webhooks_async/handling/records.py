@@ -28,7 +28,8 @@ from webex_webhooks_async.strict_json import dump_json, parse_json
 from webex_webhooks_async.validation import check_text
 
 if TYPE_CHECKING:
-    from webex_webhooks_async.inbox.base import Inbox, InboxEntry
+    from webex_webhooks_async.inbox.base import Inbox
+    from webex_webhooks_async.inbox.entries import InboxEntry
 
 logger: logging.Logger = logging.getLogger("webex_webhooks_async")
 

@@ -3,93 +3,10 @@
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Iterable
 from datetime import datetime
-from typing import Literal
 
-from attrs import field, frozen
-
-from webex_webhooks_async.validation import check_delay, check_not_empty
-
-
-@frozen(kw_only=True)
-class InboxEntry:
-    """A notification that `Inbox.take` leased.
-
-    Attributes:
-        key: What a copy of the notification is recognized by.
-        body: The body as it came. Its signature was verified.
-        token: Names the lease; only the inbox that granted it knows what it means.
-        lease: For how many seconds the lease lasts, from `take` or `renew` on.
-        line: Its line, in which one is taken at a time; `None` if it is in no line.
-        failures: How often its handlers have failed.
-        expiries: How often a lease of it has expired.
-        releases: How often it was given back with `Inbox.release`.
-        error: Why it failed last; `None` if it has never failed.
-    """
-
-    key: str
-    body: bytes = field(repr=False)
-    token: str
-    lease: float = 30.0
-    line: str | None = None
-    failures: int = 0
-    expiries: int = 0
-    releases: int = 0
-    error: str | None = None
-
-
-@frozen(kw_only=True)
-class StoredNotification:
-    """What an inbox says of a notification that isn't completed, without its body.
-
-    What isn't said here is as in an `InboxEntry`.
-
-    Attributes:
-        key: Its key, for `Inbox.retry` and `Inbox.drop`. What has a key that can't be shown gets
-            another one, which they understand.
-        resource: Such as ``messages``; ``jobs`` of a job.
-        event: Such as ``created``; of a job its name.
-        data_id: The id of its data, if it has one.
-        state: ``waiting`` for an attempt, ``running``, kept as ``failed``, or ``unreadable``: what
-            is stored there isn't a notification.
-        stored: When it was stored; `None` if that can't be read.
-        due: When it is taken at the earliest, or when its lease ends if it runs; `None` if it isn't
-            taken any more.
-        holder: The process that runs it, in words such as ``process 4711``; `None` if none does.
-    """
-
-    key: str
-    resource: str | None = None
-    event: str | None = None
-    data_id: str | None = None
-    state: Literal["waiting", "running", "failed", "unreadable"]
-    stored: datetime | None
-    due: datetime | None
-    failures: int = 0
-    expiries: int = 0
-    error: str | None = None
-    holder: str | None = None
-    line: str | None = None
-
-
-@frozen(kw_only=True)
-class InboxCounts:
-    """How many notifications are in an inbox, for health checks and metrics.
-
-    Of an inbox that several processes share, they are those of all.
-
-    Attributes:
-        waiting: Those that wait for their first attempt or for another one, and those whose lease
-            has expired.
-        running: Those that a process has taken.
-        failed: Those that are kept as failed.
-        oldest: Seconds since the oldest waiting one was stored, also if that is a job that is due
-            later; `None` if none waits.
-    """
-
-    waiting: int
-    running: int
-    failed: int
-    oldest: float | None
+from webex_webhooks_async.formatting import storable
+from webex_webhooks_async.inbox.entries import InboxCounts, InboxEntry, StoredNotification
+from webex_webhooks_async.validation import check_delay, check_flag, check_type
 
 
 class Inbox(ABC):
@@ -98,37 +15,74 @@ class Inbox(ABC):
     Several receivers may use one storage, each through an inbox of its own. A method that can't do
     its work raises; the receiver then responds 503, or tries again. An inbox of your own inherits
     from this class; check it with `webex_webhooks_async.testing.check_inbox` in its tests.
+
+    Attributes:
+        keep: For how many seconds after its completion a notification is known.
     """
 
+    keep: float
+
     @abstractmethod
-    async def put(
-        self, key: str, body: bytes, *, line: str | None = None, after: float = 0.0
+    async def put(  # noqa: PLR0913 - most are options, by name
+        self,
+        key: str,
+        body: bytes,
+        *,
+        line: str | None = None,
+        after: float = 0.0,
+        at: datetime | None = None,
+        replace: bool = False,
     ) -> bool:
         """Store a notification durably; return False, and change nothing, if the key is known.
 
-        A key is known while its notification waits, runs or has failed, and for some time after it
-        was completed.
+        A key is known while its notification is unfinished or kept as failed, and for `keep`
+        seconds after it was completed.
+
+        With `replace`, the notification takes the place of what is known by its key, with a new
+        number, all its attempts and no records. If that one runs, which a notification whose lease
+        is over doesn't, the new one is its successor: it waits for its own time, and until the
+        running one is completed, kept as failed or cancelled, and gets its number then. A release
+        and a failure that is tried again don't end it. A later successor replaces an earlier one.
 
         Args:
             key: What copies are recognized by.
             body: The body.
             line: The line in which it waits for others: any text but the empty one.
             after: After how many seconds it is due.
+            at: When it is due, with a time zone and before the year 9000; at once if that is past.
+            replace: Whether it replaces what is known; the result is then always True.
 
         Raises:
-            ValueError: `line` is empty, or `after` is negative or not finite.
+            ValueError: `line` is empty, `after` is negative or longer than 6,000 years, `at` has no
+                time zone or is later than the year 8999, or both are passed.
+            TypeError: An argument has a wrong type.
         """
+
+    async def cancel(self, key: str) -> bool:
+        """Remove a notification and its successor, and forget the key.
+
+        A running one goes on, and only its successor is removed.
+
+        Returns:
+            Whether anything was removed: False for a key that isn't known, or whose notification is
+            completed, or runs and has no successor.
+        """
+        raise NotImplementedError
 
     @abstractmethod
     async def take(self) -> InboxEntry | None:
         """Lease the notification that is due for the longest; return `None` if none is due.
 
-        One is due when it is new and the seconds of `put` have passed, when the time that `fail` or
+        A notification is due when the time of `put` has come, when the time that `fail` or
         `release` set has come, or when its lease has expired. The last counts as an expiry.
 
-        Of those in the same line one is taken at a time: the one that is leased, also if its lease
-        has expired, else of those that are due the one that was stored first. One that isn't due
-        holds up no other.
+        Notifications of one line are taken one at a time. One that failed and is tried again holds
+        up its line until it has run again. One that was given back because of an outage is the next
+        of its line. Otherwise the one with the lowest number is taken of those that are due: one
+        that is due later, or was released, holds up no other.
+
+        How long this takes depends neither on how many have failed or are due later nor on how many
+        wait behind those that run.
         """
 
     @abstractmethod
@@ -144,10 +98,10 @@ class Inbox(ABC):
 
     @abstractmethod
     async def fail(self, entry: InboxEntry, *, error: str, retry_in: float | None) -> bool:
-        """Count a failure, and end the lease.
+        """Count a failure, and end the lease. The outages are counted from 0 again.
 
         Args:
-            entry: What failed.
+            entry: The entry that failed.
             error: Why, for people.
             retry_in: After how many seconds it is due again. With `None`, it is kept as failed.
 
@@ -156,10 +110,19 @@ class Inbox(ABC):
         """
 
     @abstractmethod
-    async def release(self, entry: InboxEntry, *, retry_in: float = 0.0) -> bool:
+    async def release(
+        self, entry: InboxEntry, *, retry_in: float = 0.0, outage: bool = False
+    ) -> bool:
         """Give a notification back: no failure and no expiry; what was remembered stays.
 
-        It is due again after `retry_in` seconds. The result is that of `fail`.
+        Args:
+            entry: The entry to give back.
+            retry_in: After how many seconds it is due again.
+            outage: Whether an outage is the reason. Then it is the next of its line, and
+                `InboxEntry.outages` counts it, once a minute, instead of `releases`.
+
+        Returns:
+            False if the lease is lost; then nothing is changed.
         """
 
     @abstractmethod
@@ -198,7 +161,7 @@ class Inbox(ABC):
 
     @abstractmethod
     async def counts(self) -> InboxCounts:
-        """Count what waits, runs and has failed."""
+        """Count what isn't completed, by its state."""
 
     @abstractmethod
     def unfinished(self) -> AsyncIterator[StoredNotification]:
@@ -209,22 +172,42 @@ class Inbox(ABC):
 
     @abstractmethod
     async def retry(self, keys: Iterable[str]) -> int:
-        """Make what is kept as failed due now, with all its attempts; return how many were.
+        """Make notifications due now, with all their attempts; return how many were made due.
 
-        Its error and what was remembered stay, and so does what is unreadable. Keys of others
-        change nothing.
+        It changes none that runs or is unreadable, and doesn't count those that are due already. A
+        successor is made due, too, but waits for the end of the one that runs. Errors, records and
+        outages stay. A key that isn't there changes nothing.
 
         Raises:
-            TypeError: `keys` is one text.
+            TypeError: `keys` is one text or bytes, or one of them isn't text.
         """
 
     @abstractmethod
     async def drop(self, keys: Iterable[str]) -> int:
-        """Remove what is kept as failed, or is unreadable; return how many were.
+        """Remove notifications that are kept as failed, or are unreadable; return how many.
 
-        What was remembered goes, too, and the key isn't known any more. Keys of others change
-        nothing, and the error is that of `retry`.
+        Their records go, too. The key of a notification stays known for `keep` seconds, as if it
+        were completed; that of a job is forgotten. Other keys change nothing.
+
+        Raises:
+            TypeError: `keys` is one text or bytes, or one of them isn't text.
         """
+
+    async def caught_up(self, name: str) -> datetime | None:
+        """Return the time that `set_caught_up` has kept under a name, if any.
+
+        An inbox without this method and the other can't catch up.
+        """
+        raise NotImplementedError
+
+    async def set_caught_up(self, name: str, time: datetime) -> None:
+        """Keep a time under a name, durably, for all that share the inbox.
+
+        Args:
+            name: Any text.
+            time: With a time zone.
+        """
+        raise NotImplementedError
 
     async def aclose(self) -> None:  # noqa: B027 - many storages hold nothing open
         """Free what the inbox holds open. What is stored stays; the next call opens it again."""
@@ -268,9 +251,34 @@ class TransactionalInbox(Inbox):
         """
 
 
-def check_put(line: str | None, after: float) -> None:
-    """Check the options of `Inbox.put`, for any inbox."""
+def check_put(
+    line: str | None, after: float, at: datetime | None = None, *, replace: bool = False
+) -> str | None:
+    """Check the options of `Inbox.put`, for any inbox.
+
+    Returns:
+        The line, as any database can hold it.
+    """
     if line is not None:
-        check_not_empty("line", line)
-    if after != 0:  # `None` would break the statement that others share
-        check_delay("after", after)
+        check_type("line", line, str)
+        if not line:
+            raise ValueError("line is empty")
+        line = storable(line)
+    check_delay("after", after)
+    if after > _LONGEST:
+        raise ValueError("after must be at most 6,000 years, in seconds")
+    check_flag("replace", replace)
+    if at is None:
+        return line
+    check_type("at", at, datetime)
+    if after:
+        raise ValueError("after and at both say when it is due: pass one of them")
+    if at.utcoffset() is None:
+        raise ValueError(f"at must have a time zone, got {at!r}: pass tzinfo=")
+    if at.year > _LAST_YEAR:
+        raise ValueError(f"at must be before the year {_LAST_YEAR + 1}, got {at}")
+    return line
+
+
+_LONGEST = 6_000 * 365 * 86_400.0
+_LAST_YEAR = 8_999

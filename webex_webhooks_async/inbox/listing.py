@@ -8,7 +8,7 @@ from typing import Any
 from attrs import evolve
 
 from webex_webhooks_async.errors import PayloadError
-from webex_webhooks_async.inbox.base import StoredNotification
+from webex_webhooks_async.inbox.entries import StoredNotification
 from webex_webhooks_async.notifications.descriptions import id_of_data
 from webex_webhooks_async.notifications.parsing import parse_unverified_notification
 

@@ -13,14 +13,10 @@ from threading import Lock, Thread
 from typing import Any, TypeVar
 from uuid import uuid4
 
-from webex_webhooks_async.claims import check_claim, claimant
-from webex_webhooks_async.inbox.base import (
-    InboxCounts,
-    InboxEntry,
-    StoredNotification,
-    TransactionalInbox,
-    check_put,
-)
+from webex_webhooks_async.claims import OwnClaims, check_claim, claimant
+from webex_webhooks_async.formatting import storable
+from webex_webhooks_async.inbox.base import TransactionalInbox, check_put
+from webex_webhooks_async.inbox.entries import InboxCounts, InboxEntry, StoredNotification
 from webex_webhooks_async.inbox.listing import in_parts
 from webex_webhooks_async.inbox.sqlite_file import InboxFile, check_file
 from webex_webhooks_async.inbox.sqlite_rows import (
@@ -96,7 +92,7 @@ class SQLiteInbox(TransactionalInbox):
         self._keep = keep
         self._open: Callable[[], InboxFile] = partial(InboxFile.open, self._path, clock=clock)
         self._id = uuid4()  # whose claims are whose
-        self._unanswered: dict[str, str] = {}  # by their names, claims whose outcome isn't known
+        self._claims = OwnClaims()
         self._locked_at = 0.0  # by a transaction of the user's
         self._lock = Lock()
         self._thread: _FileThread | None = None
@@ -188,18 +184,17 @@ class SQLiteInbox(TransactionalInbox):
 
     async def claim(self, name: str, seconds: float) -> bool:
         """Return True for the first who asks within so many seconds."""
-        check_claim(name, seconds)
-        call = self._unanswered.pop(name, None) or uuid4().hex
-        try:
-            owner = claimant(self._id)
-            return await self._call(lambda rows: rows.claim(name, seconds, owner, call))
-        except BaseException:
-            self._unanswered[name] = call  # whether it was granted isn't known
-            raise
+        name = check_claim(name, seconds)
+        owner = claimant(self._id)
+        return await self._claims.claim(
+            name,
+            seconds,
+            lambda token: self._call(lambda rows: rows.claim(name, seconds, owner, token)),
+        )
 
     async def unclaim(self, name: str) -> None:
         """Give back a claim that this inbox was granted."""
-        await self._call(lambda rows: rows.unclaim(name, claimant(self._id)))
+        await self._call(lambda rows: rows.unclaim(storable(name), claimant(self._id)))
 
     async def counts(self) -> InboxCounts:
         """Count what waits, runs and has failed, for all processes that use the file."""

@@ -13,7 +13,7 @@ from typing import Any
 from attrs import evolve
 
 from webex_webhooks_async.formatting import storable
-from webex_webhooks_async.inbox.base import InboxCounts, InboxEntry, StoredNotification
+from webex_webhooks_async.inbox.entries import InboxCounts, InboxEntry, StoredNotification
 from webex_webhooks_async.inbox.listing import BEGINNING, row_of, shown_key, with_subject
 
 logger: logging.Logger = logging.getLogger("webex_webhooks_async")

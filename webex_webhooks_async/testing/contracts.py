@@ -8,7 +8,8 @@ from typing import TypeVar
 from uuid import uuid4
 
 from webex_webhooks_async.handling.duplicates import Claim, Deduplicator
-from webex_webhooks_async.inbox.base import Inbox, InboxEntry
+from webex_webhooks_async.inbox.base import Inbox
+from webex_webhooks_async.inbox.entries import InboxEntry
 from webex_webhooks_async.testing.samples import sample_notification
 from webex_webhooks_async.validation import check_inherits
 

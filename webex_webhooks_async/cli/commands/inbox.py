@@ -17,7 +17,8 @@ from webex_webhooks_async.cli.console import stdout
 from webex_webhooks_async.cli.options import AsJson, NotEmpty
 from webex_webhooks_async.cli.running import CommandError, UsageError, run, usage_errors
 from webex_webhooks_async.formatting import on_one_line, short_id
-from webex_webhooks_async.inbox.base import Inbox, StoredNotification
+from webex_webhooks_async.inbox.base import Inbox
+from webex_webhooks_async.inbox.entries import StoredNotification
 from webex_webhooks_async.inbox.postgres import inbox as postgres_inbox
 from webex_webhooks_async.inbox.postgres import sql as postgres_sql
 from webex_webhooks_async.inbox.sqlite import look_into

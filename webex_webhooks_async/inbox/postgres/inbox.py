@@ -20,13 +20,8 @@ from uuid import uuid4
 
 from webex_webhooks_async.claims import check_claim, claimant
 from webex_webhooks_async.formatting import storable
-from webex_webhooks_async.inbox.base import (
-    InboxCounts,
-    InboxEntry,
-    StoredNotification,
-    TransactionalInbox,
-    check_put,
-)
+from webex_webhooks_async.inbox.base import TransactionalInbox, check_put
+from webex_webhooks_async.inbox.entries import InboxCounts, InboxEntry, StoredNotification
 from webex_webhooks_async.inbox.listing import (
     in_parts,
     row_of,

@@ -10,7 +10,7 @@ from uuid import uuid4
 
 import psycopg
 
-from webex_webhooks_async.inbox.base import InboxEntry
+from webex_webhooks_async.inbox.entries import InboxEntry
 from webex_webhooks_async.inbox.postgres.connections import (
     AGAIN,
     GONE,
