@@ -106,18 +106,27 @@ def test_every_error_has_its_row() -> None:
     }
 
 
+LISTED = "* tests-3.13 -> ...\\n- tests-3.12 -> ...\\n- bare-3.12 -> ...\\n- audit -> ...\\n"
+
+
 @pytest.mark.parametrize(
     ("status", "of_newer_pythons", "expected", "printed"),
     [
         (7, 0, 7, ["this one, in {folder}"]),
-        (0, 8, 8, ["this one, in {folder}", "newer Pythons"]),
-        (0, 0, 0, ["this one, in {folder}", "newer Pythons"]),
+        (0, 8, 8, ["this one, in {folder}", "nox -s tests-3.12 bare-3.12", "newer Pythons"]),
+        (
+            *(0, 0, 0),
+            [
+                *("this one, in {folder}", "nox -s tests-3.12 bare-3.12"),
+                *("newer Pythons", "nox -s chaos"),
+            ],
+        ),
     ],
 )
 def test_ci_runs_the_test_command_of_the_readme(
     tmp_path: Path, status: int, of_newer_pythons: int, expected: int, printed: list[str]
 ) -> None:
-    """`.ci/run` runs README.md's command, then the newer Pythons; if one fails, it fails."""
+    """`.ci/run` runs README.md's command, the other Pythons, and chaos; if one fails, it fails."""
     readme = README_OF_ANOTHER_PROJECT.replace("{status}", str(status))
 
     done = run_ci(tmp_path, readme, of_newer_pythons)
@@ -141,6 +150,10 @@ def run_ci(
     for tool, does in (("chromium", ""), ("pgbouncer", ""), ("newer-pythons", newer)):
         (folder / ".ci" / tool).write_text(f"#!/bin/sh\n{does}")
         (folder / ".ci" / tool).chmod(0o755)
+    nox = folder / ".venv" / "bin" / "nox"
+    nox.parent.mkdir(parents=True)
+    nox.write_text(f"#!/bin/sh\n[ $1 != --list ] && echo nox $* || printf '{LISTED}'\n")
+    nox.chmod(0o755)
     (folder / "README.md").write_text(readme)
     script = folder / ".ci" / "run"
     return subprocess.run([script], capture_output=True, text=True, check=False, timeout=60)
