@@ -11,7 +11,7 @@ from types import NoneType
 from typing import Self, TypeVar, cast
 from urllib.parse import quote, urlencode
 
-from attrs import field, frozen
+from attrs import Attribute, field, frozen
 
 from webex_webhooks_async.catalog import BASE_URL
 from webex_webhooks_async.client.auth import (
@@ -35,6 +35,12 @@ from webex_webhooks_async.validation import check_not_empty, check_text, check_t
 T = TypeVar("T")
 
 
+def _optional_moment(_: object, attribute: "Attribute[datetime | None]", value: object) -> None:
+    check_type(attribute.name, value, datetime, NoneType)
+    if isinstance(value, datetime) and value.tzinfo is None:
+        raise ValueError(f"{attribute.name} must be timezone-aware, such as datetime.now(UTC)")
+
+
 @frozen(kw_only=True)
 class Tokens:
     """The result of a refresh.
@@ -50,12 +56,18 @@ class Tokens:
         expires_at: When that is, timezone-aware. `None` where Webex sent no `expires_in`, and in
             what was stored before there was this field.
         refresh_token_expires_in: Seconds until the refresh token expires, unless it is used.
+
+    Raises:
+        ValueError: `expires_at` has no timezone.
+        TypeError: `expires_at` isn't a datetime.
     """
 
     access_token: str = field(default="", repr=False, metadata={JSON_KEY: "access_token"})
     refresh_token: str = field(repr=False, metadata={JSON_KEY: "refresh_token"})
     expires_in: int | None = field(default=None, metadata={JSON_KEY: "expires_in"})
-    expires_at: datetime | None = field(default=None, metadata={JSON_KEY: "expires_at"})
+    expires_at: datetime | None = field(
+        default=None, validator=_optional_moment, metadata={JSON_KEY: "expires_at"}
+    )
     refresh_token_expires_in: int | None = field(
         default=None, metadata={JSON_KEY: "refresh_token_expires_in"}
     )
@@ -182,8 +194,8 @@ class RefreshingToken:
             load: As when it is made directly.
 
         Raises:
-            ValueError: An argument, or a token, is empty or isn't valid Unicode, the access token
-                can't be sent in a header, or `expires_at` has no timezone.
+            ValueError: An argument, or a token, is empty or isn't valid Unicode, or the access
+                token can't be sent in a header.
             TypeError: An argument has a wrong type.
         """
         check_type("tokens", tokens, Tokens)
@@ -239,7 +251,7 @@ class RefreshingToken:
         if tokens is None or tokens.access_token in {"", self._access_token}:
             return False
         before, expires_at = self._expires_at, tokens.expires_at
-        if before is not None and expires_at is not None and _aware(expires_at) < before:
+        if before is not None and expires_at is not None and expires_at < before:
             return False
         self._use(tokens)
         return expires_at is None or expires_at > datetime.now(UTC)
@@ -247,7 +259,7 @@ class RefreshingToken:
     def _use(self, tokens: Tokens) -> None:
         access_token = checked_token(tokens.access_token)
         grant = _checked(refresh_token=tokens.refresh_token)
-        self._expires_at = tokens.expires_at and _aware(tokens.expires_at)
+        self._expires_at = tokens.expires_at
         self._access_token = access_token
         self._grant = {"grant_type": "refresh_token", **grant}
 
@@ -353,12 +365,6 @@ def _after(seconds: int) -> datetime | None:
         return datetime.now(UTC) + timedelta(seconds=seconds)
     except OverflowError:
         return None
-
-
-def _aware(moment: datetime) -> datetime:
-    if moment.tzinfo is None:
-        raise ValueError("the expires_at of Tokens must be timezone-aware")
-    return moment
 
 
 def _if_is(cls: type[T], value: object) -> T | None:
