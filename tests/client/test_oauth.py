@@ -816,9 +816,9 @@ async def test_what_load_raises_is_raised(
 
 def test_when_tokens_expire_is_an_aware_datetime() -> None:
     """Anything else is an error where the tokens are made, and the error names the argument."""
-    with pytest.raises(TypeError, match="^expires_at must be datetime, got str"):
+    with pytest.raises(TypeError, match=r"^expires_at must be datetime, got str"):
         Tokens(refresh_token="stored-refresh", expires_at="x")  # type: ignore[arg-type] # it is refused
-    with pytest.raises(ValueError, match="^expires_at must be timezone-aware"):
+    with pytest.raises(ValueError, match=r"^expires_at must be timezone-aware"):
         Tokens(refresh_token="stored-refresh", expires_at=datetime(2999, 1, 1))  # noqa: DTZ001 - the mistake
 
 

@@ -1,15 +1,11 @@
 import asyncio
-import signal
-import sys
 import time
 import tracemalloc
 from functools import partial
 from importlib.util import find_spec
 from typing import Any, Literal
 
-import httpx
 import pytest
-import uvicorn
 from starlette.applications import Starlette
 from starlette.routing import Mount, Route
 
@@ -20,12 +16,9 @@ from tests.notifications.doubles import (
     body_of,
     chunked,
     exchange,
-    posted,
     request,
     signed,
 )
-from tests.support.programs import read_until, running
-from tests.support.wire import PATIENCE
 from webex_webhooks_async.models.notifications import Notification
 from webex_webhooks_async.receiving.receiver import Receiver
 
@@ -209,78 +202,6 @@ async def test_a_part_of_another_application() -> None:
     assert len(handled) == 3
 
 
-async def test_its_own_server() -> None:
-    """`run` serves a receiver until SIGTERM, and then ends its lifespan."""
-    program = "from webex_webhooks_async import Receiver; Receiver('a-secret').run(port=0)"
-    async with running(sys.executable, "-c", program, settings={}) as process:
-        started = await read_until(process, " (Press")
-        origin = started.rpartition("running on ")[2].removesuffix(" (Press")
-        async with httpx.AsyncClient(trust_env=False) as http_client:
-            response = await http_client.post(origin, content=b"{}")
-        process.terminate()
-        await read_until(process, "Application shutdown complete.")
-
-    assert response.status_code == 401
-
-
-async def test_its_own_server_ends_beside_half_a_request() -> None:
-    """A client that never sends the rest of its request doesn't keep it running."""
-    program = """
-from webex_webhooks_async import Receiver
-
-Receiver("a-secret").run(port=0, graceful_timeout=0.1)
-"""
-    async with running(sys.executable, "-c", program, settings={}) as process:
-        started = await read_until(process, " (Press")
-        port = int(started.rpartition(":")[2].removesuffix(" (Press"))
-        reader, writer = await asyncio.open_connection("127.0.0.1", port)
-        head = "POST / HTTP/1.1", "Host: a", "Content-Length: 9", "Expect: 100-continue", "", ""
-        writer.write("\r\n".join(head).encode())
-        await reader.readuntil(b"100 Continue")
-        process.terminate()
-        async with asyncio.timeout(PATIENCE):
-            await process.wait()
-        writer.close()
-
-
-HANGS = f"""
-import asyncio
-from webex_webhooks_async import Receiver
-
-receiver = Receiver("{SECRET}", respond_within=0)
-
-
-@receiver.on()
-async def hang(_):
-    try:
-        await asyncio.Event().wait()
-    finally:
-        print("it is cancelled", flush=True)
-
-
-receiver.run(port=0)
-"""
-
-
-async def test_its_own_server_ends_beside_a_handler_that_hangs() -> None:
-    """After Ctrl-C it waits for the handlers; a second one cancels them, and it ends."""
-    async with running(sys.executable, "-c", HANGS, settings={}) as process:
-        started = await read_until(process, " (Press")
-        port = int(started.rpartition(":")[2].removesuffix(" (Press"))
-        assert (await exchange(port, posted(BODY)))[9:12] == b"204"
-        process.send_signal(signal.SIGINT)
-        await read_until(process, "Waiting for application shutdown.")
-        process.send_signal(signal.SIGINT)
-        assert process.stdout is not None
-        async with asyncio.timeout(PATIENCE):
-            end = (await process.stdout.read()).decode()
-            await process.wait()
-
-    assert process.returncode == 0
-    assert "it is cancelled" in end
-    assert "what still ran was cancelled" in end
-
-
 def test_a_second_ctrl_c_that_comes_while_the_server_says_that_it_ends() -> None:
     """It cancels a handler that hangs, and is raised; it isn't kept until the handler ends."""
     receiver, hangs = Receiver(SECRET, respond_within=0), asyncio.Event()
@@ -302,40 +223,3 @@ def test_a_second_ctrl_c_that_comes_while_the_server_says_that_it_ends() -> None
     with pytest.raises(KeyboardInterrupt):
         asyncio.run(receiver({"type": "lifespan"}, server.receive, server.send))
     assert server.sent[-1]["message"] == "what still ran was cancelled"
-
-
-def test_where_its_server_listens(monkeypatch: pytest.MonkeyPatch) -> None:
-    """`run` listens where it is asked to, by default on loopback; it names its extra's absence."""
-    servers: list[uvicorn.Server] = []
-
-    def start(server: uvicorn.Server) -> None:
-        servers.append(server)
-        server.started = True
-
-    def interrupt(server: uvicorn.Server) -> None:
-        for _ in range(2):
-            server.handle_exit(signal.SIGINT, None)
-
-    monkeypatch.setattr(uvicorn.Server, "run", start)
-    receiver = Receiver(SECRET)
-    receiver.run()
-    receiver.run("127.0.0.2", port=8001, graceful_timeout=0.5)
-
-    settings = [(each.config.host, each.config.port) for each in servers]
-    assert settings == [("127.0.0.1", 8000), ("127.0.0.2", 8001)]
-    assert [each.config.timeout_graceful_shutdown for each in servers] == [30.0, 0.5]
-    assert {each.config.app for each in servers} == {receiver}
-    monkeypatch.setattr(uvicorn.Server, "run", interrupt)
-    with pytest.raises(SystemExit, match="3"):  # while it starts
-        receiver.run()
-    for wrong in (0, -1, float("inf")):
-        with pytest.raises(ValueError, match="graceful_timeout must be a positive number"):
-            receiver.run(graceful_timeout=wrong)
-    with pytest.raises(ValueError, match="port must be from 0 "):
-        receiver.run(port=65_536)
-    with pytest.raises(TypeError, match="port must be int, got str"):
-        receiver.run(port="8000")  # type: ignore[arg-type] # as os.environ has it
-
-    monkeypatch.setitem(sys.modules, "uvicorn", None)
-    with pytest.raises(ImportError, match=r"webex-webhooks-async\[cli\]"):
-        receiver.run()

@@ -6,10 +6,9 @@ Facts: https://asgi.readthedocs.io/en/latest/specs/www.html
 import asyncio
 import traceback
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, suppress
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from http import HTTPStatus
-from types import FrameType
-from typing import Any, cast
+from typing import Any
 
 from webex_webhooks_async.formatting import describe_exception
 
@@ -128,45 +127,3 @@ def _explained(error: BaseException) -> str:
 def _raise(error: BaseException) -> None:
     """Raise an error out of the event loop, which then cancels all that it runs."""
     raise error
-
-
-def serve_until_stopped(
-    application: Callable[[Scope, Receive, Send], Awaitable[None]],
-    host: str,
-    port: int,
-    graceful_timeout: float,
-) -> None:
-    """Serve an application until Ctrl-C or SIGTERM; a second Ctrl-C cancels what still runs.
-
-    Raises:
-        ImportError: uvicorn is missing.
-        SystemExit: It can't be started, and the reason was logged.
-    """
-    try:
-        from uvicorn import Config, Server  # noqa: PLC0415 - its extra may be missing
-    except ImportError as error:
-        raise ImportError(
-            'run needs uvicorn: install it with pip install "webex-webhooks-async[cli]", or '
-            "serve the application with another ASGI server"
-        ) from error
-
-    class ImpatientServer(Server):
-        """Where uvicorn's own waits for the end of the lifespan, and so for the handlers."""
-
-        def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-            super().handle_exit(sig, frame)
-            if self.force_exit:
-                raise KeyboardInterrupt  # the event loop then cancels all that it runs
-
-    # uvicorn passes it on to asyncio, which takes fractions, too.
-    seconds = cast("int", graceful_timeout)
-    server = ImpatientServer(
-        Config(application, host=host, port=port, timeout_graceful_shutdown=seconds)
-    )
-    with suppress(KeyboardInterrupt):
-        server.run()
-    if not server.started:
-        raise SystemExit(_START_FAILED)
-
-
-_START_FAILED = 3  # the exit code of uvicorn

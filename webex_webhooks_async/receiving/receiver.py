@@ -37,7 +37,6 @@ from webex_webhooks_async.receiving.asgi import (
     receive_body,
     refuse_websocket,
     send_response,
-    serve_until_stopped,
 )
 from webex_webhooks_async.receiving.lifespan import Life, Lifespan, State
 from webex_webhooks_async.validation import (
@@ -291,7 +290,8 @@ class Receiver(Router):
 
         The command of a server, such as ``uvicorn bot:bot``, has options for production.
 
-        When it is stopped, it waits for the handlers. A second Ctrl-C cancels them.
+        The port is taken before anything starts. When it is stopped, it waits for the handlers. A
+        second Ctrl-C cancels them, and what hasn't ended five seconds later is abandoned.
 
         Args:
             host: The address to listen on; ``0.0.0.0`` is every one of the machine.
@@ -307,6 +307,13 @@ class Receiver(Router):
         """
         check_port(port)
         check_seconds("graceful_timeout", graceful_timeout)
+        try:
+            from webex_webhooks_async.receiving.serving import serve_until_stopped  # noqa: PLC0415 - the extra of uvicorn may be missing
+        except ImportError as error:
+            raise ImportError(
+                'run needs uvicorn: install it with pip install "webex-webhooks-async[cli]", or '
+                "serve the application with another ASGI server"
+            ) from error
         serve_until_stopped(self, host, port, graceful_timeout)
 
     @property
