@@ -1,11 +1,16 @@
 """Stores notifications until they are handled, so that a killed process loses none."""
 
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from datetime import datetime
 
 from webex_webhooks_async.formatting import storable
-from webex_webhooks_async.inbox.entries import InboxCounts, InboxEntry, StoredNotification
+from webex_webhooks_async.inbox.entries import (
+    InboxCounts,
+    InboxEntry,
+    Question,
+    StoredNotification,
+)
 from webex_webhooks_async.validation import check_delay, check_flag, check_type
 
 
@@ -139,6 +144,89 @@ class Inbox(ABC):
         It lasts until the notification is completed or removed, whether or not handlers fail and
         the lease is lost meanwhile. For a notification that is completed, nothing is recorded.
         """
+
+    async def records(self, entry: InboxEntry) -> Mapping[str, bytes]:
+        """Return everything that is recorded for the notification, by its name, in one query."""
+        raise NotImplementedError
+
+    async def ask(  # noqa: PLR0913 - what there is to know of a question
+        self,
+        entry: InboxEntry,
+        record: str,
+        *,
+        place: str,
+        data: bytes,
+        seconds: float | None = None,
+        owner: str | None = None,
+        queues: bool = False,
+    ) -> Question | bytes | None:
+        """Open a question of the handler of an entry, or change the one that has its record.
+
+        An entry has one question at a time: another one of it is closed. From now on it `waits`, in
+        each later `InboxEntry`.
+
+        Args:
+            entry: The entry, which runs.
+            record: The name of the record that will have the answer.
+            place: Where `questions` finds it; it stays what it was at first.
+            data: What is to be known of it, in place of what was.
+            seconds: After how many seconds from now nobody answers it any more, which is set once;
+                `None` while it isn't sent.
+            owner: Where `questions` finds it, too; as `place`.
+            queues: Whether it waits until it is the first of those at its place that queue; as
+                `place`.
+
+        Returns:
+            The question, as it is now; or what is recorded, if it was answered. A question whose
+            seconds have passed is closed, and the record is `NO_ANSWER`. `None` if the lease is
+            lost; then nothing is changed.
+        """
+        raise NotImplementedError
+
+    async def unask(self, entry: InboxEntry, record: str) -> None:
+        """Close a question that wasn't sent, if it is open."""
+        raise NotImplementedError
+
+    async def questions(self, place: str) -> Sequence[Question]:
+        """Return the questions that have this place or this owner, by their ids, in one query."""
+        raise NotImplementedError
+
+    async def wait(self, entry: InboxEntry, record: str) -> bool:
+        """End the lease of an entry until its question is answered, or its seconds have passed.
+
+        It counts as no failure and no release, and the entry holds up nobody. It is due at once if
+        the question isn't open any more, or is the first of its place by now. A question that waits
+        for another one makes the entry due when that is closed, whatever closes it.
+
+        Returns:
+            False if the lease is lost; then nothing is changed.
+        """
+        raise NotImplementedError
+
+    async def answer(self, entry: InboxEntry, question_id: int, value: bytes) -> bool:
+        """Answer a question with an entry, which answers no other one.
+
+        In one transaction, the value is recorded for the entry that asks, that entry is due, as if
+        it had never failed, expired or been given back, the question is closed, and the record
+        `ANSWERED` of the answering entry is its id.
+
+        Returns:
+            Whether the entry has answered a question, this one or an earlier one; False if the
+            question isn't open any more.
+        """
+        raise NotImplementedError
+
+    async def end(self, question_ids: Iterable[int]) -> int:
+        """Complete the entries that ask these questions, which aren't answered any more.
+
+        Returns:
+            How many questions were open, or waited, until now.
+        """
+        raise NotImplementedError
+
+    async def postpone(self, seconds: float) -> None:
+        """Let no question that is open now end within so many seconds; each question once."""
+        raise NotImplementedError
 
     @abstractmethod
     async def claim(self, name: str, seconds: float) -> bool:

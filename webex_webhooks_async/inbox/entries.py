@@ -33,6 +33,7 @@ class InboxEntry:
         releases: How often it was given back with `Inbox.release`, outages left out.
         outages: How often it was given back because of an outage, and hasn't failed since. Those
             within one minute count as one.
+        waits: Whether its handler has asked a question, also one that is answered by now.
         error: Why it failed last; `None` if it has never failed.
     """
 
@@ -47,7 +48,37 @@ class InboxEntry:
     expiries: int = 0
     releases: int = 0
     outages: int = 0
+    waits: bool = False
     error: str | None = None
+
+
+NO_ANSWER = b""
+"""The record of a question that nobody has answered in time."""
+
+ANSWERED = "answered"
+"""The name of a record: which question an entry has answered."""
+
+
+@frozen(kw_only=True)
+class Question:
+    """A question that the handler of an entry has asked, or waits to ask.
+
+    Attributes:
+        id: Its id, which no other question ever has.
+        key: The key of the entry that asks.
+        number: The number of that entry.
+        place: Where an answer is looked for.
+        opened: What was stored after it was opened has a higher number; `None` while it waits for
+            another question at its place.
+        data: What the bot knows of it.
+    """
+
+    id: int
+    key: str
+    number: int
+    place: str
+    opened: int | None
+    data: bytes = field(repr=False)
 
 
 @frozen(kw_only=True)
