@@ -1,5 +1,6 @@
 """What documents promise: pages, links, diagrams, pictures, tests in SECURITY.md, and examples."""
 
+import ast
 import html
 import pkgutil
 import re
@@ -7,6 +8,7 @@ import runpy
 import tomllib
 from collections.abc import Iterator
 from importlib import import_module
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -28,7 +30,8 @@ DOCUMENTS = (
     *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md")),
     *(page for page in (ROOT / "docs").rglob("*.md") if "_build" not in page.parts),
 )
-FENCED = re.compile(r"^```.*?^```", re.DOTALL | re.MULTILINE)
+BLOCK = re.DOTALL | re.MULTILINE
+FENCED = re.compile(r"^```.*?^```", BLOCK)
 LINK = re.compile(r"\]\((?!https?:)([^)#\s]*)(?:#([^)\s]+))?\)")
 DIFFERENT_EACH_TIME = re.compile(
     r"\w+\.[0-9a-f]{8}(?=@)"  # who writes
@@ -159,6 +162,49 @@ def headings(page: Path) -> set[str]:
         count = sum(same.fullmatch(each) is not None for each in anchors)
         anchors.append(f"{slug}-{count}" if count else slug)
     return set(anchors)
+
+
+def programs() -> Iterator[tuple[str, ast.Module]]:
+    """The Python in documents and examples, each with the name of its file."""
+    for page in DOCUMENTS:
+        for block in re.findall(r"^```python\n(?!>>>)(.*?)^```", page.read_text("utf-8"), BLOCK):
+            yield page.name, ast.parse(block)
+    for path in (ROOT / "docs" / "examples").rglob("*.py"):
+        yield path.name, ast.parse(path.read_bytes())
+
+
+def test_a_lifespan_ends_what_it_has_begun() -> None:
+    """Nothing is awaited after its yield outside of a finally, which an error would pass over."""
+    skipped = [
+        f"{name}: {ast.unparse(end)}"
+        for name, program in programs()
+        for node in ast.walk(program)
+        if isinstance(node, ast.AsyncFunctionDef)
+        and any("asynccontextmanager" in ast.unparse(each) for each in node.decorator_list)
+        for block in ast.walk(node)
+        if isinstance(block, ast.AsyncFunctionDef | ast.AsyncWith)
+        for begin, end in pairwise(block.body)
+        if any(isinstance(each, ast.Yield) for each in ast.walk(begin))
+        and any(isinstance(each, ast.Await) for each in ast.walk(end))
+    ]
+
+    assert skipped == []
+
+
+def test_a_message_chooses_no_path_elsewhere() -> None:
+    """What a person has written is a parameter of a request to another service, never its path."""
+    methods = {"get", "post", "put", "patch", "delete", "request", "stream"}
+    calls = [
+        f"{name}: {ast.unparse(node)}"
+        for name, program in programs()
+        for node in ast.walk(program)
+        if isinstance(node, ast.Call) and ast.unparse(node.func).rpartition(".")[2] in methods
+        for argument in node.args
+        if isinstance(argument, ast.JoinedStr)
+        and re.search(r"\{context\.(text|arguments|inputs|message)", ast.unparse(argument))
+    ]
+
+    assert calls == []
 
 
 def test_every_module_has_its_place() -> None:

@@ -115,9 +115,11 @@ async def health(_: Request) -> PlainTextResponse:
 async def lifespan(_: Starlette) -> AsyncGenerator[None]:
     """Open the queue before the receiver, and close it after the receiver."""
     await broker.startup()
-    async with redis, receiver:
-        yield
-    await broker.shutdown()
+    try:
+        async with redis, receiver:
+            yield
+    finally:
+        await broker.shutdown()
 
 
 app = Starlette(

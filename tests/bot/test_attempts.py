@@ -7,7 +7,8 @@ import logging
 import sqlite3
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager, closing
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, time
+from decimal import Decimal
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -308,7 +309,18 @@ class Ticket:
 
 @pytest.mark.parametrize(
     ("result", "given_back"),
-    [(Ticket(7), {"number": 7}), (None, None), ([1, "two"], [1, "two"]), ((1,), [1])],
+    [
+        (Ticket(7), {"number": 7}),
+        (None, None),
+        ([1, "two"], [1, "two"]),
+        ((1,), [1]),
+        ({1}, [1]),
+        ({"day": date(2026, 11, 30)}, {"day": "2026-11-30"}),
+        ([time(9, 30)], ["09:30:00"]),
+        (Decimal("1.50"), "1.50"),
+        (datetime(2026, 11, 30, 9, tzinfo=UTC), "2026-11-30T09:00:00.000Z"),
+    ],
+    ids=str,
 )
 async def test_what_is_done_once(attempts: Attempts, result: object, given_back: object) -> None:
     """A function is called once for a notification, and its result is what JSON gives back."""

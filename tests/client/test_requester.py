@@ -259,7 +259,10 @@ async def test_any_other_404_is_an_error(method: str, script: list[Step]) -> Non
 async def test_each_attempt_has_a_tracking_id_and_a_line_in_the_log(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """The line has method, path without query, status, milliseconds and the id, no more."""
+    """The line has method, path without query, status, milliseconds and the id, no more.
+
+    Text and field have the same id, which is that of the response, if it has one.
+    """
     script = (
         http_response(503),
         reset,
@@ -272,11 +275,13 @@ async def test_each_attempt_has_a_tracking_id_and_a_line_in_the_log(
     ids = [each.headers["trackingid"] for each in wire.requests]
     assert len(set(ids)) == 3
     records = [each for each in caplog.records if each.levelno == logging.DEBUG]
+    ids_of_responses = [ids[0], ids[1], "theirs"]
     assert [re.sub(r"in \d+ ms", "in N ms", each.getMessage()) for each in records] == [
         f"GET /v1/webhooks: {outcome} in N ms (tracking id {tracking_id})"
-        for outcome, tracking_id in zip(["503", "no response", "200"], ids, strict=True)
+        for outcome, tracking_id in zip(
+            ["503", "no response", "200"], ids_of_responses, strict=True
+        )
     ]
-    ids_of_responses = [ids[0], ids[1], "theirs"]
     assert [fields_of(each) for each in records] == [
         ("GET", "/v1/webhooks", status, tracking_id, float)
         for status, tracking_id in zip([503, None, 200], ids_of_responses, strict=True)

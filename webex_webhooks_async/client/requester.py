@@ -410,7 +410,7 @@ class Requester:
         status = None if received is None else received.status_code
         milliseconds = self._milliseconds_since(started)
         theirs = None if received is None else received.headers.get("trackingid")
-        known_id = short_id(redact(theirs)) if theirs else tracking_id
+        tracking_id = short_id(redact(theirs)) if theirs else tracking_id
         logger.debug(
             "%s %s: %s in %.0f ms (tracking id %s)",
             request.method,
@@ -418,7 +418,7 @@ class Requester:
             "no response" if status is None else status,
             milliseconds,
             tracking_id,
-            extra=_fields(request.method, request.path, status, known_id, milliseconds),
+            extra=_fields(request.method, request.path, status, tracking_id, milliseconds),
         )
 
     def _milliseconds_since(self, started: float) -> float:

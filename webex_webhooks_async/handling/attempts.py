@@ -104,7 +104,8 @@ async def once(
             said, enqueued, claimed or done with `once`, because it may be rolled back.
 
     Returns:
-        What JSON gives back of the result: of an attrs instance, for example, a dict.
+        What JSON gives back of the result: of an attrs instance a dict, of a tuple or a set a list,
+        of a datetime, a date, a time or a Decimal its text.
 
     Raises:
         RuntimeError: Nothing is being handled, or `call` calls `once` with the same name, also in a

@@ -9,9 +9,11 @@ import hashlib
 import inspect
 import logging
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Generator
+from collections.abc import Awaitable, Callable, Generator, Iterable
 from contextlib import AbstractAsyncContextManager, contextmanager
 from contextvars import ContextVar
+from datetime import date, time
+from decimal import Decimal
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
@@ -24,7 +26,7 @@ from webex_webhooks_async.inbox.base import TransactionalInbox
 from webex_webhooks_async.inbox.transactions import COMMITTED, check_transaction
 from webex_webhooks_async.models.notifications import Notification
 from webex_webhooks_async.notifications.descriptions import describe
-from webex_webhooks_async.strict_json import dump_json, parse_json
+from webex_webhooks_async.strict_json import JSON, dump_json, parse_json
 from webex_webhooks_async.validation import check_text
 
 if TYPE_CHECKING:
@@ -313,11 +315,27 @@ _NOT_JSON = b"!"  # what no JSON begins with
 def _recordable(name: str, result: object) -> bytes:
     """Return the record of a result; of one that JSON can't hold, it is the error."""
     try:
-        return dump_json(unstructure(result))
+        return dump_json(_with_texts(unstructure(result)))
     except (TypeError, ValueError) as error:
         return _NOT_JSON + f"the result of once({name!r}) isn't JSON: {error}".encode(
             errors="backslashreplace"
         )
+
+
+def _with_texts(value: JSON) -> JSON:
+    """Write as text what JSON has no other form for; a datetime is text already."""
+    match value:
+        case dict():
+            members = cast("dict[str, JSON]", value)
+            return {key: _with_texts(each) for key, each in members.items()}
+        case list():
+            return [_with_texts(each) for each in cast("Iterable[JSON]", value)]
+        case date() | time():
+            return value.isoformat()
+        case Decimal():
+            return str(value)
+        case _:
+            return value
 
 
 def _result_in(record: bytes) -> Any:  # noqa: ANN401 - JSON
