@@ -62,16 +62,17 @@ def check_count(name: str, number: int) -> None:
         raise ValueError(f"{name} must be at least 1, got {number}")
 
 
-def check_seconds(name: str, seconds: float) -> None:
-    """Check that an argument is a positive and finite number of seconds.
+def check_seconds(name: str, seconds: float, *, or_zero: bool = False) -> None:
+    """Check that an argument is a positive and finite number of seconds, or zero where it may be.
 
     Raises:
-        ValueError: It isn't positive, or not finite.
+        ValueError: It is negative, not finite, or zero where it may not be.
         TypeError: It isn't a number.
     """
     check_type(name, seconds, float, int)
-    if not 0 < seconds < math.inf:
-        raise ValueError(f"{name} must be a positive number of seconds, got {seconds}")
+    if not (0 < seconds < math.inf or (or_zero and seconds == 0)):
+        kind = "finite number of seconds, not negative" if or_zero else "positive number of seconds"
+        raise ValueError(f"{name} must be a {kind}, got {seconds}")
 
 
 def check_port(port: int) -> None:

@@ -1,3 +1,4 @@
+import json
 import re
 from typing import Any
 
@@ -8,6 +9,30 @@ from webex_webhooks_async.cli.console import stdout
 from webex_webhooks_async.cli.traffic import print_delivery
 from webex_webhooks_async.testing import Delivery
 from webex_webhooks_async.testing.reasons import SWITCHED_OFF
+
+
+@pytest.mark.parametrize(
+    ("members", "shown"),
+    [
+        ({"actorId": "BOT", "createdBy": "BOT"}, " (its own message)"),
+        ({"actorId": "ANN", "createdBy": "BOT"}, ""),
+        ({"actorId": "BOT", "createdBy": "BOT", "resource": "rooms"}, ""),
+        ({}, ""),
+    ],
+)
+def test_a_message_of_the_bots_own(
+    capsys: pytest.CaptureFixture[str], members: dict[str, str], shown: str
+) -> None:
+    """A bot is also notified of what it wrote, and the line says so."""
+    body = json.dumps({"resource": "messages", "event": "created", "data": {}, **members}).encode()
+    url = "https://example.com/hook"
+
+    print_delivery(
+        stdout(),
+        Delivery(webhook=webhook(), url=url, body=body, headers={}, status_code=204),
+    )
+
+    assert capsys.readouterr().out.endswith(f" {url} 204 No Content{shown}\n")
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,8 @@
 """How the requests to a sandbox and its deliveries look, each on a line."""
 
 import json
+from collections.abc import Mapping
+from typing import Any
 
 from attrs import evolve
 from rich.console import Console
@@ -35,8 +37,15 @@ def print_delivery(console: Console, delivery: Delivery) -> None:
     else:
         outcome = Text(on_one_line(delivery.reason), "red")
     error = f"; a handler raised {delivery.handler_error}" if delivery.handler_error else ""
-    what = f"{headline(json.loads(delivery.body))} {on_one_line(delivery.url)} "
-    print_event(console, _ARROW, what, outcome, (error, "red"))
+    notification = json.loads(delivery.body)
+    what = f"{headline(notification)} {on_one_line(delivery.url)} "
+    print_event(console, _ARROW, what, outcome, (error, "red"), (_whose(notification), "dim"))
+
+
+def _whose(notification: Mapping[str, Any]) -> str:
+    """Says that a bot is notified of what it wrote itself, which it ignores."""
+    is_own = notification.get("actorId") == notification.get("createdBy") is not None
+    return " (its own message)" if is_own and notification["resource"] == "messages" else ""
 
 
 def redacted_request(request: RecordedRequest, redaction: Redaction) -> RecordedRequest:

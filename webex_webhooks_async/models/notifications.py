@@ -36,8 +36,9 @@ class Notification(Generic[D_co]):
         data: What it happened to: an instance of the resource's data class. It is the mapping that
             Webex sent when the resource has no data class, or when a required field of the data is
             missing or doesn't fit.
+        org_id: The organization of the webhook's creator, not of who acted.
         created: When the webhook was created, not when the event happened.
-        actor_id: The person who did it. Alerts have no actor.
+        actor_id: The person who did it. Alerts have no actor, nor has a meeting that ended.
     """
 
     id: str

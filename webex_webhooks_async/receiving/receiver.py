@@ -4,7 +4,7 @@ import logging
 from contextlib import suppress
 from http import HTTPStatus
 from os import PathLike
-from types import EllipsisType, NoneType, TracebackType
+from types import EllipsisType, TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypedDict
 
 from webex_webhooks_async.claims import Claims, MemoryClaims, check_claim
@@ -193,10 +193,8 @@ class Receiver(Router):
             )
         if respond_within is ...:
             respond_within = self._respond_within
-        elif respond_within:  # 0 and None have a meaning of their own
-            check_seconds("respond_within", respond_within)
-        else:
-            check_type("respond_within", respond_within, float, int, NoneType)
+        elif respond_within is not None:
+            check_seconds("respond_within", respond_within, or_zero=True)
         check_count("max_body", max_body)
         attempts = _attempts(attempts, inbox)
         max_pending = _max_pending(max_pending, inbox, respond_within)

@@ -122,7 +122,9 @@ def test_json() -> None:
     assert delivery["error"] == "nothing listens there: is your bot running?"
     assert delivery["notification"]["resource"] == "messages"
     assert nothing["text"] == "no active webhook watches rooms created"
-    assert misspelled["text"].endswith("isn't a known event: is it misspelled?")
+    assert misspelled["text"] == (
+        "the event 'craeted' of the webhook 'Messages' isn't known: is it misspelled?"
+    )
     assert ("canary" in "".join(lines), running.err.lines.empty()) == (False, True)
 
 

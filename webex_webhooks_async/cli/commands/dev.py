@@ -32,7 +32,7 @@ from webex_webhooks_async.cli.console import (
 from webex_webhooks_async.cli.dev_program import is_proxy
 from webex_webhooks_async.cli.dev_target import Target
 from webex_webhooks_async.cli.dev_watching import next_change, snapshot
-from webex_webhooks_async.cli.options import BOT_PORT, SANDBOX_PORT, Port
+from webex_webhooks_async.cli.options import BOT_PORT, SANDBOX_PORT, SANDBOX_URL, Port
 from webex_webhooks_async.cli.running import (
     CommandError,
     ExitCode,
@@ -291,7 +291,11 @@ class _Development:
         self._is_introduced = True
         print_fields(
             self._console,
-            {"Talk to it": Text(self._page, "bold"), "Your program": Text(self._origin)},
+            {
+                "Talk to it": Text(self._page, "bold"),
+                "In a terminal": Text(_chat_at(f"{self._page}v1")),
+                "Your program": Text(self._origin),
+            },
         )
         stderr().print("Ctrl-C ends both.", style="dim")
         if self._browser and self._console.file.isatty():
@@ -371,6 +375,11 @@ class _Process:
         # On macOS it isn't permitted for a process that has ended.
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(self._process.pid, signal.SIGKILL)
+
+
+def _chat_at(base_url: str) -> str:
+    """The command that talks to the bot in another terminal."""
+    return f"webex-webhooks chat{'' if base_url == SANDBOX_URL else f' --base-url {base_url}'}"
 
 
 def _in_words(status: int) -> str:
