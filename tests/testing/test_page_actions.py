@@ -51,7 +51,7 @@ async def test_an_event(ask: Ask, webex_sandbox: Sandbox, api: httpx.AsyncClient
     """Any event is reported with the data of the page, to everybody or to one owner."""
     notified = await notifications_of(webex_sandbox, api, "meetings")
 
-    to_all = await ask("emit", resource="meetings", event="started", data={"title": "Standup"})
+    to_all = await ask("emit", resource="meetings", event="started", data={"state": "lobby"})
     to_ann = await ask("emit", resource="meetings", event="ended", owner="ann@example.com")
     to_bot = await ask("emit", resource="meetings", event="ended", owner=webex_sandbox.bot.id)
 
@@ -63,8 +63,8 @@ async def test_an_event(ask: Ask, webex_sandbox: Sandbox, api: httpx.AsyncClient
     assert to_all["deliveries"] == [
         {"statusCode": 204, "error": None, "reason": None, "handlerError": None}
     ]
-    assert (notified[0]["data"]["title"], kinds(notified)) == (
-        "Standup",
+    assert (notified[0]["data"]["state"], kinds(notified)) == (
+        "lobby",
         ["meetings started", "meetings ended"],
     )
 
@@ -160,7 +160,7 @@ async def test_a_fault(ask: Ask, api: httpx.AsyncClient) -> None:
         ("emit", {"resource": "all", "event": "created"}, 400, "concrete"),
         ("emit", {"resource": "meetings", "event": "created", "data": []}, 400, "object"),
         ("emit", {"resource": "meetings", "event": 1}, 400, "event must be a string"),
-        ("emit", {"resource": "meetings", "event": "ended", "owner": "nobody"}, 404, "no person"),
+        ("emit", {"resource": "meetings", "event": "ended", "owner": "nobody"}, 400, "no person"),
         ("join", {"room": "nowhere", "person": "ann@example.com"}, 404, "no room"),
         ("fault", {}, 400, "isOn"),
         ("test", {"room": "nowhere"}, 404, "no room"),

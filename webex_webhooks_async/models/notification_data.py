@@ -207,7 +207,10 @@ class ServiceAppData:
 
 @frozen(kw_only=True, slots=False)
 class MeetingData:
-    """A meeting. No notification of one has been seen, so every field is optional.
+    """A meeting. Webex documents no notification of one, so every field is optional.
+
+    One of 2021, of a meeting that had ended, has neither its title nor its number, and ids alone
+    tell what it is about.
 
     Facts: https://developer.webex.com/docs/api/v1/meetings
 
@@ -221,6 +224,7 @@ class MeetingData:
         recurrence: The rule of a series, as RFC 2445 writes it.
         site_url: The Webex site, without a scheme.
         web_link: Where people join.
+        org_id: The organization, as a UUID alone.
     """
 
     id: str | None = None
@@ -242,6 +246,7 @@ class MeetingData:
     site_url: str | None = None
     web_link: str | None = None
     room_id: str | None = None
+    org_id: str | None = None
     extra: Mapping[str, Any] = extra_field()
 
 

@@ -137,7 +137,7 @@ class DeliveryService:
             self._notification(event, webhook, is_forged=is_forged)
             for webhook in self._state.webhooks
             if webhook.status == WebhookStatus.ACTIVE
-            and matches(webhook, event.resource, event.event, event.data)
+            and matches(webhook, event.resource, event.event, event.document)
             and _may_know(webhook, event)
         ]
         if not notifications:

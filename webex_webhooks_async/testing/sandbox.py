@@ -78,7 +78,10 @@ class Sandbox:
     * A notification is sent once, within `delivery_timeout`; a failed one isn't sent again.
     * Who writes into a group room, or is mentioned there, joins it: ``memberships.created`` is
       notified before the message. Only the bot has to be a member before it can write.
-    * Nobody is notified when a room or a team is deleted, or a message edited.
+    * When a team is deleted, the members of its rooms are notified, as of any deleted room. Nobody
+      is notified of an edit.
+    * ``GET /people`` finds everyone who could have an address, as a message to it introduces a
+      person. An address in ``.invalid`` is nobody's.
     * Webhooks are notified of what their owner can see. In a group room the bot sees and can read
       only messages that mention it, and its own; it can list only those that mention it.
 
@@ -412,6 +415,7 @@ class Sandbox:
             values = cards.submitted(attachment_actions.cards_of(message), inputs or {}, press)
             room = messages.find_room(self._state, message["roomId"])
             author = self._author(person, room)
+            attachment_actions.check_not_own(message, author)
             events = messages.join(self._state, room, author)
             events.append(attachment_actions.submit(self._state, author, message, values))
         return await self._deliver(events)

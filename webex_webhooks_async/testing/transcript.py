@@ -7,8 +7,8 @@ from typing import cast
 
 from webex_webhooks_async.models.vocabulary import Resource
 from webex_webhooks_async.strict_json import is_same
-from webex_webhooks_async.testing.service.attachment_actions import INPUTS
 from webex_webhooks_async.testing.service.cards import Button, buttons
+from webex_webhooks_async.testing.service.events import INPUTS
 from webex_webhooks_async.testing.service.state import DIRECT, Json, State
 
 _MAX_NAME = 40

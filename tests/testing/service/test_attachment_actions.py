@@ -4,6 +4,7 @@ import httpx
 import pytest
 
 from tests.testing.doubles import ANN, BOB, BOT, CARD, card_for_ann, created
+from webex_webhooks_async.testing import Sandbox
 
 INPUTS = {"color": "red", "sizes": "1,2"}
 
@@ -59,6 +60,19 @@ async def test_what_a_card_submits_over_http(api: httpx.AsyncClient) -> None:
     assert refused.json()["message"] == (
         "the card submits no 'whta'; it submits: 'dish', 'do', 'vegan'"
     )
+
+
+async def test_a_card_of_ones_own(api: httpx.AsyncClient, webex_sandbox: Sandbox) -> None:
+    """Who wrote a card can't submit it, over HTTP as in a test."""
+    message = await card_for_ann(api)
+    fields = {"type": "submit", "messageId": message, "inputs": INPUTS}
+    problem = "Author of a card cannot submit a cardAction on that card"
+
+    refused = await api.post("/attachment/actions", json=fields)
+    with pytest.raises(ValueError, match=problem):
+        await webex_sandbox.submit(message, {"color": "red"}, person=webex_sandbox.bot)
+
+    assert (refused.status_code, refused.json()["message"]) == (400, problem)
 
 
 @pytest.mark.parametrize(

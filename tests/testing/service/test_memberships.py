@@ -100,7 +100,7 @@ async def test_what_is_refused(api: httpx.AsyncClient) -> None:
         ({"roomId": room, "personEmail": "ann@example.com"}, 409),
         ({"roomId": direct["roomId"], "personEmail": "bob@example.com"}, 403),
         ({"roomId": "nope", "personEmail": "bob@example.com"}, 404),
-        ({"roomId": room, "personId": "nobody"}, 404),
+        ({"roomId": room, "personId": "nobody"}, 400),
         ({"roomId": room}, 400),
         ({"roomId": room, "personId": "a", "personEmail": "b"}, 400),
         ({"personEmail": "bob@example.com"}, 400),

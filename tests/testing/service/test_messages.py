@@ -21,6 +21,7 @@ from tests.testing.doubles import (
 )
 from webex_webhooks_async.testing import Sandbox
 from webex_webhooks_async.testing.service.cards import remarks_on
+from webex_webhooks_async.testing.service.formats import webex_id
 
 MENTION_OF_ALL = (
     '<spark-mention data-object-type="groupMention" data-group-type="all">All</spark-mention>'
@@ -30,7 +31,7 @@ MENTION_OF_ALL = (
 async def test_a_message_in_a_direct_room(api: httpx.AsyncClient, webex_sandbox: Sandbox) -> None:
     """A message to a person is in the direct room of the two, where both can read it.
 
-    Nobody else sees it, or joins the room.
+    Nobody else sees it, or joins the room. The response alone says whom it was sent to.
     """
     bot = webex_sandbox.bot
 
@@ -45,15 +46,7 @@ async def test_a_message_in_a_direct_room(api: httpx.AsyncClient, webex_sandbox:
         "personId": bot.id,
         "personEmail": bot.email,
     }
-    assert message.keys() == {
-        "id",
-        "roomId",
-        "roomType",
-        "text",
-        "personId",
-        "personEmail",
-        "created",
-    }
+    assert (message.pop("toPersonEmail"), reply.pop("toPersonId")) == ("ann@example.com", bot.id)
     assert (reply["roomId"], reply["personEmail"]) == (message["roomId"], "ann@example.com")
     for who in (BOT, ANN):
         assert (await api.get(f"/messages/{message['id']}", headers=who)).json() == message
@@ -82,7 +75,7 @@ async def test_people_write_to_each_other(api: httpx.AsyncClient, webex_sandbox:
 
     message = await created(api, "/messages", ANN, toPersonEmail="bob@example.com", text="Psst")
 
-    assert (await api.get(f"/messages/{message['id']}", headers=BOB)).json() == message
+    assert (await api.get(f"/messages/{message['id']}", headers=BOB)).json()["text"] == "Psst"
     assert (await api.get(f"/messages/{message['id']}")).status_code == 404
     assert notified == []
     of_all = await notifications_of(webex_sandbox, api, "messages", ownedBy="org")
@@ -177,9 +170,9 @@ async def test_what_is_not_found(api: httpx.AsyncClient) -> None:
     anns = (await created(api, "/rooms", ANN, title="Ann's"))["id"]
     posts: list[tuple[dict[str, str], int]] = [
         ({"roomId": "nope"}, 404),
-        ({"toPersonId": "nobody"}, 404),
-        ({"toPersonEmail": "nobody"}, 404),
-        ({"roomId": room, "markdown": "<@personId:nobody> help"}, 404),
+        ({"toPersonId": webex_id("PEOPLE")}, 404),
+        ({"toPersonEmail": "nobody"}, 400),
+        ({"roomId": room, "markdown": f"<@personId: {webex_id('PEOPLE')}|Ann> help"}, 404),
         ({"roomId": room, "parentId": parent["id"]}, 400),
         ({"roomId": anns}, 404),
     ]
@@ -192,7 +185,7 @@ async def test_what_is_not_found(api: httpx.AsyncClient) -> None:
     assert statuses == [status for _, status in posts]
     assert [(await api.get(path)).status_code for path in gets] == [*gets.values()]
     assert (await api.delete("/messages/nope")).status_code == 404
-    markdown = "<@personEmail:sandbox@webex.bot> join us"
+    markdown = "<@personEmail: sandbox@webex.bot |Robot> join us"
     await created(api, "/messages", ANN, roomId=anns, markdown=markdown)
     await created(api, "/messages", roomId=anns, text="Hello")
 
@@ -244,7 +237,9 @@ async def test_a_mention(api: httpx.AsyncClient, webex_sandbox: Sandbox) -> None
     ("markdown", "html", "text"),
     [
         ("# Menu\n\n* soup\n* *rice*", None, "Menu\nsoup\nrice"),
-        ("one  \ntwo\nthree", "<p>one<br />\ntwo\nthree</p>", "one\ntwo\nthree"),
+        ("one  \ntwo\nthree", "<p>one<br>two<br>three</p>", "one two three"),
+        ("**one**\n\ntwo", "<p><strong>one</strong></p><p>two</p>", "one two"),
+        ("one\n\n> two\n\n```\n3\n```\nfour", None, "one\ntwo\n3\nfour"),
         (
             "[a](https://a.example) `<@all>`",
             '<p><a href="https://a.example">a</a> <code>&lt;@all&gt;</code></p>',
@@ -290,7 +285,7 @@ async def test_delete(api: httpx.AsyncClient, webex_sandbox: Sandbox) -> None:
     (notification,) = notified
     assert (notification["event"], notification["data"]) == (
         "deleted",
-        {key: value for key, value in message.items() if key != "text"},
+        {key: value for key, value in message.items() if key not in {"text", "toPersonEmail"}},
     )
 
 
@@ -304,7 +299,7 @@ async def test_notifications_have_no_content(
     own = await created(api, "/messages", toPersonEmail="ann@example.com", **fields)
     anns = await created(api, "/messages", ANN, toPersonEmail="sandbox@webex.bot", text="Hello")
 
-    content = {"text", "markdown", "html", "attachments"}
+    content = {"text", "markdown", "html", "attachments", "toPersonEmail"}
     assert [each["data"] for each in notified] == [
         {key: value for key, value in message.items() if key not in content}
         for message in (own, anns)
@@ -347,16 +342,17 @@ async def test_everyone_has_webhooks_of_their_own(
 
 
 async def test_a_thread_has_one_level(api: httpx.AsyncClient) -> None:
-    """A reply to a reply belongs to the root, and a list may be of one thread."""
+    """A reply to a reply is refused with the id of the root, and a list may be of one thread."""
     room = await group_room(api)
     root = await created(api, "/messages", ANN, roomId=room, text="Question")
     other = await created(api, "/messages", ANN, roomId=room, text="Other")
 
     reply = await created(api, "/messages", ANN, roomId=room, text="1", parentId=root["id"])
-    to_reply = await created(api, "/messages", ANN, roomId=room, text="2", parentId=reply["id"])
+    to_reply = {"roomId": room, "text": "2", "parentId": reply["id"]}
+    refused = await api.post("/messages", json=to_reply, headers=ANN)
 
-    assert to_reply["parentId"] == root["id"]
-    assert await items(api, "/messages", ANN, roomId=room, parentId=root["id"]) == [to_reply, reply]
+    assert (refused.status_code, root["id"] in refused.json()["message"]) == (400, True)
+    assert await items(api, "/messages", ANN, roomId=room, parentId=root["id"]) == [reply]
     assert await items(api, "/messages", ANN, roomId=room, parentId=other["id"]) == []
 
 
@@ -365,6 +361,7 @@ async def test_direct_messages(api: httpx.AsyncClient, webex_sandbox: Sandbox) -
     await api.get("/people/me", headers=BOB)
     ann = (await api.get("/people/me", headers=ANN)).json()
     hello = await created(api, "/messages", toPersonId=ann["id"], text="Hello")
+    del hello["toPersonId"]
     reply = await created(
         api, "/messages", ANN, roomId=hello["roomId"], text="Hi", parentId=hello["id"]
     )
@@ -377,11 +374,40 @@ async def test_direct_messages(api: httpx.AsyncClient, webex_sandbox: Sandbox) -
     for who, email in ((BOT, "new@example.com"), (ANN, "bob@example.com")):
         unknown = await api.get(path, params={"personEmail": email}, headers=who)
         assert (unknown.status_code, email in unknown.json()["message"]) == (404, True)
-    assert await items(api, "/people", email="new@example.com") == []
     assert await items(api, "/rooms") == rooms
-    for query in ({}, {"personId": ann["id"], "personEmail": "ann@example.com"}):
+    for query in (
+        {},
+        {"personId": ann["id"], "personEmail": "ann@example.com"},
+        {"personId": ann["id"], "max": "10"},
+        {"personId": "nobody"},
+    ):
         assert (await api.get(path, params=query)).status_code == 400
     assert (await api.get(path, params={"personId": bot.id})).status_code == 400
+
+
+@pytest.mark.parametrize(
+    ("path", "query", "sizes"),
+    [
+        ("/messages", {}, [50, 50, 1]),
+        ("/messages", {"max": "100"}, [100, 1]),
+        ("/messages", {"max": "1000"}, [100, 1]),
+        ("/messages/direct", {}, [50, 50, 1]),
+    ],
+)
+async def test_pages(
+    api: httpx.AsyncClient, path: str, query: dict[str, str], sizes: list[int]
+) -> None:
+    """A page of messages has 50 of them by default, and at most 100."""
+    for number in range(101):
+        await created(api, "/messages", toPersonEmail="ann@example.com", text=str(number))
+    (room,) = await items(api, "/rooms")
+    whose = ("roomId", room["id"]) if path == "/messages" else ("personEmail", "ann@example.com")
+
+    pages = [await api.get(path, params=dict([whose, *query.items()]))]
+    while "next" in pages[-1].links:
+        pages.append(await api.get(pages[-1].links["next"]["url"]))
+
+    assert [len(page.json()["items"]) for page in pages] == sizes
 
 
 async def test_messages_before() -> None:

@@ -1,10 +1,12 @@
 import base64
+import uuid
 
 import httpx
 import pytest
 
-from tests.testing.doubles import ANN, BOT, items
+from tests.testing.doubles import ANN, BOT, created, descriptions, group_room, items
 from webex_webhooks_async.testing import Sandbox, SandboxPerson
+from webex_webhooks_async.testing.service.formats import name_in, webex_id
 
 
 async def test_me(api: httpx.AsyncClient, webex_sandbox: Sandbox) -> None:
@@ -36,16 +38,84 @@ async def test_a_persons_token(api: httpx.AsyncClient) -> None:
 
 
 async def test_nobody(api: httpx.AsyncClient) -> None:
-    """A person's token needs an address; an id that nobody has isn't found, nor an address."""
+    """A person's token needs an address; an id that nobody has isn't found.
+
+    What has not the form of an id is refused in Webex's words, and in ours.
+    """
     await api.get("/people/me", headers=ANN)
     for token in ("person:", "person:ann"):
         response = await api.get("/people/me", headers={"Authorization": f"Bearer {token}"})
         assert response.status_code == 404
         assert "address" in response.json()["message"]
-    for person_id in ("nobody", "ann@example.com"):
+    for person_id in (webex_id("PEOPLE"), str(uuid.uuid4())):
+        assert (await api.get(f"/people/{person_id}")).status_code == 404
+    for person_id in ("nobody", "ann@example.com", "bm9ib2R5", "☃"):
         response = await api.get(f"/people/{person_id}")
-        assert response.status_code == 404
-        assert response.json()["message"] == f"no person has the id {person_id!r}"
+        assert response.status_code == 400
+        assert response.json()["message"] == "Expect base64 ID or UUID."
+        assert descriptions(response) == [
+            "Expect base64 ID or UUID.",
+            f"no person has the id {person_id!r}; an address introduces a new person",
+        ]
+
+
+async def test_the_uuid_of_a_person(api: httpx.AsyncClient, webex_sandbox: Sandbox) -> None:
+    """The UUID in the id of a person, in any case, names the person like the id."""
+    ann = (await api.get("/people/me", headers=ANN)).json()
+    name = name_in(ann["id"]) or ""
+    room = await group_room(api)
+    membership = await created(api, "/memberships", roomId=room, personId=name)
+
+    await created(api, "/messages", toPersonId=name.upper(), text="Hello")
+    markdown = f"<@personId:{name}> hello"
+    mention = await created(api, "/messages", ANN, roomId=room, markdown=markdown)
+
+    assert (await api.get(f"/people/{name.upper()}")).json() == ann
+    assert await items(api, "/people", id=name) == [ann]
+    assert mention["mentionedPeople"] == [ann["id"]]
+    assert await items(api, "/memberships", roomId=room, personId=name) == [membership]
+    (direct,) = await items(api, "/messages/direct", personId=name)
+    assert direct["text"] == "Hello"
+    of_ann = await items(api, "/messages", ANN, roomId=room, mentionedPeople=name)
+    assert [each["id"] for each in of_ann] == [mention["id"]]
+    assert (await webex_sandbox.say("Hi", person=name)) == []
+    assert webex_sandbox.messages[-1].person_id == ann["id"]
+
+
+async def test_who_has_an_address(api: httpx.AsyncClient, webex_sandbox: Sandbox) -> None:
+    """The person is found whom a message to an address makes; one in .invalid is nobody's."""
+    (found,) = await items(api, "/people", email="new@example.com")
+    message = await created(api, "/messages", ANN, toPersonId=found["id"], text="Hello")
+    refused = await api.post("/messages", json={"toPersonEmail": "a@b.INVALID", "text": "Hello"})
+    with pytest.raises(ValueError, match=r"nobody has the address 'a@b\.invalid'"):
+        await webex_sandbox.say("Hello", person="a@b.invalid")
+
+    assert await items(api, "/people", email="NEW@example.com") == [found]
+    assert found["emails"] == ["new@example.com"]
+    assert message["toPersonId"] == found["id"]
+    assert (refused.status_code, await items(api, "/people", email="a@b.invalid")) == (404, [])
+
+
+async def test_names(api: httpx.AsyncClient, webex_sandbox: Sandbox) -> None:
+    """A person has a first and a last name, also with an address of one word; a bot has neither."""
+    names = [
+        (person["displayName"], person["firstName"], person["lastName"], person["nickName"])
+        for email in ("ann@example.com", "ann.lee@example.com", "a.b.c@mail.example.com")
+        for person in [
+            (
+                await api.get("/people/me", headers={"Authorization": f"Bearer person:{email}"})
+            ).json()
+        ]
+    ]
+    bot = (await api.get("/people/me")).json()
+
+    assert names == [
+        ("Ann", "Ann", "Example", "Ann"),
+        ("Ann Lee", "Ann", "Lee", "Ann"),
+        ("A B C", "A", "B C", "A"),
+    ]
+    assert bot["nickName"] == webex_sandbox.bot.display_name
+    assert bot.keys().isdisjoint({"firstName", "lastName"})
 
 
 async def test_a_person_object(api: httpx.AsyncClient, webex_sandbox: Sandbox) -> None:
@@ -53,7 +123,6 @@ async def test_a_person_object(api: httpx.AsyncClient, webex_sandbox: Sandbox) -
     ann = SandboxPerson(
         email="ann@example.com",
         display_name="Ann Lee",
-        last_name="Lee",
         avatar="https://example.com/ann.png",
         phone_numbers=["+1 408 526 7209"],
     )
@@ -103,7 +172,8 @@ async def test_search(api: httpx.AsyncClient) -> None:
     batch = await api.get(f"/people/?id={ids}&showAllTypes=false")  # what the JavaScript SDK sends
     queries: list[tuple[dict[str, str], list[object]]] = [
         ({"email": "ANN.LEE@example.com"}, [ann]),
-        ({"email": "nobody@example.com"}, []),
+        ({"email": "nobody@example.invalid"}, []),
+        ({"email": "nobody"}, []),
         ({"id": ids}, [ann, lea]),
         ({"id": ids, "displayName": "le"}, [lea]),
         ({"displayName": "Ann L"}, [ann]),

@@ -2,14 +2,23 @@ import httpx
 import pytest
 
 from tests.support.clocks import StoppedClock
-from tests.testing.doubles import ANN, BOB, BOT, created, items, kinds, notifications_of
+from tests.testing.doubles import (
+    ANN,
+    BOB,
+    BOT,
+    created,
+    descriptions,
+    items,
+    kinds,
+    notifications_of,
+)
 from webex_webhooks_async.testing import Sandbox
 
 
 async def test_a_direct_room_each(api: httpx.AsyncClient, webex_sandbox: Sandbox) -> None:
     """Everyone has a direct room with the bot, named after the other person.
 
-    A list may be of one type of room.
+    A list may be of one type of room, and there are two.
     """
     group = await created(api, "/rooms", title="Plans")
     ann, bob = [await items(api, "/rooms", who) for who in (ANN, BOB)]
@@ -21,13 +30,18 @@ async def test_a_direct_room_each(api: httpx.AsyncClient, webex_sandbox: Sandbox
     assert {each["type"] for each in bots} == {"direct"}
     assert await items(api, "/rooms", type="group") == [group]
     assert await items(api, "/rooms") == [group, *bots]
+    refused = await api.get("/rooms", params={"type": "team"})
+    assert (refused.status_code, refused.json()["message"]) == (
+        400,
+        "type must be direct or group, got 'team'",
+    )
 
 
 async def test_a_group_room(api: httpx.AsyncClient, webex_sandbox: Sandbox) -> None:
     """A new room is a group room that only its creator is in, with a title that can be changed.
 
     Webhooks are notified of the room, of its first member, and of the new title. A room that isn't
-    there is not found, with an error that names the id, and a direct room keeps its title.
+    there is not found, in Webex's words and then in ours, and a direct room keeps its title.
     """
     (direct,) = await items(api, "/rooms", ANN)
     notified = await notifications_of(webex_sandbox, api, "all")
@@ -47,9 +61,36 @@ async def test_a_group_room(api: httpx.AsyncClient, webex_sandbox: Sandbox) -> N
     assert (updated.json(), refused.status_code) == ({**room, "title": "Ideas"}, 400)
     assert (await api.get(path)).json() == updated.json()
     assert kinds(notified) == ["rooms created", "memberships created", "rooms updated"]
-    assert [(each.status_code, each.json()["message"]) for each in unknown] == [
-        (404, "no room of yours has the id 'nope'")
-    ] * 3
+    words = "Could not find a room with provided ID."
+    assert [(each.status_code, each.json()["message"]) for each in unknown] == [(404, words)] * 3
+    assert descriptions(unknown[0]) == [words, "no room of yours has the id 'nope'"]
+
+
+async def test_the_largest_page(api: httpx.AsyncClient) -> None:
+    """A page has 100 rooms by default, and at most 1,000."""
+    for number in range(1_001):
+        await created(api, "/rooms", title=str(number))
+
+    sizes = [
+        len(await items(api, "/rooms", **query)) for query in ({}, {"max": "101"}, {"max": "5000"})
+    ]
+
+    assert sizes == [100, 101, 1_000]
+
+
+async def test_the_team_of_a_room(api: httpx.AsyncClient) -> None:
+    """A room is moved into a team of the caller's, and into no other team."""
+    ours = await created(api, "/teams", name="Ours")
+    anns = await created(api, "/teams", ANN, name="Ann's")
+    room = await created(api, "/rooms", title="Plans")
+    path = f"/rooms/{room['id']}"
+
+    moved = await api.put(path, json={"title": "Plans", "teamId": ours["id"]})
+    refused = await api.put(path, json={"title": "Plans", "teamId": anns["id"]})
+
+    assert moved.json() == {**room, "teamId": ours["id"]}
+    assert refused.status_code == 404
+    assert moved.json() in await items(api, "/rooms", teamId=ours["id"])
 
 
 async def test_pages(api: httpx.AsyncClient) -> None:
@@ -166,11 +207,18 @@ async def test_who_locks_a_room(api: httpx.AsyncClient, webex_sandbox: Sandbox) 
     assert kinds(notified) == ["rooms updated", "memberships updated", "rooms updated"]
 
 
-async def test_delete(api: httpx.AsyncClient) -> None:
-    """A group room is deleted with its messages and memberships, a direct room isn't."""
+async def test_delete(api: httpx.AsyncClient, webex_sandbox: Sandbox) -> None:
+    """A group room is deleted with its messages and memberships, a direct room isn't.
+
+    Each member is notified of all memberships that end, and of nothing else.
+    """
     room = await created(api, "/rooms", title="Plans")
+    await created(api, "/memberships", roomId=room["id"], personEmail="ann@example.com")
+    members = await items(api, "/memberships", roomId=room["id"])
     message = await created(api, "/messages", roomId=room["id"], text="Hello")
-    (direct,) = await items(api, "/rooms", ANN)
+    (direct,) = await items(api, "/rooms", ANN, type="direct")
+    await notifications_of(webex_sandbox, api, "all")
+    notified = await notifications_of(webex_sandbox, api, "all", headers=ANN)
 
     deleted = await api.delete(f"/rooms/{room['id']}")
     refused = await api.delete(f"/rooms/{direct['id']}", headers=ANN)
@@ -179,3 +227,6 @@ async def test_delete(api: httpx.AsyncClient) -> None:
     for path in (f"/rooms/{room['id']}", f"/messages/{message['id']}"):
         assert (await api.get(path)).status_code == 404
     assert [each["roomId"] for each in await items(api, "/memberships")] == [direct["id"]]
+    assert kinds(notified) == ["memberships deleted"] * 4
+    assert [each["data"]["id"] for each in notified[::2]] == [each["id"] for each in members]
+    assert {each["actorId"] for each in notified} == {webex_sandbox.bot.id}

@@ -34,10 +34,16 @@ Notify = Callable[[Sequence[WebexEvent]], Awaitable[object]]
 
 @frozen
 class Operation:
-    """What executes an operation, and its query's parameters; None if it ignores unknown ones."""
+    """What executes an operation.
+
+    Attributes:
+        query: The parameters of its query; None if it ignores unknown ones.
+        refused: Those that Webex refuses.
+    """
 
     execute: Execute
     query: tuple[str, ...] | None = ()
+    refused: tuple[str, ...] = ()
 
 
 def _list(execute: Execute, *query: str) -> Operation:
@@ -72,8 +78,10 @@ ROUTES: Mapping[str, Operation] = {
         *("roomId", "parentId", "mentionedPeople", "before", "beforeMessage"),
     ),
     "POST /messages": Operation(messages.create_message),
-    "GET /messages/direct": _list(
-        messages.list_direct_messages, "personId", "personEmail", "parentId"
+    "GET /messages/direct": Operation(
+        messages.list_direct_messages,
+        ("personId", "personEmail", "parentId", "cursor"),
+        refused=("max",),
     ),
     "GET /messages/{id}": Operation(messages.get_message),
     "PUT /messages/{id}": Operation(messages.update_message),
@@ -105,7 +113,7 @@ ROUTES: Mapping[str, Operation] = {
     "GET /recordings/{id}": Operation(meetings.get_recording, (meetings.HOST,)),
     "GET /downloads/{id}": Operation(meetings.download, ("file", "expires")),
     "GET /meetingTranscripts/{id}/download": Operation(
-        meetings.download_transcript, (meetings.HOST, "format")
+        meetings.download_transcript, (meetings.HOST, "meetingId", "format")
     ),
     "POST /access_token": Operation(access_tokens.create_access_token),
     "GET /authorize": Operation(access_tokens.authorize, None),  # RFC 6749, section 3.1
@@ -186,6 +194,9 @@ def _check_query(path: str, operation: Operation, request: Request) -> None:
     """Refuse parameters that the operation doesn't have."""
     if operation.query is None:
         return
+    for name in operation.refused:
+        if name in request.query_params:
+            raise RefusedCallError(400, f"this list has no parameter {name}; leave it out")
     if unknown := [each for each in request.query_params if each not in operation.query]:
         raise RefusedCallError(
             501,
@@ -199,7 +210,11 @@ def _caller(state: State, request: Request) -> SandboxPerson:
     """Whose access token a request carries; notes the base URL that this person calls."""
     token = state.tokens.bearer(request)
     if token.startswith(PERSON_TOKEN):
-        person = state.named(token.removeprefix(PERSON_TOKEN))
+        who = token.removeprefix(PERSON_TOKEN)
+        person = state.persons.find(who)
+        if person is None and "@" not in who:
+            raise RefusedCallError(404, f"the token names {who!r}: it needs a person's address")
+        person = state.named(who)
     else:
         person = state.tokens.owner(token) or state.bot
     state.base_urls[person.id] = f"{request.url.scheme}://{request.url.netloc}{_PREFIX}"

@@ -12,13 +12,10 @@ from webex_webhooks_async.models.vocabulary import Event, Resource
 from webex_webhooks_async.testing.service import messages
 from webex_webhooks_async.testing.service.calls import Call, fields_of
 from webex_webhooks_async.testing.service.cards import submitted_ids, unknown_inputs
-from webex_webhooks_async.testing.service.events import WebexEvent
+from webex_webhooks_async.testing.service.events import INPUTS, WebexEvent
 from webex_webhooks_async.testing.service.responses import RefusedCallError, json_response
 from webex_webhooks_async.testing.service.sandbox_person import SandboxPerson
 from webex_webhooks_async.testing.service.state import Json, State
-
-INPUTS = "inputs"
-"""What a notification of an action never contains."""
 
 
 async def create_action(call: Call) -> Response:
@@ -31,6 +28,7 @@ async def create_action(call: Call) -> Response:
         raise RefusedCallError(400, "inputs is required and must be an object")
     inputs = cast("Json", document[INPUTS])
     message = messages.find(call.state, call.person, fields["messageId"])
+    check_not_own(message, call.person)
     known = frozenset(submitted_ids(cards_of(message)))
     if unknown := inputs.keys() - known:
         raise RefusedCallError(400, unknown_inputs(unknown, known))
@@ -45,6 +43,12 @@ async def get_action(call: Call) -> Response:
     if action is None or call.person.id not in call.state.members(action["roomId"]):
         raise RefusedCallError(404, f"no attachment action has the id {call.id!r}")
     return json_response(action)
+
+
+def check_not_own(message: Json, person: SandboxPerson) -> None:
+    """Refuse who submits a card of their own."""
+    if message["personId"] == person.id:
+        raise RefusedCallError(400, "Author of a card cannot submit a cardAction on that card")
 
 
 def submit(

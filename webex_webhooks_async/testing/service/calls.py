@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from email.message import Message
 from email.parser import HeaderParser
+from http import HTTPStatus
 from typing import Any, TypeVar, cast
 from urllib.parse import parse_qs, urlencode
 
@@ -25,10 +26,10 @@ from webex_webhooks_async.testing.service.events import WebexEvent
 from webex_webhooks_async.testing.service.formats import moment_of
 from webex_webhooks_async.testing.service.responses import RefusedCallError, json_response
 from webex_webhooks_async.testing.service.sandbox_person import SandboxPerson
-from webex_webhooks_async.testing.service.state import Json, State, Store
+from webex_webhooks_async.testing.service.state import Json, State, Store, unknown_person
 
-MAX_PAGE_SIZE = 100
-"""The size of a page by default, and at most: a larger `max` is clamped, not refused."""
+PAGE_SIZE = 100
+"""The size of a page by default, and at most: a larger `max` is lowered, not refused."""
 
 T = TypeVar("T")
 
@@ -88,6 +89,19 @@ class Call:
         if text and moment is None:
             raise RefusedCallError(400, f"{name} must be a date and time in ISO 8601, got {text!r}")
         return moment
+
+    def person_id(self, named: str) -> str:
+        """The id of a person who is named by it, or by the UUID in it.
+
+        Raises:
+            RefusedCallError: It is neither.
+        """
+        person = self.state.persons.find(named)
+        if person is not None and "@" not in named:
+            return person.id
+        if (problem := unknown_person(named)).status_code == HTTPStatus.BAD_REQUEST:
+            raise problem
+        return named
 
     async def json(self) -> dict[str, Any]:
         """The JSON object in the body."""
@@ -193,6 +207,8 @@ def page_response(  # noqa: PLR0913 - each says something else about the list
     on_wire: Callable[[T], Any] = lambda item: item,
     order: Callable[[T], str] = lambda _item: "",
     newest_first: bool = False,
+    size: int = PAGE_SIZE,
+    at_most: int = PAGE_SIZE,
     beside: Mapping[str, Any] | None = None,
 ) -> Response:
     """The page of a list that the query asks for, with the link to the next one.
@@ -207,13 +223,15 @@ def page_response(  # noqa: PLR0913 - each says something else about the list
         on_wire: Makes JSON of an item.
         order: What they are sorted by; among equals, by when they were added.
         newest_first: Whether they are sorted in the opposite order.
+        size: The size of a page, if the query has no ``max``.
+        at_most: The size of the largest page.
         beside: What the response has besides the items.
     """
     query = call.request.query_params
-    text = query.get("max", str(MAX_PAGE_SIZE))
+    text = query.get("max", str(size))
     if not re.fullmatch(r"0*[1-9][0-9]*", text, re.ASCII):
         raise RefusedCallError(400, f"max must be a positive number, got {text}")
-    size = min(int(text.lstrip("0")[:9]), MAX_PAGE_SIZE)  # 9 digits exceed any page
+    size = min(int(text.lstrip("0")[:9]), at_most)  # 9 digits exceed any page
     cursor = query.get("cursor")
     last = ("", 0) if cursor is None else _position(cursor)
     found = {(order(item), number): item for number, item in store.numbered() if where(item)}
@@ -227,7 +245,8 @@ def page_response(  # noqa: PLR0913 - each says something else about the list
     if len(rest) > size:
         value, number = rest[size - 1]
         kept = {key: each for key, each in query.items() if each and key not in _OURS}
-        following = urlencode({"max": size, **kept, "cursor": f"{number}-{value}"})
+        sized = {"max": size} if "max" in query else {}
+        following = urlencode({**sized, **kept, "cursor": f"{number}-{value}"})
         response.headers["Link"] = f'<{call.request.url.replace(query=following)}>; rel="next"'
     return response
 

@@ -8,26 +8,18 @@ from starlette.responses import Response
 from webex_webhooks_async.catalog import CATALOG
 from webex_webhooks_async.models import wire_name
 from webex_webhooks_async.models.vocabulary import Event, Resource
-from webex_webhooks_async.testing.service.attachment_actions import INPUTS
 from webex_webhooks_async.testing.service.calls import Call
 from webex_webhooks_async.testing.service.events import (
     WebexEvent,
     actor_of,
     check_concrete,
+    content,
     fake_data,
 )
 from webex_webhooks_async.testing.service.formats import webex_id, without_nones
-from webex_webhooks_async.testing.service.messages import CONTENT
 from webex_webhooks_async.testing.service.responses import json_response
 from webex_webhooks_async.testing.service.sandbox_person import SandboxPerson, fake_person
 from webex_webhooks_async.testing.service.state import DIRECT, GROUP, Json, State
-
-_CONTENT: Mapping[str, Json] = {
-    Resource.MESSAGES: {**dict.fromkeys(CONTENT), "text": "A sample message"},
-    Resource.ATTACHMENT_ACTIONS: {INPUTS: {}},
-    Resource.MEETINGS: {"password": None},
-}
-"""What is stored but never in a notification, with its default."""
 
 OWNER: Mapping[str, str] = {
     Resource.MEETINGS: "hostUserId",
@@ -78,13 +70,14 @@ def emit(  # noqa: PLR0913 - what `Sandbox.emit` takes
         fake = fake_data(resource, event, given, subject=subject, now=state.clock())
         members = document = without_nones({**fake, **given})
     owners = known & {_text(each, OWNER.get(resource, "")) for each in (members, document)}
-    content = _CONTENT.get(resource, {})
+    stored_only = content(resource, subject)
     return WebexEvent(
         resource=resource,
         event=event,
         actor_id=actor_of(resource, actor_id, subject),
-        data={key: value for key, value in members.items() if key not in content},
+        data={key: value for key, value in members.items() if key not in stored_only},
         audience=frozenset({owner.id} if owner else owners) or None,
+        document={**document, **members},
     )
 
 
@@ -106,9 +99,9 @@ def _stored(
     members = without_nones({**base, **given})
     # What has a wrong type, to test a bot with, goes into the notification alone.
     sound = {k: v for k, v in members.items() if isinstance(v, type(base.get(k, v)))}
-    content = _CONTENT.get(resource, {})
-    left_out = {k: None for k in content if k in given and given[k] is None}
-    document = without_nones({**content, **base, **sound, **left_out})
+    stored_only = content(resource, subject)
+    left_out = {k: None for k in stored_only if k in given and given[k] is None}
+    document = without_nones({**stored_only, **base, **sound, **left_out})
     if event == Event.DELETED:
         state.documents[resource].remove(document[key])
     else:

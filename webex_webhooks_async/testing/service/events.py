@@ -1,27 +1,49 @@
 """Something that happened in the simulated Webex: its notification, and realistic data for it.
 
-Facts: https://developer.webex.com/docs/api/guides/webhooks. Notifications of meetings, recordings
-and transcripts aren't documented; their data here is that of the REST resource.
+Facts: https://developer.webex.com/docs/api/guides/webhooks. Of meetings, Cisco's guide on access to
+meeting resources has one notification, of 2021. Those of recordings, transcripts and participants
+aren't documented; their data here is that of the REST resource.
 """
 
 import secrets
+import uuid
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from attrs import frozen
+from attrs import Factory, frozen
 
 from webex_webhooks_async.converters import unstructure
 from webex_webhooks_async.models.vocabulary import Event, Resource
 from webex_webhooks_async.models.webhooks import Webhook
-from webex_webhooks_async.testing.service.formats import timestamp, webex_id, without_nones
+from webex_webhooks_async.testing.service.formats import (
+    name_in,
+    timestamp,
+    timestamp_of_meeting,
+    to_base64,
+    webex_id,
+    without_nones,
+)
 from webex_webhooks_async.testing.service.sandbox_person import SandboxPerson, fake_name
 
 _CALL_STATES: dict[str, tuple[str, str]] = {
     Event.CREATED: ("alerting", "received"),
     Event.DELETED: ("disconnected", "disconnected"),
 }
-_ALERTS = frozenset({Resource.CONTROL_HUB_ALERTS, Resource.VIDEO_MESH_ALERTS})
+_WITHOUT_ACTOR = frozenset(
+    {Resource.CONTROL_HUB_ALERTS, Resource.MEETINGS, Resource.VIDEO_MESH_ALERTS}
+)
+
+MESSAGE_CONTENT = frozenset({"text", "markdown", "html", "attachments", "isVoiceClip"})
+"""What a notification of a message never contains.
+
+Whether one contains ``isVoiceClip`` isn't known, because none was seen of a file.
+"""
+
+INPUTS = "inputs"
+"""What a notification of an attachment action never contains."""
+
+_SITE = "example.webex.com"
 
 
 @frozen(kw_only=True)
@@ -31,9 +53,10 @@ class WebexEvent:
     Attributes:
         resource: What it happened to: a concrete resource.
         event: What happened: a concrete event.
-        actor_id: Who did it; None for an alert, which has no actor.
+        actor_id: Who did it; None for an alert or a meeting, which have no actor.
         data: The notification's data, by the keys on the wire.
         audience: The ids of the persons whose webhooks are notified; None for everyone's.
+        document: What filters look at: the data, with what a notification never contains.
     """
 
     resource: str
@@ -41,6 +64,7 @@ class WebexEvent:
     actor_id: str | None
     data: Mapping[str, Any]
     audience: frozenset[str] | None = None
+    document: Mapping[str, Any] = Factory(lambda self: self.data, takes_self=True)
 
     def notification_for(self, webhook: Webhook) -> dict[str, Any]:
         """The notification that a webhook gets, by the keys on the wire."""
@@ -58,8 +82,8 @@ class WebexEvent:
 
 
 def actor_of(resource: str, actor_id: str | None, subject: SandboxPerson) -> str | None:
-    """Who acts: the given actor, or the person that the data is about; an alert has no actor."""
-    return actor_id or (None if resource in _ALERTS else subject.id)
+    """Who acts: the given actor, or the person that the data is about, if there is an actor."""
+    return actor_id or (None if resource in _WITHOUT_ACTOR else subject.id)
 
 
 def check_concrete(resource: str, event: str) -> None:
@@ -103,9 +127,11 @@ def fake_data(  # noqa: C901 - one case for each resource
                 "created": timestamp(now),
             }
         case Resource.MEMBERSHIPS:
+            room_id = str(given.get("roomId") or webex_id("ROOM"))
+            names = (name_in(each) or each for each in (subject.id, room_id))
             data = {
-                "id": webex_id("MEMBERSHIP"),
-                "roomId": webex_id("ROOM"),
+                "id": webex_id("MEMBERSHIP", ":".join(names)),
+                "roomId": room_id,
                 "roomType": "group",
                 "personId": subject.id,
                 "personEmail": subject.email,
@@ -122,18 +148,17 @@ def fake_data(  # noqa: C901 - one case for each resource
                 "title": f"Project {secrets.token_hex(2)}",
                 "type": "group",
                 "isLocked": False,
-                "creatorId": subject.id,
                 "lastActivity": timestamp(now),
+                "creatorId": subject.id,
                 "created": timestamp(now),
             }
         case Resource.TELEPHONY_CALLS:
             state, what_happened = _CALL_STATES.get(event, ("connected", "answered"))
             data = {
-                "callId": webex_id("CALL"),
-                "callSessionId": webex_id("CALL_SESSION"),
+                "callId": webex_id("CALL", f"callhalf-{secrets.randbelow(10**9)}:0"),
+                "callSessionId": to_base64(str(uuid.uuid4())),
                 "personality": "terminator",
                 "state": state,
-                "appearance": 1,
                 "eventType": what_happened,
                 "eventTimestamp": timestamp(now),
                 "created": timestamp(now - timedelta(seconds=20)),
@@ -146,6 +171,11 @@ def fake_data(  # noqa: C901 - one case for each resource
                 "muteCapable": False,
                 "muted": False,
                 "completedElsewhere": False,
+                **(
+                    {"disconnected": timestamp(now)}
+                    if event == Event.DELETED
+                    else {"appearance": 1}
+                ),
             }
         case Resource.SERVICE_APP:
             data = {
@@ -155,46 +185,48 @@ def fake_data(  # noqa: C901 - one case for each resource
             }
         case Resource.MEETINGS:
             state = {"started": "inProgress", "ended": "ended"}.get(event, "scheduled")
+            series = secrets.token_hex(16)
             data = {
-                "id": secrets.token_hex(16),
-                "meetingNumber": f"{secrets.randbelow(10**11):011}",
-                "title": "Weekly sync",
+                "id": series if state == "scheduled" else _instance_of(series),
                 "meetingType": "scheduledMeeting" if state == "scheduled" else "meeting",
-                "state": state,
                 "timezone": "UTC",
-                "start": timestamp(now),
-                "end": timestamp(now + timedelta(hours=1)),
+                "start": timestamp_of_meeting(now),
+                "end": timestamp_of_meeting(now + timedelta(hours=1)),
                 "hostUserId": subject.id,
-                "hostDisplayName": subject.display_name,
+                "state": state,
                 "hostEmail": subject.email,
-                "siteUrl": "example.webex.com",
+                "siteUrl": _SITE,
+                "orgId": name_in(subject.org_id) or subject.org_id,
             }
         case Resource.MEETING_PARTICIPANTS:
             left = event == Event.LEFT
             data = {
                 "id": secrets.token_hex(16),
-                "meetingId": secrets.token_hex(16),
+                "meetingId": _instance_of(secrets.token_hex(16)),
                 "state": "end" if left else "joined",
                 "host": False,
                 "coHost": False,
                 "email": subject.email,
                 "displayName": subject.display_name,
                 "invitee": True,
-                "joinedTime": timestamp(now - timedelta(minutes=30)),
-                **({"leftTime": timestamp(now)} if left else {}),
+                "joinedTime": timestamp_of_meeting(now - timedelta(minutes=30)),
+                **({"leftTime": timestamp_of_meeting(now)} if left else {}),
                 "hostEmail": "host@example.com",
-                "siteUrl": "example.webex.com",
+                "siteUrl": _SITE,
             }
         case Resource.RECORDINGS:
+            series, began = secrets.token_hex(16), now - timedelta(hours=1)
             data = {
                 "id": secrets.token_hex(16),
-                "meetingId": secrets.token_hex(16),
+                "meetingId": _instance_of(series),
+                "scheduledMeetingId": f"{series}_{began:%Y%m%dT%H%M%SZ}",
+                "meetingSeriesId": series,
                 "topic": "Weekly sync",
-                "createTime": timestamp(now),
-                "timeRecorded": timestamp(now - timedelta(hours=1)),
+                "createTime": timestamp_of_meeting(now),
+                "timeRecorded": timestamp_of_meeting(began),
                 "hostEmail": subject.email,
                 "hostUserId": subject.id,
-                "siteUrl": "example.webex.com",
+                "siteUrl": _SITE,
                 "format": "MP4",
                 "durationSeconds": 3600,
                 "sizeBytes": 248_023_188,
@@ -202,12 +234,13 @@ def fake_data(  # noqa: C901 - one case for each resource
                 "status": "available",
             }
         case Resource.MEETING_TRANSCRIPTS:
+            series = secrets.token_hex(16)
             data = {
-                "id": secrets.token_hex(16),
-                "meetingId": secrets.token_hex(16),
+                "id": f"{uuid.uuid4()}_M_{series}",
+                "meetingId": _instance_of(series),
                 "meetingTopic": "Weekly sync",
-                "siteUrl": "example.webex.com",
-                "startTime": timestamp(now),
+                "siteUrl": _SITE,
+                "startTime": timestamp_of_meeting(now),
                 "hostUserId": subject.id,
                 "hostEmail": subject.email,
                 "status": "available",
@@ -215,3 +248,35 @@ def fake_data(  # noqa: C901 - one case for each resource
         case _:
             data = {} if given else {"id": webex_id(resource.upper())}
     return data
+
+
+def content(resource: str, subject: SandboxPerson) -> dict[str, Any]:
+    """What is stored of a resource but never in a notification, with its default; None for none."""
+    match resource:
+        case Resource.MESSAGES:
+            return {**dict.fromkeys(MESSAGE_CONTENT), "text": "A sample message"}
+        case Resource.ATTACHMENT_ACTIONS:
+            return {INPUTS: {}}
+        case Resource.ROOMS:  # of which no notification was seen
+            return {"ownerId": subject.org_id, "isPublic": False, "isReadOnly": False}
+        case Resource.MEETINGS:
+            return {
+                **dict.fromkeys(("agenda", "password", "scheduledType", "sipAddress", "webLink")),
+                "title": "Weekly sync",
+                "meetingNumber": f"{secrets.randbelow(10**11):011}",
+                "hostDisplayName": subject.display_name,
+            }
+        case Resource.RECORDINGS:
+            return {
+                "downloadUrl": f"https://{_SITE}/example/lsr.php?RCID={secrets.token_hex(16)}",
+                "playbackUrl": f"https://{_SITE}/example/ldr.php?RCID={secrets.token_hex(16)}",
+                "password": secrets.token_urlsafe(6),
+                "shareToMe": False,
+            }
+        case _:
+            return {}
+
+
+def _instance_of(series: str) -> str:
+    """The id of a meeting that takes place, of a series."""
+    return f"{series}_I_{secrets.randbelow(10**18)}"

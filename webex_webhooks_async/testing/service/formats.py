@@ -1,6 +1,7 @@
 """How Webex writes ids, times and what is absent."""
 
 import base64
+import re
 import uuid
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
@@ -8,11 +9,45 @@ from typing import Any
 
 from webex_webhooks_async.models import format_datetime
 
+_CLUSTER = "urn:TEAM:us-west-2_r"
+"""Where what people write is kept: ids name it since 2021, and only old ones have ``us`` there."""
 
-def webex_id(kind: str) -> str:
-    """A new id: opaque, though base64 decodes it to what it identifies."""
-    name = f"ciscospark://us/{kind}/{uuid.uuid4()}"
-    return base64.urlsafe_b64encode(name.encode()).decode().rstrip("=")
+_IN_THE_CLUSTER = frozenset({"ATTACHMENT_ACTION", "CONTENT", "MESSAGE", "ROOM", "WEBHOOK"})
+
+
+def webex_id(kind: str, name: str | None = None) -> str:
+    """An id: opaque, though base64 decodes it to what it identifies.
+
+    Args:
+        kind: What it identifies, such as ``PEOPLE``.
+        name: Which one; by default a new UUID.
+    """
+    cluster = _CLUSTER if kind in _IN_THE_CLUSTER else "us"
+    return to_base64(f"ciscospark://{cluster}/{kind}/{name or uuid.uuid4()}")
+
+
+def to_base64(text: str) -> str:
+    """A text in the form of an id."""
+    return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
+
+
+def name_in(webex_id: str) -> str | None:
+    """Which one an id of Webex's form identifies, such as a UUID; None for another text.
+
+    >>> name_in(webex_id("PEOPLE", "17844842-4ef1-4257-8b44-0925d2aa7d28"))
+    '17844842-4ef1-4257-8b44-0925d2aa7d28'
+    """
+    try:
+        padded = webex_id + "=" * (-len(webex_id) % 4)
+        decoded = base64.b64decode(padded, altchars=b"-_", validate=True).decode()
+    except ValueError:
+        return None
+    return decoded.rpartition("/")[2] if decoded.startswith("ciscospark://") else None
+
+
+def is_uuid(text: str) -> bool:
+    """Whether a text is a UUID as Webex writes them, in any case."""
+    return re.fullmatch(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", text.lower()) is not None
 
 
 WallClock = Callable[[], datetime]
@@ -37,6 +72,15 @@ def timestamp(moment: datetime) -> str:
     '2022-04-07T09:17:23.164Z'
     """
     return format_datetime(to_utc_milliseconds(moment))
+
+
+def timestamp_of_meeting(moment: datetime) -> str:
+    """A moment as Webex writes it in meetings, recordings and transcripts, in whole seconds.
+
+    >>> timestamp_of_meeting(datetime(2022, 4, 7, 9, 17, 23, 164_000, tzinfo=UTC))
+    '2022-04-07T09:17:23Z'
+    """
+    return f"{moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec='seconds')}Z"
 
 
 def moment_of(text: str) -> datetime | None:

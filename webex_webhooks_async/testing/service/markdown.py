@@ -17,12 +17,17 @@ from markdown_it.utils import EnvType, OptionsDict
 
 from webex_webhooks_async.testing.service.sandbox_person import SandboxPerson
 
-_MENTION = re.compile(r"<@(?:person(?:Id|Email):([^<|>]+)|(all))(?:\|([^<>]*))?>")
+_MENTION = re.compile(r"<@(?:person(?:Id|Email):\s*([^<|>\s]+)\s*|(all))(?:\|([^<>]*))?>")
 
 
 @frozen(kw_only=True)
 class Rendered:
-    """What people see of markdown. HTML in it is shown as it is written."""
+    """What people see of markdown. HTML in it is shown as it is written.
+
+    Attributes:
+        text: Paragraphs and their lines are one line; what lists, headings and code become isn't
+            known, and has a line for each.
+    """
 
     html: str
     text: str
@@ -38,7 +43,7 @@ def render(markdown: str, named: Callable[[str], SandboxPerson]) -> Rendered:
     persons = {each.meta["person"].id: each.meta["person"] for each in mentions if each.meta}
     return Rendered(
         html=_RENDERER.renderer.render(tokens, _RENDERER.options, env).strip(),
-        text="\n".join(_lines(tokens)),
+        text="".join(_pieces(tokens)),
         mentioned=tuple(persons.values()),
         mentions_all=any(not each.meta for each in mentions),
     )
@@ -54,16 +59,35 @@ def mention(person: SandboxPerson | None, name: str) -> str:
     return f"<spark-mention {who}>{html.escape(name)}</spark-mention>"
 
 
-def _lines(tokens: Sequence[Token]) -> Iterator[str]:
-    for token in tokens:
+def _pieces(tokens: Sequence[Token]) -> Iterator[str]:
+    """The texts of the blocks, each with what separates it from the one before."""
+    was_paragraph = None
+    for place, token in enumerate(tokens):
         if token.children is not None:
-            yield "".join(map(_plain, token.children))
+            text = "".join(map(_plain, token.children))
         elif token.content:  # a block of code
-            yield token.content.rstrip("\n")
+            text = token.content.rstrip("\n")
+        else:
+            continue
+        is_paragraph = token.level == 1 and tokens[place - 1].type == "paragraph_open"
+        if was_paragraph is not None:
+            yield " " if was_paragraph and is_paragraph else "\n"
+        yield text
+        was_paragraph = is_paragraph
 
 
 def _plain(token: Token) -> str:
-    return "\n" if token.type in {"softbreak", "hardbreak"} else token.content
+    return " " if token.type in {"softbreak", "hardbreak"} else token.content
+
+
+def _render_break(*_: object) -> str:
+    return "<br>"
+
+
+def _render_end_of_paragraph(
+    _renderer: RendererProtocol, tokens: Sequence[Token], index: int, *_: object
+) -> str:
+    return "" if tokens[index].hidden else "</p>"
 
 
 def _parse_mention(state: StateInline, silent: bool) -> bool:  # noqa: FBT001 - as the rules are called
@@ -92,3 +116,6 @@ def _render_mention(
 _RENDERER = MarkdownIt("commonmark", {"html": False})
 _RENDERER.inline.ruler.before("autolink", "mention", _parse_mention)
 _RENDERER.add_render_rule("mention", _render_mention)
+_RENDERER.add_render_rule("paragraph_close", _render_end_of_paragraph)
+_RENDERER.add_render_rule("softbreak", _render_break)
+_RENDERER.add_render_rule("hardbreak", _render_break)

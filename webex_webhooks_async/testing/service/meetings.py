@@ -13,7 +13,7 @@ from starlette.responses import Response
 from webex_webhooks_async.models.vocabulary import Event, Resource
 from webex_webhooks_async.testing.service.calls import Call, fields_of, page_response
 from webex_webhooks_async.testing.service.documents import emit
-from webex_webhooks_async.testing.service.formats import moment_of, timestamp
+from webex_webhooks_async.testing.service.formats import moment_of, timestamp_of_meeting
 from webex_webhooks_async.testing.service.responses import RefusedCallError, json_response
 from webex_webhooks_async.testing.service.state import Json
 
@@ -55,7 +55,7 @@ _TRANSCRIPTS = {
 
 async def create_meeting(call: Call) -> Response:
     """Schedule a meeting, whose host is who calls."""
-    optional = ("agenda", "password", "timezone")
+    optional = ("agenda", "password", "scheduledType", "timezone")
     fields = fields_of(await call.json(), required=("title", "start", "end"), optional=optional)
     start, end = (moment_of(fields[name]) for name in ("start", "end"))
     if start is None or end is None or end <= start:
@@ -66,6 +66,8 @@ async def create_meeting(call: Call) -> Response:
     made = {
         "meetingNumber": number,
         "meetingType": "meetingSeries",
+        "scheduledType": "meeting",
+        "hostUserId": call.person.id,
         "state": "active",
         "webLink": f"https://example.webex.com/example/j.php?MTID=m{secrets.token_hex(16)}",
         "sipAddress": f"{number}@example.webex.com",
@@ -73,7 +75,7 @@ async def create_meeting(call: Call) -> Response:
     }
     event = emit(
         *(call.state, Resource.MEETINGS, Event.CREATED, {**made, **fields}),
-        actor_id=call.person.id,
+        actor_id=None,
         owner=call.person,
     )
     call.events.append(event)
@@ -117,8 +119,11 @@ def _with_links(call: Call, resource: str, listed: Json) -> Json:
     if resource != Resource.MEETING_TRANSCRIPTS:
         return listed
     path = f"/v1/meetingTranscripts/{quote(listed['id'], safe='')}/download"
+    meeting = quote(str(listed.get("meetingId", "")), safe="")
     links = {
-        f"{form}DownloadLink": str(call.request.url.replace(path=path, query=f"format={form}"))
+        f"{form}DownloadLink": str(
+            call.request.url.replace(path=path, query=f"meetingId={meeting}&format={form}")
+        )
         for form in _TRANSCRIPTS
     }
     return {**links, **listed}
@@ -127,7 +132,7 @@ def _with_links(call: Call, resource: str, listed: Json) -> Json:
 async def get_recording(call: Call) -> Response:
     """One recording, with links to its files: on another host, without a token, for three hours."""
     recording = call.document(Resource.RECORDINGS)
-    url, expires = call.request.url, timestamp(call.state.clock() + _LINKS_LIFETIME)
+    url, expires = call.request.url, timestamp_of_meeting(call.state.clock() + _LINKS_LIFETIME)
     host = {"127.0.0.1": "localhost", "localhost": "127.0.0.1"}.get(
         str(url.hostname), f"files.{url.hostname}"
     )
@@ -151,7 +156,7 @@ async def download(call: Call) -> Response:
     name, expires = call.query("file") or "", call.query("expires") or ""
     if name not in _DOWNLOADS:
         raise RefusedCallError(404)
-    if call.state.now() > expires:
+    if timestamp_of_meeting(call.state.clock()) > expires:
         raise RefusedCallError(403, "the link has expired: get the recording again")
     return _file(*_DOWNLOADS[name], topic=recording.get("topic"))
 

@@ -22,19 +22,26 @@ from webex_webhooks_async.models.messages import MAX_TEXT_BYTES, problem_of_card
 from webex_webhooks_async.models.vocabulary import Event, Resource
 from webex_webhooks_async.testing.service.calls import Call, fields_of, id_or_email, page_response
 from webex_webhooks_async.testing.service.cards import remarks_on
-from webex_webhooks_async.testing.service.events import WebexEvent
-from webex_webhooks_async.testing.service.formats import timestamp, webex_id, without_nones
+from webex_webhooks_async.testing.service.events import MESSAGE_CONTENT, WebexEvent
+from webex_webhooks_async.testing.service.formats import (
+    name_in,
+    timestamp,
+    webex_id,
+    without_nones,
+)
 from webex_webhooks_async.testing.service.markdown import mention, render
 from webex_webhooks_async.testing.service.responses import RefusedCallError, json_response
 from webex_webhooks_async.testing.service.sandbox_person import SandboxPerson
-from webex_webhooks_async.testing.service.state import DIRECT, GROUP, Json, State, StoredFile
+from webex_webhooks_async.testing.service.state import (
+    DIRECT,
+    GROUP,
+    Json,
+    State,
+    StoredFile,
+    unknown_room,
+)
 
 logger: logging.Logger = logging.getLogger("webex_webhooks_async")
-
-CONTENT = frozenset({"text", "markdown", "html", "attachments"})
-"""What a notification of a message never contains."""
-
-"""The size in bytes of the longest text, and of the longest markdown."""
 
 MAX_FILE = 104_857_600
 """The size in bytes of the largest file."""
@@ -42,7 +49,10 @@ MAX_FILE = 104_857_600
 MAX_EDITS = 10
 """This many times a message can be edited."""
 
-_TARGETS = ("roomId", "toPersonId", "toPersonEmail")
+_PAGE_SIZE = 50  # by default
+
+_TO_A_PERSON = ("toPersonId", "toPersonEmail")
+_TARGETS = ("roomId", *_TO_A_PERSON)
 _TEXTS = ("text", "markdown")
 _EDITABLE = (*_TEXTS, "html", "mentionedPeople", "mentionedGroups", "updated")
 
@@ -63,8 +73,8 @@ async def list_messages(call: Call) -> Response:
         raise RefusedCallError(400, "roomId is required and must not be empty")
     room = call.state.room_for(call.person, room_id)
     mentioned = call.query("mentionedPeople")
-    if mentioned == "me":
-        mentioned = call.person.id
+    if mentioned is not None:
+        mentioned = call.person.id if mentioned == "me" else call.person_id(mentioned)
     is_bot_in_a_group = call.person.id == call.state.bot.id and room["type"] == GROUP
     if is_bot_in_a_group and mentioned != call.person.id:
         raise RefusedCallError(
@@ -76,7 +86,7 @@ async def list_messages(call: Call) -> Response:
 async def list_direct_messages(call: Call) -> Response:
     """The messages of the caller's direct room with someone, the latest first."""
     given = id_or_email(call.request.query_params)
-    person = call.state.persons.find(given)
+    person = call.state.persons.find(given if "@" in given else call.person_id(given))
     if person is not None and person.id == call.person.id:
         raise RefusedCallError(400, "nobody has a direct room with themselves")
     room = None if person is None else call.state.find_direct_room(call.person, person)
@@ -99,6 +109,7 @@ def _list(call: Call, room: Json, mentioned: str | None) -> Response:
         ),
         on_wire=lambda each: call.state.seen_by(call.person.id, each),
         newest_first=True,
+        size=_PAGE_SIZE,
     )
 
 
@@ -119,7 +130,9 @@ async def create_message(call: Call) -> Response:
     room = _target(call.state, call.person, fields)
     content = _content(call.state, fields, document, uploaded)
     call.events.extend(post(call.state, call.person, room, content))
-    return _response(call, find(call.state, call.person, call.events[-1].data["id"]))
+    message = find(call.state, call.person, call.events[-1].data["id"])
+    named = {name: fields[name] for name in fields if name in _TO_A_PERSON}
+    return _response(call, {**message, **named})
 
 
 async def get_message(call: Call) -> Response:
@@ -207,11 +220,19 @@ def post(state: State, author: SandboxPerson, room: Json, content: Content) -> l
                 400,
                 f"parentId must be a message of the same room that wasn't deleted, got {parent!r}",
             )
-        parent = replied_to.get("parentId", parent)  # a thread has one level
+        if "parentId" in replied_to:
+            raise RefusedCallError(
+                400,
+                "parentId must be the first message of a thread, because a reply can't be replied "
+                f"to: send {replied_to['parentId']!r}, got {parent!r}",
+            )
     message = state.new(Resource.MESSAGES, author, {"roomId": room["id"], "roomType": room["type"]})
-    files = [_stored(state, message["id"], each) for each in content.files]
-    thread = {"parentId": parent, "files": files or None}
-    message = without_nones({**message, **content.members, **thread, **_mentions(content)})
+    files = [_stored(state, message["id"], n, each) for n, each in enumerate(content.files)]
+    attached = {
+        "files": files or None,
+        "isVoiceClip": False if files and author.id != state.bot.id else None,
+    }
+    message = without_nones({**message, **content.members, **attached, **_mentions(content)})
     state.messages.put(message["id"], message)
     for remark in remarks_on(message.get("attachments")):
         logger.warning("the card of the message %s: %s", message["id"], remark)
@@ -219,8 +240,8 @@ def post(state: State, author: SandboxPerson, room: Json, content: Content) -> l
     return [*joined, _event(state, Event.CREATED, message)]
 
 
-def _stored(state: State, message_id: str, file: File) -> str:
-    content_id = webex_id("CONTENT")
+def _stored(state: State, message_id: str, number: int, file: File) -> str:
+    content_id = webex_id("CONTENT", f"{name_in(message_id)}/{number}")
     state.contents.put(content_id, StoredFile(message_id=message_id, file=file))
     return f"{BASE_URL}/contents/{content_id}"
 
@@ -263,8 +284,9 @@ def _event(state: State, event: str, message: Json) -> WebexEvent:
         resource=Resource.MESSAGES,
         event=event,
         actor_id=message["personId"],
-        data={key: value for key, value in message.items() if key not in CONTENT},
+        data={key: value for key, value in message.items() if key not in MESSAGE_CONTENT},
         audience=_readers(state, message),
+        document=message,
     )
 
 
@@ -288,7 +310,7 @@ def find_room(state: State, room_id: str) -> Json:
     """A room, also one that the caller isn't a member of."""
     room = state.rooms.get(room_id)
     if room is None:
-        raise RefusedCallError(404, f"no room has the id {room_id!r}; POST /rooms creates one")
+        raise unknown_room(f"no room has the id {room_id!r}; POST /rooms creates one")
     return room
 
 
@@ -298,7 +320,7 @@ def join(
     """Make who speaks or is mentioned in a group room a member; the bot has to be one before."""
     members = state.members(room["id"])
     if author.id not in members and (room["type"] == DIRECT or author.id == state.bot.id):
-        raise RefusedCallError(404, f"{author.email} is not a member of the room {room['id']!r}")
+        raise unknown_room(f"{author.email} is not a member of the room {room['id']!r}")
     if room["type"] == DIRECT:
         return []
     newcomers = {each.id: each for each in (author, *mentioned) if each.id not in members}

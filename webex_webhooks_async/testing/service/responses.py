@@ -23,20 +23,29 @@ class RefusedCallError(Exception):
 
     Attributes:
         status_code: The status of the response.
-        problems: What is wrong; by default the status's usual message.
-        message: What is wrong in a sentence; by default the first problem.
+        problems: What is wrong; by default the status's usual message. A text of the error has
+            nothing else.
+        message: What is wrong in a sentence; by default Webex's words, or the first problem.
+        words: Webex's own words for it, where they are known: they come first in the response.
         headers: Headers of the response.
     """
 
     headers: Mapping[str, str] = {}
 
-    def __init__(self, status_code: int, *problems: str, message: str | None = None) -> None:
+    def __init__(
+        self,
+        status_code: int,
+        *problems: str,
+        message: str | None = None,
+        words: str | None = None,
+    ) -> None:
         super().__init__(status_code, *problems)
         self.status_code = status_code
         self.problems: tuple[str, ...] = problems or (
             _MESSAGES.get(status_code, f"Status {status_code}"),
         )
-        self.message: str = message or self.problems[0]
+        self.words: str | None = words
+        self.message: str = message or words or self.problems[0]
 
     def __str__(self) -> str:
         return "; ".join(self.problems)
@@ -44,7 +53,8 @@ class RefusedCallError(Exception):
     @property
     def body(self) -> dict[str, Any]:
         """The error in Webex's form."""
-        errors = [{"description": problem} for problem in self.problems]
+        described = (*([self.words] if self.words else []), *self.problems)
+        errors = [{"description": each} for each in described]
         return {"message": self.message, "errors": errors}
 
 

@@ -4,21 +4,26 @@ Facts: https://developer.webex.com/docs/api/v1/rooms and
 https://developer.webex.com/docs/api/v1/memberships
 """
 
+from typing import Any
+
 from starlette.responses import Response
 
 from webex_webhooks_async.models.vocabulary import Event, Resource
 from webex_webhooks_async.testing.service.calls import Call, fields_of, page_response, person_of
-from webex_webhooks_async.testing.service.events import WebexEvent
+from webex_webhooks_async.testing.service.events import WebexEvent, content
 from webex_webhooks_async.testing.service.responses import RefusedCallError, json_response
 from webex_webhooks_async.testing.service.sandbox_person import SandboxPerson
-from webex_webhooks_async.testing.service.state import DIRECT, Json, State
+from webex_webhooks_async.testing.service.state import DIRECT, GROUP, Json, State
 
+_MAX_PAGE_SIZE = 1_000
 _DETAILS = ("isLocked", "isPublic", "isAnnouncementOnly", "description")
 
 
 async def list_rooms(call: Call) -> Response:
     """The rooms that the caller is a member of."""
     kind, team_id, sort_by = call.query("type"), call.query("teamId"), call.query_word("sortBy")
+    if kind not in {None, DIRECT, GROUP}:
+        raise RefusedCallError(400, f"type must be {DIRECT} or {GROUP}, got {kind!r}")
     key = {"id": "id", "lastactivity": "lastActivity", "created": "created"}.get(sort_by or "")
     return page_response(
         call,
@@ -31,15 +36,14 @@ async def list_rooms(call: Call) -> Response:
         on_wire=lambda room: _on_wire(call.state, call.person, room),
         order=lambda room: room.get(key, "") if key else "",
         newest_first=key in {"lastActivity", "created"},
+        at_most=_MAX_PAGE_SIZE,
     )
 
 
 async def create_room(call: Call) -> Response:
     """Create a group room, with the caller as its first member; a team's must be in the team."""
-    fields = fields_of(await call.json(), required=("title",), optional=(*_DETAILS, "teamId"))
+    fields = await _fields(call)
     _check_description(fields)
-    if "teamId" in fields:
-        call.state.team_for(call.person, fields["teamId"])
     room = call.state.add_room(fields, creator=call.person)
     moderates = bool(room["isLocked"])
     joined = call.state.join(room, call.person, actor=call.person, is_moderator=moderates)
@@ -55,7 +59,7 @@ async def get_room(call: Call) -> Response:
 
 async def update_room(call: Call) -> Response:
     """Change a group room; who locks it becomes its moderator."""
-    fields = fields_of(await call.json(), required=("title",), optional=_DETAILS)
+    fields = await _fields(call)
     room = _group_room(call)
     updated = {**room, **fields}
     _check_description(updated)
@@ -69,9 +73,17 @@ async def update_room(call: Call) -> Response:
 
 
 async def delete_room(call: Call) -> Response:
-    """Delete a group room with its messages and memberships; Webex has no event for it."""
-    call.state.remove_room(_group_room(call)["id"])
+    """Delete a group room with its messages and memberships; these alone are notified."""
+    call.events.extend(call.state.remove_room(_group_room(call)["id"], actor=call.person))
     return Response(status_code=204)
+
+
+async def _fields(call: Call) -> dict[str, Any]:
+    """What a room may have; its team must be one of the caller's."""
+    fields = fields_of(await call.json(), required=("title",), optional=(*_DETAILS, "teamId"))
+    if "teamId" in fields:
+        call.state.team_for(call.person, fields["teamId"])
+    return fields
 
 
 def _group_room(call: Call) -> Json:
@@ -102,7 +114,8 @@ def room_event(call: Call, event: str, room: Json) -> WebexEvent:
         resource=Resource.ROOMS,
         event=event,
         actor_id=call.person.id,
-        data=room,
+        data={k: v for k, v in room.items() if k not in content(Resource.ROOMS, call.person)},
+        document=room,
         audience=call.state.members(room["id"]),
     )
 
@@ -111,6 +124,8 @@ async def list_memberships(call: Call) -> Response:
     """The members of a room; without ``roomId``, the caller's own memberships."""
     room_id = call.query("roomId")
     wanted = {key: value for key in ("personId", "personEmail") if (value := call.query(key))}
+    if "personId" in wanted:
+        wanted["personId"] = call.person_id(wanted["personId"])
     if room_id is not None:
         wanted["roomId"] = call.state.room_for(call.person, room_id)["id"]
     elif not wanted:

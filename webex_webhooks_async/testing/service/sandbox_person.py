@@ -30,7 +30,8 @@ class SandboxPerson:
     Attributes:
         id: By default a new one.
         org_id: The person's organization; by default the same for all, the bot's.
-        first_name: By default the first word of the display name.
+        first_name: By default the first word of a person's display name; a bot has none.
+        last_name: By default the words after it, if there are any.
         avatar: The URL of a picture, if there is one.
         phone_numbers: Telephone numbers at work, such as ``+1 408 526 7209``.
     """
@@ -49,7 +50,10 @@ def fake_person(*, person_id: str | None = None, email: str | None = None) -> Sa
     """A human being; what isn't given is random."""
     person_id = person_id or new_id()
     if email is not None:
-        return SandboxPerson(id=person_id, email=email, display_name=_name_from(email))
+        name = _name_from(email)
+        # Webex has a last name of everyone, so that of ann@example.com is Example.
+        last_name = None if " " in name else _name_from(email.partition("@")[2].replace(".", "@"))
+        return SandboxPerson(id=person_id, email=email, display_name=name, last_name=last_name)
     name = fake_name()
     mailbox = f"{name.partition(' ')[0].lower()}.{secrets.token_hex(4)}"
     return SandboxPerson(id=person_id, email=f"{mailbox}@example.com", display_name=name)

@@ -12,8 +12,14 @@ from webex_webhooks_async.catalog import BASE_URL, CATALOG
 from webex_webhooks_async.models.files import File
 from webex_webhooks_async.models.vocabulary import Event, Resource
 from webex_webhooks_async.models.webhooks import Webhook
-from webex_webhooks_async.testing.service.events import WebexEvent, fake_data
-from webex_webhooks_async.testing.service.formats import WallClock, timestamp
+from webex_webhooks_async.testing.service.events import WebexEvent, content, fake_data
+from webex_webhooks_async.testing.service.formats import (
+    WallClock,
+    is_uuid,
+    name_in,
+    timestamp,
+    webex_id,
+)
 from webex_webhooks_async.testing.service.responses import RefusedCallError
 from webex_webhooks_async.testing.service.sandbox_person import (
     ORGANIZATION,
@@ -117,10 +123,13 @@ class Persons(Store[SandboxPerson]):
         self._by_email: dict[str, SandboxPerson] = {}
 
     def find(self, id_or_email: str | None) -> SandboxPerson | None:
-        """The person with this id or address."""
+        """The person with this id, which may be the UUID in it alone, or with this address."""
         if id_or_email is None:
             return None
-        return self.get(id_or_email) or self._by_email.get(id_or_email.lower())
+        lower = id_or_email.lower()
+        if is_uuid(lower):
+            return self.get(webex_id("PEOPLE", lower))
+        return self.get(id_or_email) or self._by_email.get(lower)
 
     def add(self, person: SandboxPerson) -> None:
         """Add a person.
@@ -150,6 +159,19 @@ class StoredFile:
 
     message_id: str
     file: File
+
+
+def unknown_person(person_id: str) -> RefusedCallError:
+    """Why a person isn't found by an id."""
+    problem = f"no person has the id {person_id!r}; an address introduces a new person"
+    if is_uuid(person_id) or name_in(person_id) is not None:
+        return RefusedCallError(404, problem)
+    return RefusedCallError(400, problem, words="Expect base64 ID or UUID.")
+
+
+def unknown_room(problem: str) -> RefusedCallError:
+    """Why a room isn't found; programs compare Webex's own words."""
+    return RefusedCallError(404, problem, words="Could not find a room with provided ID.")
 
 
 class State:
@@ -236,8 +258,10 @@ class State:
             self.fake_ids.discard(known.id)
             return known
         if "@" not in email:
+            raise unknown_person(email)
+        if email.lower().endswith(".invalid"):
             raise RefusedCallError(
-                404, f"no person has the id {email!r}; an address introduces a new person"
+                404, f"nobody has the address {email!r}, because of its .invalid"
             )
         return self.introduce(fake_person(email=email))
 
@@ -258,11 +282,11 @@ class State:
     def new(self, resource: str, person: SandboxPerson, members: Json) -> dict[str, Any]:
         """What someone creates; `members` are laid over the defaults of its object."""
         now = self.clock()
-        return {**fake_data(resource, Event.CREATED, {}, subject=person, now=now), **members}
+        return {**fake_data(resource, Event.CREATED, members, subject=person, now=now), **members}
 
     def add_room(self, members: Json, *, creator: SandboxPerson) -> Json:
         """A new room, without members."""
-        room = self.new(Resource.ROOMS, creator, members)
+        room = self.new(Resource.ROOMS, creator, {**content(Resource.ROOMS, creator), **members})
         self.rooms.put(room["id"], room)
         return room
 
@@ -277,12 +301,17 @@ class State:
         """Someone's membership in a room."""
         return next(matching(self.memberships, roomId=room_id, personId=person_id), None)
 
-    def remove_room(self, room_id: str) -> None:
-        """Remove a room, its messages and its memberships."""
+    def remove_room(self, room_id: str, *, actor: SandboxPerson) -> list[WebexEvent]:
+        """Remove a room, its messages and its memberships, and report these to the members."""
+        events = [
+            self.membership_event(Event.DELETED, each, actor=actor)
+            for each in matching(self.memberships, roomId=room_id)
+        ]
         self.rooms.remove(room_id)
         for store in (self.messages, self.memberships):
             for each in matching(store, roomId=room_id):
                 store.remove(each["id"])
+        return events
 
     def members(self, room_id: str) -> frozenset[str]:
         """The ids of a room's members."""
@@ -314,7 +343,7 @@ class State:
         """A room that someone is a member of."""
         room = self.rooms.get(room_id)
         if room is None or person.id not in self.members(room_id):
-            raise RefusedCallError(404, f"no room of yours has the id {room_id!r}")
+            raise unknown_room(f"no room of yours has the id {room_id!r}")
         return room
 
     def check_moderator(self, room: Json, person: SandboxPerson) -> None:

@@ -61,7 +61,7 @@ async def delete_team(call: Call) -> Response:
     for each in matching(call.state.team_memberships, teamId=call.id):
         call.state.team_memberships.remove(each["id"])
     for room in matching(call.state.rooms, teamId=call.id):
-        call.state.remove_room(room["id"])
+        call.events.extend(call.state.remove_room(room["id"], actor=call.person))
     return Response(status_code=204)
 
 

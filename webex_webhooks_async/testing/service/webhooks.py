@@ -4,6 +4,7 @@ Facts: https://developer.webex.com/docs/api/v1/webhooks
 """
 
 import logging
+import secrets
 from collections.abc import Iterator, Mapping
 from typing import Any, cast
 
@@ -26,7 +27,7 @@ from webex_webhooks_async.testing.service.responses import RefusedCallError, jso
 
 logger: logging.Logger = logging.getLogger("webex_webhooks_async")
 
-_APP_ID = webex_id("APPLICATION")
+_APP_ID = webex_id("APPLICATION", f"C{secrets.token_hex(32)}")
 
 
 async def list_webhooks(call: Call) -> Response:
@@ -64,11 +65,15 @@ async def create_webhook(call: Call) -> Response:
     )
     if problems := tuple(problems_of_subscription(webhook)):
         raise RefusedCallError(400, *map(_relayed, problems))
-    if webhook.resource not in set(Resource) or webhook.event not in set(Event):
-        logger.warning(
-            "the webhook %r watches %r of %r, which isn't a known event: is it misspelled?",
-            *(webhook.name, webhook.event, webhook.resource),
-        )
+    for kind, word, known in (
+        ("resource", webhook.resource, Resource),
+        ("event", webhook.event, Event),
+    ):
+        if word not in set(known):
+            logger.warning(
+                "the %s %r of the webhook %r isn't known: is it misspelled?",
+                *(kind, word, webhook.name),
+            )
     return _stored(call, webhook)
 
 
@@ -138,7 +143,7 @@ def problems_of_subscription(webhook: Webhook) -> Iterator[str]:
 
 
 def matches(webhook: Webhook, resource: str, event: str, data: Mapping[str, Any]) -> bool:
-    """Whether a webhook watches for an event with this data."""
+    """Whether a webhook watches for an event of what has these members."""
     if not _watches(webhook, resource, event):
         return False
     for key, value in conditions_of(webhook.filter):
