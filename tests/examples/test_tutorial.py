@@ -29,7 +29,8 @@ def test_the_bot_replies(
     bot = tmp_path / "bot.py"
     bot.write_text(echoing, encoding="utf-8")
     webex, port = str(unused_port()), str(unused_port())
-    start = start.replace("8900", webex).replace("8000", port)
+    here = f"chat --base-url http://127.0.0.1:{webex}/v1\n"  # another port has to be named
+    start = start.replace("8900", webex).replace("8000", port).replace("chat\n", here)
     ((command, shown),) = transcript(start)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("BROWSER", "true %s")  # opens nothing

@@ -132,7 +132,7 @@ def test_json() -> None:
 def test_no_token_and_no_secret_is_printed(options: tuple[str, ...]) -> None:
     """Tokens and secrets are redacted in a path, a query, an error and a notification, too."""
     with sandbox(*options) as (running, webex):
-        webex.get("/people/a-canary-token")
+        webex.get("/messages/a-canary-token")
         webex.get("/rooms", params={"teamId": "a-canary-token", "client_secret": "canary-2"})
         names = {
             "name": "a-canary-token",
@@ -145,7 +145,7 @@ def test_no_token_and_no_secret_is_printed(options: tuple[str, ...]) -> None:
         webex.post("/rooms", json={"title": "a-canary-token"})
         lines = [running.out.line(".+")[0] for _ in range(9)]
 
-    assert "no person has the id '***'" in lines[0]
+    assert "no message has the id '***'" in lines[0]
     assert "teamId=***&client_secret=***" in lines[1]
     assert "canary" not in "".join(lines)
 
