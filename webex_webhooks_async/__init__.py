@@ -13,6 +13,7 @@ from webex_webhooks_async.lazy_names import on_first_use
 # Type checkers read the imports, and Python the names below them; a test compares the two.
 if TYPE_CHECKING:
     from webex_webhooks_async.bot.bot import Bot as Bot
+    from webex_webhooks_async.bot.contexts.contexts import Context as Context
     from webex_webhooks_async.bot.contexts.contexts import JobContext as JobContext
     from webex_webhooks_async.bot.contexts.contexts import MessageContext as MessageContext
     from webex_webhooks_async.bot.contexts.contexts import SubmissionContext as SubmissionContext
@@ -122,7 +123,7 @@ if TYPE_CHECKING:
 else:
     _NAMES = {
         "bot.bot": "Bot",
-        "bot.contexts.contexts": "JobContext MessageContext SubmissionContext",
+        "bot.contexts.contexts": "Context JobContext MessageContext SubmissionContext",
         "bot.router": "BotRouter",
         "client.auth": "TokenProvider",
         "client.client": "Client",

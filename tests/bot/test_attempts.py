@@ -152,6 +152,43 @@ async def test_what_differs_is_said(attempts: Attempts) -> None:
     assert len(attempts.said) == 10
 
 
+async def test_what_is_known_by_its_key(attempts: Attempts) -> None:
+    """With `key`, a message whose words have changed isn't sent again; equal keys are numbered."""
+    prices = iter(range(9))
+
+    async def say(context: MessageContext) -> list[str]:
+        place = "ann@example.com"
+        sent = [
+            await context.reply(f"{next(prices)} EUR", key="price"),
+            await context.reply(f"{next(prices)} EUR", key="price"),
+            await context.send(f"{next(prices)} EUR", key="price", to_person_email=place),
+            await context.reply("word " * 2000 + str(next(prices)), key="long"),
+        ]
+        return [each.id for each in sent]
+
+    await attempts.run(say)
+
+    first, second = attempts.done
+    assert first == second
+    assert attempts.said[:3] == ["0 EUR", "1 EUR", "2 EUR"]
+    assert len(attempts.said) == 5
+
+
+async def test_what_was_edited_is_not_edited_again(attempts: Attempts) -> None:
+    """An edit is known by the message and what it says then, whatever came after it."""
+
+    async def work(context: MessageContext) -> list[str | None]:
+        message = await context.reply("0 %")
+        texts = [(await context.edit(message, text)).text for text in ("50 %", "100 %")]
+        return [*texts, (await context.edit(message.id, "50 %")).text]
+
+    await attempts.run(work)
+
+    edits = [each for each in attempts.webex.sandbox.requests if each.method == "PUT"]
+    assert attempts.done == 2 * [["50 %", "100 %", "50 %"]]
+    assert len(edits) == 3
+
+
 async def test_what_was_deleted_is_said_again(attempts: Attempts) -> None:
     """A message that the bot has deleted is sent again by the next attempt, and can be edited."""
 

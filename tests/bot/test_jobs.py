@@ -3,6 +3,7 @@
 import logging
 from collections.abc import AsyncGenerator
 from contextlib import aclosing, asynccontextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import pytest
 from attrs import frozen
 
 from tests.bot.doubles import SECRET, URL, Webex
-from tests.support.clocks import Time
+from tests.support.clocks import START, Time
 from tests.support.inboxes import stored_in
 from tests.support.refusals import refused
 from tests.support.wire import until
@@ -31,6 +32,7 @@ from webex_webhooks_async import (
     parse_unverified_notification,
     sign,
 )
+from webex_webhooks_async.bot.contexts import contexts
 from webex_webhooks_async.handling import inbox_worker
 from webex_webhooks_async.testing import sample_notification
 
@@ -73,7 +75,8 @@ class Jobs:
             raise self.errors.pop(0)
 
     def report(self, _: Exception, notification: Notification[Any]) -> None:
-        self.reported.append((notification.resource, notification.event, notification.data))
+        value = notification.data["value"]
+        self.reported.append((notification.resource, notification.event, value))
 
     @property
     def stored(self) -> list[StoredNotification]:
@@ -112,6 +115,32 @@ async def test_a_job(jobs: Jobs) -> None:
     assert shown == ("jobs", "remind", "later", "a line")
 
 
+async def test_what_a_job_knows(jobs: Jobs, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its key, and the time for which it was enqueued, also when it runs again; and its route."""
+    known: list[object] = []
+
+    @jobs.bot.job("look")
+    async def look(context: JobContext) -> None:
+        known.append((context.route, context.key, context.due, context.age))
+        message = await context.send("Hello", to_person_email="ann@example.com")
+        await context.edit(message, "Goodbye")
+        await context.delete(message)
+        if len(known) == 1:
+            raise KeyError("x")
+
+    async with jobs.webex.running(jobs.bot):
+        monkeypatch.setattr(contexts, "now", lambda: START)
+        await jobs.bot.enqueue("look", 1, key="k", after=timedelta(seconds=2))
+        monkeypatch.setattr(contexts, "now", lambda: START + timedelta(seconds=5))
+        await jobs.time.pass_(2)
+        await until(lambda: [each.failures for each in jobs.stored] == [1])
+        await jobs.time.pass_(1)
+        await until(lambda: jobs.stored == [])
+
+    assert known == 2 * [("job look", "k", START + timedelta(seconds=2), 3.0)]
+    assert jobs.webex.texts == []
+
+
 async def test_nothing_but_jobs(webex: Webex, caplog: pytest.LogCaptureFixture) -> None:
     """A bot that has only jobs starts, with a URL and without, and leaves the webhooks alone."""
     new = NewWebhook(name="bot:rooms:all", target_url=URL, resource="rooms", event="all")
@@ -140,13 +169,13 @@ async def test_a_job_that_fails(jobs: Jobs, caplog: pytest.LogCaptureFixture) ->
 
     assert jobs.values == [1, 1]
     assert jobs.webex.texts == ["Lunch!"]
-    assert jobs.reported == 2 * [("jobs", "remind", {"value": 1})]
+    assert jobs.reported == 2 * [("jobs", "remind", 1)]
     assert "a handler of jobs remind failed: attempt 1 of 5, again in 1 s" in caplog.text
     assert jobs.stored[0].error == "GiveUpError: no such room"
 
 
 async def test_handlers_that_run_again(jobs: Jobs) -> None:
-    """They enqueue the same jobs again, which are stored once; each of equal ones is a job."""
+    """What they enqueue again is stored once, and the result is that of the first time."""
     results: list[list[bool]] = []
 
     @jobs.bot.message()
@@ -166,7 +195,7 @@ async def test_handlers_that_run_again(jobs: Jobs) -> None:
         await jobs.webex.sandbox.say("Hello")
         await until(lambda: len(jobs.stored) == 6)
 
-    assert results == [3 * [True], 3 * [False], 3 * [False], 3 * [True]]
+    assert results == 4 * [3 * [True]]
 
 
 async def test_a_test_of_a_job_that_fails(jobs: Jobs) -> None:
@@ -202,6 +231,9 @@ async def test_a_job_within_a_transaction(jobs: Jobs) -> None:
             with pytest.raises(RuntimeError, match="don't enqueue a job within") as raised:
                 await context.enqueue("remind", 1)
             errors.append(str(raised.value))
+            with pytest.raises(RuntimeError, match="don't cancel a job within") as raised:
+                await context.cancel("remind", key="k")
+            errors.append(str(raised.value))
 
         await once("order", call, within=transaction)
 
@@ -209,7 +241,7 @@ async def test_a_job_within_a_transaction(jobs: Jobs) -> None:
         await jobs.webex.sandbox.say("Hello")
         await until(lambda: jobs.stored == [])
 
-    assert len(errors) == 1
+    assert len(errors) == 2
 
 
 async def test_what_is_enqueued_elsewhere(jobs: Jobs) -> None:
@@ -244,10 +276,11 @@ async def test_a_call_that_fails_is_made_again(jobs: Jobs) -> None:
 
     @jobs.bot.message()
     async def handler(context: MessageContext) -> None:
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(SQLiteInbox, "put", broken)
-            with pytest.raises(OSError, match="full"):
-                await context.enqueue("remind", 1, after=60)
+        if not results:
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr(SQLiteInbox, "put", broken)
+                with pytest.raises(OSError, match="full"):
+                    await context.enqueue("remind", 1, after=60)
         results.append(await context.enqueue("remind", 1, after=60))
         if len(results) == 1:
             raise KeyError("x")
@@ -257,7 +290,8 @@ async def test_a_call_that_fails_is_made_again(jobs: Jobs) -> None:
         while len(results) < 2:
             await jobs.time.pass_(1)
 
-    assert results == [True, False]
+    assert results == [True, True]
+    assert len(jobs.stored) == 1
 
 
 async def broken(*_: object, **__: object) -> bool:
@@ -377,6 +411,8 @@ async def test_what_is_an_error_at_once(
     without = webex.bot()
     with pytest.raises(RuntimeError, match="jobs are in an inbox: pass one, such as SQLiteInbox"):
         await without.enqueue("remind", 1)
+    with pytest.raises(RuntimeError, match="jobs are in an inbox: pass one, such as SQLiteInbox"):
+        await without.cancel("remind", key="k")
     with pytest.raises(RuntimeError, match="the bot isn't running"):
         await jobs.bot.enqueue("remind", 1)
     async with webex.running(jobs.bot):
@@ -392,17 +428,44 @@ async def test_what_is_an_error_at_once(
             ("ValueError: key is empty", "remind", 1, {"key": ""}),
             ("TypeError: key must be str, got int", "remind", 1, {"key": 5}),
             ("ValueError: line is empty", "remind", 1, {"line": ""}),
-            ("ValueError: after must be a number of seconds from 0 on", "remind", 1, {"after": -1}),
+            ("TypeError: line must be str, got int", "remind", 1, {"line": 1}),
+            ("ValueError: after must be a finite number", "remind", 1, {"after": 10**400}),
+            ("ValueError: after must be a finite number", "remind", 1, {"after": float("nan")}),
+            ("ValueError: after must be at most 6,000 years", "remind", 1, {"after": 1e12}),
+            ("TypeError: after must be float or int or timedelta", "remind", 1, {"after": "1"}),
+            ("TypeError: at must be datetime, got str", "remind", 1, {"at": "2030-01-01"}),
+            (
+                "ValueError: at must have a time zone",
+                "remind",
+                1,
+                {"at": START.replace(tzinfo=None)},
+            ),
+            ("ValueError: at must be before the", "remind", 1, {"at": START.replace(year=9000)}),
+            ("ValueError: after and at both say", "remind", 1, {"after": 1, "at": START}),
+            ("ValueError: replace needs a key", "remind", 1, {"replace": True}),
+            ("TypeError: replace must be True or False", "remind", 1, {"key": "k", "replace": 1}),
+            ("TypeError: enqueue has no argument 'when'", "remind", 1, {"when": 1}),
         ):
             arguments: Any = options
             with refused(error):
                 await jobs.bot.enqueue(name, value, **arguments)
+        mistakes: tuple[tuple[str, Any, Any], ...] = (
+            ("ValueError: name is empty", "", "k"),
+            ("TypeError: name must be str, got int", 1, "k"),
+            ("ValueError: key is empty", "remind", ""),
+            ("TypeError: key must be str, got NoneType", "remind", None),
+        )
+        for error, wrong_name, key in mistakes:
+            with refused(error):
+                await jobs.bot.cancel(wrong_name, key=key)
 
         assert jobs.stored == []
     me = await webex.client.get("people/me", into=Person)
     context = JobContext(client=webex.client, me=me, value=1)
     with pytest.raises(RuntimeError, match="this context isn't of a bot"):
         await context.enqueue("remind", 1)
+    with pytest.raises(RuntimeError, match="this context isn't of a bot"):
+        await context.cancel("remind", key="k")
 
 
 @pytest.mark.parametrize(

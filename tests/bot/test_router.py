@@ -12,6 +12,7 @@ from tests.support.refusals import refused
 from webex_webhooks_async import (
     Bot,
     BotRouter,
+    Context,
     MessageContext,
     MessageData,
     Notification,
@@ -328,6 +329,44 @@ async def test_middleware_of_contexts_runs_around_the_handler_alone(
     out = "first True, second True, out, /second, /first, on"
     in_ = "on, first True, second True, outer True, inner True, in, /inner, /outer, /second, /first"
     assert ", ".join(trace) == f"{out}, {in_}, on, on"
+
+
+async def test_the_route_of_a_context(webex: Webex) -> None:
+    """It says what was registered, and numbers equal ones in the order of their registration."""
+    bot = webex.bot()
+    routes: list[str] = []
+
+    async def note(context: Context) -> None:
+        routes.append(context.route)
+
+    def only(text: str) -> Callable[[MessageContext], bool]:
+        return lambda context: context.text == text
+
+    router = BotRouter()
+    bot.command("swap", "change")(note)
+    bot.include(router)
+    bot.message(where=only("2"))(note)
+    router.message(re.compile("ticket"))(note)
+    router.message(where=only("1"))(functools.partial(note))
+    bot.submission("take", where=lambda _: False)(note)
+    bot.submission("take")(note)
+    bot.submission()(note)
+    async with webex.running(bot):
+        buttons = {"take": "Take it", "give": "Give it"}
+        choice = await bot.send("?", buttons=buttons, to_person_email="ann@example.com")
+        for text in ("change it", "a ticket", "1", "2"):
+            await webex.sandbox.say(text, person="ann@example.com")
+        for press in buttons.values():
+            await webex.sandbox.submit(choice.id, press=press, person="ann@example.com")
+
+    assert routes == [
+        "command swap",
+        "message note",
+        "message partial",
+        "message note 2",
+        "submission take 2",
+        "submission note",
+    ]
 
 
 async def test_what_a_middleware_sets_is_seen_by_its_handler_alone(webex: Webex) -> None:

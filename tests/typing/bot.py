@@ -105,6 +105,7 @@ async def remind(context: JobContext) -> None:
     await context.send(context.value["text"], room_id="ROOM")
     assert_type(await context.enqueue("remind", [1], key="k", after=0.5, line="ROOM"), bool)
     assert_type(await bot.enqueue("remind", None), bool)
+    assert_type(await context.cancel("remind", key="k"), bool)
     assert_type(await bot.claim("report", 60), bool)
 
 

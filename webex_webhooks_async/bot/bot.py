@@ -5,16 +5,23 @@ import inspect
 import logging
 import os
 from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
 from enum import IntEnum
 from functools import partial
 from typing import TYPE_CHECKING, Any, Self, Unpack, cast
 from urllib.parse import urlsplit
 
 from webex_webhooks_async.bot.access import Access, Allow, check_access, decision
-from webex_webhooks_async.bot.contexts.contexts import JobContext, MessageContext, SubmissionContext
+from webex_webhooks_async.bot.contexts.contexts import (
+    JobContext,
+    JobOptions,
+    MessageContext,
+    SubmissionContext,
+    age_of,
+)
 from webex_webhooks_async.bot.contexts.mentions import text_without_mention
-from webex_webhooks_async.bot.contexts.writing import delete, edit, place_of, write
-from webex_webhooks_async.bot.jobs import new_job
+from webex_webhooks_async.bot.contexts.writing import SendOptions, delete, edit, send
+from webex_webhooks_async.bot.jobs import cancel, enqueue
 from webex_webhooks_async.bot.router import BotRouter, Job, Route
 from webex_webhooks_async.claims import InboxUnavailableError, SharedClaims
 from webex_webhooks_async.client.auth import TokenProvider
@@ -42,7 +49,6 @@ from webex_webhooks_async.handling.dispatch import (
     in_middleware,
     run_each,
 )
-from webex_webhooks_async.models.files import File
 from webex_webhooks_async.models.messages import AttachmentAction, Message, Person
 from webex_webhooks_async.models.notification_data import AttachmentActionData, MessageData
 from webex_webhooks_async.models.notifications import Notification
@@ -64,6 +70,7 @@ from webex_webhooks_async.validation import (
 
 if TYPE_CHECKING:
     from webex_webhooks_async.bot.webhooks import BotWebhooks
+    from webex_webhooks_async.handling.inbox_worker import InboxWorker
 
 logger: logging.Logger = logging.getLogger("webex_webhooks_async")
 
@@ -192,6 +199,7 @@ class Bot(BotRouter, Receiver):
         self._knows_itself: asyncio.Future[None] | None = None  # since the start
         self._starting: asyncio.Task[Any] | None = None
         self._state = _State.ENDED
+        self._labels_now: Mapping[Registration, str] = {}  # since the start
         self._task: asyncio.Task[None] | None = None
         self._has_said_that_it_is_shared = False
 
@@ -308,18 +316,7 @@ class Bot(BotRouter, Receiver):
             raise ValueError("pass target_url, where Webex posts to: the bot has none itself")
         return await super().wanted_webhooks(name=name, target_url=target_url, owned_by=owned_by)
 
-    async def send(  # noqa: PLR0913 - where to, and what a message may have
-        self,
-        text: str | None = None,
-        *,
-        room_id: str | None = None,
-        to_person_id: str | None = None,
-        to_person_email: str | None = None,
-        parent_id: str | None = None,
-        markdown: str | None = None,
-        card: Mapping[str, Any] | None = None,
-        file: File | str | None = None,
-    ) -> Message:
+    async def send(self, text: str | None = None, **options: Unpack[SendOptions]) -> Message:
         """Write into a room or to a person, from anywhere in the program.
 
         ::
@@ -336,25 +333,9 @@ class Bot(BotRouter, Receiver):
             RuntimeError: The bot hasn't been started, or has ended.
         """
         self._check_is_running()
-        return await write(
-            self.client,
-            place_of(room_id, to_person_id, to_person_email, parent_id),
-            text,
-            me=self._me,
-            markdown=markdown,
-            card=card,
-            file=file,
-        )
+        return await send(self.client, text, options, me=self._me)
 
-    async def enqueue(
-        self,
-        name: str,
-        value: object,
-        *,
-        key: str | None = None,
-        after: float = 0.0,
-        line: str | None = None,
-    ) -> bool:
+    async def enqueue(self, name: str, value: object, **options: Unpack[JobOptions]) -> bool:
         """Store a job in the inbox, from anywhere in the program; a handler of `job` runs it.
 
         ::
@@ -365,40 +346,72 @@ class Bot(BotRouter, Receiver):
         runs like a notification: again after a failure, with the same pauses, until it is kept as
         failed, and what it has said isn't said again.
 
+        With `replace`, the new job takes the place of the one that has its key, with all its
+        attempts. One that runs at the moment goes on; the new one runs when it is due, and not
+        before that one is completed or kept as failed. `cancel` removes a job.
+
         Args:
             name: The name of the job.
             value: What the handler gets: anything that JSON can hold, or an attrs instance of it.
-            key: What it is known by: a second job of this name with the same key isn't stored while
-                the first one is known, which is as long as for a notification. By default, each job
-                is a new one, but where handlers run again: what they enqueue again, with the same
-                value, is known.
-            after: After how many seconds it is due.
-            line: Puts it in line with others that aren't to run at the same time, in their order.
-                With `in_order`, ``line=room_id`` is in line with the messages of a room.
+            options: When the job is due (`after` or `at`, by default at once), its `key`, whether
+                it may `replace` a job with that, and its `line`.
 
         Returns:
-            False if it is known.
+            False if it is known, and so isn't stored. In a handler that runs again, what the call
+            returned before.
 
         Raises:
-            ValueError: No job of this name is registered, `key` or `line` is empty, or `after` is
-                negative or not finite.
-            TypeError: JSON can't hold the value, or an argument has a wrong type.
+            ValueError: No job of this name is registered, `key` or `line` is empty, both `after`
+                and `at` are given, `after` isn't finite or longer than 6,000 years, `at` has no
+                time zone or isn't before the year 9000, there is `replace` without a `key`, or a
+                job has the `key` of the job that enqueues it, without `replace`; nothing was
+                stored.
+            TypeError: JSON can't hold the value, or an argument is unknown or has a wrong type;
+                nothing was stored.
             RuntimeError: The bot has no inbox, hasn't been started, or has ended; or it is called
                 inside of a call of `once` with ``within``, which may be rolled back.
             Exception: What the inbox raised.
         """
-        if self._worker is None:
-            raise RuntimeError('jobs are in an inbox: pass one, such as SQLiteInbox("inbox.db")')
-        self._check_is_running()
+        worker = self._worker_of_jobs()
         if name not in self._jobs():
             raise ValueError(
                 f"no job {name!r} is registered: write @bot.job({name!r}) on a handler"
             )
-        with new_job(name, value, key) as (job_key, body):
-            return await self._worker.put(job_key, body, line=line, after=after)
+        return await enqueue(worker, name, value, options)
+
+    async def cancel(self, name: str, *, key: str) -> bool:
+        """Remove a job that was enqueued with a key, so that it doesn't run, and free the key.
+
+        ::
+
+            await bot.cancel("remind", key=f"lunch:{today}")
+
+        A job that runs at the moment isn't stopped; the one that was to take its place is removed.
+
+        Args:
+            name: The name of the job, registered or not.
+            key: Its key.
+
+        Returns:
+            Whether there was something to remove. In a handler that runs again, what the call
+            returned before.
+
+        Raises:
+            ValueError: `name` or `key` is empty.
+            TypeError: `name` or `key` isn't text.
+            RuntimeError: As for `enqueue`.
+            Exception: What the inbox raised.
+        """
+        return await cancel(self._worker_of_jobs(), name, key)
+
+    def _worker_of_jobs(self) -> "InboxWorker":
+        if self._worker is None:
+            raise RuntimeError('jobs are in an inbox: pass one, such as SQLiteInbox("inbox.db")')
+        self._check_is_running()
+        return self._worker
 
     async def edit(
-        self, message: Message, text: str | None = None, *, markdown: str | None = None
+        self, message: Message | str, text: str | None = None, *, markdown: str | None = None
     ) -> Message:
         """Change what a message of the bot says, from anywhere in the program.
 
@@ -463,6 +476,7 @@ class Bot(BotRouter, Receiver):
             self.client = self._make_client()
         self._freeze("the start of the bot")
         self._check_routes()  # of all, now that no router gets more
+        self._labels_now = self._labels()
         self._me = None
         if self._keeps_webhooks():
             await self.wanted_webhooks()  # what is wrong there is an error before any request
@@ -656,12 +670,12 @@ class Bot(BotRouter, Receiver):
         else:
             said = found.inputs or {}
             context_of = partial(SubmissionContext, action=found)
-        given = {"notification": notification, **self._of_each_context()}
+        given: dict[str, Any] = {"notification": notification, "age": age_of(found.created)}
         for route in routes:
             details = route.details(said)
             if details is None:
                 continue
-            context = context_of(**given, **details)
+            context = context_of(**given, **self._of_each_context(route), **details)
             where = route.where
             if where is None or await decision(f"where of {route.title}", where, context):
                 admitted = self._access is None or await self._access.admits(context)
@@ -669,12 +683,13 @@ class Bot(BotRouter, Receiver):
         log_debug("%s has no matching handler", notification)
         return None, None
 
-    def _of_each_context(self) -> dict[str, Any]:
+    def _of_each_context(self, registered: Registration) -> dict[str, Any]:
         return {
             "client": self.client,
             "me": self.me,
             "state": State.copy(self._life.state),  # which may hold something called `copy`
-            "enqueue": self.enqueue,
+            "route": self._labels_now[registered],
+            "jobs": self,
         }
 
     def _handling_of_job(self, notification: Notification[Any]) -> Handling | None:
@@ -687,8 +702,16 @@ class Bot(BotRouter, Receiver):
         return handling
 
     async def _run_job(self, job: Job, notification: Notification[Any]) -> None:
-        value = notification.data["value"]
-        await job.handler(JobContext(value=value, **self._of_each_context()))
+        data = notification.data
+        due = datetime.fromisoformat(data["due"])
+        context = JobContext(
+            value=data["value"],
+            key=data.get("id"),
+            due=due,
+            age=age_of(due),
+            **self._of_each_context(job),
+        )
+        await job.handler(context)
 
     def _look_for_another_bot(self, notification: Notification[Any]) -> None:
         """Say once that another bot may use the inbox, if its webhook brought what is gone here."""

@@ -1,44 +1,133 @@
-"""Names and writes down the work of a bot's own, so that each piece of it is in the inbox once."""
+"""Stores the work of a bot's own in its inbox, each piece of it once, and removes it."""
 
-from collections.abc import Generator
+import math
+from collections.abc import Awaitable, Callable, Generator
 from contextlib import contextmanager
+from datetime import datetime, timedelta
+from typing import Protocol
 from uuid import uuid4
 
+from webex_webhooks_async.bot.contexts import contexts
+from webex_webhooks_async.bot.contexts.contexts import JobOptions
 from webex_webhooks_async.converters import unstructure
 from webex_webhooks_async.handling.dispatch import active_handling
 from webex_webhooks_async.handling.records import check_outside, numbered
+from webex_webhooks_async.inbox.base import check_put
 from webex_webhooks_async.notifications.identity import body_of_job, key_of_job
 from webex_webhooks_async.strict_json import dump_json
-from webex_webhooks_async.validation import check_not_empty
+from webex_webhooks_async.validation import check_keywords, check_not_empty, check_type
+
+_TRUE = b"true"
+
+
+class Storage(Protocol):
+    """An inbox, for what a bot gives itself to do."""
+
+    async def put(  # noqa: PLR0913 - as `Inbox.put`
+        self,
+        key: str,
+        body: bytes,
+        *,
+        line: str | None,
+        after: float = 0.0,
+        at: datetime | None = None,
+        replace: bool = False,
+    ) -> bool:
+        """Store a job, as `Inbox.put` does."""
+        ...
+
+    async def cancel(self, key: str) -> bool:
+        """Remove a job, as `Inbox.cancel` does."""
+        ...
+
+
+async def enqueue(storage: Storage, name: str, value: object, options: JobOptions) -> bool:
+    """Store a job, as `Bot.enqueue` says; what an earlier attempt has stored isn't stored again."""
+    check_keywords("enqueue", options, JobOptions.__annotations__)
+    check_outside("enqueue a job")
+    key, line, replace = options.get("key"), options.get("line"), options.get("replace", False)
+    given, at = options.get("after"), options.get("at")
+    if given is not None and at is not None:
+        raise ValueError("after and at both say when it is due: pass one of them")
+    after = 0.0 if given is None else max(0.0, seconds_in("after", given))
+    check_put(line, after, at, replace=replace)
+    if replace and key is None:
+        raise ValueError("replace needs a key: pass that of the job whose place it takes")
+    due = contexts.now() + timedelta(seconds=after) if at is None else at
+    value = _as_json(name, value)
+    with _new_job(name, value, key) as job_key:
+        body = body_of_job(name, value, key, due)
+        if not replace and (handling := active_handling()) and handling.key == job_key:
+            raise ValueError(
+                f"this job has the key {key!r} itself, so nothing would be stored: pass "
+                "replace=True, and it runs once more after this"
+            )
+
+        async def put() -> bool:
+            return await storage.put(job_key, body, line=line, after=after, at=at, replace=replace)
+
+        return await _recorded("enqueued", job_key, put)
+
+
+async def cancel(storage: Storage, name: str, key: str) -> bool:
+    """Remove a job, as `Bot.cancel` says; what an earlier attempt has removed is left alone."""
+    check_not_empty("name", name)
+    check_not_empty("key", key)
+    check_outside("cancel a job")
+    job_key = key_of_job("key", name, key)
+    return await _recorded("cancelled", job_key, lambda: storage.cancel(job_key))
 
 
 @contextmanager
-def new_job(name: str, value: object, key: str | None) -> Generator[tuple[str, bytes]]:
-    """Make the key and the body of a job, which the block stores.
+def _new_job(name: str, value: object, key: str | None) -> Generator[str]:
+    """Make the key of a job in the inbox, which the block stores.
 
     Without a key, it is known by what is being handled, and by how many equal ones were stored for
     that before it: a handler that runs again makes the same ones again.
-
-    Raises:
-        ValueError: `key` is empty or isn't valid Unicode.
-        TypeError: `key` isn't text, or JSON can't hold the value.
-        RuntimeError: It is enqueued within a transaction of `once`.
     """
-    check_outside("enqueue a job")
-    value = _as_json(name, value)
     handling = active_handling()
     if key is not None:
-        check_not_empty("key", key)
-        yield key_of_job("key", name, key), body_of_job(name, value, key)
-        return
-    if handling is None:
-        yield key_of_job("new", uuid4().hex), body_of_job(name, value, None)
-        return
-    # Of what comes from a task queue, there is no key but what it says.
-    of = handling.key or key_of_job(unstructure(handling.notification))
-    equal = key_of_job("of", of, name, value)
-    with numbered(handling.enqueued.setdefault(equal, set())) as number:
-        yield key_of_job("nth", equal, number), body_of_job(name, value, None)
+        yield key_of_job("key", name, check_not_empty("key", key))
+    elif handling is None:
+        yield key_of_job("new", uuid4().hex)
+    else:
+        # Of what comes from a task queue, there is no key but what it says.
+        of = handling.key or key_of_job(unstructure(handling.notification))
+        equal = key_of_job("of", of, name, value)
+        with numbered(handling.enqueued.setdefault(equal, set())) as number:
+            yield key_of_job("nth", equal, number)
+
+
+async def _recorded(kind: str, what: str, call: Callable[[], Awaitable[bool]]) -> bool:
+    """Do something; where it is handled again, return what it returned then."""
+    handling = active_handling()
+    if handling is None or handling.records is None:
+        return await call()
+
+    async def act() -> tuple[bool, bytes]:
+        result = await call()
+        return result, _TRUE if result else b"false"
+
+    return await handling.records.act(kind, what, act, lambda record: record == _TRUE)
+
+
+def seconds_in(name: str, given: float | timedelta) -> float:
+    """Return the seconds that an argument is.
+
+    Raises:
+        ValueError: It isn't finite.
+        TypeError: It is neither a number nor a `timedelta`.
+    """
+    check_type(name, given, float, int, timedelta)
+    if isinstance(given, timedelta):
+        return given.total_seconds()
+    try:
+        seconds = float(given)
+    except OverflowError:
+        seconds = math.inf
+    if not math.isfinite(seconds):
+        raise ValueError(f"{name} must be a finite number of seconds")
+    return seconds
 
 
 def _as_json(name: str, value: object) -> object:

@@ -1,6 +1,7 @@
 """Registers what a bot does about messages and submitted cards, in one module or in several."""
 
 import re
+from collections import Counter
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from types import NoneType
 from typing import Any, Never, TypeVar
@@ -49,12 +50,14 @@ class Route(Registration):
 
     Attributes:
         title: How it was registered, for errors.
+        label: What it is, for logs and metrics, such as ``command swap``.
         find: Recognizes what is for it; `None` if everything is.
         names: The names of a command.
         where: Decides by the context whether it is for it; `None` if it always is.
     """
 
     title: str
+    label: str
     find: Find | None
     names: tuple[str, ...]
     where: Where[Any] | None
@@ -73,6 +76,11 @@ class Job(Registration):
     """
 
     name: str
+
+    @property
+    def label(self) -> str:
+        """What it is, for logs and metrics."""
+        return f"job {self.name}"
 
     def is_for(self, notification: Notification[Any]) -> bool:  # noqa: ARG002 - as its base
         """Whether it handles such notifications: none that comes by HTTP."""
@@ -150,7 +158,8 @@ class BotRouter(Registry):
             return found and {"arguments": found["arguments"] or ""}
 
         title = f"command({', '.join(map(repr, names))})"
-        return self._registering(Resource.MESSAGES, title, find, where, names=names)
+        label = f"command {names[0]}"
+        return self._registering(Resource.MESSAGES, title, find, where, label=label, names=names)
 
     def message(
         self,
@@ -234,8 +243,11 @@ class BotRouter(Registry):
             return {} if all(fits) else None
 
         title = f"submission({'' if inputs is None else repr(inputs)})"
+        action = wanted.get("action")
+        label = f"submission {action}" if isinstance(action, str) else None
+        find_wanted = find if wanted else None
         return self._registering(
-            Resource.ATTACHMENT_ACTIONS, title, find if wanted else None, where
+            Resource.ATTACHMENT_ACTIONS, title, find_wanted, where, label=label
         )
 
     def job(self, name: str) -> Callable[[OnJob], OnJob]:
@@ -317,13 +329,14 @@ class BotRouter(Registry):
         """
         self._include(router, BotRouter, Router)
 
-    def _registering(
+    def _registering(  # noqa: PLR0913 - what a `Route` has
         self,
         resource: Resource,
         title: str,
         find: Find | None,
         where: Where[Any] | None,
         *,
+        label: str | None = None,
         names: tuple[str, ...] = (),
     ) -> Callable[[H], H]:
         if not (where is None or callable(where)):
@@ -332,7 +345,9 @@ class BotRouter(Registry):
         def register(handler: H) -> H:
             check_function("a handler", handler, "one argument, the context", 1)
             full_title = f"{getattr(handler, '__name__', handler)} of {title}"
-            self._add(Route(resource, Event.CREATED, handler, full_title, find, names, where))
+            kind = title.partition("(")[0]
+            name = label or f"{kind} {getattr(handler, '__name__', type(handler).__name__)}"
+            self._add(Route(resource, Event.CREATED, handler, full_title, name, find, names, where))
             return handler
 
         return register
@@ -348,6 +363,17 @@ class BotRouter(Registry):
     def _routes(self) -> list[Route]:
         """Return the handlers of messages and submissions, those of routers in their place."""
         return [each for each in self._registrations(set()) if isinstance(each, Route)]
+
+    def _labels(self) -> dict[Registration, str]:
+        """Return the label of each handler that gets a context; equal ones are numbered."""
+        labels = dict[Registration, str]()
+        counts = Counter[str]()
+        for each in self._registrations(set()):
+            if isinstance(each, Route | Job):
+                counts[each.label] += 1
+                number = counts[each.label]
+                labels[each] = each.label if number == 1 else f"{each.label} {number}"
+        return labels
 
     def _jobs(self) -> dict[str, Job]:
         """Return the handlers of jobs, by their names."""

@@ -66,11 +66,17 @@ class APIResource:
         request = self._request(method, path, segments, params, json=json, file=file)
         return (await self._requester.send(request)).to(into)
 
-    async def _post_for_record(
-        self, path: str, json: object, file: "File | None", into: type[T]
+    async def _send_for_record(
+        self,
+        method: str,
+        path: str,
+        *segments: str,
+        json: object,
+        file: "File | None" = None,
+        into: type[T],
     ) -> tuple[T, bytes]:
-        """Send a POST; return what the response holds, and its body, which holds all of it."""
-        request = self._request("POST", path, (), None, json=json, file=file)
+        """Send a request; return what the response holds, and its body, which holds all of it."""
+        request = self._request(method, path, segments, None, json=json, file=file)
         response = await self._requester.send(request)
         return response.to(into), response.body
 

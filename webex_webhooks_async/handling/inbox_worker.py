@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterable
+from datetime import datetime
 from functools import partial
 from typing import Any
 
@@ -129,12 +130,29 @@ class InboxWorker:
             each.clear()
         self._alone = self._waiting = None
 
-    async def put(self, key: str, body: bytes, *, line: str | None, after: float = 0.0) -> bool:
+    async def put(  # noqa: PLR0913 - as `Inbox.put`
+        self,
+        key: str,
+        body: bytes,
+        *,
+        line: str | None,
+        after: float = 0.0,
+        at: datetime | None = None,
+        replace: bool = False,
+    ) -> bool:
         """Store a notification, which is taken at once if it is new; return False if it isn't."""
-        is_new = await self._inbox.put(key, body, line=line, after=after)
+        more: Any = {"at": at, "replace": replace} if at or replace else {}
+        is_new = await self._inbox.put(key, body, line=line, after=after, **more)
         if is_new:
             self._woken.set()
         return is_new
+
+    async def cancel(self, key: str) -> bool:
+        """Remove a job, as `Inbox.cancel` does; what waited behind it is taken at once."""
+        is_removed = await self._inbox.cancel(key)
+        if is_removed:
+            self._woken.set()
+        return is_removed
 
     async def _take_each(self) -> None:
         while self.is_open:

@@ -87,20 +87,44 @@ class Records:
             send: Sends it; returns what was sent, and the record of that.
             read: Makes of a record what was sent.
         """
+        sent, name = await self._act("said", what, send, read, "a message")
+        self._names[getattr(sent, "id", None)] = name
+        return sent
+
+    async def act(
+        self,
+        kind: str,
+        what: object,
+        act: Callable[[], Awaitable[tuple[T, bytes]]],
+        read: Callable[[bytes], T],
+    ) -> T:
+        """Do something, or return what was recorded when an earlier attempt did it.
+
+        The arguments are those of `say`; things of another kind aren't the same.
+        """
+        return (await self._act(kind, what, act, read, "what a handler did"))[0]
+
+    async def _act(
+        self,
+        kind: str,
+        what: object,
+        act: Callable[[], Awaitable[tuple[T, bytes]]],
+        read: Callable[[bytes], T],
+        words: str,
+    ) -> tuple[T, str]:
         if self._stored is None:
-            return (await send())[0]
+            return (await act())[0], ""
         digest = hashlib.sha256(_as_json(what)).hexdigest()
         new: bytes | None = None
-        with numbered(self._numbers[digest]) as number:
-            name = f"said:{digest}:{number}"
+        with numbered(self._numbers[f"{kind}:{digest}"]) as number:
+            name = f"{kind}:{digest}:{number}"
             if record := await self._recall(name):
-                sent = read(record)
+                done = read(record)
             else:
-                sent, new = await send()
-        self._names[getattr(sent, "id", None)] = name
+                done, new = await act()
         if new is not None:
-            await self._remember(name, new, "a message")
-        return sent
+            await self._remember(name, new, words)
+        return done, name
 
     async def unsay(self, message_id: str) -> None:
         """Let what was deleted be sent again, if it is said again."""

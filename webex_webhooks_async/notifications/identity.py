@@ -4,6 +4,7 @@ A job is work of a bot's own, which is in its inbox beside the notifications, as
 """
 
 import hashlib
+from datetime import datetime
 
 from webex_webhooks_async.strict_json import dump_json
 
@@ -28,13 +29,15 @@ def key_of_job(*parts: object) -> str:
     return f"{_PREFIX}{hashlib.sha256(dump_json(parts)).hexdigest()}"
 
 
-def body_of_job(name: str, value: object, key: str | None) -> bytes:
+def body_of_job(name: str, value: object, key: str | None, due: datetime) -> bytes:
     """Return the body of the notification that a job is.
 
     Args:
         name: The name of the job.
         value: What JSON can hold.
         key: What the caller calls it.
+        due: The time for which it is stored.
     """
-    data = {"value": value} if key is None else {"id": key, "value": value}
+    data: dict[str, object] = {} if key is None else {"id": key}
+    data |= {"due": due.isoformat(), "value": value}
     return dump_json({"id": "", "name": "", "resource": RESOURCE, "event": name, "data": data})

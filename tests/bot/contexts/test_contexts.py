@@ -3,13 +3,24 @@
 import gc
 import json
 import weakref
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
 from tests.bot.doubles import CARD, SECRET, Webex
 from tests.support.refusals import refused
-from webex_webhooks_async import Bot, Client, File, Message, MessageContext, SubmissionContext, sign
+from webex_webhooks_async import (
+    Bot,
+    Client,
+    Context,
+    File,
+    Message,
+    MessageContext,
+    SubmissionContext,
+    sign,
+)
+from webex_webhooks_async.bot.contexts import contexts
 from webex_webhooks_async.testing import Sandbox
 
 if TYPE_CHECKING:
@@ -196,21 +207,143 @@ async def test_what_the_bot_wrote_can_be_edited_and_deleted(webex: Webex) -> Non
         ({}, {"text": LONG}, "ValueError: a message has at most 7439 bytes"),
         ({}, {}, "ValueError: there is nothing to send"),
         ({}, {"text": 7}, "TypeError: text must be str, got int"),
-        (None, {"text": "x"}, "TypeError: message must be a Message, got str: pass what reply or"),
+        (7, {"text": "x"}, "TypeError: message must be a Message or the id of one, got int: pass"),
+        ("", {"text": "x"}, "ValueError: the id of the message is empty"),
     ],
 )
 async def test_what_cannot_be_edited_is_an_error_before_anything_is_sent(
-    message: dict[str, Any] | None, says: dict[str, Any], error: str, bot: Bot
+    message: Any,  # noqa: ANN401 - mistakes
+    says: dict[str, Any],
+    error: str,
+    bot: Bot,
 ) -> None:
     """The error says what to do instead."""
-    edited: Any = "M" if message is None else Message(id="M", room_id="R", **message)
+    edited: Any = message
+    if isinstance(message, dict):
+        edited = Message(id="M", room_id="R", **cast("dict[str, Any]", message))
     async with bot:
         with refused(error):
             await bot.edit(edited, **says)
         with pytest.raises(ValueError, match="parent_id is empty"):
             await bot.send("Hello", room_id="R", parent_id="")
-        with pytest.raises(TypeError, match="message must be Message or str, got int"):
+        with pytest.raises(TypeError, match="message must be a Message or the id of one, got int"):
             await bot.delete(cast("Any", 7))
+
+
+async def test_a_message_is_edited_by_its_id(bot: Bot, webex: Webex) -> None:
+    """It is fetched first, so that a card, which Webex can't edit, is an error that says so."""
+    async with bot:
+        message = await bot.send("Hello", to_person_email="ann@example.com")
+        assert (await bot.edit(message.id, "Goodbye")).text == "Goodbye"
+        card = await bot.send(card=CARD, to_person_email="ann@example.com")
+        with refused("ValueError: Webex edits no message with files or a card"):
+            await bot.edit(card.id, "Goodbye")
+
+    assert webex.texts[0] == "Goodbye"
+
+
+async def test_a_handler_sends_elsewhere(webex: Webex) -> None:
+    """`send` takes the places of `Bot.send`; an unknown argument, or two places, are errors."""
+    bot = webex.bot()
+
+    @bot.message()
+    async def handler(context: MessageContext) -> None:
+        await context.send("elsewhere", to_person_email="bob@example.com")
+        for arguments, error in (
+            ({"room_id": "R", "to_person_id": "P"}, "ValueError: pass one of room_id, to_person"),
+            ({"to_person_id": ""}, "ValueError: to_person_id is empty"),
+            ({"roomId": "R"}, "TypeError: send has no argument 'roomId': write room_id"),
+            ({"key": ""}, "ValueError: key is empty"),
+            ({"key": 7}, "TypeError: key must be str, got int"),
+        ):
+            wrong: Any = arguments
+            with refused(error):
+                await context.send("Hello", **wrong)
+        with refused("TypeError: reply has no argument 'room_id'"):
+            await context.reply("Hello", **cast("Any", {"room_id": "R"}))
+
+    async with webex.running(bot):
+        await webex.sandbox.say("Hello", person="ann@example.com")
+
+    heard, sent = webex.sandbox.messages
+    assert sent.text == "elsewhere"
+    assert sent.room_id != heard.room_id
+
+
+@pytest.mark.parametrize("says", [{"text": "Tea?"}, {"text": "-", "markdown": "Tea?"}])
+async def test_buttons(says: dict[str, Any], webex: Webex) -> None:
+    """The message is a card that says the markdown, else the text; a press is a submission."""
+    bot = webex.bot()
+    pressed: list[str] = []
+
+    @bot.submission("yes")
+    async def yes(context: SubmissionContext) -> None:
+        pressed.append(context.inputs["action"])
+
+    buttons: Any = {"yes": "Yes, please", "no": "No"}
+    async with webex.running(bot):
+        card = await bot.send(**says, buttons=buttons, to_person_email="ann@example.com")
+        await webex.sandbox.submit(card.id, press="Yes, please", person="ann@example.com")
+
+    content = card.attachments[0]["content"]
+    assert card.text == says["text"]
+    assert content["body"][0]["text"] == "Tea?"
+    assert [each["title"] for each in content["actions"]] == ["Yes, please", "No"]
+    assert pressed == ["yes"]
+
+
+async def test_buttons_below_a_long_text(bot: Bot, webex: Webex) -> None:
+    """The last of its messages is the card, which says the last piece."""
+    async with bot:
+        card = await bot.send(LONG, buttons={"no": "No"}, to_person_email="ann@example.com")
+
+    *pieces, last_piece = webex.texts
+    assert "".join(map(str, webex.texts)) == LONG
+    assert pieces
+    assert card.attachments[0]["content"]["body"][0]["text"] == last_piece
+
+
+@pytest.mark.parametrize(
+    ("says", "error"),
+    [
+        ({"buttons": {}}, "ValueError: buttons is empty: pass some, such as {"),
+        ({"buttons": ["Yes"]}, "TypeError: buttons must be Mapping, got list"),
+        ({"buttons": {"": "Yes"}}, "ValueError: an action of buttons is empty"),
+        ({"buttons": {"yes": ""}}, "ValueError: what the button 'yes' says is empty"),
+        ({"buttons": {"yes": 1}}, "TypeError: what the button 'yes' says must be str, got int"),
+        ({"buttons": {"a": "b"}, "card": CARD}, "ValueError: buttons make a card: pass buttons or"),
+        ({"text": " ", "buttons": {"a": "b"}}, "ValueError: buttons are below what a message says"),
+    ],
+)
+async def test_wrong_buttons(says: dict[str, Any], error: str, bot: Bot, webex: Webex) -> None:
+    """The error says what to pass, and nothing is sent."""
+    async with bot:
+        with refused(error):
+            await bot.send(**{"text": "Tea?", "room_id": "R", **says})
+
+    assert webex.texts == []
+
+
+async def test_the_age_of_what_is_handled(webex: Webex, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is how many seconds ago the message was written, or the card submitted; 0 at least."""
+    ages: list[float] = []
+    bot = webex.bot()
+
+    @bot.message()
+    @bot.submission()
+    async def handler(context: Context) -> None:
+        ages.append(context.age)
+
+    later = datetime.now(UTC) + timedelta(hours=1)
+    async with webex.running(bot):
+        card = await bot.send(card=CARD, to_person_email="ann@example.com")
+        for now in (later, later - timedelta(hours=2)):
+            monkeypatch.setattr(contexts, "now", lambda now=now: now)
+            await webex.sandbox.say("Hello", person="ann@example.com")
+            await webex.sandbox.submit(card.id, {"dish": "Pasta"}, person="ann@example.com")
+
+    assert [round(each, -2) for each in ages] == [3600, 3600, 0, 0]
+    assert contexts.age_of(None) == 0.0
 
 
 @pytest.mark.parametrize("mark", ["<@personId:{0.id}|Lunch>", "<@personEmail:{0.email}>"])

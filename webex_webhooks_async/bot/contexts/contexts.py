@@ -4,50 +4,92 @@ import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from contextlib import suppress
-from typing import Any, Generic, Protocol, TypeVar, cast
+from datetime import UTC, datetime, timedelta
+from typing import Any, Generic, Protocol, TypedDict, TypeVar, Unpack, cast
 
 from attrs import field, frozen
 
-from webex_webhooks_async.bot.contexts.writing import delete, edit, in_thread, place_of, write
+from webex_webhooks_async.bot.contexts.writing import (
+    MessageOptions,
+    SendOptions,
+    delete,
+    edit,
+    send,
+    write,
+)
 from webex_webhooks_async.client.client import Client
 from webex_webhooks_async.errors import GoneError, NotFoundError
-from webex_webhooks_async.models.files import File
 from webex_webhooks_async.models.messages import AttachmentAction, Message, Person
 from webex_webhooks_async.models.notification_data import AttachmentActionData, MessageData
 from webex_webhooks_async.models.notifications import Notification
 from webex_webhooks_async.receiving.lifespan import State
+from webex_webhooks_async.validation import check_keywords
 
 D = TypeVar("D", MessageData, AttachmentActionData)
 
 
-class Enqueue(Protocol):
-    """Enqueues a job, as `Bot.enqueue` does."""
+class JobOptions(TypedDict, total=False):
+    """The arguments of `enqueue` besides the name of the job and its value.
 
-    async def __call__(
-        self, name: str, value: object, *, key: str | None, after: float, line: str | None
-    ) -> bool:
-        """Return whether it is new."""
+    Attributes:
+        key: What the job is known by: a second one of this name with the same key isn't stored
+            while the first one is unfinished or kept as failed, and for the inbox's `keep` after it
+            was completed. By default, each job is a new one, but where handlers run again: what
+            they enqueue again, with the same value, is known.
+        after: In how many seconds, or after which `timedelta`, it is due. What is past is due at
+            once.
+        at: When it is due, instead: an aware `datetime` before the year 9000.
+        line: Puts it in line with others that aren't to run at the same time, in their order. With
+            `in_order`, ``line=room_id`` is in line with the messages of a room.
+        replace: Whether it takes the place of the job that has its `key`, if there is one.
+    """
+
+    key: str | None
+    after: float | timedelta | None
+    at: datetime | None
+    line: str | None
+    replace: bool
+
+
+class Jobs(Protocol):
+    """What a context stores jobs with, and removes them: a `Bot`."""
+
+    async def enqueue(self, name: str, value: object, **options: Unpack[JobOptions]) -> bool:
+        """Store a job."""
+        ...
+
+    async def cancel(self, name: str, *, key: str) -> bool:
+        """Remove a job."""
         ...
 
 
 @frozen(kw_only=True)
-class AnyContext:
-    """What all contexts have."""
+class Context:
+    """What all handlers of a bot get: the base class of the contexts.
+
+    A `context_middleware` takes one.
+
+    Attributes:
+        client: The bot's client.
+        me: The bot itself.
+        state: What the bot's lifespan yields, and what middleware sets for this handler.
+        route: What was registered, as a label of metrics: ``command swap`` (its first name),
+            ``submission take`` (the action of its inputs), ``job remind`` or ``schedule summary``;
+            of others the kind and the name of the function, as in ``message ticket``. The second of
+            the same, in the order of registration, is ``command swap 2``. Nothing that people
+            write is in it.
+        age: For how many seconds the message, the submission or the time of the job had been there
+            when the handler began; 0 at least.
+    """
 
     client: Client = field(repr=False)
     me: Person
     state: State = field(factory=State, repr=False, eq=False)
-    _enqueue: Enqueue | None = field(default=None, alias="enqueue", repr=False, eq=False)
+    route: str = ""
+    age: float = field(default=0.0, eq=False)
+    _jobs: Jobs | None = field(default=None, alias="jobs", repr=False, eq=False)
 
-    async def enqueue(
-        self,
-        name: str,
-        value: object,
-        *,
-        key: str | None = None,
-        after: float = 0.0,
-        line: str | None = None,
-    ) -> bool:
+    async def enqueue(self, name: str, value: object, **options: Unpack[JobOptions]) -> bool:
         """Enqueue a job, as `Bot.enqueue` does.
 
         ::
@@ -59,14 +101,89 @@ class AnyContext:
         Raises:
             RuntimeError: As there, or the context isn't of a bot.
         """
-        if self._enqueue is None:
-            raise RuntimeError("this context isn't of a bot, so there is no inbox to enqueue in")
-        return await self._enqueue(name, value, key=key, after=after, line=line)
+        return await self._of_bot().enqueue(name, value, **options)
+
+    async def cancel(self, name: str, *, key: str) -> bool:
+        """Remove a job that was enqueued with a key, as `Bot.cancel` does.
+
+        The arguments, the result and the errors are those of `Bot.cancel`.
+
+        Raises:
+            RuntimeError: As there, or the context isn't of a bot.
+        """
+        return await self._of_bot().cancel(name, key=key)
+
+    async def send(self, text: str | None = None, **options: Unpack[SendOptions]) -> Message:
+        """Write into the room, outside of a thread, or elsewhere.
+
+        ::
+
+            await context.send("Lunch is ready!", to_person_email="ann@example.com")
+
+        The place is one of `room_id`, `to_person_id` and `to_person_email`, by default the room of
+        the message or the submission; a job needs one of the three. With `parent_id`, the id of a
+        message there, it is in the thread which that begins. What an earlier attempt has sent isn't
+        sent again.
+
+        Args:
+            text: As in `MessageContext.reply`.
+            options: The place, and what else a message may have.
+
+        Raises:
+            ValueError: A job names no place, several are given, or an empty one; or as for
+                `MessageContext.reply`, as all other errors are.
+        """
+        return await send(self.client, text, options, me=self.me, room_id=self._room())
+
+    async def edit(
+        self, message: Message | str, text: str | None = None, *, markdown: str | None = None
+    ) -> Message:
+        """Change what a message of the bot says, and return it.
+
+        ::
+
+            progress = await context.reply("Working on it ...")
+            await context.edit(progress, "Done")
+
+        Pass the message as `reply` or `send` returned it, or its id: then it is fetched first.
+        Webex takes ten edits of a message. What an earlier attempt has edited isn't edited again.
+
+        Raises:
+            ValueError: The message has files or a card, what it should say is longer than one
+                message, there is nothing to say, or the id is empty; nothing was sent.
+            TypeError: An argument has a wrong type; nothing was sent.
+            RuntimeError: It is called within the transaction of `once`; nothing was sent.
+            APIError: Webex responded with an error status.
+            TransportError: No response arrived.
+            DecodeError: The response doesn't fit.
+        """
+        return await edit(self.client, message, text, markdown)
+
+    async def delete(self, message: Message | str) -> None:
+        """Delete a message of the bot, or the one with this id, unless it is already gone.
+
+        Raises:
+            ValueError: The id is empty; nothing was sent.
+            TypeError: An argument has a wrong type; nothing was sent.
+            RuntimeError: It is called within the transaction of `once`; nothing was sent.
+            APIError: Webex responded with another error status than 404 and 410.
+            TransportError: No response arrived.
+        """
+        await delete(self.client, message)
+
+    def _of_bot(self) -> Jobs:
+        if self._jobs is None:
+            raise RuntimeError("this context isn't of a bot, so it has no inbox for jobs")
+        return self._jobs
+
+    def _room(self) -> str | None:
+        """The id of the room to which it belongs, if there is one."""
+        return None
 
 
 @frozen(kw_only=True)
-class Context(AnyContext, ABC, Generic[D]):
-    """A message or a submission, and what can be done about it."""
+class PersonContext(Context, ABC, Generic[D]):
+    """What a person wrote or submitted, and what can be done about it."""
 
     notification: Notification[D]
     # Cast, because calling list[Person] takes many times as long as calling list.
@@ -89,14 +206,7 @@ class Context(AnyContext, ABC, Generic[D]):
             self._people.append(await self.client.get("people", self.person_id, into=Person))
         return self._people[0]
 
-    async def reply(
-        self,
-        text: str | None = None,
-        *,
-        markdown: str | None = None,
-        card: Mapping[str, Any] | None = None,
-        file: File | str | None = None,
-    ) -> Message:
+    async def reply(self, text: str | None = None, **options: Unpack[MessageOptions]) -> Message:
         """Write into the thread of the message, or of the message with the card.
 
         ::
@@ -106,15 +216,12 @@ class Context(AnyContext, ABC, Generic[D]):
         A text or markdown of more than 7,439 bytes, which is as much as Webex takes, is sent as
         several messages, cut behind a paragraph, a line or a word if possible. A code block that is
         cut is closed, and opened again in the next message. Everything is checked before the first
-        one is sent.
+        one is sent. What an earlier attempt has replied isn't sent again.
 
         Args:
             text: Plain text. Beside `markdown` and `card` it is for clients that can't show these.
-            markdown: Markdown.
-            card: An adaptive card, or a whole attachment with ``contentType`` and ``content``.
-                Without a text, its ``fallbackText`` goes with it, or a default.
-            file: A file to upload, which can't go with a card; or the http(s) URL of a file, which
-                Webex gets there.
+            options: What else a message may have: `markdown`, a `card` or `buttons`, a `file`, and
+                the `key` that it is known by.
 
         Returns:
             The last message, which is the one with the card or the file.
@@ -123,82 +230,19 @@ class Context(AnyContext, ABC, Generic[D]):
             ValueError: There is nothing to send, `text` and `markdown` are both too long for one
                 message, `file` is uploaded with a card, or is a text that isn't such a URL, the
                 card has another ``type`` than ``AdaptiveCard``, no ``version`` or another
-                ``contentType``, or JSON can't hold it; nothing was sent.
-            TypeError: An argument has a wrong type, or JSON can't hold the card; nothing was sent.
+                ``contentType``, or JSON can't hold it, `buttons` are empty, without a text or
+                beside a card, or `key` is empty; nothing was sent.
+            TypeError: An argument is unknown or has a wrong type, or JSON can't hold the card;
+                nothing was sent.
             RuntimeError: It is called within the transaction of `once`; nothing was sent.
             APIError: Webex responded with an error status.
             TransportError: No response arrived. The message may have been sent.
             DecodeError: The response doesn't fit.
         """
-        return await write(
-            self.client,
-            {"roomId": self.room_id, "parentId": await self._thread()},
-            text,
-            me=self.me,
-            asked={"reply": self.notification.data.id},
-            markdown=markdown,
-            card=card,
-            file=file,
-        )
-
-    async def send(
-        self,
-        text: str | None = None,
-        *,
-        parent_id: str | None = None,
-        markdown: str | None = None,
-        card: Mapping[str, Any] | None = None,
-        file: File | str | None = None,
-    ) -> Message:
-        """Write into the room, outside of a thread, or into the one that a message begins.
-
-        `parent_id` is the id of that message. The other arguments and the errors are those of
-        `reply`. `Bot.send` writes elsewhere.
-        """
-        return await write(
-            self.client,
-            {"roomId": self.room_id, **in_thread(parent_id)},
-            text,
-            me=self.me,
-            markdown=markdown,
-            card=card,
-            file=file,
-        )
-
-    async def edit(
-        self, message: Message, text: str | None = None, *, markdown: str | None = None
-    ) -> Message:
-        """Change what a message of the bot says, and return it.
-
-        ::
-
-            progress = await context.reply("Working on it ...")
-            await context.edit(progress, "Done")
-
-        Pass the message as `reply` or `send` returned it. Webex takes ten edits of a message.
-
-        Raises:
-            ValueError: The message has files or a card, what it should say is longer than one
-                message, or there is nothing to say; nothing was sent.
-            TypeError: An argument has a wrong type; nothing was sent.
-            RuntimeError: It is called within the transaction of `once`; nothing was sent.
-            APIError: Webex responded with an error status.
-            TransportError: No response arrived.
-            DecodeError: The response doesn't fit.
-        """
-        return await edit(self.client, message, text, markdown)
-
-    async def delete(self, message: Message | str) -> None:
-        """Delete a message of the bot, or the one with this id, unless it is already gone.
-
-        Raises:
-            ValueError: The id is empty; nothing was sent.
-            TypeError: An argument has a wrong type; nothing was sent.
-            RuntimeError: It is called within the transaction of `once`; nothing was sent.
-            APIError: Webex responded with another error status than 404 and 410.
-            TransportError: No response arrived.
-        """
-        await delete(self.client, message)
+        check_keywords("reply", options, MessageOptions.__annotations__)
+        place = {"roomId": self.room_id, "parentId": await self._thread()}
+        asked = {"reply": self.notification.data.id}
+        return await write(self.client, place, text, options, me=self.me, asked=asked)
 
     @property
     @abstractmethod
@@ -210,19 +254,21 @@ class Context(AnyContext, ABC, Generic[D]):
     def room_id(self) -> str:
         """The id of the room."""
 
+    def _room(self) -> str:
+        return self.room_id
+
     @abstractmethod
     async def _thread(self) -> str:
         """The id of the message that the thread begins with: a thread has one level."""
 
 
 @frozen(kw_only=True)
-class MessageContext(Context[MessageData]):
+class MessageContext(PersonContext[MessageData]):
     """A message to the bot, for a handler of `Bot.command` or `Bot.message`.
 
+    What isn't said here is as in a `Context`.
+
     Attributes:
-        client: The bot's client.
-        me: The bot itself.
-        state: What the bot's lifespan yields, and what middleware sets for this message.
         notification: The notification that Webex sent.
         message: The message, as Webex has it.
         text: What the message says, without the mention of the bot and without whitespace around
@@ -270,7 +316,7 @@ class MessageContext(Context[MessageData]):
 
 
 @frozen(kw_only=True)
-class SubmissionContext(Context[AttachmentActionData]):
+class SubmissionContext(PersonContext[AttachmentActionData]):
     """A submitted card, for a handler of `Bot.submission`.
 
     What isn't said here is as in a `MessageContext`.
@@ -315,43 +361,27 @@ class SubmissionContext(Context[AttachmentActionData]):
 
 
 @frozen(kw_only=True)
-class JobContext(AnyContext):
+class JobContext(Context):
     """A job, for a handler of `Bot.job`.
 
-    What isn't said here is as in a `MessageContext`.
+    What isn't said here is as in a `Context`.
 
     Attributes:
         value: What JSON gives back of the value that was enqueued.
+        key: The key with which it was enqueued; `None` without one.
+        due: The time for which it was enqueued; `None` if that isn't known.
     """
 
     value: Any
+    key: str | None = None
+    due: datetime | None = None
 
-    async def send(  # noqa: PLR0913 - where to, and what a message may have
-        self,
-        text: str | None = None,
-        *,
-        room_id: str | None = None,
-        to_person_id: str | None = None,
-        to_person_email: str | None = None,
-        parent_id: str | None = None,
-        markdown: str | None = None,
-        card: Mapping[str, Any] | None = None,
-        file: File | str | None = None,
-    ) -> Message:
-        """Write into a room or to a person, with the arguments of `Bot.send`.
 
-        The errors are those of `MessageContext.reply`. When the job runs again, what it has sent
-        isn't sent again.
+def age_of(created: datetime | None) -> float:
+    """Return for how many seconds something has been there by the clock of this process."""
+    return 0.0 if created is None else max(0.0, (now() - created).total_seconds())
 
-        Raises:
-            ValueError: As for `Bot.send`.
-        """
-        return await write(
-            self.client,
-            place_of(room_id, to_person_id, to_person_email, parent_id),
-            text,
-            me=self.me,
-            markdown=markdown,
-            card=card,
-            file=file,
-        )
+
+def now() -> datetime:
+    """Return the time by the clock of this process; tests replace it."""
+    return datetime.now(UTC)

@@ -5,13 +5,14 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
-from typing import Any, cast
+from typing import Any, TypedDict, cast
 
+from webex_webhooks_async.bot.contexts.buttons import Buttons, card_of_buttons, check_buttons
 from webex_webhooks_async.client.client import Client
 from webex_webhooks_async.converters import from_json, unstructure
 from webex_webhooks_async.errors import GoneError, NotFoundError
 from webex_webhooks_async.handling.dispatch import active_handling
-from webex_webhooks_async.handling.records import check_outside
+from webex_webhooks_async.handling.records import Records, check_outside
 from webex_webhooks_async.models import wire_name
 from webex_webhooks_async.models.files import File
 from webex_webhooks_async.models.messages import (
@@ -22,32 +23,99 @@ from webex_webhooks_async.models.messages import (
     problem_of_card,
 )
 from webex_webhooks_async.strict_json import dump_json
-from webex_webhooks_async.validation import check_not_empty, check_text, check_type, check_url
+from webex_webhooks_async.validation import check_keywords, check_not_empty, check_text, check_url
 
 _CARD_TEXT = "This message is a card, which your client can't show."
+
+
+class MessageOptions(TypedDict, total=False):
+    """The arguments of `reply` and `send` that say what a message has besides its text.
+
+    Attributes:
+        markdown: Markdown.
+        card: An adaptive card, or a whole attachment with ``contentType`` and ``content``. Without
+            a text, its ``fallbackText`` goes with it, or a default.
+        buttons: What each button says, by its action: ``{"yes": "Yes", "no": "No"}``. The message
+            becomes a card that says the `markdown`, else the text, in which Webex shows a little
+            Markdown, too. ``@bot.submission("yes")`` gets a press of the first one. Webex allows
+            five buttons.
+        file: A file to upload, which can't go with a card; or the http(s) URL of a file, which
+            Webex gets there.
+        key: What the message is known by when the handler runs again: the n-th message with this
+            key to the same place isn't sent again, whatever it says then. By default it is known by
+            everything it says, so a message with a price or the time of day is a new one.
+    """
+
+    markdown: str | None
+    card: Mapping[str, Any] | None
+    buttons: Buttons | None
+    file: File | str | None
+    key: str | None
+
+
+class SendOptions(MessageOptions, total=False):
+    """The arguments of `send`: where to, and those of `MessageOptions`.
+
+    Attributes:
+        room_id: The id of a room.
+        to_person_id: The id of a person, whose direct room it is sent to.
+        to_person_email: The address of a person.
+        parent_id: The id of a message there, whose thread it is sent to.
+    """
+
+    room_id: str | None
+    to_person_id: str | None
+    to_person_email: str | None
+    parent_id: str | None
+
+
+async def send(
+    client: Client,
+    text: str | None,
+    options: SendOptions,
+    *,
+    me: Person | None,
+    room_id: str | None = None,
+) -> Message:
+    """Write to the place that the options name, as `Context.send` says; by default to a room."""
+    check_keywords("send", options, SendOptions.__annotations__)
+    message = dict[str, Any](options)
+    place = _place_of({name: message.pop(name, None) for name in _PLACES}, room_id)
+    parent_id = message.pop("parent_id", None)
+    if parent_id is not None:
+        place["parentId"] = check_not_empty("parent_id", parent_id)
+    return await write(client, place, text, cast("MessageOptions", message), me=me)
 
 
 async def write(  # noqa: PLR0913 - what a message may have
     client: Client,
     place: Mapping[str, str],
     text: str | None,
+    options: MessageOptions,
     *,
     me: Person | None,
     asked: Mapping[str, str] | None = None,
-    markdown: str | None,
-    card: Mapping[str, Any] | None,
-    file: File | str | None,
 ) -> Message:
     """Write to a place, as `Context.reply` says; what an earlier attempt wrote isn't sent again.
 
-    What was written is recognized by the bot, the message, and the place as it was `asked` for.
+    What was written is recognized by the bot, by the place as it was `asked` for, and by its key
+    or what it says.
     """
-    *others, last = new_messages(text, markdown=markdown, card=card, file=file)
-    where = place if asked is None else asked
+    content = dict[str, Any](options)
+    key, file = content.pop("key", None), content.get("file")
+    if key is not None:
+        check_not_empty("key", key)
+    bodies = new_messages(text, **content)
     upload = file if isinstance(file, File) else None
-    for body in others:
-        await _say(client, {**place, **body}, None, [me and me.id, where, body])
-    return await _say(client, {**place, **last}, upload, [me and me.id, where, last])
+    place_and_bot = [me and me.id, place if asked is None else asked]
+    for number, body in enumerate(bodies[:-1]):
+        what = body if key is None else [key, number]
+        await _say(client, {**place, **body}, None, [*place_and_bot, what, None])
+    what = [key, "last"]
+    if key is None:
+        digest = upload and hashlib.sha256(upload.content).hexdigest()
+        what = [bodies[-1], upload and [upload.name, upload.content_type, digest]]
+    return await _say(client, {**place, **bodies[-1]}, upload, [*place_and_bot, *what])
 
 
 async def _say(
@@ -55,78 +123,103 @@ async def _say(
 ) -> Message:
     """Send a message, unless an earlier attempt has sent what is the same."""
     check_outside("say something")
-    handling = active_handling()
-    if handling is None or handling.records is None:
+    records = _records()
+    if records is None:
         return await client.post("messages", json=message, file=file, into=Message)
-    digest = file and [file.name, file.content_type, hashlib.sha256(file.content).hexdigest()]
-    post = client._post_for_record  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] - our own
-    send = partial(post, "messages", message, file, Message)
-    return await handling.records.say([*what, digest], send, partial(from_json, cls=Message))
+    post = client._send_for_record  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] - our own
+    send = partial(post, "POST", "messages", json=message, file=file, into=Message)
+    return await records.say(what, send, _message_in)
 
 
-async def edit(client: Client, message: object, text: str | None, markdown: str | None) -> Message:
-    """Edit a message, as `Context.edit` says."""
-    if not isinstance(message, Message):
-        raise TypeError(
-            f"message must be a Message, got {type(message).__name__}: pass what reply or send "
-            "returned; to keep that elsewhere, use to_json(message) and from_json(kept, Message)"
-        )
-    if message.files or message.attachments:
-        raise ValueError(
-            "Webex edits no message with files or a card: delete it, and send another one"
-        )
-    body, *others = new_messages(text, markdown=markdown, card=None, file=None)
+async def edit(
+    client: Client, message: Message | str, text: str | None, markdown: str | None
+) -> Message:
+    """Edit a message, or the one with an id, as `Context.edit` says."""
+    message_id = _id_of(message)
+    body, *others = new_messages(text, markdown=markdown)
     if others:
         raise ValueError(
             f"a message has at most {MAX_TEXT_BYTES} bytes: shorten what it says, or send the rest "
             "in another one"
         )
     check_outside("edit a message")
-    edited = {"roomId": message.room_id, **body}
-    return await client.put("messages", message.id, json=edited, into=Message)
+    if isinstance(message, Message):
+        _check_can_be_edited(message)
+
+    async def put() -> tuple[Message, bytes]:
+        found = message
+        if not isinstance(found, Message):
+            found = await client.get("messages", found, into=Message)
+            _check_can_be_edited(found)
+        edited = {"roomId": found.room_id, **body}
+        send = client._send_for_record  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] - our own
+        return await send("PUT", "messages", message_id, json=edited, into=Message)
+
+    records = _records()
+    if records is None:
+        return (await put())[0]
+    return await records.act("edited", [message_id, body], put, _message_in)
 
 
 async def delete(client: Client, message: Message | str) -> None:
     """Delete a message, or the one with an id, as `Context.delete` says."""
-    check_type("message", message, Message, str)
+    message_id = _id_of(message)
     check_outside("delete a message")
-    message_id = message.id if isinstance(message, Message) else message
-    check_not_empty("the id of the message", message_id)
     with suppress(NotFoundError, GoneError):
         await client.delete("messages", message_id)
+    if (records := _records()) is not None:
+        await records.unsay(message_id)
+
+
+def _id_of(message: object) -> str:
+    if isinstance(message, Message):
+        return check_not_empty("the id of the message", message.id)
+    if not isinstance(message, str):
+        raise TypeError(
+            f"message must be a Message or the id of one, got {type(message).__name__}: pass what "
+            "reply or send returned, or its id"
+        )
+    return check_not_empty("the id of the message", message)
+
+
+def _check_can_be_edited(message: Message) -> None:
+    if message.files or message.attachments:
+        raise ValueError(
+            "Webex edits no message with files or a card: delete it, and send another one"
+        )
+
+
+def _records() -> Records | None:
+    """Return where it is recorded what the handler of something has done, if that is."""
     handling = active_handling()
-    if handling is not None and handling.records is not None:
-        await handling.records.unsay(message_id)
+    return None if handling is None else handling.records
 
 
-def place_of(
-    room_id: str | None,
-    to_person_id: str | None,
-    to_person_email: str | None,
-    parent_id: str | None,
-) -> Mapping[str, str]:
-    """Return the place that is meant by one of three, and by a message there."""
-    ids = {"room_id": room_id, "to_person_id": to_person_id, "to_person_email": to_person_email}
-    given = [(name, each) for name, each in ids.items() if each is not None]
-    if len(given) != 1:
+def _message_in(record: bytes) -> Message:
+    return from_json(record, Message)
+
+
+_PLACES = ("room_id", "to_person_id", "to_person_email")
+
+
+def _place_of(given: Mapping[str, str | None], room_id: str | None) -> dict[str, str]:
+    """Return the place that is meant by one of three, by default a room."""
+    places = [(name, each) for name, each in given.items() if each is not None]
+    if not places and room_id is not None:
+        return {"roomId": room_id}
+    if len(places) != 1:
         raise ValueError("pass one of room_id, to_person_id and to_person_email")
-    ((name, place),) = given
-    return {wire_name(name): check_not_empty(name, place), **in_thread(parent_id)}
-
-
-def in_thread(parent_id: str | None) -> Mapping[str, str]:
-    """The part of a place that is the thread of a message."""
-    if parent_id is None:
-        return {}
-    return {"parentId": check_not_empty("parent_id", parent_id)}
+    ((name, place),) = places
+    return {wire_name(name): check_not_empty(name, place)}
 
 
 def new_messages(
     text: str | None,
     *,
-    markdown: str | None,
-    card: Mapping[str, Any] | None,
-    file: File | str | None,
+    markdown: str | None = None,
+    card: Mapping[str, Any] | None = None,
+    buttons: Buttons | None = None,
+    file: File | str | None = None,
 ) -> list[dict[str, Any]]:
     """The bodies of the messages that say this, in order; the last one has everything else.
 
@@ -134,8 +227,11 @@ def new_messages(
         ValueError: There is nothing to send, too much goes together, or JSON can't hold it.
         TypeError: An argument has a wrong type, or JSON can't hold the card.
     """
-    attached = _attached(card, file)
     texts = _texts(text, markdown)
+    if buttons is not None:
+        _check_beside_buttons(buttons, card, texts)
+        card = _of_buttons(texts, buttons)
+    attached = _attached(card, file)
     if card is not None and not texts:
         texts["text"] = _fallback_text(attached["attachments"][0]["content"])
     if not texts and not attached and file is None:
@@ -153,7 +249,22 @@ def new_messages(
     (name,) = long
     cut = split if name == "text" else split_markdown
     *others, last = _visible(cut(texts[name]))
-    return [*({name: piece} for piece in others), {**attached, **texts, name: last}]
+    texts[name] = last
+    if buttons is not None:
+        attached["attachments"] = [_attachment(_of_buttons(texts, buttons))]
+    return [*({name: piece} for piece in others), {**attached, **texts}]
+
+
+def _check_beside_buttons(buttons: Buttons, card: object, texts: Mapping[str, str]) -> None:
+    check_buttons(buttons)
+    if card is not None:
+        raise ValueError("buttons make a card: pass buttons or a card, not both")
+    if not texts:
+        raise ValueError("buttons are below what a message says: pass a text or markdown, too")
+
+
+def _of_buttons(texts: Mapping[str, str], buttons: Buttons) -> Mapping[str, Any]:
+    return card_of_buttons(texts.get("markdown") or texts["text"], buttons)
 
 
 def _attached(card: Mapping[str, Any] | None, file: object) -> dict[str, Any]:

@@ -1,0 +1,37 @@
+"""Makes a card of what a message says, with a button for each of its answers."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from webex_webhooks_async.validation import check_not_empty, check_type
+
+Buttons = Mapping[str, str]
+"""What each button of a card says, by its action."""
+
+
+def check_buttons(buttons: Buttons) -> None:
+    """Check the argument `buttons`.
+
+    Raises:
+        ValueError: It is empty, or an action or what a button says is empty.
+        TypeError: It isn't a mapping of texts.
+    """
+    check_type("buttons", buttons, Mapping)
+    if not buttons:
+        raise ValueError('buttons is empty: pass some, such as {"approve": "Approve"}')
+    for action, title in buttons.items():
+        check_not_empty("an action of buttons", action)
+        check_not_empty(f"what the button {action!r} says", title)
+
+
+def card_of_buttons(text: str, buttons: Buttons) -> Mapping[str, Any]:
+    """Return a card that says a text and has the buttons, each with its action as its data."""
+    return {
+        "type": "AdaptiveCard",
+        "version": "1.3",
+        "body": [{"type": "TextBlock", "text": text, "wrap": True}],
+        "actions": [
+            {"type": "Action.Submit", "title": title, "data": {"action": action}}
+            for action, title in buttons.items()
+        ],
+    }
