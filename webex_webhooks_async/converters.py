@@ -63,6 +63,7 @@ def from_json(data: bytes | str, cls: type[T]) -> T:
     ``datetime``                                     a string in ISO 8601, UTC where it says no zone
     ``Enum``                                         one of the values
     ``list[T]``, ``tuple[T, ...]``, ``Sequence[T]``  an array; `Sequence` becomes a tuple
+    ``set[T]``, ``frozenset[T]``, ``deque[T]``       an array
     ``dict[str, T]``, ``Mapping[str, T]``            an object
     an attrs class or a dataclass, generic ones too  an object
     ``T | None``                                     null, too; a missing key needs a default
@@ -181,8 +182,6 @@ def _problems(error: BaseException, path: str) -> Iterator[str]:
     if isinstance(error, BaseValidationError):
         for cause in error.exceptions:
             yield from _problems(cause, path + _step(cause, error.cl))
-    elif isinstance(error, StructureHandlerNotFoundError):  # of a class that contains itself
-        raise _unsupported(error.type_, f", at {path}") from None
     elif isinstance(error, MisfitError):
         yield f"{path}: {error}"
     elif isinstance(error, KeyError) and path.endswith(tuple(f".{key}" for key in error.args)):

@@ -4,18 +4,28 @@ Nothing is coerced, keys are camelCase, and our own models keep what is unknown.
 """
 
 import dataclasses
-from collections.abc import Callable, Iterable, Mapping, MutableMapping, Sequence
+from collections import deque
+from collections.abc import (
+    Callable,
+    Iterable,
+    Iterator,
+    Mapping,
+    MutableMapping,
+    MutableSet,
+    Sequence,
+)
 from collections.abc import Set as AbstractSet
 from contextlib import suppress
 from datetime import UTC, datetime
 from enum import Enum
 from functools import cache
 from types import NoneType, UnionType
-from typing import Any, Union, cast, get_args, get_origin, get_type_hints
+from typing import Any, NewType, Union, cast, get_args, get_origin, get_type_hints
 
 import attrs
 from cattrs import Converter
 from cattrs.cols import mapping_structure_factory  # pyright: ignore[reportUnknownVariableType] - its defaults have no type
+from cattrs.disambiguators import create_default_dis_func
 from cattrs.dispatch import StructureHook, UnstructureHook
 from cattrs.errors import (
     ClassValidationError,
@@ -33,13 +43,15 @@ from webex_webhooks_async.strict_json import JSON, MisfitError
 
 def new_converter() -> Converter:
     """Make the converter; what it has no hook for is read and written as cattrs does it."""
-    converter = Converter()
+    converter = _EagerConverter()
     for cls, hook in _SCALARS.items():
         converter.register_structure_hook(cls, hook)
     reads = converter.register_structure_hook_factory  # of several that apply, the last counts
     converter.register_structure_hook_func(lambda cls: cls is object, _as_it_is)
     reads(lambda cls: _origin(cls) in _ARRAYS and not _is_fixed(cls), _array_hook)
     reads(lambda cls: _origin(cls) in {dict, Mapping, MutableMapping}, _object_hook)
+    reads(lambda cls: isinstance(cls, NewType), _newtype_hook)
+    reads(_is_union_of_classes, _union_hook)
     reads(_is_nullable, _nullable_hook)
     reads(is_class, _class_hook)
     reads(_is_of_any_data, _notification_hook)
@@ -68,6 +80,27 @@ def new_converter() -> Converter:
     converter.register_unstructure_hook(datetime, format_datetime)
     converter.register_unstructure_hook_factory(is_class, _class_writer)
     return converter
+
+
+class _EagerConverter(Converter):
+    """A converter in which what can't be read has no hook: cattrs reads bytes, which JSON lacks."""
+
+    def get_structure_hook(self, type: Any, cache_result: bool = True) -> StructureHook:  # noqa: A002, ANN401, FBT001, FBT002 - as in cattrs
+        hook = super().get_structure_hook(type, cache_result)
+        if hook is _no_bytes:
+            raise StructureHandlerNotFoundError("", type)
+        return hook
+
+
+def _hook_of(cls: Any, converter: Converter) -> StructureHook:  # noqa: ANN401 - a type
+    """The hook of a type inside of another one: what can't be read is refused where that is made.
+
+    A class whose own hook is being made, because it contains itself, is looked up later.
+    """
+    try:
+        return converter.get_structure_hook(cls)
+    except RecursionError:
+        return converter.structure
 
 
 def _origin(cls: Any) -> Any:  # noqa: ANN401 - a type
@@ -115,10 +148,6 @@ def _structure_enum(value: object, cls: Any) -> Enum:  # noqa: ANN401 - a type
     raise MisfitError(f"expected one of {', '.join(repr(each.value) for each in cls)}")
 
 
-def _refuse(_: object, cls: Any) -> object:  # noqa: ANN401 - a type
-    raise StructureHandlerNotFoundError("", cls)
-
-
 def _misfit(expected: str, value: object) -> MisfitError:
     return MisfitError(f"expected {expected}, got {_KINDS.get(type(value), 'an object')}")
 
@@ -132,6 +161,9 @@ _KINDS: dict[type, str] = {
     list: "an array",
 }
 
+_no_bytes = _scalar("bytes")
+"""Marks what isn't read: cattrs would make bytes of a number, so many zeros."""
+
 _SCALARS: dict[Any, StructureHook] = {
     str: _scalar("a string", str),
     bool: _scalar("a boolean", bool),
@@ -139,15 +171,24 @@ _SCALARS: dict[Any, StructureHook] = {
     float: _scalar("a number", float, int),
     datetime: _structure_datetime,
     Enum: _structure_enum,
-    bytes: _refuse,  # cattrs would make so many zeros of a number
-    bytearray: _refuse,
+    bytes: _no_bytes,
+    bytearray: _no_bytes,
 }
 
 
 # Arrays and objects
 
 
-_ARRAYS: dict[Any, Callable[[list[Any]], Any]] = {list: list, tuple: tuple, Sequence: tuple}
+_ARRAYS: dict[Any, Callable[[list[Any]], Any]] = {
+    list: list,
+    tuple: tuple,
+    Sequence: tuple,
+    set: set,
+    MutableSet: set,
+    frozenset: frozenset,
+    AbstractSet: frozenset,
+    deque: deque,
+}
 _MAX_MISFITS = 100  # of an array: an error takes 400 times the bytes of what doesn't fit
 
 
@@ -159,7 +200,7 @@ def _is_fixed(cls: object) -> bool:
 def _array_hook(cls: Any, converter: Converter) -> StructureHook:  # noqa: ANN401 - a type
     make = _ARRAYS[_origin(cls)]
     item_class = (*get_args(cls), Any)[0]
-    structure_item = converter.get_structure_hook(item_class)
+    structure_item = _hook_of(item_class, converter)
 
     def structure_array(value: list[object], _: object) -> object:
         if type(value) is not list:
@@ -213,7 +254,7 @@ def _nullable_hook(cls: object, converter: Converter) -> StructureHook:
     (present,) = set(get_args(cls)) - {NoneType}
     if present is str:
         return _structure_optional_text
-    structure_present = converter.get_structure_hook(present)
+    structure_present = _hook_of(present, converter)
     return lambda value, _: None if value is None else structure_present(value, present)
 
 
@@ -222,6 +263,40 @@ def _structure_optional_text(value: object, _: object) -> object:
     if type(value) is str or value is None:
         return value
     raise _misfit("a string", value)
+
+
+def _newtype_hook(cls: Any, converter: Converter) -> StructureHook:  # noqa: ANN401 - a type
+    base = cls.__supertype__
+    structure_base = _hook_of(base, converter)
+    return lambda value, _: structure_base(value, base)
+
+
+def _is_union_of_classes(cls: object) -> bool:
+    is_union = get_origin(cls) in {Union, UnionType}
+    return is_union and all(each is NoneType or is_class(each) for each in get_args(cls))
+
+
+def _union_hook(cls: object, converter: Converter) -> StructureHook:
+    """Let cattrs tell the classes apart by a member that only one has, or by their literals."""
+    classes = [each for each in get_args(cls) if each is not NoneType]
+    hooks = {each: _hook_of(each, converter) for each in classes}
+    keys = {name: key for each in classes for name, key in keys_of(_origin(each)).items()}
+    class_of = create_default_dis_func(converter, *classes)
+
+    class ByName(dict[str, object]):
+        """An object of JSON in which cattrs finds a literal by the name of its field."""
+
+        def __getitem__(self, name: str) -> object:
+            return super().__getitem__(keys[name])
+
+    def structure_union(value: dict[str, object] | None, _: object) -> object:
+        if value is None and len(classes) < len(get_args(cls)):
+            return None
+        found = class_of(ByName(_object(value)))
+        structure_found = hooks.get(found) or converter.get_structure_hook(found)
+        return structure_found(value, found)
+
+    return structure_union
 
 
 # Attrs classes and dataclasses
@@ -267,6 +342,8 @@ def _fields(cls: Any) -> tuple[Any, ...]:  # noqa: ANN401 - as for `keys_of`
 def _class_hook(cls: Any, converter: Converter, **hooks: StructureHook) -> StructureHook:  # noqa: ANN401 - a type
     """The hook of a class; `hooks` take the place of those of some fields."""
     origin = _origin(cls)
+    for each in _classes_in(cls):  # one of the same class is looked up later, as itself
+        _hook_of(each, converter)
     hooks |= {
         each.name: _empty_where_null(each.type, converter)
         for each in _fields(origin)
@@ -284,6 +361,14 @@ def _class_hook(cls: Any, converter: Converter, **hooks: StructureHook) -> Struc
     hook: Any = (_tolerant_hook if has_extra(origin) else _strict_hook)(origin, structure_fields)
     hook.overrides = overrides  # by which cattrs tells the classes of a union apart
     return cast("StructureHook", hook)
+
+
+def _classes_in(cls: object) -> Iterator[object]:
+    """The classes among the arguments of a type, however deep."""
+    for each in get_args(cls):
+        if is_class(each):
+            yield each
+        yield from _classes_in(each)
 
 
 def _is_list_of_ours(cls: type[Any], field: Any) -> bool:  # noqa: ANN401 - of attrs or a dataclass

@@ -52,6 +52,13 @@ class Meeting:
     number: UUID
 
 
+@frozen(kw_only=True)
+class Recording:
+    """Another one."""
+
+    content: bytes | None = None
+
+
 async def parse_later(json: object) -> object:
     """Take the JSON, but not at once."""
     return json
@@ -123,8 +130,10 @@ async def test_into_is_what_a_function_makes_of_the_json() -> None:
         ("Room", "expected a class, or a function that takes the JSON, got an instance of str"),
         (LOBBY, "expected a class, or a function that takes the JSON, got an instance of Room"),
         (list[Meeting], r"JSON can't be read into UUID, the type of Meeting\.number: "),
+        (Recording, r"JSON can't be read into bytes, the type of Recording\.content: "),
+        (dict[str, set[UUID]], "JSON can't be read into UUID: "),
     ],
-    ids=["async", "text", "instance", "field"],
+    ids=["async", "text", "instance", "field", "bytes", "set"],
 )
 @pytest.mark.parametrize("name", [*WITH_A_RESULT, "list"])
 async def test_what_no_response_could_become_is_refused(
