@@ -1,0 +1,144 @@
+"""What the library and the sandbox assume of Webex: a row for each, with its source and its grade.
+
+The rows are tests, so that a run against Webex can settle them. `docs/generate.py` makes the page
+"What we know of Webex" of them.
+"""
+
+import json
+import sys
+from collections.abc import Awaitable, Callable, Mapping
+from importlib import import_module
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+import pytest
+from attrs import frozen
+
+HERE = Path(__file__).parent
+ACCEPTED = Path("tests", "conformance", "live.json")
+"""Where a checkout holds the results that were accepted."""
+
+Grade = Literal["live", "recorded", "documented", "second-hand", "assumed"]
+"""How sure a row is, from the best: a run of ours, recorded traffic or a live test of others, a
+page of Cisco's, somebody's word, nothing."""
+
+GRADES: tuple[Grade, ...] = ("live", "recorded", "documented", "second-hand", "assumed")
+
+Test = TypeVar("Test", bound=Callable[..., Awaitable[None]])
+
+
+@frozen(kw_only=True)
+class Checked:
+    """When Webex last did as a row says.
+
+    Attributes:
+        date: The day of the run, in UTC.
+        statement: What the row said then; another statement has to be checked again.
+        server: The base URL of that Webex; None for the public one.
+    """
+
+    date: str
+    statement: str
+    server: str | None = None
+
+
+@frozen(kw_only=True)
+class Row:
+    """An assumption.
+
+    Attributes:
+        topic: The first sentence of its module.
+        source: A page, or a public repository with its commit; None if nothing says it.
+        sandbox: What the sandbox does instead, and why; None if it does as the row says.
+        slow: Whether the row takes minutes on Webex.
+    """
+
+    name: str
+    statement: str
+    topic: str
+    source: str | None
+    stated: Grade
+    sandbox: str | None
+    slow: bool
+
+    def checked(self, accepted: Mapping[str, Checked]) -> Checked | None:
+        """The last run in which this statement held."""
+        checked = accepted.get(self.name)
+        return checked if checked and checked.statement == self.statement else None
+
+    def grade(self, accepted: Mapping[str, Checked]) -> Grade:
+        """How sure the row is by now."""
+        return "live" if self.checked(accepted) else self.stated
+
+
+_rows: dict[str, Row] = {}
+
+
+def assumption(  # noqa: PLR0913 - each is a column of the table
+    name: str,
+    statement: str,
+    *,
+    source: str | None = None,
+    grade: Grade,
+    sandbox: str | None = None,
+    slow: bool = False,
+) -> Callable[[Test], Test]:
+    """Make a test a row; its statement becomes the test's docstring.
+
+    Args:
+        name: The row's name in tables.
+        statement: What Webex does, in one sentence.
+        source: Where that is seen or said; none is needed for what is only assumed.
+        grade: How sure that is.
+        sandbox: What the sandbox does instead on purpose; there, the test has to fail.
+        slow: Whether a run against Webex needs `--slow` for it.
+    """
+
+    def mark(test: Test) -> Test:
+        module = sys.modules[test.__module__]
+        row = Row(
+            name=name,
+            statement=statement,
+            topic=(module.__doc__ or "").partition("\n")[0].removesuffix("."),
+            source=source,
+            stated=grade,
+            sandbox=sandbox,
+            slow=slow,
+        )
+        if _rows.setdefault(name, row) != row:
+            raise ValueError(f"two rows are called {name!r}; give one of them another name")
+        if grade != "assumed" and source is None:
+            raise ValueError(f"the row {name!r} is {grade}, so it needs a source")
+        test.__doc__ = statement
+        in_one_loop: Callable[[Test], Test] = pytest.mark.asyncio(loop_scope="session")
+        of_row: Callable[[Test], Test] = pytest.mark.assumption(row)
+        return of_row(in_one_loop(test))
+
+    return mark
+
+
+def all_rows() -> tuple[Row, ...]:
+    """Every row, in the order of their modules: those of the first hour come first."""
+    modules = sorted(HERE.glob("test_*.py"), key=lambda path: (path.stem != FIRST, path.stem))
+    for path in modules:
+        import_module(f"tests.conformance.{path.stem}")
+    order = [_topic_of(path.stem) for path in modules]
+    return tuple(sorted(_rows.values(), key=lambda row: order.index(row.topic)))
+
+
+FIRST = "test_first_hour"
+"""The module whose rows a run against Webex checks first."""
+
+
+def _topic_of(stem: str) -> str:
+    module = import_module(f"tests.conformance.{stem}")
+    return (module.__doc__ or "").partition("\n")[0].removesuffix(".")
+
+
+def accepted_results(checkout: Path = HERE.parents[1]) -> dict[str, Checked]:
+    """The results that were accepted, by the names of the rows."""
+    path = checkout / ACCEPTED
+    if not path.exists():
+        return {}
+    found: dict[str, dict[str, Any]] = json.loads(path.read_text(encoding="utf-8"))
+    return {name: Checked(**each) for name, each in found.items()}

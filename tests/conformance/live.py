@@ -1,0 +1,212 @@
+"""A run against Webex: what the environment says of it, what is looked at first, what is deleted.
+
+Nothing is written before each token was looked at and the inbox was reached through its URL.
+"""
+
+import os
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from http import HTTPStatus
+
+import httpx
+from attrs import field, frozen
+
+from tests.conformance.guard import WORD, Guard
+from tests.conformance.inbox import Inbox, Json
+from tests.conformance.targets import LiveTarget, opened
+from tests.conformance.webex import Caller, Webex
+from webex_webhooks_async.catalog import BASE_URL
+from webex_webhooks_async.cli.running import UsageError
+from webex_webhooks_async.cli.tunnels import find_tunnel
+from webex_webhooks_async.loopback_server import serve_on_loopback
+
+LEFT_OVER = timedelta(hours=1)
+"""What a run made longer ago than this belongs to a run that was killed."""
+
+TOKEN = "WEBEX_LIVE_TOKEN"
+PERSON_TOKEN = "WEBEX_LIVE_PERSON_TOKEN"
+URL = "WEBEX_LIVE_URL"
+PORT = "WEBEX_LIVE_PORT"
+
+
+class LiveError(Exception):
+    """A run against Webex can't begin: what is wrong, and what to do."""
+
+
+@frozen(kw_only=True)
+class Settings:
+    """What the environment says of a run against Webex."""
+
+    tokens: Mapping[str, str] = field(repr=False)
+    url: str | None
+    port: int
+    base_url: str
+
+    @property
+    def server(self) -> str | None:
+        """The base URL of a Webex that isn't the public one."""
+        return None if self.base_url == BASE_URL else self.base_url
+
+
+def settings(environment: Mapping[str, str] = os.environ) -> Settings:
+    """Read the environment.
+
+    Raises:
+        LiveError: The port isn't one.
+    """
+    port = environment.get(PORT) or "8000"
+    if not (port.isdecimal() and 0 < int(port) < 1 << 16):
+        raise LiveError(f"{PORT} must be a number from 1 to 65535")
+    names = {"bot": TOKEN, "person": PERSON_TOKEN}
+    return Settings(
+        tokens={role: token for role, name in names.items() if (token := environment.get(name))},
+        url=environment.get(URL, "").rstrip("/") or None,
+        port=int(port),
+        base_url=(environment.get("WEBEX_BASE_URL") or BASE_URL).rstrip("/"),
+    )
+
+
+@asynccontextmanager
+async def at_webex(wanted: Settings) -> AsyncGenerator[tuple[Webex, list[str]]]:
+    """The door to Webex, and remarks on the run, which grow; at the end, what was made is deleted.
+
+    Raises:
+        LiveError: A token or the URL doesn't serve.
+    """
+    guard = Guard()
+    guard.secrets.update(wanted.tokens.values())
+    inbox = Inbox(guard)
+    target = LiveTarget()
+    remarks: list[str] = []
+    async with (
+        opened(wanted.base_url, wanted.tokens, guard, target) as (callers, exchanges),
+        AsyncExitStack() as stack,
+    ):
+        await _look_at(callers)
+        url = wanted.url or await _tunnel_to(wanted.port, remarks)
+        if url is not None:
+            await _open_inbox(stack, inbox, url, wanted.port)
+        before = datetime.now(UTC) - LEFT_OVER
+        remarks += await _delete(callers, WORD, before=before)
+        try:
+            yield (
+                Webex(
+                    guard=guard,
+                    target=target,
+                    bot=callers["bot"],
+                    person=callers.get("person"),
+                    inbox=inbox,
+                    exchanges=exchanges,
+                ),
+                remarks,
+            )
+        finally:
+            remarks += await _delete(callers, guard.tag)
+
+
+async def _look_at(callers: Mapping[str, Caller]) -> None:
+    """Look whose the tokens are, and whether they may read what the rows read."""
+    wanted = {"bot": (TOKEN, "bot"), "person": (PERSON_TOKEN, "person")}
+    for role, caller in callers.items():
+        variable, kind = wanted[role]
+        for path in ("/people/me", "/rooms", "/memberships", "/webhooks"):
+            response = (
+                await caller.get(path) if path == "/people/me" else await caller.get(path, max=1)
+            )
+            _check_right(response, variable, path)
+            if path == "/people/me":
+                caller.meet(response.json())
+                _check_kind(caller.me, variable, kind)
+
+
+def _check_right(response: httpx.Response, variable: str, path: str) -> None:
+    if response.is_success:
+        return
+    status = response.status_code
+    if status == HTTPStatus.UNAUTHORIZED:
+        raise LiveError(f"Webex refuses the token in {variable}: it is wrong, or it has expired")
+    if status == HTTPStatus.FORBIDDEN:
+        raise LiveError(
+            f"the token in {variable} lacks a right: GET {path} is refused with 403. A bot has all "
+            "rights; a person's token needs those to read and write messages, rooms, memberships "
+            "and people"
+        )
+    raise LiveError(f"GET {path} with {variable} responds {status}: is WEBEX_BASE_URL a Webex?")
+
+
+def _check_kind(me: Json, variable: str, kind: str) -> None:
+    if me.get("type") != kind:
+        other = "make a bot for the run" if kind == "bot" else "use the token of a human being"
+        raise LiveError(f"{variable} must be a {kind}'s token, and isn't one: {other}")
+
+
+async def _tunnel_to(port: int, remarks: list[str]) -> str | None:
+    """The URL of the tunnel that leads here, found as `webex-webhooks listen` finds it."""
+    try:
+        return (await find_tunnel(port)).public_url.rstrip("/")
+    except UsageError:
+        remarks.append(
+            f"Rows of deliveries are unchecked: {URL} isn't set, and no single tunnel leads to "
+            f"port {port}."
+        )
+    return None
+
+
+async def _open_inbox(stack: AsyncExitStack, inbox: Inbox, url: str, port: int) -> None:
+    """Serve the inbox, and ask it through its URL.
+
+    Raises:
+        LiveError: The port is taken, or the URL doesn't lead to it.
+    """
+    try:
+        await stack.enter_async_context(serve_on_loopback(inbox, port))
+    except OSError:
+        raise LiveError(f"port {port} is taken or not allowed: set {PORT} to another") from None
+    client = await stack.enter_async_context(httpx.AsyncClient(timeout=30.0))
+    try:
+        response = await client.get(f"{url}/", follow_redirects=False)
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
+        raise LiveError(f"{URL} or the tunnel doesn't respond ({type(error).__name__})") from None
+    if response.text != inbox.nonce:
+        raise LiveError(
+            f"{URL} or the tunnel leads elsewhere than to port {port} of this machine: it responds "
+            f"{response.status_code}"
+        )
+    inbox.url = url
+
+
+async def _delete(
+    callers: Mapping[str, Caller], mark: str, *, before: datetime | None = None
+) -> list[str]:
+    """Delete the webhooks, rooms and direct messages with this mark; what couldn't be deleted."""
+    refused = 0
+    for caller in callers.values():
+        for path, found in [
+            ("/webhooks", await caller.everything("/webhooks", max=100)),
+            ("/rooms", await caller.everything("/rooms", type="group", max=1000)),
+            ("/messages", await _direct_messages(caller, callers)),
+        ]:
+            for each in found:
+                if _is_marked(each, mark, before) and _is_of(each, caller):
+                    caller.guard.made.add(each["id"])
+                    refused += not (await caller.delete(f"{path}/{each['id']}")).is_success
+    return [f"{refused} things of a run couldn't be deleted."] if refused else []
+
+
+async def _direct_messages(caller: Caller, callers: Mapping[str, Caller]) -> list[Json]:
+    others = [each for each in callers.values() if each is not caller]
+    found = [await caller.everything("/messages/direct", personId=each.id) for each in others]
+    return [each for page in found for each in page]
+
+
+def _is_marked(each: Json, mark: str, before: datetime | None) -> bool:
+    words = f"{each.get('name')} {each.get('title')} {each.get('text')}"
+    return mark in words and (
+        before is None or datetime.fromisoformat(str(each["created"])) < before
+    )
+
+
+def _is_of(each: Json, caller: Caller) -> bool:
+    """Whether it is the caller's to delete; a webhook that is listed always is."""
+    return each.get("personId", each.get("creatorId", caller.id)) == caller.id

@@ -1,0 +1,160 @@
+"""The two targets of the suite: the sandbox, served on loopback, and Webex itself."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+
+import httpx
+import pytest
+
+from tests.conformance.guard import Guard
+from tests.conformance.inbox import Arrival, Hook, Inbox, Json
+from tests.conformance.webex import Caller, Exchange, Target, Webex
+from webex_webhooks_async.loopback_server import serve_on_loopback
+from webex_webhooks_async.testing import Sandbox, SandboxPerson
+from webex_webhooks_async.testing.service.events import WebexEvent
+
+TIMEOUT = 10.0
+"""Seconds after which Webex gives up a delivery, as far as we assume."""
+
+_SCALE = 1 / 10  # of the seconds in a row to those that pass in the sandbox
+_PATIENCE = 60.0  # seconds to wait for a delivery
+
+
+class WatchedSandbox(Sandbox):
+    """A sandbox that knows when everything that followed from requests is delivered."""
+
+    def __init__(self, *, deliver_with: httpx.AsyncClient | None = None) -> None:
+        super().__init__(delivery_timeout=TIMEOUT * _SCALE, deliver_with=deliver_with)
+        self._under_way = 0
+        self._nothing_under_way = asyncio.Event()
+        self._nothing_under_way.set()
+
+    async def _notify(self, events: Sequence[WebexEvent]) -> None:
+        self._under_way += 1
+        self._nothing_under_way.clear()
+        try:
+            await super()._notify(events)
+        finally:
+            self._under_way -= 1
+            if not self._under_way:
+                self._nothing_under_way.set()
+
+    async def delivered(self) -> None:
+        """Wait until nothing is under way."""
+        await self._nothing_under_way.wait()
+
+
+class SandboxTarget:
+    """The sandbox: what hasn't come when nothing is under way doesn't come."""
+
+    pauses: Sequence[float] = ()
+
+    def __init__(self, sandbox: WatchedSandbox) -> None:
+        self._sandbox = sandbox
+
+    def unchecked(self, reason: str) -> BaseException:
+        """A failure, because each row can be checked here."""
+        return AssertionError(reason)
+
+    async def arrival(self, hook: Hook, wanted: Callable[[Arrival], bool]) -> Arrival | None:
+        """Wait until it comes, or nothing is under way."""
+        coming = asyncio.create_task(hook.wait_for(wanted, seconds=_PATIENCE))
+        nothing = asyncio.create_task(self._sandbox.delivered())
+        await asyncio.wait([coming, nothing], return_when=asyncio.FIRST_COMPLETED)
+        for task in (coming, nothing):
+            task.cancel()
+        await asyncio.wait([coming, nothing])
+        return next(filter(wanted, hook.arrivals), None)
+
+    async def quiet(self, seconds: float) -> None:
+        """Wait until nothing is under way."""
+        await self._sandbox.delivered()
+
+    async def emit(self, resource: str, event: str, data: Json) -> None:
+        """Report it."""
+        await self._sandbox.emit(resource, event, data=data)
+
+    async def repeat(self, arrival: Arrival) -> None:
+        """Send the bytes of a delivery again."""
+        (delivery,) = (each for each in self._sandbox.deliveries if each.body == arrival.body)
+        await self._sandbox.redeliver(delivery)
+
+
+class LiveTarget:
+    """Webex: what doesn't come is waited for, and what can't be made to happen is unchecked."""
+
+    pauses: Sequence[float] = (1, 2, 4, 8, 16)
+
+    def unchecked(self, reason: str) -> BaseException:
+        """What leaves a row unchecked."""
+        return pytest.skip.Exception(reason)
+
+    async def arrival(self, hook: Hook, wanted: Callable[[Arrival], bool]) -> Arrival | None:
+        """Wait for it for a minute."""
+        return await hook.wait_for(wanted, seconds=_PATIENCE)
+
+    async def quiet(self, seconds: float) -> None:
+        """Wait so long."""
+        await asyncio.sleep(seconds)
+
+    async def emit(self, resource: str, event: str, data: Json) -> None:
+        """Leave the row unchecked."""
+        raise self.unchecked(f"a run makes no {resource} {event}")
+
+    async def repeat(self, arrival: Arrival) -> None:
+        """Leave the row unchecked."""
+        raise self.unchecked("nothing makes Webex deliver a notification twice")
+
+
+@asynccontextmanager
+async def in_sandbox(
+    transport: httpx.AsyncBaseTransport | None = None,
+    deliver_with: httpx.AsyncClient | None = None,
+) -> AsyncGenerator[Webex]:
+    """The door to a served sandbox; requests and deliveries go through these, if they are given."""
+    sandbox = WatchedSandbox(deliver_with=deliver_with)
+    ann = SandboxPerson(email="ann.lee@example.com", display_name="Ann Lee", last_name="Lee")
+    await sandbox.say("Hello", person=ann)
+    guard = Guard()
+    inbox = Inbox(guard, scale=_SCALE)
+    tokens = {"bot": "bot", "person": f"person:{ann.email}"}
+    async with (
+        sandbox.serve() as base_url,
+        serve_on_loopback(inbox, 0) as inbox.url,
+        opened(base_url, tokens, guard, SandboxTarget(sandbox), transport) as (callers, exchanges),
+    ):
+        for each in callers.values():
+            each.meet((await each.get("/people/me")).json())
+        yield Webex(
+            guard=guard,
+            target=SandboxTarget(sandbox),
+            bot=callers["bot"],
+            person=callers["person"],
+            inbox=inbox,
+            exchanges=exchanges,
+        )
+
+
+@asynccontextmanager
+async def opened(
+    base_url: str,
+    tokens: Mapping[str, str],
+    guard: Guard,
+    target: Target,
+    transport: httpx.AsyncBaseTransport | None = None,
+) -> AsyncGenerator[tuple[dict[str, Caller], list[Exchange]]]:
+    """Callers with these tokens, and where they note what they ask."""
+    exchanges: list[Exchange] = []
+    callers: dict[str, Caller] = {}
+    async with AsyncExitStack() as stack:
+        for name, token in tokens.items():
+            client = httpx.AsyncClient(
+                base_url=base_url,
+                headers={"Authorization": f"Bearer {token}"},
+                timeout=30.0,
+                transport=transport,
+            )
+            await stack.enter_async_context(client)
+            callers[name] = Caller(client, guard, target, exchanges.append)
+        yield callers, exchanges

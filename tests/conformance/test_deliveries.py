@@ -1,0 +1,374 @@
+"""What is delivered, and to whom."""
+
+import time
+
+from tests.conformance import sources
+from tests.conformance.assumptions import assumption
+from tests.conformance.inbox import Answer, Hook
+from tests.conformance.webex import Webex
+
+FAILURES = 100
+CARD = {
+    "contentType": "application/vnd.microsoft.card.adaptive",
+    "content": {
+        "type": "AdaptiveCard",
+        "version": "1.3",
+        "body": [{"type": "Input.Text", "id": "dish"}],
+        "actions": [{"type": "Action.Submit", "title": "Order"}],
+    },
+}
+
+
+@assumption(
+    "envelope",
+    "The envelope has the members of the webhook, without its secret, and actorId and data.",
+    source=sources.CAPTURE,
+    grade="recorded",
+)
+async def test_envelope(webex: Webex) -> None:
+    room = await webex.room()
+    hook = await webex.hook(room, secret="a secret")
+    await webex.say(webex.bot, room)
+    notification = (await webex.delivery(hook)).json
+    members = "id name targetUrl resource event orgId createdBy appId ownedBy status created"
+    assert {*members.split(), "actorId", "data"} <= notification.keys()
+    assert "secret" not in notification
+
+
+@assumption(
+    "no-delivery-id",
+    "The id of a notification is that of the webhook, the same each time.",
+    source=sources.EVENTS,
+    grade="documented",
+)
+async def test_no_delivery_id(webex: Webex) -> None:
+    room = await webex.room()
+    hook = await webex.hook(room)
+    for _ in range(2):
+        await webex.say(webex.bot, room)
+    assert {each.json["id"] for each in await webex.deliveries(hook, 2)} == {hook.id}
+
+
+@assumption(
+    "no-text",
+    "A notification of a message has neither its text nor its card.",
+    source=sources.CAPTURE,
+    grade="recorded",
+)
+async def test_no_text(webex: Webex) -> None:
+    room = await webex.room()
+    hook = await webex.hook(room)
+    await webex.bot.make(
+        "/messages", roomId=room, text="Plain", markdown="**Bold**", attachments=[CARD]
+    )
+    data = (await webex.delivery(hook)).data
+    assert data.keys().isdisjoint({"text", "markdown", "html", "attachments"})
+
+
+@assumption(
+    "message-data",
+    "The data of a message have its id, room, room's type, author, address and time; in a thread "
+    "parentId as well.",
+    source=sources.CAPTURE,
+    grade="recorded",
+)
+async def test_message_data(webex: Webex) -> None:
+    room = await webex.room()
+    hook = await webex.hook(room)
+    root = await webex.say(webex.bot, room)
+    reply = await webex.say(webex.bot, room, parentId=root["id"])
+    data = (await webex.delivery(hook, reply)).data
+    assert {"id", "roomId", "roomType", "personId", "personEmail", "created"} <= data.keys()
+    assert data["parentId"] == root["id"]
+
+
+@assumption(
+    "file-data",
+    "The data of a message with a file have its URL in files.",
+    grade="assumed",
+)
+async def test_file_data(webex: Webex) -> None:
+    room = await webex.room()
+    hook = await webex.hook(room)
+    message = await webex.upload(webex.bot, room)
+    data = (await webex.delivery(hook, message)).data
+    assert [each.rpartition("/")[2] for each in data["files"]] == [
+        each.rpartition("/")[2] for each in message["files"]
+    ]
+
+
+@assumption(
+    "mentions-only",
+    "Of a group room, a bot is notified of the messages of others that mention it, and no others.",
+    source=sources.EVENTS,
+    grade="documented",
+)
+async def test_mentions_only(webex: Webex) -> None:
+    room = await webex.room(webex.person)
+    hook = await webex.hook(room)
+    await webex.say(webex.person, room)
+    mention = await webex.mention(webex.person, room)
+    await webex.delivery(hook, mention)
+    await webex.quiet()
+    assert [each.data["id"] for each in hook.arrivals] == [mention["id"]]
+
+
+@assumption(
+    "mention-data",
+    "The data of a message that mentions the bot have mentionedPeople.",
+    source=sources.EVENTS,
+    grade="documented",
+)
+async def test_mention_data(webex: Webex) -> None:
+    room = await webex.room(webex.person)
+    hook = await webex.hook(room)
+    mention = await webex.mention(webex.person, room)
+    assert (await webex.delivery(hook, mention)).data["mentionedPeople"] == [webex.bot.id]
+
+
+@assumption(
+    "mention-of-all",
+    "A mention of everyone isn't delivered to a bot.",
+    grade="assumed",
+)
+async def test_mention_of_all(webex: Webex) -> None:
+    room = await webex.room(webex.person)
+    hook = await webex.hook(room)
+    await webex.person.make("/messages", roomId=room, markdown="<@all> Hello")
+    await webex.quiet()
+    assert hook.arrivals == []
+
+
+@assumption(
+    "direct-message",
+    "A bot is notified of each message in a direct room, its own included.",
+    source=sources.EARLIER_CAPTURE,
+    grade="recorded",
+)
+async def test_direct_message(webex: Webex) -> None:
+    first = await webex.direct(webex.person)
+    hook = await webex.hook(first["roomId"])
+    written = [await webex.direct(author) for author in (webex.person, webex.bot)]
+    arrivals = await webex.deliveries(hook, 2)
+    assert {each.data["id"] for each in arrivals} == {each["id"] for each in written}
+
+
+@assumption(
+    "submission",
+    "A bot is notified of submissions of its card in a group room, without a mention.",
+    source=sources.CAPTURE,
+    grade="recorded",
+)
+async def test_submission(webex: Webex) -> None:
+    room = await webex.room(webex.person)
+    hook = await webex.hook(room, resource="attachmentActions")
+    submitted = await _submitted(webex, room)
+    await webex.delivery(hook, submitted)
+
+
+@assumption(
+    "submission-data",
+    "The data of a submission have its id, type, message, room, person and time, and no inputs.",
+    source=sources.CAPTURE,
+    grade="recorded",
+)
+async def test_submission_data(webex: Webex) -> None:
+    room = await webex.room(webex.person)
+    hook = await webex.hook(room, resource="attachmentActions")
+    submitted = await _submitted(webex, room)
+    data = (await webex.delivery(hook, submitted)).data
+    assert {"id", "type", "messageId", "roomId", "personId", "created"} <= data.keys()
+    assert "inputs" not in data
+
+
+@assumption(
+    "submission-of-others",
+    "A submission is notified to the author of the card alone.",
+    source=sources.EVENTS,
+    grade="documented",
+    sandbox="it notifies every member of the room",
+)
+async def test_submission_of_others(webex: Webex) -> None:
+    room = await webex.room(webex.person)
+    other = await webex.hook(room, resource="attachmentActions", by=webex.person)
+    await _submitted(webex, room)
+    await webex.quiet()
+    assert other.arrivals == []
+
+
+@assumption(
+    "membership-data",
+    "The data of a membership have the room's type, whether it is hidden, and the organization.",
+    source="andriyko/aiociscospark 69cfe41, tests/data/room_memberships.json, in part",
+    grade="recorded",
+)
+async def test_membership_data(webex: Webex) -> None:
+    room = await webex.room()
+    hook = await webex.hook(room, resource="memberships")
+    membership = await webex.bot.make("/memberships", roomId=room, personId=webex.person.id)
+    data = (await webex.delivery(hook, membership)).data
+    assert {"roomType", "isRoomHidden", "personOrgId", "personDisplayName"} <= data.keys()
+
+
+@assumption(
+    "room-data",
+    "The data of a room have its title.",
+    grade="assumed",
+)
+async def test_room_data(webex: Webex) -> None:
+    hook = await webex.hook(None, resource="rooms")
+    room = await webex.room()
+    assert webex.tag in (await webex.delivery(hook, {"id": room})).data["title"]
+
+
+@assumption(
+    "after-the-response",
+    "A notification comes after the response to the request that caused it.",
+    grade="assumed",
+)
+async def test_after_the_response(webex: Webex) -> None:
+    room = await webex.room()
+    hook = await webex.hook(room)
+    message = await webex.say(webex.bot, room)
+    responded = time.monotonic()
+    assert (await webex.delivery(hook, message)).at > responded
+
+
+@assumption(
+    "unsigned",
+    "A notification of a webhook without a secret has no signature.",
+    source=sources.GUIDE,
+    grade="documented",
+)
+async def test_unsigned(webex: Webex) -> None:
+    room = await webex.room()
+    hook = await webex.hook(room)
+    await webex.say(webex.bot, room)
+    headers = (await webex.delivery(hook)).headers
+    assert headers.keys().isdisjoint({"x-spark-signature", "x-webex-signature"})
+
+
+@assumption(
+    "firehose",
+    "A webhook of all of all gets messages and memberships, and no submissions.",
+    source=sources.GUIDE,
+    grade="documented",
+)
+async def test_firehose(webex: Webex) -> None:
+    hook = await webex.hook(None, resource="all", event="all")
+    room = await webex.room(webex.person)
+    await _submitted(webex, room)
+    await webex.deliveries(hook, 3)
+    await webex.quiet()
+    resources = {each.json["resource"] for each in hook.arrivals}
+    assert {"memberships", "messages"} <= resources <= {"memberships", "messages", "rooms"}
+
+
+@assumption(
+    "filter",
+    "A webhook with a filter gets what the filter names, and nothing else.",
+    source=sources.GUIDE,
+    grade="documented",
+)
+async def test_filter(webex: Webex) -> None:
+    room, other = await webex.room(), await webex.room()
+    hook = await webex.hook(room)
+    await webex.say(webex.bot, other)
+    message = await webex.say(webex.bot, room)
+    await webex.delivery(hook, message)
+    await webex.quiet()
+    assert [each.data["roomId"] for each in hook.arrivals] == [room]
+
+
+@assumption(
+    "same-bytes",
+    "A notification that is delivered twice has the same bytes.",
+    grade="assumed",
+)
+async def test_same_bytes(webex: Webex) -> None:
+    room = await webex.room()
+    hook = await webex.hook(room)
+    await webex.say(webex.bot, room)
+    await webex.repeat(await webex.delivery(hook))
+    first, second = await webex.deliveries(hook, 2)
+    assert first.body == second.body
+
+
+@assumption(
+    "switched-off",
+    "A webhook is switched off after 100 failures within five minutes.",
+    source=sources.GUIDE,
+    grade="documented",
+    slow=True,
+)
+async def test_switched_off(webex: Webex) -> None:
+    hook, before = await webex.once("switched off", lambda: _switched_off(webex))
+    assert [before, await webex.status(hook)] == ["active", "inactive"]
+
+
+@assumption(
+    "switched-off-again",
+    "Within five minutes after a PUT with status active, one failure switches it off again.",
+    source=sources.GUIDE,
+    grade="documented",
+    slow=True,
+)
+async def test_switched_off_again(webex: Webex) -> None:
+    hook, _ = await webex.once("switched off", lambda: _switched_off(webex))
+    webex.bot.needed(await webex.update(hook, status="active"))
+    hook.answers.append(Answer(status=500))
+    message = await webex.say(webex.bot, hook.room_id)
+    await webex.delivery(hook, message)
+    await webex.quiet(30)
+    assert await webex.status(hook) == "inactive"
+
+
+@assumption(
+    "missed-while-off",
+    "What happened while a webhook was switched off isn't delivered afterwards.",
+    grade="assumed",
+    slow=True,
+)
+async def test_missed_while_off(webex: Webex) -> None:
+    hook, _ = await webex.once("switched off", lambda: _switched_off(webex))
+    message = await webex.say(webex.bot, hook.room_id)
+    await webex.quiet()
+    webex.bot.needed(await webex.update(hook, status="active"))
+    await webex.quiet(60)
+    assert [each for each in hook.arrivals if each.data["id"] == message["id"]] == []
+
+
+@assumption(
+    "repetition",
+    "A notification that got 503 isn't sent again within twenty minutes.",
+    grade="assumed",
+    slow=True,
+)
+async def test_repetition(webex: Webex) -> None:
+    room = await webex.room()
+    hook = await webex.hook(room, answers=[Answer(status=503)])
+    message = await webex.say(webex.bot, room)
+    await webex.delivery(hook, message)
+    await webex.quiet(1200)
+    assert len(hook.arrivals) == 1
+
+
+async def _switched_off(webex: Webex) -> tuple[Hook, str]:
+    """A webhook after 100 failures, and its status after 99."""
+    room = await webex.room()
+    hook = await webex.hook(room, answers=[Answer(status=500)] * FAILURES)
+    for _ in range(FAILURES - 1):
+        await webex.say(webex.bot, room)
+    await webex.quiet(30)
+    before = await webex.status(hook)
+    await webex.say(webex.bot, room)
+    await webex.quiet(30)
+    return hook, before
+
+
+async def _submitted(webex: Webex, room: str) -> dict[str, str]:
+    """What the person submits of a card of the bot's in a room."""
+    message = await webex.bot.make("/messages", roomId=room, text="A card", attachments=[CARD])
+    return await webex.person.make(
+        "/attachment/actions", type="submit", messageId=message["id"], inputs={"dish": "Soup"}
+    )

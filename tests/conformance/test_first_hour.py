@@ -1,0 +1,323 @@
+"""What an hour with a token should settle first."""
+
+import hashlib
+import hmac
+
+from tests.conformance import sources
+from tests.conformance.assumptions import assumption
+from tests.conformance.inbox import Answer
+from tests.conformance.targets import TIMEOUT
+from tests.conformance.webex import Webex
+
+SECRET = "the secret of a row"
+
+
+@assumption(
+    "signature",
+    "X-Spark-Signature is the HMAC-SHA1 of the raw body in lower-case hexadecimal digits.",
+    source=sources.GUIDE,
+    grade="documented",
+)
+async def test_signature(webex: Webex) -> None:
+    room = await webex.room()
+    hook = await webex.hook(room, secret=SECRET)
+    await webex.say(webex.bot, room)
+    arrival = await webex.delivery(hook)
+    expected = hmac.new(SECRET.encode(), arrival.body, hashlib.sha1).hexdigest()
+    assert arrival.headers["x-spark-signature"] == expected
+
+
+@assumption(
+    "second-signature",
+    "X-Webex-Signature has the SHA-256 and the SHA-512 beside it.",
+    source=sources.WEBHOOK_MANAGER,
+    grade="second-hand",
+)
+async def test_second_signature(webex: Webex) -> None:
+    room = await webex.room()
+    hook = await webex.hook(room, secret=SECRET)
+    await webex.say(webex.bot, room)
+    arrival = await webex.delivery(hook)
+    key = SECRET.encode()
+    expected = [
+        f"SHA-256={hmac.new(key, arrival.body, hashlib.sha256).hexdigest()}",
+        f"SHA-512={hmac.new(key, arrival.body, hashlib.sha512).hexdigest()}",
+    ]
+    assert [each.strip() for each in arrival.headers["x-webex-signature"].split(",")] == expected
+
+
+@assumption(
+    "delivery-headers",
+    "A delivery is application/json;charset=UTF-8, and has a user agent and a trackingid.",
+    source=sources.WEBHOOK_MANAGER,
+    grade="second-hand",
+)
+async def test_delivery_headers(webex: Webex) -> None:
+    room = await webex.room()
+    hook = await webex.hook(room)
+    await webex.say(webex.bot, room)
+    headers = (await webex.delivery(hook)).headers
+    assert headers["content-type"].replace(" ", "").lower() == "application/json;charset=utf-8"
+    assert headers["user-agent"]
+    assert headers["trackingid"]
+
+
+@assumption(
+    "edit",
+    "Nobody is notified when a message is edited, neither of updated nor of created.",
+    source="WebexCommunity/webex-node-bot-framework, issue 20: in 2020 Cisco said that an edit "
+    "looks like created",
+    grade="assumed",
+)
+async def test_edit(webex: Webex) -> None:
+    room = await webex.room()
+    hook = await webex.hook(room, event="all")
+    message = await webex.say(webex.bot, room)
+    await webex.delivery(hook, message)
+    webex.bot.needed(
+        await webex.bot.put(f"/messages/{message['id']}", roomId=room, text="Good-bye")
+    )
+    await webex.quiet()
+    assert len(hook.arrivals) == 1
+
+
+@assumption(
+    "thread-without-mention",
+    "A reply in the bot's own thread of a group room isn't delivered without a mention.",
+    source=sources.EVENTS,
+    grade="assumed",
+)
+async def test_thread_without_mention(webex: Webex) -> None:
+    room = await webex.room(webex.person)
+    hook = await webex.hook(room)
+    message = await webex.say(webex.bot, room)
+    reply = await webex.say(webex.person, room, parentId=message["id"])
+    await webex.quiet()
+    assert [each for each in hook.arrivals if each.data["id"] == reply["id"]] == []
+
+
+@assumption(
+    "reply-to-a-reply",
+    "A reply to a reply is refused with 400.",
+    source=f"{sources.FRAMEWORK}, test/common/bot-test-messages.js, without the status",
+    grade="recorded",
+)
+async def test_reply_to_a_reply(webex: Webex) -> None:
+    room = await webex.room()
+    root = await webex.say(webex.bot, room)
+    reply = await webex.say(webex.bot, room, parentId=root["id"])
+    response = await webex.bot.post("/messages", roomId=room, text="Hello", parentId=reply["id"])
+    assert response.status_code == 400
+
+
+@assumption(
+    "own-message",
+    "A bot is notified of its own message in a group room; actorId and createdBy are the bot's.",
+    source=sources.CAPTURE,
+    grade="recorded",
+)
+async def test_own_message(webex: Webex) -> None:
+    room = await webex.room()
+    hook = await webex.hook(room)
+    message = await webex.say(webex.bot, room)
+    notification = (await webex.delivery(hook, message)).json
+    assert notification["actorId"] == notification["createdBy"] == webex.bot.id
+    assert notification["data"]["personId"] == webex.bot.id
+
+
+@assumption(
+    "deleted-room",
+    "When a room is deleted, memberships deleted is notified for each member.",
+    source=f"{sources.FRAMEWORK}, test/common/common.js, over a websocket",
+    grade="recorded",
+)
+async def test_deleted_room(webex: Webex) -> None:
+    room = await webex.room(webex.person)
+    hook = await webex.hook(room, resource="memberships", event="deleted")
+    webex.bot.needed(await webex.bot.delete(f"/rooms/{room}"))
+    arrivals = await webex.deliveries(hook, 2)
+    assert {each.data["personId"] for each in arrivals} == {webex.bot.id, webex.person.id}
+
+
+@assumption(
+    "order",
+    "Two messages that one person writes within 100 ms are delivered in their order.",
+    grade="assumed",
+)
+async def test_order(webex: Webex) -> None:
+    room = await webex.room()
+    hook = await webex.hook(room)
+    messages = [await webex.say(webex.bot, room) for _ in range(2)]
+    arrivals = await webex.deliveries(hook, 2)
+    assert [each.data["id"] for each in arrivals] == [each["id"] for each in messages]
+
+
+@assumption(
+    "failed-delivery",
+    "A notification that got 500 isn't sent again within half a minute.",
+    grade="assumed",
+)
+async def test_failed_delivery(webex: Webex) -> None:
+    room = await webex.room()
+    hook = await webex.hook(room, answers=[Answer(status=500)])
+    message = await webex.say(webex.bot, room)
+    await webex.delivery(hook, message)
+    await webex.quiet(30)
+    assert len(hook.arrivals) == 1
+
+
+@assumption(
+    "slow-response",
+    "A response that takes five seconds is waited for, and nothing is sent again.",
+    grade="assumed",
+)
+async def test_slow_response(webex: Webex) -> None:
+    room = await webex.room()
+    hook = await webex.hook(room, answers=[Answer(late=TIMEOUT / 2)])
+    message = await webex.say(webex.bot, room)
+    arrival = await webex.delivery(hook, message)
+    await webex.quiet(30)
+    assert arrival.hung_up_after is None
+    assert len(hook.arrivals) == 1
+
+
+@assumption(
+    "late-response",
+    "Webex gives up on a response after ten seconds, and doesn't send the notification again.",
+    grade="assumed",
+)
+async def test_late_response(webex: Webex) -> None:
+    room = await webex.room()
+    hook = await webex.hook(room, answers=[Answer(late=3 * TIMEOUT)])
+    await webex.say(webex.bot, room)
+    assert TIMEOUT / 2 < await webex.hung_up(hook) < 2 * TIMEOUT
+    await webex.quiet(30)
+    assert len(hook.arrivals) == 1
+
+
+@assumption(
+    "redirect",
+    "A redirect isn't followed, and the notification isn't sent again.",
+    grade="assumed",
+)
+async def test_redirect(webex: Webex) -> None:
+    room = await webex.room()
+    elsewhere = webex.target()
+    hook = await webex.hook(room, answers=[Answer(status=307, location=elsewhere.url)])
+    message = await webex.say(webex.bot, room)
+    await webex.delivery(hook, message)
+    await webex.quiet()
+    assert [len(hook.arrivals), len(elsewhere.arrivals)] == [1, 0]
+
+
+@assumption(
+    "gone",
+    "A webhook whose target responds 410 once stays active, and nothing is sent again.",
+    grade="assumed",
+)
+async def test_gone(webex: Webex) -> None:
+    room = await webex.room()
+    hook = await webex.hook(room, answers=[Answer(status=410)])
+    message = await webex.say(webex.bot, room)
+    await webex.delivery(hook, message)
+    await webex.quiet()
+    assert [len(hook.arrivals), await webex.status(hook)] == [1, "active"]
+
+
+@assumption(
+    "secret-is-kept",
+    "A PUT without a secret keeps the secret of a webhook.",
+    grade="assumed",
+)
+async def test_secret_is_kept(webex: Webex) -> None:
+    room = await webex.room()
+    hook = await webex.hook(room, secret=SECRET)
+    webex.bot.needed(await webex.update(hook))
+    await webex.say(webex.bot, room)
+    arrival = await webex.delivery(hook)
+    expected = hmac.new(SECRET.encode(), arrival.body, hashlib.sha1).hexdigest()
+    assert arrival.headers["x-spark-signature"] == expected
+
+
+@assumption(
+    "new-secret",
+    "After a PUT with a new secret, the next notification is signed with it.",
+    grade="assumed",
+)
+async def test_new_secret(webex: Webex) -> None:
+    room = await webex.room()
+    hook = await webex.hook(room, secret="the secret before")
+    webex.bot.needed(await webex.update(hook, secret=SECRET))
+    await webex.say(webex.bot, room)
+    arrival = await webex.delivery(hook)
+    expected = hmac.new(SECRET.encode(), arrival.body, hashlib.sha1).hexdigest()
+    assert arrival.headers["x-spark-signature"] == expected
+
+
+@assumption(
+    "equal-webhook",
+    "A webhook that equals another one is accepted, and each of the two is notified.",
+    grade="assumed",
+)
+async def test_equal_webhook(webex: Webex) -> None:
+    room = await webex.room()
+    hook = webex.target()
+    members = {
+        "name": webex.tag,
+        "targetUrl": hook.url,
+        "resource": "messages",
+        "event": "created",
+        "filter": f"roomId={room}",
+    }
+    ids: list[str] = []
+    for _ in range(2):
+        response = await webex.bot.post("/webhooks", **members)
+        assert response.is_success
+        ids.append(response.json()["id"])
+    await webex.say(webex.bot, room)
+    arrivals = await webex.deliveries(hook, 2)
+    assert sorted(each.json["id"] for each in arrivals) == sorted(ids)
+
+
+@assumption(
+    "unmentioned-message",
+    "A bot that gets a group room's message by its id, which doesn't mention it, is refused "
+    "with 403.",
+    grade="assumed",
+)
+async def test_unmentioned_message(webex: Webex) -> None:
+    room = await webex.room(webex.person)
+    message = await webex.say(webex.person, room)
+    response = await webex.bot.get(f"/messages/{message['id']}")
+    assert response.status_code == 403
+
+
+@assumption(
+    "head-of-a-file",
+    "HEAD of a file has its name, its type and its size, and needs a token.",
+    source=sources.BASICS,
+    grade="documented",
+)
+async def test_head_of_a_file(webex: Webex) -> None:
+    room = await webex.room()
+    message = await webex.upload(webex.bot, room)
+    headers = (await webex.bot.file("HEAD", message["files"][0])).headers
+    assert 'filename="menu.txt"' in headers["content-disposition"]
+    assert headers["content-type"].startswith("text/plain")
+    assert int(headers["content-length"]) == len(b"Soup")
+
+
+@assumption(
+    "deleted-webhook",
+    "A webhook that is deleted while a notification is under way gets no further one.",
+    grade="assumed",
+)
+async def test_deleted_webhook(webex: Webex) -> None:
+    room = await webex.room()
+    hook = await webex.hook(room, answers=[Answer(late=TIMEOUT / 4)])
+    message = await webex.say(webex.bot, room)
+    await webex.delivery(hook, message)
+    webex.bot.needed(await webex.bot.delete(f"/webhooks/{hook.id}"))
+    await webex.say(webex.bot, room)
+    await webex.quiet()
+    assert len(hook.arrivals) == 1

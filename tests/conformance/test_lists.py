@@ -1,0 +1,214 @@
+"""What lists hold, in which order, and what their ids are."""
+
+import asyncio
+
+from tests.conformance import sources
+from tests.conformance.assumptions import assumption
+from tests.conformance.ids import uuid_of
+from tests.conformance.webex import Webex
+
+
+@assumption(
+    "rooms-by-activity",
+    "GET /rooms?sortBy=lastactivity lists the room with the newest message first.",
+    source=sources.OPENAPI,
+    grade="documented",
+)
+async def test_rooms_by_activity(webex: Webex) -> None:
+    older, newer = await webex.room(), await webex.room()
+    await webex.say(webex.bot, older)
+    await webex.quiet(2)
+    rooms = (await webex.bot.get("/rooms", sortBy="lastactivity", max=20)).json()["items"]
+    assert [each["id"] for each in rooms if each["id"] in {older, newer}] == [older, newer]
+
+
+@assumption(
+    "activity-at-once",
+    "A new message puts its room first in that list within a second.",
+    grade="assumed",
+)
+async def test_activity_at_once(webex: Webex) -> None:
+    room, _ = await webex.room(), await webex.room()
+    message = await webex.say(webex.bot, room)
+    await webex.quiet(1)
+    rooms = (await webex.bot.get("/rooms", sortBy="lastactivity", max=20)).json()["items"]
+    assert rooms[0]["id"] == room
+    assert rooms[0]["lastActivity"] >= message["created"]
+
+
+@assumption(
+    "mentions-list",
+    "With mentionedPeople=me a bot lists the messages of a group room that mention it, those in "
+    "threads included, the newest first.",
+    source=sources.CAPTURE,
+    grade="recorded",
+)
+async def test_mentions_list(webex: Webex) -> None:
+    room = await webex.room(webex.person)
+    root = await webex.mention(webex.person, room)
+    await webex.say(webex.person, room)
+    reply = await webex.mention(webex.person, room, parentId=root["id"])
+    await webex.quiet(2)
+    listed = webex.bot.needed(await webex.bot.get("/messages", roomId=room, mentionedPeople="me"))
+    assert [each["id"] for each in listed["items"]] == [reply["id"], root["id"]]
+
+
+@assumption(
+    "own-messages-in-that-list",
+    "The bot's own messages aren't in that list.",
+    grade="assumed",
+)
+async def test_own_messages_in_that_list(webex: Webex) -> None:
+    room = await webex.room(webex.person)
+    mention = await webex.mention(webex.person, room)
+    await webex.say(webex.bot, room)
+    await webex.quiet(2)
+    listed = webex.bot.needed(await webex.bot.get("/messages", roomId=room, mentionedPeople="me"))
+    assert [each["id"] for each in listed["items"]] == [mention["id"]]
+
+
+@assumption(
+    "list-without-mention",
+    "A bot that lists a group room's messages without mentionedPeople=me is refused with 403.",
+    source=sources.ADAPTER,
+    grade="second-hand",
+)
+async def test_list_without_mention(webex: Webex) -> None:
+    room = await webex.room(webex.person)
+    assert (await webex.bot.get("/messages", roomId=room)).status_code == 403
+
+
+@assumption(
+    "mentions-of-a-person",
+    "A person lists with mentionedPeople=me the messages that mention that person.",
+    source=f"{sources.PYTHON_SDK}, which expect that it fails",
+    grade="assumed",
+)
+async def test_mentions_of_a_person(webex: Webex) -> None:
+    room = await webex.room(webex.person)
+    mention = f"<@personId:{webex.person.id}> Hello"
+    message = await webex.bot.make("/messages", roomId=room, markdown=mention)
+    await webex.quiet(2)
+    listed = await webex.person.get("/messages", roomId=room, mentionedPeople="me")
+    assert [each["id"] for each in listed.json()["items"]] == [message["id"]]
+
+
+@assumption(
+    "direct-list",
+    "A bot lists all messages of a direct room, its own and replies in threads included.",
+    source=sources.ADAPTER,
+    grade="second-hand",
+)
+async def test_direct_list(webex: Webex) -> None:
+    root = await webex.direct(webex.person)
+    own = await webex.direct(webex.bot)
+    reply = await webex.person.make(
+        "/messages", roomId=root["roomId"], text=webex.tag, parentId=root["id"]
+    )
+    await webex.quiet(2)
+    listed = webex.bot.needed(await webex.bot.get("/messages", roomId=root["roomId"]))
+    expected = [reply["id"], own["id"], root["id"]]
+    assert [each["id"] for each in listed["items"]][:3] == expected
+
+
+@assumption(
+    "replies-in-a-list",
+    "A list of a room's messages has the replies in threads, each with its parentId.",
+    grade="assumed",
+)
+async def test_replies_in_a_list(webex: Webex) -> None:
+    room = await webex.room(webex.person)
+    root = await webex.say(webex.person, room)
+    reply = await webex.say(webex.person, room, parentId=root["id"])
+    await webex.quiet(2)
+    listed = webex.person.needed(await webex.person.get("/messages", roomId=room))
+    parents = {each["id"]: each.get("parentId") for each in listed["items"]}
+    assert parents == {reply["id"]: root["id"], root["id"]: None}
+
+
+@assumption(
+    "ids-in-lists",
+    "A message has in a list and in its notification ids that end with the same UUID, and so have "
+    "its room and its author.",
+    source=sources.CAPTURE,
+    grade="recorded",
+)
+async def test_ids_in_lists(webex: Webex) -> None:
+    room = await webex.room(webex.person)
+    hook = await webex.hook(room)
+    mention = await webex.mention(webex.person, room)
+    data = (await webex.delivery(hook, mention)).data
+    listed = webex.bot.needed(await webex.bot.get("/messages", roomId=room, mentionedPeople="me"))
+    (item,) = listed["items"]
+    names = ("id", "roomId", "personId")
+    assert [uuid_of(item[each]) for each in names] == [uuid_of(data[each]) for each in names]
+
+
+@assumption(
+    "created-in-lists",
+    "A message has the same created in a list as in its notification.",
+    source=sources.CAPTURE,
+    grade="recorded",
+)
+async def test_created_in_lists(webex: Webex) -> None:
+    room = await webex.room(webex.person)
+    hook = await webex.hook(room)
+    mention = await webex.mention(webex.person, room)
+    data = (await webex.delivery(hook, mention)).data
+    listed = webex.bot.needed(await webex.bot.get("/messages", roomId=room, mentionedPeople="me"))
+    assert listed["items"][0]["created"] == data["created"]
+
+
+@assumption(
+    "fifty-messages",
+    "A page of messages has 50 by default.",
+    source=sources.OPENAPI,
+    grade="documented",
+)
+async def test_fifty_messages(webex: Webex) -> None:
+    room = await webex.room(webex.person)
+    await asyncio.gather(*(webex.say(webex.bot, room) for _ in range(51)))
+    await webex.quiet(2)
+    response = await webex.person.get("/messages", roomId=room)
+    assert len(response.json()["items"]) == 50
+    assert "next" in response.links
+
+
+@assumption(
+    "next-page",
+    "A page that isn't the last one has an absolute link to the next one, with rel next.",
+    source=sources.BASICS,
+    grade="documented",
+)
+async def test_next_page(webex: Webex) -> None:
+    room = await webex.room(webex.person)
+    first, second = [await webex.say(webex.person, room) for _ in range(2)]
+    await webex.quiet(2)
+    response = await webex.person.get("/messages", roomId=room, max=1)
+    url = response.links["next"]["url"]
+    assert url.startswith(f"{webex.bot.base_url}/messages?")
+    following = await webex.person.follow(url)
+    pages = [each.json()["items"] for each in (response, following)]
+    assert [item["id"] for page in pages for item in page] == [second["id"], first["id"]]
+
+
+@assumption(
+    "larger-page",
+    "A max above the most that a list allows is lowered, and not refused.",
+    source=sources.BASICS,
+    grade="documented",
+)
+async def test_larger_page(webex: Webex) -> None:
+    responses = [await webex.bot.get(path, max=5000) for path in ("/rooms", "/webhooks")]
+    assert [each.status_code for each in responses] == [200, 200]
+
+
+@assumption(
+    "page-of-a-direct-list",
+    "GET /messages/direct refuses max with 400.",
+    source=f"{sources.OPENAPI}, which has no such parameter",
+    grade="assumed",
+)
+async def test_page_of_a_direct_list(webex: Webex) -> None:
+    response = await webex.bot.get("/messages/direct", personId=webex.person.id, max=10)
+    assert response.status_code == 400

@@ -1,0 +1,54 @@
+"""Meetings and recordings, which a run against Webex makes none of."""
+
+import re
+
+from tests.conformance import sources
+from tests.conformance.assumptions import assumption
+from tests.conformance.webex import Webex
+
+WITHOUT_FRACTION = re.compile(r"[\d-]{10}T[\d:]{8}Z")
+UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+
+
+@assumption(
+    "meeting-data",
+    "The data of an ended meeting have no title and no number, and a bare UUID as orgId; the "
+    "envelope has no actorId.",
+    source=sources.MEETINGS,
+    grade="recorded",
+)
+async def test_meeting_data(webex: Webex) -> None:
+    hook = await webex.hook(None, resource="meetings", event="ended")
+    await webex.emit("meetings", "ended")
+    arrival = await webex.delivery(hook)
+    assert arrival.data.keys().isdisjoint({"title", "meetingNumber"})
+    assert UUID.fullmatch(arrival.data["orgId"])
+    assert "actorId" not in arrival.json
+
+
+@assumption(
+    "meeting-times",
+    "The times of an ended meeting have no fraction of a second.",
+    source=sources.MEETINGS,
+    grade="recorded",
+)
+async def test_meeting_times(webex: Webex) -> None:
+    hook = await webex.hook(None, resource="meetings", event="ended")
+    await webex.emit("meetings", "ended")
+    data = (await webex.delivery(hook)).data
+    assert WITHOUT_FRACTION.fullmatch(data["start"])
+    assert WITHOUT_FRACTION.fullmatch(data["end"])
+
+
+@assumption(
+    "recording-data",
+    "A recording has downloadUrl, playbackUrl and shareToMe, and times without a fraction.",
+    source=sources.MEETINGS,
+    grade="recorded",
+)
+async def test_recording_data(webex: Webex) -> None:
+    hook = await webex.hook(None, resource="recordings", event="created")
+    await webex.emit("recordings", "created")
+    data = (await webex.delivery(hook)).data
+    assert {"downloadUrl", "playbackUrl", "shareToMe"} <= data.keys()
+    assert WITHOUT_FRACTION.fullmatch(data["createTime"])

@@ -1,0 +1,151 @@
+"""Rooms, their members, people, and the ids of all of them."""
+
+from tests.conformance import sources
+from tests.conformance.assumptions import assumption
+from tests.conformance.ids import IS_A_CLUSTER, cluster_of, invented, uuid_of
+from tests.conformance.webex import Webex
+
+NO_ROOM = "Could not find a room with provided ID."
+NO_TOKEN = "The request requires a valid access token set in the Authorization request header."
+MALFORMED = "Expect base64 ID or UUID."
+
+
+@assumption(
+    "clusters-in-ids",
+    "New rooms, messages and webhooks have ids with a cluster, and people and organizations us.",
+    source=sources.CAPTURE,
+    grade="recorded",
+)
+async def test_clusters_in_ids(webex: Webex) -> None:
+    room = await webex.room()
+    hook = await webex.hook(room)
+    message = await webex.say(webex.bot, room)
+    new = [room, message["id"], hook.id]
+    assert [each for each in new if not IS_A_CLUSTER.fullmatch(cluster_of(each))] == []
+    assert [cluster_of(webex.bot.me[each]) for each in ("id", "orgId")] == ["us", "us"]
+
+
+@assumption(
+    "members-of-a-room",
+    "A room has ownerId, isPublic and isReadOnly, direct rooms as well.",
+    source=sources.CAPTURE,
+    grade="recorded",
+)
+async def test_members_of_a_room(webex: Webex) -> None:
+    direct = (await webex.direct(webex.bot))["roomId"]
+    rooms = [
+        (await webex.bot.get(f"/rooms/{each}")).json() for each in (await webex.room(), direct)
+    ]
+    wanted = {"ownerId", "isPublic", "isReadOnly"}
+    assert [wanted - each.keys() for each in rooms] == [set(), set()]
+
+
+@assumption(
+    "title-of-a-direct-room",
+    "A direct room has the name of the other one as its title.",
+    source=sources.EARLIER_CAPTURE,
+    grade="recorded",
+)
+async def test_title_of_a_direct_room(webex: Webex) -> None:
+    direct = (await webex.direct(webex.bot))["roomId"]
+    titles = [(await each.get(f"/rooms/{direct}")).json()["title"] for each in webex.both]
+    assert titles == [webex.person.me["displayName"], webex.bot.me["displayName"]]
+
+
+@assumption(
+    "no-such-room",
+    f"A room that isn't the caller's is 404, with the message \"{NO_ROOM}\"",
+    source=f"{sources.FRAMEWORK}, lib/membership-rules.js",
+    grade="second-hand",
+)
+async def test_no_such_room(webex: Webex) -> None:
+    room = webex.guard.invented(invented("ROOM"))
+    response = await webex.bot.get(f"/rooms/{room}")
+    assert response.status_code == 404
+    assert response.json()["message"] == NO_ROOM
+    assert response.json()["errors"][0]["description"] == NO_ROOM
+
+
+@assumption(
+    "writing-without-membership",
+    "A person who writes into a room without being a member is refused with 404.",
+    grade="assumed",
+    sandbox="the person joins the room, so that a test needs no invitation",
+)
+async def test_writing_without_membership(webex: Webex) -> None:
+    response = await webex.person.post("/messages", roomId=await webex.room(), text="Hello")
+    assert response.status_code == 404
+
+
+@assumption(
+    "member-already",
+    "Who is a member of a room can't be added to it: 409.",
+    source=f"{sources.EMULATOR}/memberships.js",
+    grade="second-hand",
+)
+async def test_member_already(webex: Webex) -> None:
+    room = await webex.room(webex.person)
+    response = await webex.bot.post("/memberships", roomId=room, personId=webex.person.id)
+    assert response.status_code == 409
+
+
+@assumption(
+    "last-name",
+    "A bot sees firstName, lastName, nickName and userName of a person.",
+    source=sources.EARLIER_CAPTURE,
+    grade="recorded",
+)
+async def test_last_name(webex: Webex) -> None:
+    person = (await webex.bot.get(f"/people/{webex.person.id}")).json()
+    assert {"firstName", "lastName", "nickName", "userName"} <= person.keys()
+
+
+@assumption(
+    "bare-uuid",
+    "A person can be fetched by the UUID at the end of the id.",
+    source=f"{sources.WXC_SDK}, test_007",
+    grade="recorded",
+)
+async def test_bare_uuid(webex: Webex) -> None:
+    bare = webex.guard.invented(uuid_of(webex.person.id))
+    response = await webex.bot.get(f"/people/{bare}")
+    assert response.status_code == 200
+    assert response.json()["id"] == webex.person.id
+
+
+@assumption(
+    "malformed-id",
+    f'A malformed id of a person is 400, with the message "{MALFORMED}"',
+    source=f"{sources.EMULATOR}/memberships.js",
+    grade="second-hand",
+)
+async def test_malformed_id(webex: Webex) -> None:
+    response = await webex.bot.get(f"/people/{webex.guard.invented('no-id')}")
+    assert response.status_code == 400
+    assert response.json()["message"] == MALFORMED
+
+
+@assumption(
+    "form-of-an-error",
+    "An error has message, errors with a description each, and trackingId.",
+    source=sources.BASICS,
+    grade="documented",
+)
+async def test_form_of_an_error(webex: Webex) -> None:
+    response = await webex.bot.get(f"/messages/{webex.guard.invented(invented('MESSAGE'))}")
+    error = response.json()
+    assert response.status_code == 404
+    assert {"message", "errors", "trackingId"} <= error.keys()
+    assert error["errors"][0]["description"]
+
+
+@assumption(
+    "no-token",
+    f'A request without a token is 401, with the message "{NO_TOKEN}"',
+    source=sources.BASICS,
+    grade="documented",
+)
+async def test_no_token(webex: Webex) -> None:
+    response = await webex.bot.without_token("/people/me")
+    assert response.status_code == 401
+    assert response.json()["message"] == NO_TOKEN
