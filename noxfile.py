@@ -263,6 +263,19 @@ def chaos(session: nox.Session) -> None:
 
 
 @nox.session(default=False, requires=["wheel"], allow_parallel=False)
+def live(session: nox.Session) -> None:
+    """Compare Webex with what we assume of it; CONTRIBUTING says what the environment needs.
+
+    Arguments after `--` go to pytest: `--slow` for the rows that take minutes, `--accept` to keep
+    the results, `-k edit` for the rows with this in their names.
+    """
+    session.install(built("*.whl", EXTRAS), *group("tests"))
+    with suite_alone(session):
+        rows = ["--live", f"--checkout={ROOT}", "tests/conformance"]
+        session.run("pytest", "-q", *rows, *session.posargs)
+
+
+@nox.session(default=False, requires=["wheel"], allow_parallel=False)
 def soak(session: nox.Session) -> None:
     """Send a bot and an inbox 200,000 notifications each, and print what they hold."""
     session.install(built("*.whl", EXTRAS), *group("tests"))

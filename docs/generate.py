@@ -1,15 +1,15 @@
 """Writes the parts of the pages that come from the code: `python -m docs.generate`.
 
 A page marks such a part with `<!-- from code: WHAT -->` and `<!-- end -->`, and everything between
-the two marks is replaced. WHAT is `errors`, `resources`, `commands`, `operations`, a program in
-`docs/examples`, or public names to describe.
+the two marks is replaced. WHAT is `errors`, `resources`, `commands`, `operations`,
+`assumptions`, a program in `docs/examples`, or public names to describe.
 """
 
 import inspect
 import io
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
 from textwrap import dedent
@@ -20,6 +20,7 @@ from rich.box import Box
 from rich.console import Console
 
 import webex_webhooks_async
+from tests.conformance.assumptions import GRADES, Checked, Row, accepted_results, all_rows
 from tests.support.surface import fields, resolved, shapes
 from webex_webhooks_async import errors
 from webex_webhooks_async.catalog import CATALOG
@@ -110,6 +111,40 @@ def operations() -> Iterator[str]:
         yield f"| `{method} {path}` | {names if query is not None else 'any'} |"
 
 
+def assumptions() -> Iterator[str]:
+    """Show in tables what we assume of Webex, and how sure that is."""
+    rows, accepted = all_rows(), accepted_results()
+    grades = Counter(row.grade(accepted) for row in rows)
+    yield "| grade | assumptions | what it means |"
+    yield "|---|---|---|"
+    yield from (f"| {each} | {grades[each]} | {meaning} |" for each, meaning in GRADES.items())
+    for topic in dict.fromkeys(row.topic for row in rows):
+        yield f"\n## {topic}\n"
+        yield "| name | what we assume | grade | seen or said in |"
+        yield "|---|---|---|---|"
+        for row in rows:
+            if row.topic == topic:
+                statement = _cell(row.statement)
+                if row.sandbox:
+                    statement += f" The sandbox differs: {_cell(row.sandbox)}."
+                grade = _grade(row, accepted)
+                yield f"| `{row.name}` | {statement} | {grade} | {_cell(row.source or '')} |"
+    yield ""
+
+
+def _grade(row: Row, accepted: Mapping[str, Checked]) -> str:
+    checked = row.checked(accepted)
+    if checked is None:
+        return row.stated
+    server = f" at <{checked.server}>" if checked.server else ""
+    return f"live, {checked.date}{server}"
+
+
+def _cell(text: str) -> str:
+    """Text in a table, in which `<br>` is the text of a tag."""
+    return re.sub(r"<(?!https?:)", r"\\<", text.replace("|", r"\|"))
+
+
 def types_in_signatures() -> Iterator[str]:
     """Describe in a table the names in signatures that can't be imported from a public module."""
     yield "| name | stands for |"
@@ -130,6 +165,7 @@ SPECIAL = {
     "resources": resources,
     "commands": commands,
     "operations": operations,
+    "assumptions": assumptions,
     "types-in-signatures": types_in_signatures,
 }
 

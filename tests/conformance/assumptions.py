@@ -19,10 +19,16 @@ ACCEPTED = Path("tests", "conformance", "live.json")
 """Where a checkout holds the results that were accepted."""
 
 Grade = Literal["live", "recorded", "documented", "second-hand", "assumed"]
-"""How sure a row is, from the best: a run of ours, recorded traffic or a live test of others, a
-page of Cisco's, somebody's word, nothing."""
+"""How sure a row is."""
 
-GRADES: tuple[Grade, ...] = ("live", "recorded", "documented", "second-hand", "assumed")
+GRADES: Mapping[Grade, str] = {
+    "live": "a run of these tests against Webex has shown it",
+    "recorded": "a body that Webex sent, or a test that others run against Webex, shows it",
+    "documented": "a page of Cisco's says it",
+    "second-hand": "somebody else's program or word says it",
+    "assumed": "nothing that we have found says it",
+}
+"""The grades and what they mean, the surest first."""
 
 Test = TypeVar("Test", bound=Callable[..., Awaitable[None]])
 
@@ -72,6 +78,7 @@ class Row:
 
 
 _rows: dict[str, Row] = {}
+_tests: dict[str, Callable[..., Awaitable[None]]] = {}
 
 
 def assumption(  # noqa: PLR0913 - each is a column of the table
@@ -109,10 +116,12 @@ def assumption(  # noqa: PLR0913 - each is a column of the table
             raise ValueError(f"two rows are called {name!r}; give one of them another name")
         if grade != "assumed" and source is None:
             raise ValueError(f"the row {name!r} is {grade}, so it needs a source")
+        _tests[name] = test
         test.__doc__ = statement
         in_one_loop: Callable[[Test], Test] = pytest.mark.asyncio(loop_scope="session")
         of_row: Callable[[Test], Test] = pytest.mark.assumption(row)
-        return of_row(in_one_loop(test))
+        once: Callable[[Test], Test] = pytest.mark.once
+        return once(of_row(in_one_loop(test)))
 
     return mark
 
@@ -124,6 +133,11 @@ def all_rows() -> tuple[Row, ...]:
         import_module(f"tests.conformance.{path.stem}")
     order = [_topic_of(path.stem) for path in modules]
     return tuple(sorted(_rows.values(), key=lambda row: order.index(row.topic)))
+
+
+def check_of(row: Row) -> Callable[..., Awaitable[None]]:
+    """The test of a row, which takes a door."""
+    return _tests[row.name]
 
 
 FIRST = "test_first_hour"

@@ -61,7 +61,7 @@ def pytest_configure(config: pytest.Config) -> None:
     except LiveError as error:
         raise pytest.UsageError(str(error)) from None
     config.option.reportchars = ""
-    config.option.showcapture = "no"
+    config.option.tbstyle = "no"
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

@@ -58,7 +58,7 @@ class Guard:
         elif method == "DELETE":
             allowed = self.made
         else:
-            allowed = self.known | self.made
+            allowed = self.rooms | self.known | self.made
         if identifier not in allowed:
             raise ForeignError(f"{method} {kind}/...: this run has neither made nor found it")
 

@@ -1,6 +1,7 @@
 """What a run against Webex reports: a table, the differences, and what may be accepted."""
 
 import json
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from importlib import import_module
@@ -31,11 +32,16 @@ _SHOWN = 3  # exchanges and deliveries beside a difference
 class Result:
     """What became of a row at one of the targets."""
 
-    state: Literal["holds", "differs", "unchecked"]
+    state: Literal["holds", "differs", "differs on purpose", "unchecked"]
     detail: str = ""
 
     def __str__(self) -> str:
         return f"{self.state}: {self.detail}" if self.state == "unchecked" else self.state
+
+    @property
+    def is_wrong(self) -> bool:
+        """Whether the row and the target contradict each other."""
+        return self.state == "differs"
 
 
 class Report:
@@ -61,7 +67,7 @@ class Report:
     def note(self, row: Row, target: str, report: pytest.TestReport) -> None:
         """Note the outcome of a row."""
         if hasattr(report, "wasxfail"):
-            result = Result(state="differs", detail=row.sandbox or "")
+            result = Result(state="differs on purpose")
         elif report.skipped:
             _, _, reason = cast("tuple[str, int, str]", report.longrepr)
             result = Result(state="unchecked", detail=reason.removeprefix("Skipped: "))
@@ -98,6 +104,7 @@ class Report:
             else "Webex is the public one."
         )
         yield from self.remarks
+        yield self._counts()
         yield ""
         yield "| row | grade | sandbox | Webex | last checked | source |"
         yield "|---|---|---|---|---|---|"
@@ -114,9 +121,17 @@ class Report:
                 )
                 yield f"| {' | '.join(each.replace('|', chr(92) + '|') for each in cells)} |"
         for row in all_rows():
-            result = self._results.get((row.name, "webex"))
-            if result and result.state == "differs":
-                yield from ("", f"{row.name} differs: {row.statement}", "", result.detail)
+            for target, where in (("sandbox", "in the sandbox"), ("webex", "at Webex")):
+                result = self._results.get((row.name, target))
+                if result and result.is_wrong:
+                    yield from ("", f"{row.name} differs {where}: {row.statement}", result.detail)
+
+    def _counts(self) -> str:
+        states = Counter(
+            each.state for (_, target), each in self._results.items() if target == "webex"
+        )
+        holds, differs, unchecked = (states[each] for each in ("holds", "differs", "unchecked"))
+        return f"At Webex, {holds} rows hold, {differs} differ, and {unchecked} are unchecked."
 
 
 def difference(excinfo: pytest.ExceptionInfo[BaseException], door: Webex | None) -> str:

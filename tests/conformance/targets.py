@@ -54,8 +54,8 @@ class SandboxTarget:
         self._sandbox = sandbox
 
     def unchecked(self, reason: str) -> BaseException:
-        """A failure, because each row can be checked here."""
-        return AssertionError(reason)
+        """An error, because each row can be checked here."""
+        return RuntimeError(f"this row can't be checked in the sandbox: {reason}")
 
     async def arrival(self, hook: Hook, wanted: Callable[[Arrival], bool]) -> Arrival | None:
         """Wait until it comes, or nothing is under way."""

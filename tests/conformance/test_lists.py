@@ -147,8 +147,8 @@ async def test_ids_in_lists(webex: Webex) -> None:
 @assumption(
     "created-in-lists",
     "A message has the same created in a list as in its notification.",
-    source=sources.CAPTURE,
-    grade="recorded",
+    source=f"{sources.EARLIER_CAPTURE}, of a message that was fetched",
+    grade="assumed",
 )
 async def test_created_in_lists(webex: Webex) -> None:
     room = await webex.room(webex.person)

@@ -123,7 +123,7 @@ class Caller:
             self.guard.note(method, path, body)
         own = self.guard.only_own(path, body)
         if own is not body:
-            response.json = lambda **_: own  # type: ignore[method-assign]
+            response = _with(response, own)
         shown = f"{method} /{path.strip('/').split('/')[0]}"
         self._record(
             Exchange(request=shown, status=response.status_code, body=self._redactor.value(own))
@@ -379,6 +379,14 @@ class Webex:
         if name not in self._kept:
             self._kept[name] = await make()
         return self._kept[name]
+
+
+def _with(response: httpx.Response, body: object) -> httpx.Response:
+    """A response with another body."""
+    kept = {
+        name: value for name, value in response.headers.items() if not name.startswith("content-")
+    }
+    return httpx.Response(response.status_code, headers=kept, json=body, request=response.request)
 
 
 def _strings(value: object) -> Iterator[str]:
