@@ -856,6 +856,43 @@ class TestFromEnv:
         with pytest.raises(ValueError, match=f"^{re.escape(error)}"):
             Bot.from_env()
 
+    async def test_a_client_takes_the_place_of_the_token(
+        self, environment: pytest.MonkeyPatch
+    ) -> None:
+        """It is used, and stays open; anything else in its place is an error."""
+        environment.delenv("WEBEX_ACCESS_TOKEN")
+        async with Client("another-token") as client:
+            bot = Bot.from_env(client=client)
+            assert bot.client is client
+            with pytest.raises(TypeError, match="client must be Client, got str"):
+                Bot.from_env(client="a-token")  # type: ignore[arg-type] # it is refused
+
+    async def test_several_bots_have_a_prefix_each(
+        self, environment: pytest.MonkeyPatch, webex: Webex
+    ) -> None:
+        """All variables of a bot begin with its prefix, and others don't count for it."""
+        async with webex.sandbox.serve() as base_url:
+            for name, value in (
+                ("LUNCH_WEBEX_BASE_URL", base_url),
+                ("LUNCH_WEBEX_ACCESS_TOKEN", "the-token-of-lunch"),
+                ("LUNCH_WEBEX_WEBHOOK_SECRET", "of-lunch"),
+                ("LUNCH_WEBEX_TARGET_URL", "https://lunch.example.com"),
+            ):
+                environment.setenv(name, value)
+            async with hearing(Bot.from_env(prefix="LUNCH_")):
+                (webhook,) = webex.sandbox.webhooks
+
+            environment.setenv("LUNCH_WEBEX_BASE_URL", "example.com")
+            with pytest.raises(ValueError, match=r"LUNCH_WEBEX_BASE_URL must be an absolute"):
+                Bot.from_env(prefix="LUNCH_")
+            with pytest.raises(TypeError, match="prefix must be str"):
+                Bot.from_env(prefix=None)  # type: ignore[arg-type] # it is refused
+            needed = r"set .* TEA_WEBEX_ACCESS_TOKEN to .* TEA_WEBEX_CLIENT_ID, .*; set .* TEA_WEB"
+            with pytest.raises(ValueError, match=needed):
+                Bot.from_env(prefix="TEA_")
+
+        assert (webhook.target_url, webhook.secret) == ("https://lunch.example.com", "of-lunch")
+
     def test_what_is_missing_is_named_at_once(self, environment: pytest.MonkeyPatch) -> None:
         """One error names the token's variable and the secret's."""
         environment.delenv("WEBEX_ACCESS_TOKEN")

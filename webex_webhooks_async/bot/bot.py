@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from enum import IntEnum
 from functools import partial
+from types import NoneType
 from typing import TYPE_CHECKING, Any, Self, Unpack, cast
 from urllib.parse import urlsplit
 
@@ -204,7 +205,14 @@ class Bot(BotRouter, Receiver):
         self._has_said_that_it_is_shared = False
 
     @classmethod
-    def from_env(cls, *, secrets: Secrets | None = None, **options: Unpack[BotOptions]) -> Self:
+    def from_env(
+        cls,
+        *,
+        client: Client | None = None,
+        secrets: Secrets | None = None,
+        prefix: str = "",
+        **options: Unpack[BotOptions],
+    ) -> Self:
         """Return a bot with what the environment variables hold.
 
         ``WEBEX_WEBHOOK_SECRET`` is the webhook's secret, or several, separated by whitespace.
@@ -212,7 +220,11 @@ class Bot(BotRouter, Receiver):
         client is that of `Client.from_env`.
 
         Args:
+            client: A `Client`, which stays open; no variable is read for it then.
             secrets: As for a `Bot`; by default what the variable holds.
+            prefix: What the names of all variables begin with, for several bots in one program:
+                with ``LUNCH_``, the token is in ``LUNCH_WEBEX_ACCESS_TOKEN``. Variables without it
+                don't count then.
             options: The other arguments of a `Bot`.
 
         Raises:
@@ -220,25 +232,32 @@ class Bot(BotRouter, Receiver):
                 ``WEBEX_TARGET_URL`` isn't an absolute http(s) URL, or as when made directly.
             TypeError: As when made directly.
         """
+        check_type("client", client, Client, NoneType)
+        check_text("prefix", prefix)
         missing: list[str] = []
-        try:
-            token_from_env()
-        except ValueError as error:
-            missing.append(str(error))
+        if client is None:
+            try:
+                token_from_env(prefix)
+            except ValueError as error:
+                missing.append(str(error))
         if secrets is None:
-            secrets = os.environ.get(WEBEX_WEBHOOK_SECRET, "").split()
+            secrets = os.environ.get(prefix + WEBEX_WEBHOOK_SECRET, "").split()
         if secrets == []:
             missing.append(
-                f"set the environment variable {WEBEX_WEBHOOK_SECRET} to a long random text, "
+                f"set the environment variable {prefix + WEBEX_WEBHOOK_SECRET} to a long random text, "
                 "which Webex signs its requests with"
             )
         if missing:
             raise ValueError("; ".join(missing))
-        if options.get("target_url") is None and (url := os.environ.get(WEBEX_TARGET_URL)):
-            check_url(WEBEX_TARGET_URL, url)
+        name = prefix + WEBEX_TARGET_URL
+        if options.get("target_url") is None and (url := os.environ.get(name)):
+            check_url(name, url)
             options["target_url"] = url
-        bot = cls(Client.from_env(), secrets, **options)
-        bot._make_client = Client.from_env
+        if client is not None:
+            return cls(client, secrets, **options)
+        make_client = partial(Client.from_env, prefix=prefix)
+        bot = cls(make_client(), secrets, **options)
+        bot._make_client = make_client
         return bot
 
     @property

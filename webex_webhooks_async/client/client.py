@@ -113,7 +113,7 @@ class Client(APIResource):
         return Webhooks(self._requester)
 
     @classmethod
-    def from_env(cls, **options: Unpack[ClientOptions]) -> Self:
+    def from_env(cls, *, prefix: str = "", **options: Unpack[ClientOptions]) -> Self:
         """Return a client with the token that the environment variables hold.
 
         ``WEBEX_ACCESS_TOKEN`` alone is a token that doesn't change. With ``WEBEX_CLIENT_ID``,
@@ -123,15 +123,23 @@ class Client(APIResource):
 
         ``WEBEX_BASE_URL`` takes the place of the default `base_url`, to call a sandbox, say.
 
+        Args:
+            prefix: What the names of all these variables begin with, for a program that has several
+                tokens: with ``LUNCH_``, the first is ``LUNCH_WEBEX_ACCESS_TOKEN``. Variables
+                without it don't count then.
+            options: The arguments of a `Client` besides the token.
+
         Raises:
             ValueError: There is no access token, and a part of what refreshes one is missing; or as
                 when made directly.
             TypeError: As when made directly.
         """
-        if "base_url" not in options and (url := os.environ.get(WEBEX_BASE_URL)):
-            check_url(WEBEX_BASE_URL, url)
+        check_text("prefix", prefix)
+        name = prefix + WEBEX_BASE_URL
+        if "base_url" not in options and (url := os.environ.get(name)):
+            check_url(name, url)
             options["base_url"] = url
-        return cls(token_from_env(), **options)
+        return cls(token_from_env(prefix), **options)
 
     async def get(
         self,

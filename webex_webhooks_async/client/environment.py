@@ -13,34 +13,39 @@ WEBEX_TARGET_URL = "WEBEX_TARGET_URL"
 WEBEX_WEBHOOK_SECRET = "WEBEX_WEBHOOK_SECRET"  # noqa: S105 - a name
 
 
-def token_from_env() -> str | TokenProvider:
+def token_from_env(prefix: str) -> str | TokenProvider:
     """Return a token that is refreshed, if all that this takes is set, or else the access token.
+
+    Args:
+        prefix: What the names of the variables begin with.
 
     Raises:
         ValueError: There is no access token, and a part of what refreshes one is missing.
     """
-    access_token = os.environ.get(WEBEX_ACCESS_TOKEN)
-    names = (WEBEX_CLIENT_ID, WEBEX_CLIENT_SECRET, WEBEX_REFRESH_TOKEN)
+    token_name = prefix + WEBEX_ACCESS_TOKEN
+    access_token = os.environ.get(token_name)
+    names = [prefix + each for each in (WEBEX_CLIENT_ID, WEBEX_CLIENT_SECRET, WEBEX_REFRESH_TOKEN)]
     values = {name: os.environ.get(name, "") for name in names}
     missing = [name for name, value in values.items() if not value]
     if not missing:
         # Imported here, because the token of a bot doesn't expire.
         from webex_webhooks_async.client.oauth import RefreshingToken  # noqa: PLC0415 - see above
 
+        client_id, client_secret, refresh_token = values.values()
         return RefreshingToken(
-            client_id=values[WEBEX_CLIENT_ID],
-            client_secret=values[WEBEX_CLIENT_SECRET],
-            refresh_token=values[WEBEX_REFRESH_TOKEN],
+            client_id=client_id,
+            client_secret=client_secret,
+            refresh_token=refresh_token,
             access_token=access_token or None,
         )
     if access_token:
         return access_token
     if len(missing) < len(values):
         raise ValueError(
-            f"set the environment variable {' and '.join(missing)} too, or {WEBEX_ACCESS_TOKEN} "
+            f"set the environment variable {' and '.join(missing)} too, or {token_name} "
             "to an access token"
         )
     raise ValueError(
-        f"set the environment variable {WEBEX_ACCESS_TOKEN} to an access token, or "
+        f"set the environment variable {token_name} to an access token, or "
         f"{', '.join(values)} to refresh one"
     )
