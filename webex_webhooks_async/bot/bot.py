@@ -244,8 +244,8 @@ class Bot(BotRouter, Receiver):
             secrets = os.environ.get(prefix + WEBEX_WEBHOOK_SECRET, "").split()
         if secrets == []:
             missing.append(
-                f"set the environment variable {prefix + WEBEX_WEBHOOK_SECRET} to a long random text, "
-                "which Webex signs its requests with"
+                f"set the environment variable {prefix + WEBEX_WEBHOOK_SECRET} to a long random "
+                "text, which Webex signs its requests with"
             )
         if missing:
             raise ValueError("; ".join(missing))
