@@ -146,6 +146,19 @@ def _summary(text: str) -> str:
     return on_one_line(text[:_MAX_SUMMARY])[:_MAX_SUMMARY]
 
 
+def described_database(text: str) -> str | None:
+    """Name a text that belongs to a database on a server, without its password; `None` for a path.
+
+    Of a URL it shows the scheme alone, and of a conninfo nothing.
+    """
+    if url := re.match(r"[A-Za-z][\w+.-]+:(?=/)", text):  # a drive of Windows has one letter
+        return f"a URL that begins with {url[0]!r}"
+    return "a conninfo" if _CONNINFO.search(text) else None
+
+
+_CONNINFO = re.compile(r"(?:^|\s)(?:host|hostaddr|port|dbname|user|password|service)\s*=")
+
+
 def describe_status(status_code: int) -> str:
     """An HTTP status with its phrase, if it has one."""
     try:

@@ -478,6 +478,7 @@ WRONG: list[tuple[Callable[[BotRouter], Any], str]] = [
     ),
     (lambda router: router.message(re.compile(b"a")), "TypeError: the text of pattern must be str"),  # type: ignore[arg-type] # it is refused
     (lambda router: router.message(7), "TypeError: pattern must be Pattern, got int"),  # type: ignore[arg-type] # it is refused
+    (lambda router: router.submission({1: "a"}), "TypeError: the name of an input must be str"),  # type: ignore[dict-item] # it is refused
     (lambda router: router.submission({"a": [1]}), "TypeError: the value of input 'a' must be"),  # type: ignore[dict-item] # it is refused
     (
         lambda router: router.submission(action="order"),  # type: ignore[arg-type] # it is refused

@@ -141,6 +141,11 @@ def _folder(unused: ServedWebex, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         ("login --scope s --token-file /", "can't write the tokens to /: it isn't a regular file"),
         ("inbox list inbox.db --schema s", "--schema is for a PostgresInbox: a file has no sche"),
         ("inbox list nowhere.db", "there is no file nowhere.db\n"),
+        ("inbox list 'host=db password=canary'", "this is a conninfo: pass the file of a SQL"),
+        (
+            "inbox drop postgre://u:canary@db/bot K",
+            "this is a URL that begins with 'postgre:': p",
+        ),
     ],
 )
 def test_wrong_usage(unused: ServedWebex, invoke: Invoke, line: str, message: str) -> None:

@@ -904,6 +904,14 @@ async def test_an_error_is_stored_without_addresses(make: Make, address: str) ->
         ({"deduplicator": None}, "ValueError: an inbox takes the place of respond_within and of"),
         ({"deduplicator": MemoryDeduplicator()}, "ValueError: an inbox takes the place of"),
         ({"inbox": "i.db"}, "TypeError: inbox must be an Inbox: write SQLiteInbox('i.db')"),
+        (
+            {"inbox": "postgresql://bot:canary@db.example.com/bot"},
+            "TypeError: inbox must be an Inbox, got a URL that begins with 'postgresql:': write",
+        ),
+        (
+            {"inbox": "host=db password=canary"},
+            "TypeError: inbox must be an Inbox, got a conninfo: write PostgresInbox(...) around it",
+        ),
         ({"inbox": SQLiteInbox}, "TypeError: inbox must be Inbox, got the class SQLiteInbox: pas"),
     ],
 )

@@ -249,6 +249,7 @@ async def test_connections_that_are_set_up_differently(
         async with aiosqlite.connect(url, isolation_level=None) as connection:
             given: Any = connection
             given.row_factory = no_row
+            given.text_factory = bytes
             await connection.execute("BEGIN")
             yield connection
             await connection.commit()
@@ -445,6 +446,8 @@ class TestRefusals:
         for manager in (async_sessionmaker(engine).begin(), engine.begin()):
             await self.refused(place, manager, TypeError, "within=sessions.begin")
         await self.refused(place, engine, TypeError, "must be a function")
+        conninfo = "host=db password=canary"  # which isn't shown
+        await self.refused(place, conninfo, TypeError, "must be a function, got str: pass")
         await self.refused(place, lambda: 5, TypeError, "must return an async context manager")
 
         async def function() -> None: ...

@@ -802,7 +802,11 @@ async def test_a_folder_that_can_not_be_written() -> None:
         ({"path": "no/inbox.db"}, "ValueError: the folder of the inbox no/inbox.db doesn't exist"),
         (
             {"path": "sqlite:///inbox.db"},
-            "ValueError: the folder of the inbox sqlite:/inbox",
+            "ValueError: a SQLiteInbox takes the path of a file, got a URL that begins with 'sql",
+        ),
+        (
+            {"path": "host=db password=canary"},
+            "ValueError: a SQLiteInbox takes the path of a file, got a conninfo: for PostgreSQL",
         ),
         ({"path": "."}, "ValueError: . is not a file"),
         ({"path": 1}, "TypeError: path must be str or PathLike, got int"),

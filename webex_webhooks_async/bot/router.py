@@ -224,9 +224,9 @@ class BotRouter(Registry):
 
         Raises:
             ValueError: A handler of all submissions is registered before it.
-            TypeError: `inputs` is neither text nor a mapping, a value is an array or an object,
-                `where` isn't a function, or the handler isn't an async function that can be called
-                with one argument.
+            TypeError: `inputs` is neither text nor a mapping, a name isn't text, a value is an
+                array or an object, `where` isn't a function, or the handler isn't an async function
+                that can be called with one argument.
             RuntimeError: A bot with this handler has been started.
         """
         if named:
@@ -236,6 +236,7 @@ class BotRouter(Registry):
         check_type("inputs", inputs, str, Mapping, NoneType)
         wanted = {"action": inputs} if isinstance(inputs, str) else dict(inputs or {})
         for name, value in wanted.items():
+            check_type("the name of an input", name, str)
             _check_scalar(name, value)
 
         def find(given: Mapping[str, object]) -> Mapping[str, Never] | None:

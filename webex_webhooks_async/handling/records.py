@@ -310,7 +310,8 @@ def _manager_of(within: object) -> AbstractAsyncContextManager[Any]:
     # What @asynccontextmanager makes can be called, too: as a decorator.
     if not callable(within) or hasattr(type(within), "__aenter__"):
         instead = "the function itself, without calling it, as in within=sessions.begin"
-        raise TypeError(f"within must be a function, got {within!r}: pass {instead}")
+        given = type(within).__name__  # itself may be text with a password
+        raise TypeError(f"within must be a function, got {given}: pass {instead}")
     manager: Any = within()
     if hasattr(manager, "__aenter__"):
         return cast("AbstractAsyncContextManager[Any]", manager)

@@ -141,7 +141,7 @@ class SQLiteInbox(TransactionalInbox):
         """
         within = await transaction_of(transaction)
         files = await within.execute("PRAGMA database_list") if within.kind == "SQLite" else []
-        if not any(name == "main" and _is_same(path, self._path) for _, name, path in files):
+        if not any(number == 0 and _is_same(path, self._path) for number, _, path in files):
             raise RuntimeError(
                 f"within yields a connection to another database than {self._path}: use the file "
                 "of the inbox"
@@ -261,8 +261,9 @@ def _decide_about(
     return sum(decide(rows, key) for key in keys)
 
 
-def _is_same(path: str, other: Path) -> bool:
-    return bool(path) and os.path.realpath(path) == os.path.realpath(other)
+def _is_same(path: str | bytes, other: Path) -> bool:
+    """Whether it is the same file; where the user's ``text_factory`` is `bytes`, it is bytes."""
+    return bool(path) and os.path.realpath(os.fsdecode(path)) == os.path.realpath(other)
 
 
 _SAVEPOINT = "once_within"

@@ -12,6 +12,7 @@ from pathlib import Path
 from threading import Lock
 from typing import Any, TypeVar
 
+from webex_webhooks_async.formatting import described_database
 from webex_webhooks_async.inbox.sqlite_rows import (
     APPLICATION_ID,
     VERSION,
@@ -175,9 +176,13 @@ def check_file(path: Path) -> bool:
     """
     if str(path) == ":memory:":
         raise ValueError("an inbox in :memory: would lose everything: pass the path of a file")
+    if (database := described_database(str(path))) and not path.is_file():
+        raise ValueError(
+            f"a SQLiteInbox takes the path of a file, got {database}: for PostgreSQL, write "
+            "PostgresInbox"
+        )
     if not path.parent.is_dir():
-        what = "pass the path of a file, not a URL" if ":/" in str(path) else "create it first"
-        raise ValueError(f"the folder of the inbox {path} doesn't exist: {what}")
+        raise ValueError(f"the folder of the inbox {path} doesn't exist: create it first")
     if path.exists() and not path.is_file():
         raise ValueError(f"{path} is not a file")
     if path.exists():

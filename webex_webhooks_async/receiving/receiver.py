@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Self, TypedDict
 
 from webex_webhooks_async.claims import Claims, MemoryClaims, check_claim
 from webex_webhooks_async.errors import PayloadError, SignatureError
+from webex_webhooks_async.formatting import described_database
 from webex_webhooks_async.handling.direct_worker import DirectWorker
 from webex_webhooks_async.handling.dispatch import Handling
 from webex_webhooks_async.handling.duplicates import Deduplicator, MemoryDeduplicator
@@ -186,7 +187,7 @@ class Receiver(Router):
         if deduplicator is not ... and deduplicator is not None:
             check_inherits("deduplicator", deduplicator, Deduplicator)
         if isinstance(inbox, (str, PathLike)):
-            raise TypeError(f"inbox must be an Inbox: write SQLiteInbox({str(inbox)!r})")
+            raise TypeError(f"inbox must be an Inbox{_inbox_of(str(inbox))}")
         if inbox is not None and (respond_within is not ... or deduplicator is not ...):
             raise ValueError(
                 "an inbox takes the place of respond_within and of a deduplicator: leave them out"
@@ -578,6 +579,12 @@ class Receiver(Router):
 
     def _check_is_outside(self) -> None:
         self._handlings.check_is_outside()
+
+
+def _inbox_of(text: str) -> str:
+    if database := described_database(text):
+        return f", got {database}: write PostgresInbox(...) around it"
+    return f": write SQLiteInbox({text!r})"
 
 
 def _attempts(given: int | EllipsisType, inbox: "Inbox | None") -> int:

@@ -20,7 +20,8 @@ import pytest
 from tests.cli.harness import Invoke
 from tests.support.inboxes import stored_in
 from tests.support.postgres_server import PostgresServer
-from webex_webhooks_async import PostgresInbox, notifications
+from webex_webhooks_async import PostgresInbox
+from webex_webhooks_async.inbox import postgres as postgres_package
 from webex_webhooks_async.inbox.sqlite import SQLiteInbox
 from webex_webhooks_async.inbox.sqlite_file import InboxFile
 from webex_webhooks_async.testing import sample_notification
@@ -425,6 +426,6 @@ class TestPostgres:
         ):
             assert invoke("inbox", *arguments).exit_code == 2
         monkeypatch.setitem(sys.modules, "webex_webhooks_async.inbox.postgres.statements", None)
-        monkeypatch.delattr(notifications, "postgres_calls", raising=False)
+        monkeypatch.delattr(postgres_package, "statements", raising=False)
         done = invoke("inbox", "list", "postgresql:")
         assert (done.exit_code, "PostgresInbox needs psycopg: pip install" in done.err) == (2, True)

@@ -16,7 +16,7 @@ from rich.text import Text
 from webex_webhooks_async.cli.console import stdout
 from webex_webhooks_async.cli.options import AsJson, NotEmpty
 from webex_webhooks_async.cli.running import CommandError, UsageError, run, usage_errors
-from webex_webhooks_async.formatting import on_one_line, short_id
+from webex_webhooks_async.formatting import described_database, on_one_line, short_id
 from webex_webhooks_async.inbox.base import Inbox
 from webex_webhooks_async.inbox.entries import StoredNotification
 from webex_webhooks_async.inbox.postgres import inbox as postgres_inbox
@@ -138,7 +138,9 @@ def _inbox(database: str, schema: str, *, change: bool) -> Inbox:
     if schema != SCHEMA:
         raise UsageError("--schema is for a PostgresInbox: a file has no schema")
     if not Path(database).exists():
-        raise UsageError(f"there is no file {database}")
+        wrong = described_database(database)
+        instead = "pass the file of a SQLiteInbox, or the postgresql:// URL of a PostgresInbox"
+        raise UsageError(f"this is {wrong}: {instead}" if wrong else f"there is no file {database}")
     with usage_errors():
         return look_into(Path(database), change=change)
 
