@@ -70,7 +70,9 @@ async def test_a_delivery() -> None:
     assert notification.items() >= expected.items()
     assert notification.keys() == {*expected, "appId", "created", "data", "orgId"}
     assert notification["data"]["roomId"] == "R1"
-    assert request.headers["content-type"] == "application/json"
+    assert request.headers["content-type"] == "application/json;charset=UTF-8"
+    assert request.headers["user-agent"] == "SparkWebhook/1.0"
+    assert request.headers["trackingid"].startswith("ROUTER_")
     assert delivery == Delivery(
         webhook=webhook,
         url=webhook.target_url,

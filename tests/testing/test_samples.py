@@ -107,7 +107,7 @@ def test_a_signed_request() -> None:
     request = signed_request(URL, body, SECRET)
 
     assert (request.method, str(request.url), request.content) == ("POST", URL, body)
-    assert request.headers["Content-Type"] == "application/json"
+    assert request.headers["Content-Type"] == "application/json;charset=UTF-8"
     verify(body, request.headers, secrets=SECRET)
     with pytest.raises(SignatureError, match="no signature"):
         verify(body, signed_request(URL, body, None).headers, secrets=SECRET)

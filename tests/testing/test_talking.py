@@ -59,6 +59,26 @@ async def test_ways_to_name_a_person(webex_sandbox: Sandbox, api: httpx.AsyncCli
     assert len(await items(api, "/rooms")) == 1
 
 
+async def test_a_reply_in_a_thread(
+    webex_sandbox: Sandbox, notified: list[dict[str, Any]], api: httpx.AsyncClient
+) -> None:
+    """A person replies in a thread, by default in its room; a reply and an unknown one can't be."""
+    room = await group_room(api)
+    root = await created(api, "/messages", roomId=room, text="Who is hungry?")
+
+    await webex_sandbox.say("I am", person="ann@example.com", parent_id=root["id"])
+    await webex_sandbox.say("Me too", parent_id=root["id"], mention=webex_sandbox.bot)
+    reply = said(webex_sandbox)
+    elsewhere = (await api.get("/rooms", params={"type": "direct"})).json()["items"][0]["id"]
+    for parent, where in ((reply.id, None), ("nope", None), (root["id"], elsewhere)):
+        with pytest.raises(ValueError, match="parentId must be"):
+            await webex_sandbox.say("And I", parent_id=parent, room_id=where)
+
+    assert [each.parent_id for each in webex_sandbox.messages] == [None, root["id"], root["id"]]
+    assert {each.room_id for each in webex_sandbox.messages} == {room}
+    assert notified[-1]["data"]["parentId"] == root["id"]
+
+
 async def test_in_the_direct_room_of_someone(webex_sandbox: Sandbox) -> None:
     """In a direct room its own person writes, unless someone else is named.
 

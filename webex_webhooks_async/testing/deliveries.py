@@ -7,7 +7,7 @@ https://developer.webex.com/docs/api/guides/webhooks
 import asyncio
 import logging
 from collections import deque
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager, suppress
 from http import HTTPStatus
 from secrets import token_hex
@@ -24,6 +24,7 @@ from webex_webhooks_async.models.vocabulary import OwnedBy, WebhookStatus
 from webex_webhooks_async.models.webhooks import Webhook
 from webex_webhooks_async.notifications.identity import key_of
 from webex_webhooks_async.strict_json import dump_json
+from webex_webhooks_async.testing.chaos import Chaos, Fate
 from webex_webhooks_async.testing.delivery import Delivery
 from webex_webhooks_async.testing.event_stream import EventStream
 from webex_webhooks_async.testing.reasons import reason_without_response
@@ -58,6 +59,7 @@ class DeliveryAttempt:
         delivery: The delivery, which is recorded once the attempt is over.
         errors: What the handlers raised before the response, to be raised in the test.
         is_over: Whether it is over.
+        by_api: Whether it follows from a request: no caller in the test can get an error.
     """
 
     def __init__(
@@ -66,23 +68,54 @@ class DeliveryAttempt:
         self.delivery: Delivery = delivery
         self.errors: list[Exception] = []
         self.is_over: bool = False
+        self.by_api: bool = by_api
         self._events = events
         self._replies = replies
-        self._by_api = by_api  # it follows from a request: no caller in the test can get an error
+        # Who watches is referred to weakly, and lives as long as one of its attempts.
+        self._copies = _copies_of(key_of(delivery.body))
+        self._copies.attempts.append(self)
 
-    def __call__(self, error: BaseException, *, is_late: bool) -> None:
-        """Take what a handler raised: note it at the delivery, and keep it to be raised again."""
+    def note(self, error: BaseException) -> None:
+        """Note what a handler raised, if it is the first failure."""
         before = self.delivery
         if before.handler_error is None:
             self.delivery = attrs.evolve(before, handler_error=summarize_exception(error))
             if self.is_over:
                 self._events.amend_delivery(before, self.delivery)
-        if self._by_api:
-            return
+
+    def keep(self, error: BaseException, *, is_late: bool) -> None:
+        """Keep what a handler raised, to be raised in the test."""
         if is_late or self.is_over:
             self._replies(error)
         elif self._replies.raise_handler_errors:
             self.errors.append(as_exception(error))
+
+
+class Copies:
+    """All deliveries of what a receiver takes for one notification, until its handling has ended.
+
+    Attributes:
+        attempts: The deliveries, oldest first.
+    """
+
+    def __init__(self) -> None:
+        self.attempts: list[DeliveryAttempt] = []
+
+    def __call__(self, error: BaseException, *, is_late: bool) -> None:
+        """Take what a handler raised: each delivery notes it, and one keeps it to be raised."""
+        for each in self.attempts:
+            each.note(error)
+        keeping = [each for each in self.attempts if not each.by_api]
+        keeping.sort(key=lambda each: each.is_over)  # whose caller waits comes first
+        if keeping:
+            keeping[0].keep(error, is_late=is_late)
+
+
+def _copies_of(key: str) -> Copies:
+    copies = watchers.get(key)
+    if not isinstance(copies, Copies):
+        watchers[key] = copies = Copies()
+    return copies
 
 
 class DeliveryService:
@@ -104,6 +137,8 @@ class DeliveryService:
         allow_remote: bool,
         timeout: float,
         on_delivery: Callable[[Delivery], None] | None,
+        chaos: Chaos,
+        sleep: Callable[[float], Awaitable[object]],
     ) -> None:
         self.app: ASGIApp | None = None
         self.is_served: bool = False
@@ -117,44 +152,74 @@ class DeliveryService:
         self._allow_remote = allow_remote
         self._timeout = timeout
         self._on_delivery = on_delivery
+        self._chaos = chaos
+        self._sleep = sleep
         self._attempts: deque[DeliveryAttempt] = deque(maxlen=MAX_RECORDED)
+        self._under_way: set[DeliveryAttempt] = set()
+        self._announced = 0
 
     @property
     def deliveries(self) -> tuple[Delivery, ...]:
         """The last deliveries, oldest first, each with what is known of it now."""
         return tuple(each.delivery for each in tuple(self._attempts) if each.is_over)
 
-    async def deliver(
-        self, event: WebexEvent, *, by_api: bool = True, is_forged: bool = False
-    ) -> list[DeliveryAttempt]:
-        """Notify the webhooks that watch for an event, concurrently; oldest first in the result.
+    def announce(self, events: Sequence[WebexEvent]) -> Callable[[], Awaitable[object]]:
+        """Return what notifies the webhooks of what follows from a request, after its response."""
+        self._announced += 1
 
-        With `by_api` the event follows from a request, and no caller in the test gets an error;
+        async def deliver() -> None:
+            try:
+                await self.deliver(events)
+            finally:
+                self._announced -= 1
+
+        return deliver
+
+    async def deliver(
+        self, events: Iterable[WebexEvent], *, by_api: bool = True, is_forged: bool = False
+    ) -> list[DeliveryAttempt]:
+        """Notify the webhooks that watch for events, of each event concurrently.
+
+        With `by_api` the events follow from a request, and no caller in the test gets an error;
         with `is_forged`, another secret than the webhook's signs.
+
+        Returns:
+            One attempt for each event and webhook, oldest first; a second one of chaos isn't there.
         """
         await self.may_begin.wait()
-        notifications = [
-            self._notification(event, webhook, is_forged=is_forged)
-            for webhook in self._state.webhooks
-            if webhook.status == WebhookStatus.ACTIVE
-            and matches(webhook, event.resource, event.event, event.document)
-            and _may_know(webhook, event)
-        ]
-        if not notifications:
-            logger.info("no active webhook watches %s %s", event.resource, event.event)
         limit = asyncio.Semaphore(_MAX_CONCURRENCY)
-
-        async def notify(notification: Delivery) -> DeliveryAttempt:
-            async with limit:
-                return await self._deliver(http_client, notification, by_api=by_api)
-
+        tasks: list[asyncio.Task[DeliveryAttempt]] = []
         async with self._client() as http_client, asyncio.TaskGroup() as group:
-            tasks = [group.create_task(notify(each)) for each in notifications]
-            if self.app is not None:
-                self._in_process.update(tasks)
-                for task in tasks:
-                    task.add_done_callback(self._in_process.discard)
+
+            async def deliver(attempt: DeliveryAttempt, fate: Fate) -> DeliveryAttempt:
+                if fate.delay:
+                    await self._sleep(fate.delay)
+                async with limit:
+                    return await self._deliver(http_client, attempt, fate.times)
+
+            for event in events:
+                # All are known before the first is sent: one handling may be that of several.
+                attempts = [
+                    self._new_attempt(each, by_api=by_api)
+                    for each in self._notifications(event, is_forged=is_forged)
+                ]
+                fates = [self._chaos.next() for _ in attempts]
+                begun = [*map(group.create_task, map(deliver, attempts, fates))]
+                tasks += begun
+                if self.app is not None:
+                    self._in_process.update(begun)
+                    for task in begun:
+                        task.add_done_callback(self._in_process.discard)
+                if in_time := [
+                    task for task, fate in zip(begun, fates, strict=True) if not fate.delay
+                ]:
+                    await asyncio.wait(in_time)
         return [task.result() for task in tasks]
+
+    def unfinished(self) -> list[str]:
+        """What is under way, or waits for the response that it follows from, in words."""
+        waiting = ["what follows from a request isn't notified yet"] * bool(self._announced)
+        return [*waiting, *(f"a delivery to {each.delivery.url}" for each in self._under_way)]
 
     async def warm_up(self) -> None:
         """Import what the first delivery needs: it took so long that a second one overtook it."""
@@ -176,8 +241,21 @@ class DeliveryService:
         again = Delivery(
             webhook=delivery.webhook, url=delivery.url, body=delivery.body, headers=delivery.headers
         )
+        attempt = self._new_attempt(again, by_api=by_api)
         async with self._client() as http_client:
-            return await self._deliver(http_client, again, by_api=by_api)
+            return await self._deliver(http_client, attempt)
+
+    def _notifications(self, event: WebexEvent, *, is_forged: bool) -> list[Delivery]:
+        notifications = [
+            self._notification(event, webhook, is_forged=is_forged)
+            for webhook in self._state.webhooks
+            if webhook.status == WebhookStatus.ACTIVE
+            and matches(webhook, event.resource, event.event, event.document)
+            and _may_know(webhook, event)
+        ]
+        if not notifications:
+            logger.info("no active webhook watches %s %s", event.resource, event.event)
+        return notifications
 
     def _notification(self, event: WebexEvent, webhook: Webhook, *, is_forged: bool) -> Delivery:
         data = self._state.seen_by(webhook.created_by, event.data)
@@ -189,24 +267,38 @@ class DeliveryService:
             headers[ASK_HEADER] = "1"
         return Delivery(webhook=webhook, url=url, body=body, headers=headers)
 
-    async def _deliver(
-        self, http_client: httpx.AsyncClient, notification: Delivery, *, by_api: bool
-    ) -> DeliveryAttempt:
+    def _new_attempt(self, notification: Delivery, *, by_api: bool) -> DeliveryAttempt:
         attempt = DeliveryAttempt(
             notification, events=self._events, replies=self._replies, by_api=by_api
         )
-        self._attempts.append(attempt)  # who watches is referred to weakly
-        watchers[key_of(notification.body)] = attempt
-        delivery, response = await self._attempt(http_client, notification)
-        attempt.delivery = attrs.evolve(
-            delivery,
-            handler_error=attempt.delivery.handler_error or delivery.handler_error,
-            switched_off=self._switch_off_after(delivery),
-        )
+        self._attempts.append(attempt)
+        self._under_way.add(attempt)
+        return attempt
+
+    async def _deliver(
+        self, http_client: httpx.AsyncClient, attempt: DeliveryAttempt, times: int = 1
+    ) -> DeliveryAttempt:
+        notification = attempt.delivery
+        try:
+            if times:
+                delivery, response = await self._attempt(http_client, notification)
+            else:
+                lost = f"lost on its way, by chaos={self._chaos.seed}"
+                delivery, response = attrs.evolve(notification, error=lost), b""
+            attempt.delivery = attrs.evolve(
+                delivery,
+                handler_error=attempt.delivery.handler_error or delivery.handler_error,
+                switched_off=bool(times) and self._switch_off_after(delivery),
+            )
+        finally:
+            self._under_way.discard(attempt)
         attempt.is_over = True
         self._events.record_delivery(attempt.delivery, response)
         if self._on_delivery is not None:
             self._on_delivery(attempt.delivery)
+        if times > 1:
+            again = self._new_attempt(notification, by_api=True)
+            await self._deliver(http_client, again, times - 1)
         return attempt
 
     @asynccontextmanager

@@ -66,7 +66,7 @@ class PageActions:
             )
         except ValueError as error:
             raise RefusedCallError(400, str(error)) from None
-        attempts = await self._service.deliver(event, is_forged=fields.get("isForged", False))
+        attempts = await self._service.deliver([event], is_forged=fields.get("isForged", False))
         return {"deliveries": [_outcome(each) for each in attempts]}
 
     async def _sample(self, document: Json) -> Json:
@@ -92,7 +92,7 @@ class PageActions:
             raise RefusedCallError(403, "nobody can join a direct room")
         if person.id in self._state.members(room["id"]):
             raise RefusedCallError(409, "the person is a member of the room already")
-        await self._service.deliver(self._state.join(room, person, actor=person))
+        await self._service.deliver([self._state.join(room, person, actor=person)])
         return {}
 
     async def _fault(self, document: Json) -> Json:

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import uuid
 from collections.abc import Awaitable, Callable, Mapping
 from http import HTTPStatus
 
@@ -15,6 +14,7 @@ from starlette.types import Message, Receive, Scope, Send
 from webex_webhooks_async.loopback_server import ConnectionDroppedError
 from webex_webhooks_async.testing.faults import Fault, Faults
 from webex_webhooks_async.testing.service import messages
+from webex_webhooks_async.testing.service.formats import tracking_id
 from webex_webhooks_async.testing.service.responses import RefusedCallError, error_response
 
 
@@ -75,8 +75,8 @@ class Entrance:
         Raises:
             ConnectionDroppedError: A fault dropped the connection.
         """
-        tracking_id = f"ROUTER_{str(uuid.uuid4()).upper()}"
-        scope = {**scope, "state": {**scope.get("state", {}), "tracking_id": tracking_id}}
+        sent_id = tracking_id()
+        scope = {**scope, "state": {**scope.get("state", {}), "tracking_id": sent_id}}
         try:
             body = await body_of(Request(scope, receive), at_most=MAX_BODY)
         except ClientDisconnect:
@@ -89,7 +89,7 @@ class Entrance:
             raise
         # Before the first byte, so that it is recorded when the client has the response.
         self._record(_recorded(request, body or b"", response), bytes(response.body))
-        response.headers.update({"TrackingID": tracking_id, **SANDBOX_HEADER})
+        response.headers.update({"TrackingID": sent_id, **SANDBOX_HEADER})
         await response(scope, receive, send)
 
     async def _respond(self, request: Request, *, is_too_large: bool) -> Response:

@@ -18,6 +18,7 @@ from webex_webhooks_async.testing.service.events import (
 from webex_webhooks_async.testing.service.formats import (
     system_clock,
     to_utc_milliseconds,
+    tracking_id,
     webex_id,
     without_nones,
 )
@@ -75,12 +76,18 @@ def signed_request(url: str, body: bytes, secret: str | None) -> httpx.Request:
     >>> request.headers["X-Spark-Signature"]
     '5d61605c3feea9799210ddcb71307d4ba264225f'
 
-    With None as the secret, as of a webhook without one, it isn't signed.
+    With None as the secret, as of a webhook without one, it isn't signed. The other headers are
+    those that a generator of Cisco's staff sends; no delivery of Webex was recorded with headers.
 
     Raises:
         ValueError: The secret is empty.
         httpx.InvalidURL: `url` isn't a URL.
     """
     signatures = {} if secret is None else sign(body, secret)
-    headers = {"Content-Type": "application/json", **signatures}
+    headers = {
+        "Content-Type": "application/json;charset=UTF-8",
+        "User-Agent": "SparkWebhook/1.0",
+        "TrackingID": tracking_id(),
+        **signatures,
+    }
     return httpx.Request("POST", url, content=body, headers=headers)

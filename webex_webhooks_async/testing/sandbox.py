@@ -28,6 +28,7 @@ from webex_webhooks_async.models.files import File
 from webex_webhooks_async.models.messages import Message
 from webex_webhooks_async.models.webhooks import Webhook
 from webex_webhooks_async.notifications import identity
+from webex_webhooks_async.testing.chaos import Chaos
 from webex_webhooks_async.testing.deliveries import MAX_RECORDED, DeliveryService
 from webex_webhooks_async.testing.delivery import Delivery
 from webex_webhooks_async.testing.event_stream import EventStream
@@ -75,7 +76,8 @@ class Sandbox:
       known resource doesn't have is refused, and so is an unknown key of a filter.
     * A message may be a plain form, not JSON alone, because many published programs send one.
     * Inputs that a card can't submit are refused, so that a test doesn't misspell one.
-    * A notification is sent once, within `delivery_timeout`; a failed one isn't sent again.
+    * A notification is sent once, within `delivery_timeout`; a failed one isn't sent again. With
+      `chaos`, some are late, come twice or are lost.
     * Who writes into a group room, or is mentioned there, joins it: ``memberships.created`` is
       notified before the message. Only the bot has to be a member before it can write.
     * When a team is deleted, the members of its rooms are notified, as of any deleted room. Nobody
@@ -94,7 +96,7 @@ class Sandbox:
     Args:
         clock: Returns the current time, aware: for timestamps, and for when a webhook is switched
             off. By default it is the machine's.
-        sleep: Waits for the delay of a fault, in seconds.
+        sleep: Waits for the delay of a fault, or of a delivery that is late, in seconds.
         on_request: Is called with each request when its response begins, before what follows from
             it.
         on_delivery: Is called with each attempt to deliver a notification, after its outcome.
@@ -112,6 +114,10 @@ class Sandbox:
             `next_reply` raises what one raises after the response, from an inbox, or in a job.
             An application is in process with `deliver_to`. Whatever follows from a request, such as
             one of the bot, raises nothing.
+        chaos: Any number, by which some deliveries aren't as one hopes. Of 100, about 20 are up to
+            a second late, and others overtake them; 10 come twice, with the same bytes; and 1 is
+            lost, which counts as no failure. It depends on this number and on how many deliveries
+            came before. By default each is sent once, at once.
 
     Attributes:
         base_url: The base URL of `http_client`, which reaches the sandbox at any other host, too.
@@ -119,7 +125,7 @@ class Sandbox:
 
     Raises:
         ValueError: `delivery_timeout` isn't positive, or not finite.
-        TypeError: It isn't a number, or `bot` isn't a `SandboxPerson`.
+        TypeError: It isn't a number, `bot` isn't a `SandboxPerson`, or `chaos` isn't an `int`.
     """
 
     base_url: ClassVar[str] = BASE_URL
@@ -137,9 +143,11 @@ class Sandbox:
         delivery_timeout: float = 10.0,
         bot: SandboxPerson | None = None,
         raise_handler_errors: bool = True,
+        chaos: int | None = None,
     ) -> None:
         check_seconds("delivery_timeout", delivery_timeout)
         check_type("bot", bot, SandboxPerson, NoneType)
+        check_type("chaos", chaos, int, NoneType)
         self.bot: SandboxPerson = bot or SandboxPerson(email=BOT_EMAIL, display_name=BOT_NAME)
         self._on_request = on_request
         self._state = State(bot=self.bot, clock=clock)
@@ -156,9 +164,11 @@ class Sandbox:
             allow_remote=allow_remote,
             timeout=delivery_timeout,
             on_delivery=on_delivery,
+            chaos=Chaos(chaos),
+            sleep=sleep,
         )
         self._allow_remote = allow_remote
-        service = application(self._state, self._notify)
+        service = application(self._state, self._delivery_service.announce)
         self._entrance = Entrance(
             service, faults=self._faults, sleep=sleep, record=self._record_request
         )
@@ -314,12 +324,13 @@ class Sandbox:
         event_ = documents.emit(self._state, resource, event, data, actor_id=actor_id, owner=known)
         return await self._deliver([event_])
 
-    async def say(
+    async def say(  # noqa: PLR0913 - what there is to know of a message
         self,
         text: str,
         *,
         person: SandboxPerson | str | None = None,
         room_id: str | None = None,
+        parent_id: str | None = None,
         mention: SandboxPerson | str | Iterable[SandboxPerson | str] | None = None,
         files: Iterable[File] = (),
     ) -> list[Delivery]:
@@ -340,6 +351,8 @@ class Sandbox:
                 default the other member of a direct room, or else one fake person, the same each
                 time.
             room_id: The room; by default the direct room of `person`.
+            parent_id: The first message of the thread that this one belongs to; it replies to that
+                one. Its room is the default of `room_id`.
             mention: Whom the message mentions, such as ``sandbox.bot``: one or several persons.
             files: What the message has attached; who can see the message can download them.
 
@@ -349,17 +362,22 @@ class Sandbox:
 
         Raises:
             ValueError: The text is empty; a person or the room is unknown; the person isn't a
-                member of a direct room; the bot would write to itself.
+                member of a direct room; the bot would write to itself; the message of `parent_id`
+                is unknown, a reply itself, or in another room.
             TypeError: An argument has a wrong type.
             Exception: As for `emit`.
         """
         check_text("text", text)
         check_type("room_id", room_id, str, NoneType)
+        check_type("parent_id", parent_id, str, NoneType)
         attached = tuple(files)
         for each in attached:
             check_type("each of files", each, File)
         if not (text or attached):
             raise ValueError("text must not be empty")
+        parent = self._state.messages.get(parent_id or "")
+        if room_id is None and parent is not None:
+            room_id = parent["roomId"]
         with _refusal_as_value_error():
             room = None if room_id is None else messages.find_room(self._state, room_id)
             author = self._author(person, room)
@@ -369,7 +387,7 @@ class Sandbox:
                         "the bot can't write to itself: pass room_id or another person"
                     )
                 room = self._state.direct_room(author, self.bot)
-            content = messages.spoken(text, self._mentioned(mention), attached)
+            content = messages.spoken(text, self._mentioned(mention), attached, parent_id)
             events = messages.post(self._state, author, room, content)
         return await self._deliver(events)
 
@@ -548,18 +566,9 @@ class Sandbox:
 
     async def _deliver(self, events: Sequence[WebexEvent]) -> list[Delivery]:
         """Notify the webhooks, and raise what their handlers raised."""
-        attempts = [
-            attempt
-            for event in events
-            for attempt in await self._delivery_service.deliver(event, by_api=False)
-        ]
+        attempts = await self._delivery_service.deliver(events, by_api=False)
         raise_all([error for attempt in attempts for error in attempt.errors])
         return [attempt.delivery for attempt in attempts]
-
-    async def _notify(self, events: Sequence[WebexEvent]) -> None:
-        """Notify the webhooks of what follows from a request."""
-        for event in events:
-            await self._delivery_service.deliver(event)
 
     def _message(self, document: Json) -> Message:
         return structure(self._state.seen_by(None, document), Message)

@@ -11,6 +11,7 @@ import pytest
 from tests.cli.harness import COMMAND, Running, thread
 from tests.support.wire import PATIENCE, unused_port
 from tests.testing.doubles import NEW
+from webex_webhooks_async.testing.chaos import Chaos
 
 pytestmark = pytest.mark.once
 
@@ -88,7 +89,10 @@ def test_what_comes_of_a_request() -> None:
 
 @pytest.mark.parametrize(
     ("arguments", "outcome"),
-    [((), "not sent, because .+ with --allow-remote$"), (("--allow-remote",), "ConnectError: ")],
+    [
+        ((), r"not sent, because .+ with --allow-remote \(its own message\)$"),
+        (("--allow-remote",), "ConnectError: "),
+    ],
 )
 def test_a_webhook_on_another_host(arguments: tuple[str, ...], outcome: str) -> None:
     """Other hosts are called only with --allow-remote; without it, the output names the option."""
@@ -126,6 +130,17 @@ def test_json() -> None:
         "the event 'craeted' of the webhook 'Messages' isn't known: is it misspelled?"
     )
     assert ("canary" in "".join(lines), running.err.lines.empty()) == (False, True)
+
+
+def test_chaos() -> None:
+    """With --chaos, the number decides what becomes of each delivery."""
+    seed = next(each for each in range(1_000) if Chaos(each).next().times == 0)
+    with sandbox("--chaos", f"{seed}") as (running, webex):
+        webex.post("/webhooks", json=NEW)
+        webex.post("/messages", json={"toPersonEmail": "ann@example.com", "text": "Hello"})
+        lines = [running.out.line(".+")[0] for _ in range(3)]
+
+    assert lines[2].endswith(f"lost on its way, by chaos={seed} (its own message)")
 
 
 @pytest.mark.parametrize("options", [(), ("--json",)])

@@ -33,6 +33,7 @@ def command(  # noqa: PLR0913 - each is an option
     bot_name: NotEmpty = BOT_NAME,
     bot_email: Address = BOT_EMAIL,
     org: Annotated[NotEmpty, Parameter(show_default=False)] = ORGANIZATION,
+    chaos: int | None = None,
     as_json: AsJson = False,
 ) -> None:
     """Run a local Webex simulator, and print each request and each delivery.
@@ -54,15 +55,15 @@ def command(  # noqa: PLR0913 - each is an option
         bot_name: The name of the bot.
         bot_email: The address of the bot.
         org: The id of the organization of the bot and of everybody else.
+        chaos: Deliver some notifications late, twice, or not at all, by this number.
         as_json: Print JSON, an object a line: the URL, then requests, deliveries and the log.
     """
     bot = SandboxPerson(email=bot_email, display_name=bot_name, org_id=org)
-    run(_serve(bot, port, page=not no_page, allow_remote=allow_remote, as_json=as_json))
+    sandbox = partial(Sandbox, bot=bot, allow_remote=allow_remote, chaos=chaos)
+    run(_serve(sandbox, port, page=not no_page, as_json=as_json))
 
 
-async def _serve(
-    bot: SandboxPerson, port: int, *, page: bool, allow_remote: bool, as_json: bool
-) -> None:
+async def _serve(make_sandbox: "partial[Sandbox]", port: int, *, page: bool, as_json: bool) -> None:
     console = stdout(goes_on=True)
     secrets = KnownSecrets()
     report_request, report_delivery, report_log = (
@@ -79,9 +80,7 @@ async def _serve(
         secrets.add(delivery.webhook.secret)
         report_delivery(console, redacted_delivery(delivery, secrets.redaction()))
 
-    sandbox = Sandbox(
-        bot=bot, allow_remote=allow_remote, on_request=on_request, on_delivery=on_delivery
-    )
+    sandbox = make_sandbox(on_request=on_request, on_delivery=on_delivery)
     with log_messages_to(partial(report_log, console), logging.INFO):
         async with sandbox.serve(port=port, page=page) as base_url:
             if as_json:

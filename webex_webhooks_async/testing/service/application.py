@@ -29,7 +29,7 @@ from webex_webhooks_async.testing.service.state import PATHS, State
 from webex_webhooks_async.testing.service.token_store import PERSON_TOKEN
 
 Execute = Callable[[Call], Awaitable[Response]]
-Notify = Callable[[Sequence[WebexEvent]], Awaitable[object]]
+Announce = Callable[[Sequence[WebexEvent]], Callable[[], Awaitable[object]]]
 
 
 @frozen
@@ -143,8 +143,11 @@ _PATTERNS = {  # a percent-encoded slash belongs to the id; the JavaScript SDK e
 _WITHOUT_TOKEN = frozenset({"/access_token", "/authorize", "/downloads/{id}"})
 
 
-def application(state: State, notify: Notify) -> Callable[[Request], Awaitable[Response]]:
-    """The API of what `state` holds; after the response, `notify` gets what an operation caused."""
+def application(state: State, announce: Announce) -> Callable[[Request], Awaitable[Response]]:
+    """The API of what `state` holds.
+
+    `announce` gets what an operation caused; what it returns is called after the response.
+    """
 
     async def respond(request: Request) -> Response:
         try:
@@ -157,7 +160,7 @@ def application(state: State, notify: Notify) -> Callable[[Request], Awaitable[R
             return error_response(request, error)
         if call.events:
             # Not before the response: a bot that does one thing at a time is free by then.
-            response.background = BackgroundTask(notify, call.events)
+            response.background = BackgroundTask(announce(call.events))
         return response
 
     return respond

@@ -50,6 +50,11 @@ def is_uuid(text: str) -> bool:
     return re.fullmatch(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", text.lower()) is not None
 
 
+def tracking_id() -> str:
+    """A new id with which a request can be found in Webex's logs."""
+    return f"ROUTER_{str(uuid.uuid4()).upper()}"
+
+
 WallClock = Callable[[], datetime]
 """Returns the current time, aware."""
 

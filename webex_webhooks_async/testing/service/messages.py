@@ -211,7 +211,6 @@ def post(state: State, author: SandboxPerson, room: Json, content: Content) -> l
 
     Who speaks in a group room, or is mentioned there, joins it; the bot has to be a member.
     """
-    joined = join(state, room, author, content.mentioned)
     parent = content.members.get("parentId")
     if parent is not None:
         replied_to = state.messages.get(parent)
@@ -226,6 +225,7 @@ def post(state: State, author: SandboxPerson, room: Json, content: Content) -> l
                 "parentId must be the first message of a thread, because a reply can't be replied "
                 f"to: send {replied_to['parentId']!r}, got {parent!r}",
             )
+    joined = join(state, room, author, content.mentioned)
     message = state.new(Resource.MESSAGES, author, {"roomId": room["id"], "roomType": room["type"]})
     files = [_stored(state, message["id"], n, each) for n, each in enumerate(content.files)]
     attached = {
@@ -250,13 +250,19 @@ def _mentions(content: Content) -> Json:
     return {"mentionedPeople": [each.id for each in content.mentioned] or None}
 
 
-def spoken(text: str, mentioned: Sequence[SandboxPerson], files: tuple[File, ...] = ()) -> Content:
+def spoken(
+    text: str,
+    mentioned: Sequence[SandboxPerson],
+    files: tuple[File, ...] = (),
+    parent_id: str | None = None,
+) -> Content:
     """What someone says who mentions others first."""
-    if not mentioned:
-        return Content(members={"text": text or None}, files=files)
-    names = " ".join(each.display_name for each in mentioned)
-    marks = " ".join(mention(each, each.display_name) for each in mentioned)
-    members = {"text": f"{names} {text}", "html": f"<p>{marks} {html.escape(text)}</p>"}
+    members = {"text": text or None, "parentId": parent_id}
+    if mentioned:
+        names = " ".join(each.display_name for each in mentioned)
+        marks = " ".join(mention(each, each.display_name) for each in mentioned)
+        rendered = {"text": f"{names} {text}", "html": f"<p>{marks} {html.escape(text)}</p>"}
+        members = {**members, **rendered}
     return Content(members=members, files=files, mentioned=tuple(mentioned))
 
 
