@@ -90,10 +90,7 @@ def test_another_name_is_an_error() -> None:
 @pytest.mark.parametrize(
     ("names", "modules"),
     [
-        (
-            "Receiver, RedisDeduplicator, Event, parse_notification, MessageData, verify",
-            {"httpx", "redis"},
-        ),
+        ("Receiver, Event, parse_notification, MessageData, verify", {"httpx"}),
         (
             "Router; from webex_webhooks_async.types import Handler, Headers, ReceiverOptions",
             {"httpx", "webex_webhooks_async.bot", "webex_webhooks_async.client"},
@@ -110,8 +107,7 @@ def test_another_name_is_an_error() -> None:
 def test_a_program_waits_only_for_what_it_imports(names: str, modules: set[str]) -> None:
     """What receives is imported without httpx.
 
-    The classes of data, pages and files are imported with the first of them. Nothing needs the
-    client of Redis.
+    The classes of data, pages and files are imported with the first of them.
     """
     found = f"{modules!r} & {{*sys.modules}}"
     program = f"import sys; from webex_webhooks_async import {names}; print({found})"

@@ -60,14 +60,6 @@ if TYPE_CHECKING:
     from webex_webhooks_async.handling.attempts import Attempt as Attempt
     from webex_webhooks_async.handling.attempts import attempt as attempt
     from webex_webhooks_async.handling.attempts import once as once
-    from webex_webhooks_async.handling.duplicates import Claim as Claim
-    from webex_webhooks_async.handling.duplicates import Deduplicator as Deduplicator
-    from webex_webhooks_async.handling.duplicates import (
-        MemoryDeduplicator as MemoryDeduplicator,
-    )
-    from webex_webhooks_async.handling.redis_deduplication import (
-        RedisDeduplicator as RedisDeduplicator,
-    )
     from webex_webhooks_async.handling.router import Router as Router
     from webex_webhooks_async.inbox.base import Inbox as Inbox
     from webex_webhooks_async.inbox.base import TransactionalInbox as TransactionalInbox
@@ -107,6 +99,7 @@ if TYPE_CHECKING:
     from webex_webhooks_async.models.webhooks import NewWebhook as NewWebhook
     from webex_webhooks_async.models.webhooks import Webhook as Webhook
     from webex_webhooks_async.models.webhooks import WebhookUpdate as WebhookUpdate
+    from webex_webhooks_async.notifications.identity import notification_key as notification_key
     from webex_webhooks_async.notifications.parsing import parse_notification as parse_notification
     from webex_webhooks_async.notifications.parsing import (
         parse_unverified_notification as parse_unverified_notification,
@@ -152,12 +145,11 @@ else:
         "models.vocabulary": "Event OwnedBy Resource WebhookStatus",
         "models.webhooks": "NewWebhook Webhook WebhookUpdate",
         "handling.attempts": "Attempt attempt once",
-        "handling.duplicates": "Claim Deduplicator MemoryDeduplicator",
         "inbox.base": "Inbox InboxCounts InboxEntry StoredNotification TransactionalInbox",
+        "notifications.identity": "notification_key",
         "notifications.parsing": "parse_notification parse_unverified_notification",
         "inbox.postgres.inbox": "PostgresInbox",
         "receiving.receiver": "Receiver",
-        "handling.redis_deduplication": "RedisDeduplicator",
         "handling.router": "Router",
         "notifications.signatures": "SignatureAlgorithm sign verify",
         "inbox.sqlite": "SQLiteInbox",

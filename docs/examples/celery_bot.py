@@ -10,7 +10,7 @@ import asyncio
 import os
 
 from celery import Celery, Task
-from redis.asyncio import Redis
+from redis import Redis
 
 from webex_webhooks_async import (
     Bot,
@@ -20,7 +20,7 @@ from webex_webhooks_async import (
     RateLimitError,
     Receiver,
     ReceiverThread,
-    RedisDeduplicator,
+    notification_key,
     parse_unverified_notification,
     to_json,
 )
@@ -34,11 +34,7 @@ queue.conf.update(
     task_reject_on_worker_lost=True,
     broker_connection_retry_on_startup=True,
 )
-receiver = Receiver(
-    os.environ["WEBEX_WEBHOOK_SECRET"],
-    deduplicator=RedisDeduplicator(redis),
-    ignore_own_actions=True,
-)
+receiver = Receiver(os.environ["WEBEX_WEBHOOK_SECRET"], ignore_own_actions=True)
 bot = Bot.from_env()
 bot_thread = ReceiverThread(bot)  # of each process of a worker, from its first task on
 
@@ -51,11 +47,16 @@ async def enqueue(notification: Notification[NotificationData]) -> None:
 
 @queue.task(bind=True, max_retries=10)
 def work(task: Task[[str], None], job: str) -> None:
-    """Run the handlers, later if Webex says so; they may run twice."""
+    """Run the handlers, later if Webex says so, and skip what is done; they may run twice."""
+    notification = parse_unverified_notification(job)
+    done = f"done:{notification_key(notification)}"
+    if redis.exists(done):
+        return
     try:
-        bot_thread.run(bot.dispatch(parse_unverified_notification(job)))
+        bot_thread.run(bot.dispatch(notification))
     except RateLimitError as error:
         raise task.retry(exc=error, countdown=error.retry_after or 60) from error
+    redis.set(done, "", ex=600)
 
 
 @bot.message()

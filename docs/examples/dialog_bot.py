@@ -2,8 +2,8 @@
 
 $ uvicorn dialog_bot:bot
 
-With REDIS_URL, it keeps in Redis how far each dialog is. Otherwise it keeps that in memory. With
-STATE_DIRECTORY, it keeps there what people write, until it is handled.
+It keeps in memory how far each dialog is, and what people write in a file, until it is handled:
+in STATE_DIRECTORY, or in the current directory.
 """
 
 import os
@@ -12,9 +12,8 @@ from functools import partial
 from pathlib import Path
 
 from attrs import frozen
-from redis.asyncio import Redis
 
-from webex_webhooks_async import Bot, MessageContext, SQLiteInbox, from_json, once, to_json
+from webex_webhooks_async import Bot, MessageContext, SQLiteInbox, once
 
 
 @frozen
@@ -43,32 +42,13 @@ class MemoryStore:
             self._orders.popitem(last=False)
 
 
-class RedisStore:
-    """Keeps each dialog for a day after its last message, for any number of processes."""
-
-    def __init__(self, url: str) -> None:
-        self.redis = Redis.from_url(url)  # pyright: ignore[reportUnknownMemberType] - redis-py's
-
-    async def get(self, key: str) -> Order | None:
-        """Return the order of a dialog, or `None` if there is no such dialog."""
-        data = await self.redis.get(key)
-        return None if data is None else from_json(data, Order)
-
-    async def put(self, key: str, order: Order | None) -> None:
-        """Keep the order of a dialog; `None` ends the dialog."""
-        if order is None:
-            await self.redis.delete(key)
-        else:
-            await self.redis.set(key, to_json(order), ex=86_400)
-
-
-FOLDER = os.environ.get("STATE_DIRECTORY")
+FOLDER = os.environ.get("STATE_DIRECTORY", ".")
 
 bot = Bot.from_env(
-    inbox=SQLiteInbox(Path(FOLDER, "inbox.db")) if FOLDER else None,
+    inbox=SQLiteInbox(Path(FOLDER, "inbox.db")),
     in_order=True,  # two messages at once are two answers, one after the other
 )
-store = RedisStore(os.environ["REDIS_URL"]) if "REDIS_URL" in os.environ else MemoryStore()
+store = MemoryStore()
 
 
 def dialog(context: MessageContext) -> str:

@@ -11,7 +11,7 @@ import os
 
 import dramatiq
 from dramatiq.brokers.redis import RedisBroker
-from redis.asyncio import Redis
+from redis import Redis
 
 from webex_webhooks_async import (
     Bot,
@@ -21,7 +21,7 @@ from webex_webhooks_async import (
     RateLimitError,
     Receiver,
     ReceiverThread,
-    RedisDeduplicator,
+    notification_key,
     parse_unverified_notification,
     to_json,
 )
@@ -30,11 +30,7 @@ REDIS_URL = os.environ["REDIS_URL"]
 
 redis = Redis.from_url(REDIS_URL)  # pyright: ignore[reportUnknownMemberType] - redis-py's
 dramatiq.set_broker(RedisBroker(url=REDIS_URL))  # type: ignore[no-untyped-call] # its own
-receiver = Receiver(
-    os.environ["WEBEX_WEBHOOK_SECRET"],
-    deduplicator=RedisDeduplicator(redis),
-    ignore_own_actions=True,
-)
+receiver = Receiver(os.environ["WEBEX_WEBHOOK_SECRET"], ignore_own_actions=True)
 bot = Bot.from_env()
 bot_thread = ReceiverThread(bot)  # of each process; all threads of a worker share it
 
@@ -47,11 +43,16 @@ async def enqueue(notification: Notification[NotificationData]) -> None:
 
 @dramatiq.actor(max_retries=10)
 def work(job: str) -> None:
-    """Run the handlers, later if Webex says so; they may run twice."""
+    """Run the handlers, later if Webex says so, and skip what is done; they may run twice."""
+    notification = parse_unverified_notification(job)
+    done = f"done:{notification_key(notification)}"
+    if redis.exists(done):
+        return
     try:
-        bot_thread.run(bot.dispatch(parse_unverified_notification(job)))
+        bot_thread.run(bot.dispatch(notification))
     except RateLimitError as error:
         raise dramatiq.Retry(delay=round((error.retry_after or 60) * 1000)) from error
+    redis.set(done, "", ex=600)
 
 
 @bot.message()

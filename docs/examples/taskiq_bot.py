@@ -31,7 +31,7 @@ from webex_webhooks_async import (
     NotificationData,
     RateLimitError,
     Receiver,
-    RedisDeduplicator,
+    notification_key,
     parse_unverified_notification,
     to_json,
 )
@@ -50,11 +50,7 @@ broker = RedisStreamBroker(
 ).with_result_backend(RedisAsyncResultBackend[None](REDIS_URL, result_ex_time=3600))
 scheduler = TaskiqScheduler(broker, [schedules, LabelScheduleSource(broker)])
 
-receiver = Receiver(
-    os.environ["WEBEX_WEBHOOK_SECRET"],
-    deduplicator=RedisDeduplicator(redis, lease=2 * REDIS_TIMEOUT, timeout=REDIS_TIMEOUT),
-    ignore_own_actions=True,
-)
+receiver = Receiver(os.environ["WEBEX_WEBHOOK_SECRET"], ignore_own_actions=True)
 bot = Bot.from_env()  # runs in the workers
 
 
@@ -67,12 +63,18 @@ async def enqueue(notification: Notification[NotificationData]) -> None:
 
 @broker.task
 async def work(job: str) -> None:
-    """Run the handlers, later if Webex says so; they may run twice."""
+    """Run the handlers, later if Webex says so, and skip what is done; they may run twice."""
+    notification = parse_unverified_notification(job)
+    done = f"done:{notification_key(notification)}"
+    if await redis.exists(done):
+        return
     try:
-        await bot.dispatch(parse_unverified_notification(job))
+        await bot.dispatch(notification)
     except RateLimitError as error:
         due = datetime.now(UTC) + timedelta(seconds=error.retry_after or 60)
         await work.kicker().schedule_by_time(schedules, due, job)
+    else:
+        await redis.set(done, "", ex=600)
 
 
 @bot.message()
@@ -99,6 +101,7 @@ async def start(_: TaskiqState) -> None:
 async def end(_: TaskiqState) -> None:
     """End it after the last task."""
     await bot.aclose()
+    await redis.aclose()
 
 
 async def health(_: Request) -> PlainTextResponse:
@@ -116,7 +119,7 @@ async def lifespan(_: Starlette) -> AsyncGenerator[None]:
     """Open the queue before the receiver, and close it after the receiver."""
     await broker.startup()
     try:
-        async with redis, receiver:
+        async with redis, receiver:  # `health` asks Redis
             yield
     finally:
         await broker.shutdown()

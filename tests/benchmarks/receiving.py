@@ -28,7 +28,6 @@ from webex_webhooks_async import (
     Bot,
     Client,
     Event,
-    MemoryDeduplicator,
     Message,
     MessageContext,
     MessageData,
@@ -39,7 +38,7 @@ from webex_webhooks_async import (
 )
 
 ENTRIES = 100_000
-"""The number of notifications that a deduplicator remembers by default."""
+"""The number of notifications that a receiver remembers at most."""
 
 
 def loop_factory() -> asyncio.AbstractEventLoop:
@@ -49,10 +48,14 @@ def loop_factory() -> asyncio.AbstractEventLoop:
 
 
 def own_receiver(
-    _: str = "", *, handlers: int = 1, deduplicator: MemoryDeduplicator | None = None
+    _: str = "", *, handlers: int = 1, remembered: int = 0
 ) -> AbstractAsyncContextManager[Round]:
-    """Verify, parse, deduplicate, and call one handler of these."""
-    made = Receiver(SECRET, deduplicator=deduplicator or MemoryDeduplicator())
+    """Verify, parse, look for a copy, and call one handler of these."""
+    made = Receiver(SECRET)
+    duplicates = made._direct._duplicates  # pyright: ignore[reportPrivateUsage] - nothing public fills it
+    for number in range(remembered):
+        duplicates.begin(f"{number:064}")
+        duplicates.end(f"{number:064}", is_handled=True)
     for number in range(handlers - 1):
         made.on(f"something-else-{number}")(handle)
     made.on(Resource.MESSAGES, Event.CREATED)(handle)
@@ -62,11 +65,7 @@ def own_receiver(
 @asynccontextmanager
 async def receiver_with_a_full_memory(_: str) -> AsyncGenerator[Round]:
     """Receive with a full memory of notifications: each new one replaces an old one."""
-    full = MemoryDeduplicator(max_entries=ENTRIES)
-    for number in range(ENTRIES):
-        await full.claim(f"{number:064}")
-        await full.confirm(f"{number:064}")
-    async with own_receiver(deduplicator=full) as play:
+    async with own_receiver(remembered=ENTRIES) as play:
         yield play
 
 
@@ -393,7 +392,7 @@ CASES = (
         at_most=1.1,
     ),
     Case(
-        "growth: receiver with a full deduplicator / an empty one",
+        "growth: receiver with a full memory / an empty one",
         receiver_with_a_full_memory,
         own_receiver,
         count=500,

@@ -14,7 +14,6 @@ from itertools import cycle
 
 import pytest
 from attrs import frozen
-from redis.asyncio import Redis
 
 from tests.chaos.sending import SENDERS, Sender
 from tests.support.redis_server import RedisServer
@@ -23,10 +22,11 @@ from tests.support.stage import stage
 from tests.support.wire import PATIENCE, unused_port
 from webex_webhooks_async.testing import sample_notification
 
+pytest.importorskip("taskiq_redis", reason="it is in a group of its own")
+
+from redis.asyncio import Redis
+
 pytestmark = pytest.mark.once
-
-pytest.importorskip("taskiq_redis", reason="taskiq-redis needs a newer redis-py")
-
 NOTIFICATIONS = int(os.environ.get("CHAOS_NOTIFICATIONS", "100"))
 KILLS = max(1, NOTIFICATIONS // 200)
 RECEIVERS, WORKERS = (2, 3) if NOTIFICATIONS > 100 else (1, 1)

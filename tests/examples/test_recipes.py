@@ -6,7 +6,7 @@ import runpy
 import sqlite3
 from collections import Counter
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable
-from contextlib import asynccontextmanager, closing, nullcontext
+from contextlib import asynccontextmanager, closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -18,7 +18,6 @@ from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
 from tests.examples.serving import EXAMPLES, Import, Run
-from tests.support.redis_server import running_redis
 from tests.support.wire import PATIENCE
 from tests.testing.doubles import created
 from webex_webhooks_async import Client, Tokens, from_json
@@ -68,35 +67,25 @@ async def test_an_allow_list_has_addresses_and_domains(
     assert len(asked) == 1 + 5  # the bot itself, and five persons
 
 
-@pytest.mark.parametrize("storage", ["memory", "Redis"])
 async def test_a_dialog_belongs_to_a_person_in_a_thread(
-    storage: str,
-    webex_sandbox: Sandbox,
-    webex_client: Client,
-    run_example: Run,
-    monkeypatch: pytest.MonkeyPatch,
+    webex_sandbox: Sandbox, webex_client: Client, run_example: Run, tmp_path: Path
 ) -> None:
     """Two people order at the same time in a room, and one of them in a direct room as well."""
-    monkeypatch.delenv("REDIS_URL", raising=False)
     room = (await webex_client.post("rooms", json={"title": "Lunch"}))["id"]
-    with running_redis() if storage == "Redis" else nullcontext() as redis:
-        settings = {"REDIS_URL": redis.url} if redis else {}
-        async with run_example("dialog_bot.py", **settings) as program:
+    async with run_example("dialog_bot.py", STATE_DIRECTORY=str(tmp_path)):
 
-            async def ann(text: str) -> str:
-                return await in_a_thread("ann@example.com", text, webex_sandbox, room)
+        async def ann(text: str) -> str:
+            return await in_a_thread("ann@example.com", text, webex_sandbox, room)
 
-            async def bob(text: str) -> str:
-                return await in_a_thread("bob@example.com", text, webex_sandbox, room)
+        async def bob(text: str) -> str:
+            return await in_a_thread("bob@example.com", text, webex_sandbox, room)
 
-            conversation = [
-                *(await ann("order"), await bob("order"), await direct("order", webex_sandbox)),
-                *(await ann("Pasta"), await bob("Soup"), await direct("Salad", webex_sandbox)),
-                *(await ann("2"), await bob("cancel"), await direct("3", webex_sandbox)),
-                await ann("2"),
-            ]
-            if redis:
-                await program.store.redis.aclose()
+        conversation = [
+            *(await ann("order"), await bob("order"), await direct("order", webex_sandbox)),
+            *(await ann("Pasta"), await bob("Soup"), await direct("Salad", webex_sandbox)),
+            *(await ann("2"), await bob("cancel"), await direct("3", webex_sandbox)),
+            await ann("2"),
+        ]
 
     assert conversation == [
         *("Which dish?", "Which dish?", "Which dish?"),
@@ -107,10 +96,9 @@ async def test_a_dialog_belongs_to_a_person_in_a_thread(
 
 
 async def test_a_dialog_takes_a_message_for_one_answer(
-    webex_sandbox: Sandbox, run_example: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    webex_sandbox: Sandbox, run_example: Run, tmp_path: Path
 ) -> None:
     """A message that is handled again, because the reply failed, isn't the next answer, too."""
-    monkeypatch.delenv("REDIS_URL", raising=False)
     webex_sandbox.raise_handler_errors = False
     async with run_example("dialog_bot.py", STATE_DIRECTORY=str(tmp_path)):
         for text in ("order", "Pasta", "2"):

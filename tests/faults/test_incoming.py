@@ -1,4 +1,4 @@
-"""What a receiver does about broken requests, failing handlers and deduplicators, real servers."""
+"""What a receiver does about broken requests, failing handlers, real servers."""
 
 import asyncio
 import re
@@ -15,7 +15,7 @@ from tests.examples.serving import Application, serve_with_hypercorn, serve_with
 from tests.examples.serving import Server as ServeOn
 from tests.notifications.doubles import Bot, body_of, chunked, distinct, exchange, posted, request
 from tests.support.wire import PATIENCE, nothing_left, until
-from webex_webhooks_async import Claim, MemoryDeduplicator, MessageData, Notification, Receiver
+from webex_webhooks_async import MessageData, Notification, Receiver
 
 BODY = body_of()
 GOOD = posted(BODY)
@@ -50,27 +50,6 @@ BROKEN: Mapping[str, bytes] = {
 
 
 Act = Callable[[], Coroutine[Any, Any, object]]
-
-
-class Trouble(MemoryDeduplicator):
-    """A deduplicator whose next `claim` or `release` acts first."""
-
-    def __init__(self, **acts: Act) -> None:
-        super().__init__()
-        self.acts = acts
-
-    async def claim(self, key: str) -> Claim:
-        await self._act("claim")
-        return await super().claim(key)
-
-    async def release(self, key: str) -> None:
-        await self._act("release")
-        await super().release(key)
-
-    async def _act(self, method: str) -> None:
-        act = self.acts.pop(method, None)
-        if act is not None:
-            await act()
 
 
 def raising(error: BaseException) -> Act:
@@ -119,7 +98,7 @@ FAILURES: Mapping[str, Act] = {
     "its own end": give_itself_up,
     "no ordinary exception": raising(BaseException()),
 }
-"""How a handler or a deduplicator may end."""
+"""How a handler may end."""
 
 FATAL: Mapping[str, Act] = {
     "KeyboardInterrupt": raising(KeyboardInterrupt()),
@@ -310,11 +289,12 @@ async def test_slow_senders_dont_outlast_the_server() -> None:
 @each_server
 async def test_requests_may_share_a_connection(serve: ServeOn) -> None:
     """Each of several requests in one packet gets its own response."""
-    bot = Bot(deduplicator=None)
+    bot = Bot()
     unsigned = GOOD.replace(b"Signature", b"Autograph")
-    several = b"".join(map(kept_alive, [GOOD, unsigned, GOOD.replace(b"POST", b"GET"), GOOD]))
+    one, two, three = (posted(distinct(each)) for each in range(3))
+    several = b"".join(map(kept_alive, [one, unsigned, GOOD.replace(b"POST", b"GET"), two]))
     async with served_by(serve, bot.receiver) as served:
-        assert await served.responses(several + GOOD) == [204, 401, 405, 204, 204]
+        assert await served.responses(several + three) == [204, 401, 405, 204, 204]
 
     assert len(bot.done) == 3
 
@@ -397,51 +377,6 @@ async def test_handlers_may_fail_in_any_way(
     assert bot.done == [f"MESSAGE-{number}" for number in range(len(failures))]
 
 
-async def test_a_deduplicator_may_fail_in_any_way() -> None:
-    """However a claim fails, the response is 5xx, and the next delivery is handled."""
-    trouble = Trouble()
-    bot = Bot(deduplicator=trouble)
-    async with served_by(serve_on_uvicorn, bot.receiver) as served:
-        for number, (name, fail) in enumerate(FAILURES.items()):
-            again = posted(distinct(number))
-            trouble.acts["claim"] = fail
-            (refused,) = await served.responses(again)
-            assert (name, refused // 100) == (name, 5)
-            assert (name, await served.responses(again, again)) == (name, [204, 204])
-
-    assert bot.done == [f"MESSAGE-{number}" for number in range(len(FAILURES))]
-
-
-async def test_a_claim_may_stay_behind() -> None:
-    """However a release fails, the response says that the handler failed."""
-    trouble = Trouble()
-    bot = Bot(deduplicator=trouble)
-    async with served_by(serve_on_uvicorn, bot.receiver) as served:
-        for number, (name, fail) in enumerate(FAILURES.items()):
-            trouble.acts["release"] = fail
-            bot.errors = [ValueError()]
-            assert (name, await served.responses(posted(distinct(2 * number)))) == (name, [500])
-            assert (name, await served.responses(posted(distinct(2 * number + 1)))) == (name, [204])
-
-    assert bot.done == [f"MESSAGE-{2 * number + 1}" for number in range(len(FAILURES))]
-
-
-@each_server_and_loop
-async def test_a_deduplicator_that_hangs(serve: ServeOn) -> None:
-    """A notification waits for its claim, even if its client is gone, and delays no other."""
-    may_return = asyncio.Event()
-    trouble = Trouble(claim=may_return.wait)
-    bot = Bot(deduplicator=trouble)
-    async with served_by(serve, bot.receiver) as served:
-        client = await served.begin(GOOD)
-        await until(lambda: "claim" not in trouble.acts)
-        client.transport.abort()
-        assert await served.responses(posted(distinct(1))) == [204]
-        assert bot.done == ["MESSAGE-1"]
-        may_return.set()
-        await until(lambda: len(bot.done) == 2)
-
-
 @each_server
 async def test_a_server_that_stops_in_the_middle(serve: ServeOn) -> None:
     """A server that stops responds to the requests in progress, and accepts no others."""
@@ -478,20 +413,20 @@ async def test_a_server_that_stops_with_a_queue(serve: ServeOn) -> None:
 
 
 async def test_a_server_that_cancels_its_requests() -> None:
-    """What a server cancelled is handled by the next server that gets it."""
-    shared = MemoryDeduplicator()
-    hanging, next_one = Bot(deduplicator=shared), Bot(deduplicator=shared)
-    hanging.may_end.clear()
+    """What a server cancelled is handled when it comes again."""
+    bot = Bot()
+    bot.may_end.clear()
     requests = [posted(distinct(number)) for number in range(20)]
-    async with served_by(serve_without_grace, hanging.receiver) as served:
+    async with served_by(serve_without_grace, bot.receiver) as served:
         clients = [await served.begin(each) for each in requests]
-        await until(lambda: len(hanging.started) == 20)
+        await until(lambda: len(bot.started) == 20)
         served.stop.set()
         await served.ended
         for each in clients:
             each.close()
-    async with served_by(serve_on_uvicorn, next_one.receiver) as served:
+    assert bot.done == []
+    bot.may_end.set()
+    async with served_by(serve_on_uvicorn, bot.receiver) as served:
         assert await served.responses(*requests, *requests) == [204] * 40
 
-    assert hanging.done == []
-    assert sorted(next_one.done) == sorted(f"MESSAGE-{number}" for number in range(20))
+    assert sorted(bot.done) == sorted(f"MESSAGE-{number}" for number in range(20))

@@ -13,9 +13,7 @@ from hypothesis import strategies as st
 from tests.support.wire import PATIENCE
 from webex_webhooks_async import (
     Bot,
-    Claim,
     Client,
-    Deduplicator,
     MessageContext,
     NewWebhook,
     Notification,
@@ -78,24 +76,6 @@ async def test_an_error_in_the_response(
     assert response.headers.get(ERROR) == shown
 
 
-class Stub(Deduplicator):
-    """A deduplicator that says the same of every notification, or fails."""
-
-    def __init__(self, says: Claim | Exception) -> None:
-        self.says = says
-
-    async def claim(self, key: str) -> Claim:
-        if isinstance(self.says, Exception):
-            raise self.says
-        return self.says
-
-    async def confirm(self, key: str) -> None:
-        """Do nothing."""
-
-    async def release(self, key: str) -> None:
-        """Do nothing."""
-
-
 class FullInbox(SQLiteInbox):
     """An inbox on a full disk."""
 
@@ -106,11 +86,6 @@ class FullInbox(SQLiteInbox):
 
 
 REASONS: list[tuple[Callable[[Path], dict[str, Any]], str]] = [
-    (
-        lambda _: {"deduplicator": Stub(Claim.IN_PROGRESS)},
-        "a copy of it is being handled, so it has to come again",
-    ),
-    (lambda _: {"deduplicator": Stub(OSError())}, "the deduplicator failed"),
     (lambda path: {"inbox": FullInbox(path / "inbox.db")}, "the inbox failed"),
 ]
 

@@ -36,7 +36,7 @@ OPTIONS = (
 LEFT_OUT = shutil.ignore_patterns(".*", "__pycache__", "_build", "node_modules")
 PRELOADED = (
     *("hypothesis", "pytest_asyncio", "respx", "attrs", "cattrs", "cattrs.gen", "httpx", "uvicorn"),
-    *("aiohttp", "redis.asyncio", "rich.console", "cyclopts", "starlette.applications", "trustme"),
+    *("aiohttp", "rich.console", "cyclopts", "starlette.applications", "trustme"),
 )
 """What most tests import. Each run is a fork of a process that has imported it already."""
 ROUNDS = ((40, 60), (600, 300))

@@ -7,7 +7,6 @@ from typing import Any
 from unittest.mock import Mock
 
 from tests.support.wire import PATIENCE, until
-from webex_webhooks_async.handling.duplicates import Claim, Deduplicator
 from webex_webhooks_async.inbox.base import Inbox
 from webex_webhooks_async.inbox.entries import InboxEntry
 from webex_webhooks_async.models.notification_data import MessageData
@@ -201,49 +200,3 @@ class Traces:
 
 class DownError(Exception):
     """The connection is down."""
-
-
-class StandIn(Deduplicator):
-    """A deduplicator over a network: each call takes effect at once, and may wait, or fail.
-
-    Args:
-        fails: The methods that fail.
-        error: What they raise.
-        has_leases: Whether what is claimed isn't done before it is confirmed.
-
-    Attributes:
-        claimed: What it remembers.
-        may_return: Cleared when calls have to wait.
-        calls: The name of each call.
-    """
-
-    def __init__(
-        self, *fails: str, error: BaseException | None = None, has_leases: bool = False
-    ) -> None:
-        self.claimed: dict[str, Claim] = {}
-        self.may_return = asyncio.Event()
-        self.may_return.set()
-        self.calls: list[str] = []
-        self._fails = fails
-        self._error = error or DownError()
-        self._copy = Claim.IN_PROGRESS if has_leases else Claim.DONE
-
-    async def claim(self, key: str) -> Claim:
-        claim = self.claimed.get(key, Claim.GRANTED)
-        self.claimed.setdefault(key, self._copy)
-        await self._call("claim")
-        return claim
-
-    async def confirm(self, key: str) -> None:
-        await self._call("confirm")
-        self.claimed[key] = Claim.DONE
-
-    async def release(self, key: str) -> None:
-        await self._call("release")
-        del self.claimed[key]
-
-    async def _call(self, method: str) -> None:
-        self.calls.append(method)
-        await self.may_return.wait()
-        if method in self._fails:
-            raise self._error

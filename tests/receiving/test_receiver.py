@@ -1,11 +1,9 @@
 import asyncio
 import gc
-import hashlib
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import partial
 from typing import Any, ClassVar
-from unittest.mock import Mock
 
 import pytest
 from starlette.exceptions import HTTPException
@@ -15,7 +13,6 @@ from tests.notifications.doubles import (
     SECRET,
     Bot,
     DownError,
-    StandIn,
     UnspeakableError,
     body_of,
     deliver,
@@ -26,7 +23,6 @@ from tests.notifications.doubles import (
 from tests.support.refusals import refused
 from tests.support.wire import PATIENCE, until
 from webex_webhooks_async.errors import PayloadError, SignatureError
-from webex_webhooks_async.handling.duplicates import Claim, Deduplicator, MemoryDeduplicator
 from webex_webhooks_async.models.notifications import Notification
 from webex_webhooks_async.models.vocabulary import Event, Resource
 from webex_webhooks_async.notifications.parsing import parse_unverified_notification
@@ -39,11 +35,7 @@ pytestmark = pytest.mark.usefixtures("tasks")
 BODY = body_of()
 MISFIT = body_of({**MESSAGE_DATA, "personId": None})
 WHICH = "messages created MESSAGE of webhook WEBHOOK"
-NO_DEDUPLICATOR = (
-    "deduplicator must inherit from Deduplicator, and Mock doesn't: write class Mock(Deduplicator)"
-)
 NOT_NEGATIVE = "ValueError: respond_within must be a finite number of seconds, not negative, got "
-IS_A_CLASS = "deduplicator must be Deduplicator, got the class MemoryDeduplicator: pass an instance"
 
 
 class TestDispatch:
@@ -206,8 +198,6 @@ class TestRefusal:
                 {"ignore_own_actions": "no"},
                 "TypeError: ignore_own_actions must be True or False, got 'no'",
             ),
-            ({"deduplicator": Mock(spec=["claim", "release"])}, f"TypeError: {NO_DEDUPLICATOR}"),
-            ({"deduplicator": MemoryDeduplicator}, f"TypeError: {IS_A_CLASS}"),
         ],
     )
     def test_wrong_arguments_are_refused(self, options: dict[str, Any], error: str) -> None:
@@ -424,85 +414,25 @@ class TestDuplicates:
         assert await deliver(bot.receiver, distinct(1)) == 204
         assert bot.done == ["MESSAGE", "MESSAGE-1"]
 
-    async def test_receivers_can_share(self) -> None:
-        """Receivers that share a deduplicator handle it once, without one every copy is handled.
+    async def test_each_receiver_has_a_memory_of_its_own(self) -> None:
+        """A copy that comes to another receiver is handled there as well."""
+        bots = [Bot(), Bot()]
 
-        By default each has its own.
-        """
-        shared = MemoryDeduplicator()
-        bots = [*(Bot(deduplicator=each) for each in (shared, shared, None)), Bot(), Bot()]
+        assert [await deliver(each.receiver) for each in bots * 2] == [204] * 4
+        assert [len(each.done) for each in bots] == [1, 1]
 
-        assert [await deliver(each.receiver) for each in bots * 2] == [204] * 10
-        assert [len(each.done) for each in bots] == [1, 0, 2, 1, 1]
+    async def test_a_message_is_known_by_its_id(self) -> None:
+        """A copy with another body is one, also of another webhook of the same creator."""
+        bot = Bot()
+        bodies = [
+            BODY,
+            body_of(id="ANOTHER", name="another webhook"),
+            body_of({**MESSAGE_DATA, "text": "of a later release"}),
+            body_of(createdBy="another person"),
+        ]
 
-    async def test_a_deduplicator_is_shown_a_hash_alone(self) -> None:
-        """A deduplicator gets the SHA-256 of the body, and nothing else of the body."""
-        deduplicator = StandIn()
-        await deliver(Bot(deduplicator=deduplicator).receiver)
-
-        assert deduplicator.claimed.keys() == {hashlib.sha256(BODY).hexdigest()}
-
-    @pytest.mark.parametrize("returned", [False, None, "granted"])
-    async def test_a_deduplicator_that_returns_no_claim(
-        self, caplog: pytest.LogCaptureFixture, returned: object
-    ) -> None:
-        """Anything but a `Claim` is an error, and never a duplicate: the response is 503."""
-
-        class Outdated(StandIn):
-            async def claim(self, key: str) -> Any:  # noqa: ANN401 - the mistake
-                return returned
-
-        bot = Bot(deduplicator=Outdated())
-
-        assert await deliver(bot.receiver) == 503
-        assert bot.started == []
-        assert f"claim returned {returned!r}, which isn't a Claim, such as Claim." in caplog.text
-
-    async def test_a_copy_of_what_is_leased_comes_again(
-        self, caplog: pytest.LogCaptureFixture
-    ) -> None:
-        """While a notification is handled under a lease, a copy gets 503, logged at INFO."""
-        caplog.set_level(logging.INFO)
-        deduplicator = StandIn(has_leases=True)
-        bot = Bot(deduplicator=deduplicator)
-        bot.may_end.clear()
-        first = asyncio.create_task(deliver(bot.receiver))
-        await until(lambda: bool(bot.started))
-
-        assert await deliver(bot.receiver) == 503
-        assert [each.levelname for each in caplog.records] == ["INFO"]
-        assert "is being handled elsewhere, and has to come again" in caplog.text
-        bot.may_end.set()
-
-        assert [await first, await deliver(bot.receiver)] == [204, 204]
-        assert len(bot.started) == 1
-
-    @pytest.mark.parametrize("error", [DownError(), asyncio.CancelledError()])
-    @pytest.mark.parametrize(
-        ("fails", "errors", "status", "message"),
-        [
-            ("claim", [], 503, "the deduplicator failed"),
-            ("release", [ValueError()], 500, "a claim could not be released"),
-            ("confirm", [], 204, "a copy of it may be handled again"),
-        ],
-    )
-    async def test_a_call_of_the_deduplicator_that_fails(  # noqa: PLR0913, PLR0917 - what it takes
-        self,
-        caplog: pytest.LogCaptureFixture,
-        error: BaseException,
-        fails: str,
-        errors: list[BaseException],
-        status: int,
-        message: str,
-    ) -> None:
-        """It is logged and never raised, also if what the deduplicator waits for is cancelled."""
-        bot = Bot(deduplicator=StandIn(fails, error=error))
-        bot.errors = errors.copy()
-
-        assert await deliver(bot.receiver) == status
-        assert len(bot.started) == (0 if fails == "claim" else 1)
-        assert {record.levelname for record in caplog.records} == {"ERROR"}
-        assert message in caplog.text
+        assert [await deliver(bot.receiver, each) for each in bodies] == [204] * 4
+        assert bot.done == ["MESSAGE", "MESSAGE"]
 
 
 class TestCancellation:
@@ -536,70 +466,6 @@ class TestCancellation:
         assert [await deliver(receiver), await deliver(receiver)] == [204, 204]
         assert len(runs) == 2
 
-    @pytest.mark.parametrize("at_once", [True, False])
-    async def test_cancelled_while_the_deduplicator_is_asked(self, *, at_once: bool) -> None:
-        """The request ends when the deduplicator has responded, and leaves no claim behind."""
-        deduplicator = StandIn()
-        deduplicator.may_return.clear()
-        bot = Bot(deduplicator=deduplicator)
-        request = asyncio.create_task(deliver(bot.receiver))
-        await until(lambda: bool(deduplicator.calls))
-        if at_once:
-            deduplicator.may_return.set()
-        await cancel(request, deduplicator)
-
-        assert (deduplicator.calls, deduplicator.claimed) == (["claim", "release"], {})
-        assert await deliver(bot.receiver) == 204
-        assert bot.done == ["MESSAGE"]
-
-    @pytest.mark.parametrize("held", [Claim.DONE, Claim.IN_PROGRESS])
-    async def test_cancelled_while_others_hold_the_claim(
-        self, caplog: pytest.LogCaptureFixture, held: Claim
-    ) -> None:
-        """A claim that isn't granted isn't released: someone else holds it."""
-        deduplicator = StandIn()
-        deduplicator.may_return.clear()
-        deduplicator.claimed[hashlib.sha256(BODY).hexdigest()] = held
-        request = asyncio.create_task(deliver(Bot(deduplicator=deduplicator).receiver))
-        await until(lambda: deduplicator.calls == ["claim"])
-        await cancel(request, deduplicator)
-
-        assert (deduplicator.calls, len(deduplicator.claimed)) == (["claim"], 1)
-        assert caplog.records == []
-
-    @pytest.mark.parametrize("error", [DownError(), asyncio.CancelledError()])
-    async def test_cancelled_while_the_deduplicator_fails(
-        self, caplog: pytest.LogCaptureFixture, error: BaseException
-    ) -> None:
-        """The package alone logs that the deduplicator failed, and mentions no claim."""
-        caplog.set_level(logging.DEBUG, logger="asyncio")
-        deduplicator = StandIn("claim", error=error)
-        deduplicator.may_return.clear()
-        request = asyncio.create_task(deliver(Bot(deduplicator=deduplicator).receiver))
-        await until(lambda: deduplicator.calls == ["claim"])
-        await cancel(request, deduplicator)
-
-        assert [record.getMessage() for record in caplog.records] == [
-            "the deduplicator failed for a request that was cancelled"
-        ]
-
-    @pytest.mark.parametrize("done", [True, False])
-    async def test_cancelled_while_a_claim_is_finished(self, *, done: bool) -> None:
-        """A claim is finished however often its request is cancelled meanwhile."""
-        deduplicator = StandIn()
-        bot = Bot(deduplicator=deduplicator)
-        bot.errors = [] if done else [ValueError()]
-        bot.may_end.clear()
-        request = asyncio.create_task(deliver(bot.receiver))
-        await until(lambda: bool(bot.started))
-        deduplicator.may_return.clear()
-        bot.may_end.set()
-        await until(lambda: len(deduplicator.calls) == 2)
-        await cancel(request, deduplicator)
-
-        assert deduplicator.calls == ["claim", "confirm" if done else "release"]
-        assert len(deduplicator.claimed) == done
-
     async def test_cancelled_while_on_error_runs(self) -> None:
         """A cancelled request is cancelled in `on_error`, too, and leaves no claim behind."""
         reporting = asyncio.Event()
@@ -617,16 +483,6 @@ class TestCancellation:
             await request
 
         assert await deliver(bot.receiver) == 204
-
-
-async def cancel(request: "asyncio.Task[int]", deduplicator: StandIn) -> None:
-    """Cancel a request twice, and then let its deduplicator respond."""
-    for _ in range(2):
-        request.cancel()
-        await asyncio.sleep(0)
-    deduplicator.may_return.set()
-    with pytest.raises(asyncio.CancelledError):
-        await request
 
 
 class TestRespondWithin:
@@ -692,19 +548,6 @@ class TestRespondWithin:
 
         assert bot.done == bot.started == ["MESSAGE"]
 
-    async def test_the_deduplicator_is_asked_outside_of_the_seconds(self) -> None:
-        """However long its call takes, the handlers have all of theirs."""
-        deduplicator = StandIn()
-        deduplicator.may_return.clear()
-        bot = Bot(respond_within=0.01, deduplicator=deduplicator)
-        bot.errors = [ValueError("broken")]
-        request = asyncio.create_task(deliver(bot.receiver))
-        await asyncio.wait({request}, timeout=0.05)
-        assert (bot.started, request.done()) == ([], False)
-        deduplicator.may_return.set()
-
-        assert await request == 500
-
     @pytest.mark.parametrize(
         ("value", "error"),
         [
@@ -769,7 +612,7 @@ class TestRespondWithin:
 
         assert bot.done == ["MESSAGE-1", "MESSAGE-2", "MESSAGE-3"]
 
-    @pytest.mark.parametrize("options", [{"respond_within": 0}, {}, {"deduplicator": None}])
+    @pytest.mark.parametrize("options", [{"respond_within": 0}, {}])
     async def test_a_closed_receiver_accepts_nothing(
         self, caplog: pytest.LogCaptureFixture, *, options: dict[str, Any]
     ) -> None:
@@ -784,22 +627,6 @@ class TestRespondWithin:
             assert await deliver(bot.receiver) == 204
 
         assert bot.done == ["MESSAGE"]
-
-    async def test_what_arrives_while_it_closes(self) -> None:
-        """A request that waits for the deduplicator when the receiver is closed is refused."""
-        deduplicator = StandIn()
-        deduplicator.may_return.clear()
-        bot = Bot(respond_within=0, deduplicator=deduplicator)
-        request = asyncio.create_task(deliver(bot.receiver))
-        await until(lambda: bool(deduplicator.calls))
-        closing = asyncio.create_task(bot.receiver.aclose())
-        deduplicator.may_return.set()
-
-        assert await request == 503
-        await closing
-
-        assert bot.started == []
-        assert deduplicator.claimed == {}
 
     async def test_the_end_of_the_event_loop(self) -> None:
         """An accepted notification whose task is cancelled leaves no claim behind."""
@@ -822,7 +649,7 @@ class TestRespondWithin:
     async def test_an_event_loop_that_ended_before_its_handlers(
         self, caplog: pytest.LogCaptureFixture, seconds: float | None
     ) -> None:
-        """They never end: closing doesn't wait for them, and they don't count as pending."""
+        """They never end: closing doesn't wait, they aren't pending, and a copy is handled."""
         caplog.set_level(logging.CRITICAL)  # asyncio reports each task that was lost
         bot = Bot(respond_within=seconds, max_pending=... if seconds is None else 1)
         began: list[str] = []
@@ -837,9 +664,11 @@ class TestRespondWithin:
         await asyncio.to_thread(lose, deliver(bot.receiver), lambda: bool(began))
 
         assert await deliver(bot.receiver, distinct(1)) == 204
+        await until(lambda: not bot.receiver._direct._pending)  # pyright: ignore[reportPrivateUsage] - nothing public shows it
+        assert await deliver(bot.receiver) == 204
         async with asyncio.timeout(PATIENCE):
             await bot.receiver.aclose()
-        assert bot.done == ["MESSAGE-1"]
+        assert bot.done == ["MESSAGE-1", "MESSAGE"]
         gc.collect()
 
 
@@ -984,22 +813,17 @@ def fail_to_report(error: Exception, notification: Notification[Any]) -> None:
     raise DownError
 
 
-@pytest.mark.parametrize(
-    "deduplicator",
-    [MemoryDeduplicator, *(partial(StandIn, each) for each in ("claim", "release", "confirm"))],
-)
 @pytest.mark.parametrize("on_error", [None, fail_to_report])
 @pytest.mark.parametrize("fails", [True, False])
 async def test_nothing_is_given_away(
     caplog: pytest.LogCaptureFixture,
-    deduplicator: Callable[[], Deduplicator],
     on_error: Any,  # noqa: ANN401 - a plain function
     *,
     fails: bool,
 ) -> None:
     """No log record or argument of one contains a part of a body, a header or the secret."""
     caplog.set_level(logging.DEBUG)
-    bot = Bot(on_error=on_error, ignore_own_actions=True, deduplicator=deduplicator())
+    bot = Bot(on_error=on_error, ignore_own_actions=True)
     bot.errors.extend([DownError()] * 10 * fails)
     for body, headers in REQUESTS:
         await bot.receiver.handle(body, headers)

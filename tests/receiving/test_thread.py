@@ -185,7 +185,7 @@ class Slow(Receiver):
     """Interrupts the main thread, which waits for its start, and goes on when it may."""
 
     def __init__(self) -> None:
-        super().__init__("a-secret", deduplicator=None)
+        super().__init__("a-secret")
         self.may_go_on = threading.Event()
         self.starts = self.ends = self.interruptions = 0
         signal.signal(signal.SIGUSR1, self._interrupt_once)

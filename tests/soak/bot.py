@@ -16,7 +16,6 @@ from pathlib import Path
 from tests.notifications.doubles import SECRET
 from webex_webhooks_async import (
     Client,
-    MemoryDeduplicator,
     MessageData,
     NewWebhook,
     Notification,
@@ -24,6 +23,7 @@ from webex_webhooks_async import (
     Resource,
     WebhookUpdate,
 )
+from webex_webhooks_async.handling import duplicates
 from webex_webhooks_async.loopback_server import serve_on_loopback
 
 MINE = NewWebhook(
@@ -46,7 +46,8 @@ def held() -> dict[str, int]:
 async def main(base_url: str, remembered: int) -> None:
     """Run the bot until the input ends."""
     done = {"handled": 0, "calls": 0}
-    receiver = Receiver(SECRET, deduplicator=MemoryDeduplicator(max_entries=remembered))
+    duplicates._MOST = remembered  # pyright: ignore[reportPrivateUsage] - so that it is full soon
+    receiver = Receiver(SECRET)
     async with Client("a-token", base_url=base_url) as client:
 
         @receiver.on(Resource.MESSAGES)

@@ -28,7 +28,6 @@ from sybil.parsers.abstract import DocTestStringParser
 from sybil.parsers.markdown.lexers import FencedCodeBlockLexer
 from sybil.parsers.myst import CodeBlockParser, PythonCodeBlockParser, SkipParser
 
-from tests.support.redis_server import running_redis
 from tests.support.wire import PATIENCE
 
 if TYPE_CHECKING:
@@ -55,15 +54,7 @@ class Stage:
     runner: asyncio.Runner
     folder: Path
     resources: ExitStack
-    has_redis: bool = False
     printed: str = ""
-
-    def start_redis_for(self, source: str) -> None:
-        """Start an empty Redis for code that reads its address; skip it where none is installed."""
-        if "REDIS_URL" in source and not self.has_redis:
-            self.has_redis = True
-            environment = self.resources.enter_context(pytest.MonkeyPatch.context())
-            environment.setenv("REDIS_URL", self.resources.enter_context(running_redis()).url)
 
     def execute(self, code: CodeType, namespace: dict[str, Any]) -> None:
         result = eval(code, namespace)  # noqa: S307 - running documents is the task here
@@ -129,7 +120,6 @@ class AwaitingDocTest(DocTestEvaluator):
     def __call__(self, example: Example) -> str:
         stage: Stage = example.namespace["__stage__"]
         parsed: doctest.Example = example.parsed
-        stage.start_redis_for(parsed.source)
         code = compile(parsed.source, example.path, "single", flags=AWAITABLE, dont_inherit=True)
         with redirect_stdout(io.StringIO()) as output:
             try:
@@ -156,7 +146,6 @@ def run_python(example: Example) -> str | None:
         return None
     if re.search(r"^(async )?def test_", example.parsed, re.MULTILINE):
         return run_tests(stage, str(example.parsed))
-    stage.start_redis_for(example.parsed)
     code = compile(
         pad(example.parsed, example.line + example.parsed.line_offset),
         example.path,

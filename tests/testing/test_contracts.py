@@ -2,21 +2,19 @@
 
 # pyright: reportPrivateUsage=false
 
-import asyncio
 from collections.abc import AsyncIterator, Iterable
 from functools import partial
 from pathlib import Path
 from typing import Any
-from unittest.mock import AsyncMock, Mock
+from unittest.mock import Mock
 
 import pytest
 from attrs import evolve
 
 from tests.support.clocks import check_inbox_at_once
-from webex_webhooks_async.handling.duplicates import Claim, Deduplicator, MemoryDeduplicator
 from webex_webhooks_async.inbox.entries import InboxCounts, InboxEntry, StoredNotification
 from webex_webhooks_async.inbox.sqlite import SQLiteInbox
-from webex_webhooks_async.testing import check_deduplicator, check_inbox
+from webex_webhooks_async.testing import check_inbox
 
 pytestmark = pytest.mark.once
 
@@ -234,100 +232,3 @@ async def test_what_is_no_inbox() -> None:
         await check_inbox(Mock())
     with pytest.raises(TypeError, match="factory must be a function, got str: pass one that"):
         await check_inbox("inbox.db")  # type: ignore[arg-type] # it is refused
-
-
-class _Leases(Deduplicator):
-    """A deduplicator with leases, in memory, that keeps every promise but one."""
-
-    def __init__(self, promise: str = "", keys: dict[str, Claim] | None = None) -> None:
-        self.broken = promise
-        self.keys: dict[str, Claim] = {} if keys is None else keys
-        self.granted: set[str] = set()
-
-    async def claim(self, key: str) -> Any:  # noqa: ANN401 - a broken one returns anything
-        claim = self.keys.get(key, Claim.GRANTED)
-        if self.broken == "of 20 simultaneous claims of a key, 20 are granted":
-            await asyncio.sleep(0)
-        self.keys.setdefault(key, Claim.IN_PROGRESS)
-        if claim is Claim.GRANTED:
-            self.granted.add(key)
-        match self.broken:
-            case "nobody has claimed the key; it returned None":
-                return None
-            case "must return Claim.GRANTED .* it returned True":
-                return claim is Claim.GRANTED
-            case "Claim.DONE or Claim.IN_PROGRESS when the key is claimed":
-                return Claim.GRANTED
-            case _:
-                return claim
-
-    async def confirm(self, key: str) -> None:
-        if self.broken == "Claim.DONE when the key was confirmed":
-            return
-        if self.broken != "Claim.DONE when another one has confirmed" or key in self.granted:
-            self.keys[key] = Claim.DONE
-
-    async def release(self, key: str) -> None:
-        if self.broken == "Claim.GRANTED when the key was released":
-            return
-        forgets_anything = self.broken == "Claim.DONE when a confirmed key was released"
-        if forgets_anything or self.keys.get(key) is Claim.IN_PROGRESS:
-            self.keys.pop(key, None)
-
-
-def _leases(**methods: Mock) -> _Leases:
-    """Return one with other methods."""
-    leases = _Leases()
-    for name, method in methods.items():
-        setattr(leases, name, method)
-    return leases
-
-
-async def test_a_right_deduplicator_passes() -> None:
-    """One with leases passes, and one without."""
-    memory, leases = MemoryDeduplicator(), _Leases()
-
-    await check_deduplicator(lambda: memory)
-    await check_deduplicator(lambda: leases)
-
-
-@pytest.mark.parametrize(
-    "promise",
-    [
-        "nobody has claimed the key; it returned None",
-        "must return Claim.GRANTED .* it returned True",
-        "Claim.DONE or Claim.IN_PROGRESS when the key is claimed",
-        "Claim.DONE when the key was confirmed",
-        "Claim.DONE when another one has confirmed",
-        "Claim.GRANTED when the key was released",
-        "Claim.DONE when a confirmed key was released",
-        "of 20 simultaneous claims of a key, 20 are granted",
-    ],
-)
-async def test_a_broken_promise_is_named(promise: str) -> None:
-    """The check fails, and says which promise is broken; so it does if nothing is shared."""
-    keys: dict[str, Claim] = {}
-
-    with pytest.raises(AssertionError, match=promise):
-        await check_deduplicator(lambda: _Leases(promise, keys))
-    with pytest.raises(AssertionError, match="when the key is claimed; it returned <Claim"):
-        await check_deduplicator(MemoryDeduplicator)
-
-
-@pytest.mark.parametrize(
-    ("factory", "match"),
-    [
-        (object, r"must inherit from Deduplicator, and object doesn't: write class object\(Dedup"),
-        (lambda: _Leases, "got the class _Leases: pass an instance$"),
-        (_Leases(), "factory must be a function, got _Leases: pass one that returns a dedupl"),
-        (
-            lambda: _leases(claim=Mock(return_value=Claim.GRANTED)),
-            "claim must be an async method: it returned <Claim.GRANTED",
-        ),
-        (lambda: _leases(claim=AsyncMock(side_effect=TypeError("its own"))), "its own"),
-    ],
-)
-async def test_what_is_not_a_deduplicator(factory: Any, match: str) -> None:  # noqa: ANN401 - mistakes
-    """The error says what a deduplicator has to be."""
-    with pytest.raises(TypeError, match=match):
-        await check_deduplicator(factory)

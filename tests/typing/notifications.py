@@ -7,14 +7,10 @@ Each ignored error here must occur: both checkers complain about one that doesn'
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Mapping
 from pathlib import Path
-from typing import Any, Literal, assert_type
-
-import redis.asyncio
+from typing import Any, assert_type
 
 from webex_webhooks_async import (
     AttachmentActionData,
-    Claim,
-    Deduplicator,
     Event,
     Inbox,
     InboxCounts,
@@ -23,13 +19,11 @@ from webex_webhooks_async import (
     MeetingParticipantData,
     MeetingTranscriptData,
     MembershipData,
-    MemoryDeduplicator,
     MessageData,
     Notification,
     NotificationData,
     Receiver,
     RecordingData,
-    RedisDeduplicator,
     Resource,
     RoomData,
     Router,
@@ -45,7 +39,7 @@ from webex_webhooks_async import (
     to_json,
     verify,
 )
-from webex_webhooks_async.testing import check_deduplicator, check_inbox
+from webex_webhooks_async.testing import check_inbox
 from webex_webhooks_async.types import CallNext, Handler
 
 receiver = Receiver(["secret", "old secret"], on_error=lambda error, notification: None)
@@ -194,30 +188,6 @@ async def a_receiver_is_a_context_manager() -> None:
     Receiver(lambda: ("new secret", "old secret"))
 
 
-class OwnDeduplicator(Deduplicator):
-    async def claim(self, key: str) -> Claim:
-        return Claim.GRANTED
-
-    async def confirm(self, key: str) -> None: ...
-
-    async def release(self, key: str) -> None: ...
-
-
-async def a_deduplicator_is_of_any_kind(client: redis.asyncio.Redis) -> None:
-    """A deduplicator is one of the package's, what inherits from the class, or `None`."""
-    redis_deduplicator = RedisDeduplicator(client, ttl=60, prefix="bot:")
-    several: list[Deduplicator] = [MemoryDeduplicator(ttl=60, max_entries=10), redis_deduplicator]
-    for deduplicator in (*several, OwnDeduplicator(), None):
-        Receiver("secret", deduplicator=deduplicator)
-    match await several[0].claim("key"):
-        case Claim.GRANTED:
-            pass
-        case Claim.IN_PROGRESS | Claim.DONE as other:
-            assert_type(other, Literal[Claim.DONE, Claim.IN_PROGRESS])
-    await check_deduplicator(MemoryDeduplicator)
-    await check_deduplicator(MemoryDeduplicator())  # type: ignore[arg-type] # no factory
-
-
 class OwnInbox(Inbox):
     async def put(
         self, key: str, body: bytes, *, line: str | None = None, after: float = 0.0
@@ -282,7 +252,6 @@ def data_is_covariant(notification: Notification[MessageData]) -> Notification[N
 
 async def what_cannot_be_is_an_error() -> None:
     """Type checkers find what would be refused at run time, or never match."""
-    Receiver("secret", deduplicator=set())  # type: ignore[arg-type] # no deduplicator
     receiver.on(5)  # type: ignore[call-overload] # no resource
     Receiver("secret", inbox="inbox.db")  # type: ignore[arg-type] # the inbox itself
     Receiver("secret", inbox=object())  # type: ignore[arg-type] # no inbox

@@ -13,6 +13,7 @@ from webex_webhooks_async.claims import Claims, MemoryClaims
 from webex_webhooks_async.client.client import Client
 from webex_webhooks_async.handling.dispatch import Handling, active_handling
 from webex_webhooks_async.inbox.base import Inbox
+from webex_webhooks_async.models.ids import comparable
 from webex_webhooks_async.models.messages import MAX_TEXT_BYTES, Person
 from webex_webhooks_async.notifications.descriptions import describe
 from webex_webhooks_async.validation import check_text
@@ -82,7 +83,7 @@ class Access:
 
     async def _refuse(self, context: MessageContext | SubmissionContext, refusal: str) -> None:
         """Reply the refusal, unless the person has got it within a day."""
-        name = f"{_REFUSAL}{self._bot}:{context.person_id}"
+        name = f"{_REFUSAL}{self._bot}:{comparable(context.person_id)}"
         handling = cast("Handling", active_handling())
         if self._inbox is None or handling.records is None:
             if await self._claims.claim(name, _DAY):

@@ -50,6 +50,7 @@ from webex_webhooks_async.handling.dispatch import (
     in_middleware,
     run_each,
 )
+from webex_webhooks_async.models.ids import comparable, is_same
 from webex_webhooks_async.models.messages import AttachmentAction, Message, Person
 from webex_webhooks_async.models.notification_data import AttachmentActionData, MessageData
 from webex_webhooks_async.models.notifications import Notification
@@ -140,9 +141,8 @@ class Bot(BotRouter, Receiver):
         refusal: What to reply to a person who may not use the bot, once a day at most; with an
             `inbox`, by all processes that share it. By default nothing.
         in_order: Whether the messages and submissions of one room are handled one after the other,
-            in the order in which they came to this process; with an `inbox`, in the order in which
-            they were stored, by all processes that share it. One that failed doesn't hold up its
-            room, and `dispatch` doesn't wait.
+            in the order in which they were stored, by all processes that share the `inbox`, which
+            it needs. One that failed doesn't hold up its room, and `dispatch` doesn't wait.
         options: The other arguments of `Receiver`.
 
     Attributes:
@@ -150,8 +150,8 @@ class Bot(BotRouter, Receiver):
 
     Raises:
         ValueError: The token or a secret is empty or can't be used, `name` is empty, `target_url`
-            isn't an absolute http(s) URL, `refusal` is empty, too long or without `allow`; or as
-            for a `Receiver`.
+            isn't an absolute http(s) URL, `refusal` is empty, too long or without `allow`,
+            `in_order` is passed without an `inbox`; or as for a `Receiver`.
         TypeError: An argument has a wrong type.
     """
 
@@ -184,6 +184,11 @@ class Bot(BotRouter, Receiver):
             check_seconds("watch_every", watch_every)
         check_access(allow, refusal)
         check_flag("in_order", in_order)
+        if in_order and options.get("inbox") is None:
+            raise ValueError(
+                "in_order needs an inbox, which keeps the order: pass one, such as "
+                "inbox=SQLiteInbox('inbox.db'), or leave in_order out"
+            )
         super().__init__(secrets, **options)
         self._access: Access | None = None
         if allow is not None:
@@ -578,7 +583,7 @@ class Bot(BotRouter, Receiver):
     async def _ask_who_it_is(self) -> None:
         before = self._me
         self._me = await self.client.get("people/me", into=Person)
-        if before is not None and before.id != self._me.id:
+        if before is not None and not is_same(before.id, self._me.id):
             ids = short_id(self._me.id), short_id(before.id)
             logger.warning("the bot is %s now, and was %s: the token is another bot's", *ids)
         if self._knows_itself is not None and not self._knows_itself.done():
@@ -678,7 +683,7 @@ class Bot(BotRouter, Receiver):
             return None, None
         found = cast("Message | AttachmentAction", fetched)  # its notification says which
         me = self.me
-        if found.person_id == me.id:
+        if is_same(found.person_id, me.id):
             log_debug(OWN_ACTION, notification)
             return None
         said: object
@@ -737,7 +742,7 @@ class Bot(BotRouter, Receiver):
         owner, is_of_org = notification.created_by, notification.owned_by == OwnedBy.ORG
         if self._inbox is None or self._has_said_that_it_is_shared or is_of_org:
             return
-        if owner is not None and owner != self.me.id:
+        if owner is not None and not is_same(owner, self.me.id):
             self._has_said_that_it_is_shared = True
             values = describe(notification), short_id(owner), short_id(self.me.id)
             logger.error(_SHARED, *values)
@@ -745,13 +750,13 @@ class Bot(BotRouter, Receiver):
     def _line_of(self, notification: Notification[Any]) -> str | None:
         data: object = notification.data
         if self._in_order and isinstance(data, MessageData | AttachmentActionData):
-            return storable(data.room_id) or None
+            return storable(comparable(data.room_id)) or None
         return None
 
     def _is_own(self, notification: Notification[Any]) -> bool:
         # The webhook may be somebody else's, so it matters who the bot is. And a webhook of this
         # name may be of the bot that had another token, or another sandbox, before.
-        is_me = self._me is not None and notification.actor_id == self._me.id
+        is_me = self._me is not None and is_same(notification.actor_id, self._me.id)
         return is_me or (
             notification.is_own_action and notification.name.startswith(f"{self._name}:")
         )

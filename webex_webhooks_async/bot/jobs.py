@@ -13,7 +13,8 @@ from webex_webhooks_async.converters import unstructure
 from webex_webhooks_async.handling.dispatch import active_handling
 from webex_webhooks_async.handling.records import check_outside, numbered
 from webex_webhooks_async.inbox.base import check_put
-from webex_webhooks_async.notifications.identity import body_of_job, key_of_job
+from webex_webhooks_async.models.ids import comparable
+from webex_webhooks_async.notifications.identity import body_of_job, key_of_job, notification_key
 from webex_webhooks_async.strict_json import dump_json
 from webex_webhooks_async.validation import check_keywords, check_not_empty, check_type
 
@@ -51,6 +52,7 @@ async def enqueue(storage: Storage, name: str, value: object, options: JobOption
         raise ValueError("after and at both say when it is due: pass one of them")
     after = 0.0 if given is None else max(0.0, seconds_in("after", given))
     check_put(line, after, at, replace=replace)
+    line = None if line is None else comparable(line)
     if replace and key is None:
         raise ValueError("replace needs a key: pass that of the job whose place it takes")
     due = contexts.now() + timedelta(seconds=after) if at is None else at
@@ -91,8 +93,7 @@ def _new_job(name: str, value: object, key: str | None) -> Generator[str]:
     elif handling is None:
         yield key_of_job("new", uuid4().hex)
     else:
-        # Of what comes from a task queue, there is no key but what it says.
-        of = handling.key or key_of_job(unstructure(handling.notification))
+        of = handling.key or notification_key(handling.notification)
         equal = key_of_job("of", of, name, value)
         with numbered(handling.enqueued.setdefault(equal, set())) as number:
             yield key_of_job("nth", equal, number)

@@ -71,8 +71,6 @@ class Handling:
         task: What handles it, if that is a task of its own: it may outlast the request.
         records: What was done for it, if that is recorded.
         enqueued: Of equal jobs that were enqueued for it, the numbers.
-        line: What it has a place in: what has the same is handled one after the other.
-        before: The one in its line that has to end first, if there is one.
         has_ended: Whether all of it has ended.
         outer: The handling of which this is a part, until this one ends: a handler there delivers
             here.
@@ -92,8 +90,6 @@ class Handling:
     attempt: int | None = None
     task: asyncio.Task[Any] | None = None
     records: "Records | None" = None
-    line: str | None = None
-    before: "Handling | None" = None
     has_ended: bool = False
     _end: asyncio.Event | None = None
     _started: float | None = None
@@ -163,12 +159,6 @@ class Handling:
         except BaseException as error:  # noqa: BLE001 - users raise their own, too
             return as_failure(error)
         return None
-
-    async def wait_for_turn(self) -> None:
-        """Wait until everything before it in its line has ended."""
-        while self.before is not None:
-            await self.before.wait()
-            self.before = self.before.before  # of one that gave up while it waited itself
 
     async def wait(self) -> None:
         """Wait until all of it has ended."""

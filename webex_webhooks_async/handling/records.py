@@ -21,7 +21,6 @@ from attrs import define
 
 from webex_webhooks_async.converters import unstructure
 from webex_webhooks_async.formatting import describe_exception
-from webex_webhooks_async.handling.duplicates import end_of
 from webex_webhooks_async.inbox.base import TransactionalInbox
 from webex_webhooks_async.inbox.transactions import COMMITTED, check_transaction
 from webex_webhooks_async.models.notifications import Notification
@@ -240,7 +239,7 @@ class Records:
                     describe_exception(error),
                 )
 
-        await end_of(asyncio.create_task(remember()))
+        await _end_of(asyncio.create_task(remember()))
 
 
 @contextmanager
@@ -256,6 +255,18 @@ def numbered(used: set[int]) -> Generator[int]:
     except BaseException:
         used.discard(number)
         raise
+
+
+async def _end_of(task: asyncio.Task[None]) -> None:
+    """Wait for the end of a task, also if the caller is cancelled; that is raised afterwards."""
+    cancellation: asyncio.CancelledError | None = None
+    while not task.done():
+        try:
+            await asyncio.wait({task})
+        except asyncio.CancelledError as error:
+            cancellation = error
+    if cancellation is not None:
+        raise cancellation
 
 
 _BEGUN = b""

@@ -1,7 +1,7 @@
 """Notifications: something happened to a resource that a webhook watches.
 
 Notifications carry ids, not content: neither the text of a message nor the inputs of a card. Fetch
-those by id. An id is opaque: compare it, never parse it.
+those by id.
 
 An optional field is `None`, or an empty tuple, when Webex didn't send it, or sent a value that
 doesn't fit.
@@ -18,6 +18,7 @@ from typing import Any, Generic, TypeVar
 from attrs import frozen
 
 from webex_webhooks_async.models import extra_field
+from webex_webhooks_async.models.ids import is_same
 
 D_co = TypeVar("D_co", covariant=True)
 """The class of a notification's data."""
@@ -60,7 +61,7 @@ class Notification(Generic[D_co]):
     @property
     def is_own_action(self) -> bool:
         """Whether the webhook's creator did it. A bot is notified of its own messages, too."""
-        return self.actor_id is not None and self.actor_id == self.created_by
+        return is_same(self.actor_id, self.created_by)
 
 
 @cache

@@ -5,8 +5,15 @@ A job is work of a bot's own, which is in its inbox beside the notifications, as
 
 import hashlib
 from datetime import datetime
+from typing import Any
 
+from webex_webhooks_async.converters import to_json
+from webex_webhooks_async.models.ids import comparable
+from webex_webhooks_async.models.notifications import Notification
+from webex_webhooks_async.models.vocabulary import Event, Resource
+from webex_webhooks_async.notifications.descriptions import id_of_data
 from webex_webhooks_async.strict_json import dump_json
+from webex_webhooks_async.validation import check_type
 
 RESOURCE = "jobs"
 """The resource of the notification that a job is; its event is the name of the job."""
@@ -14,9 +21,51 @@ RESOURCE = "jobs"
 _PREFIX = "job:"  # the key of what comes by HTTP is a SHA-256
 
 
-def key_of(body: bytes) -> str:
-    """Return the key that a copy of a notification is recognized by."""
-    return hashlib.sha256(body).hexdigest()
+def notification_key(notification: Notification[Any]) -> str:
+    """Return the key that a copy of a notification is known by, also in another process.
+
+    Look for it before the work in a task queue, and set it after::
+
+        key = notification_key(notification)
+        if not await redis.exists(key):
+            await receiver.dispatch(notification)
+            await redis.set(key, "", ex=600)
+
+    The key of a new message or a submitted card is that of its id and of who made the webhook, so
+    two webhooks of one bot for the same message make copies. The key of anything else is that of
+    all that it says.
+
+    Returns:
+        A SHA-256, in 64 hexadecimal digits.
+
+    Raises:
+        TypeError: `notification` isn't a `Notification`.
+    """
+    check_type("notification", notification, Notification)
+    return _key_of_what_was_made(notification) or _digest(to_json(notification))
+
+
+def key_of(notification: Notification[Any], body: bytes) -> str:
+    """Return the key that a copy of a notification is known by, which has come in this body."""
+    return _key_of_what_was_made(notification) or _digest(body)
+
+
+def _key_of_what_was_made(notification: Notification[Any]) -> str | None:
+    """Return the key of a new message or a submission, which is made once and has an id."""
+    if notification.event != Event.CREATED or notification.resource not in _MADE_ONCE:
+        return None
+    data_id, owner = id_of_data(notification), notification.created_by
+    if data_id is None or owner is None:
+        return None
+    what = (notification.resource, notification.event, comparable(data_id), comparable(owner))
+    return _digest(dump_json(what))
+
+
+_MADE_ONCE = frozenset({Resource.MESSAGES, Resource.ATTACHMENT_ACTIONS})
+
+
+def _digest(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
 
 
 def is_job(key: str) -> bool:
@@ -26,7 +75,7 @@ def is_job(key: str) -> bool:
 
 def key_of_job(*parts: object) -> str:
     """Return the key of a job that these parts, as JSON, tell from others."""
-    return f"{_PREFIX}{hashlib.sha256(dump_json(parts)).hexdigest()}"
+    return f"{_PREFIX}{_digest(dump_json(parts))}"
 
 
 def body_of_job(name: str, value: object, key: str | None, due: datetime) -> bytes:

@@ -1,4 +1,4 @@
-"""Receives what Webex sends: verified, deduplicated, and passed to the handlers."""
+"""Receives what Webex sends: verified, each notification once, and passed to the handlers."""
 
 import logging
 from contextlib import suppress
@@ -12,7 +12,6 @@ from webex_webhooks_async.errors import PayloadError, SignatureError
 from webex_webhooks_async.formatting import described_database
 from webex_webhooks_async.handling.direct_worker import DirectWorker
 from webex_webhooks_async.handling.dispatch import Handling
-from webex_webhooks_async.handling.duplicates import Deduplicator, MemoryDeduplicator
 from webex_webhooks_async.handling.handler_errors import ASK_HEADER, ERROR_HEADER, header_of
 from webex_webhooks_async.handling.handlings import ErrorHandler, Handlings
 from webex_webhooks_async.handling.router import Router
@@ -43,7 +42,6 @@ from webex_webhooks_async.receiving.lifespan import Life, Lifespan, State
 from webex_webhooks_async.validation import (
     check_count,
     check_flag,
-    check_inherits,
     check_port,
     check_seconds,
     check_text,
@@ -65,7 +63,6 @@ class ReceiverOptions(TypedDict, total=False):
     attempts: int | EllipsisType
     respond_within: float | EllipsisType | None
     max_pending: int | EllipsisType
-    deduplicator: Deduplicator | EllipsisType | None
     max_body: int
     minimum_algorithm: SignatureAlgorithm
     on_error: ErrorHandler | None
@@ -87,9 +84,10 @@ class Receiver(Router):
 
     The handlers of a notification run one after the other, in the order of their registration. When
     one fails, those after it don't run: the response is 500, and when the notification comes again,
-    all handlers run again. While they run, and when they are done, a copy counts as a duplicate;
-    with leases, as in a `RedisDeduplicator`, only when they are done. Notifications are handled in
-    no particular order, as Webex promises none.
+    all handlers run again. While they run, and for ten minutes after they are done, a copy counts
+    as a duplicate: this process remembers the last 100,000 that it has handled. A copy that comes
+    to another process is handled there, too; an `inbox` recognizes it. Notifications are handled
+    in no particular order, as Webex promises none.
 
     A handler of a resource only ever gets that resource's data class. When a required field of the
     data is missing or doesn't fit, the handlers without a resource get the mapping that was sent,
@@ -122,26 +120,24 @@ class Receiver(Router):
     405       the method isn't POST
     413       the body is larger than `max_body`
     500       a handler failed, or the data doesn't fit its class
-    503       too much is queued, the receiver isn't running, the deduplicator, the inbox
-              or a function for the secrets failed, or a copy is being handled under a lease
+    503       too much is queued, the receiver isn't running, or the inbox or a function for
+              the secrets failed
     ========  ========================================================================
 
     Args:
         secrets: The webhook's secret, or several of which any may have signed. Or a plain or async
             function that returns them, so that they can change: it is called for each request. If
             it fails, or returns none, the response is 503, and an ERROR is logged.
-        respond_within: Seconds after which the response comes at the latest, a wait for others of
-            its room included; ``0`` is before any handler code, `None` waits without a limit. The
-            default is `None`, of a `Bot` 5.0. It can't be passed with an `inbox`.
-        inbox: Stores what is accepted, until it is handled. It recognizes duplicates itself, and
-            the receiver closes it.
+        respond_within: Seconds after which the response comes at the latest; ``0`` is before any
+            handler code, `None` waits without a limit. The default is `None`, of a `Bot` 5.0. It
+            can't be passed with an `inbox`.
+        inbox: Stores what is accepted, until it is handled, and knows what was handled. The
+            receiver closes it.
         attempts: How often the handlers of a notification run if they fail, by default five times;
             for an `inbox` alone, because only what is stored can be tried again.
         max_pending: With `respond_within`, how many notifications may be unfinished at a time, by
             default 1,000, those within their seconds included; beyond that the response is 503.
             With an `inbox`, how many are handled at a time. It needs one of the two.
-        deduplicator: Remembers what was handled; by default a new `MemoryDeduplicator`. With
-            `None`, every copy is handled.
         ignore_own_actions: Whether to ignore what the webhook's own creator did.
         max_body: The size in bytes of the largest body to read.
         minimum_algorithm: The weakest signature algorithm to accept.
@@ -155,8 +151,8 @@ class Receiver(Router):
 
     Raises:
         ValueError: A secret is empty or not valid Unicode, or none is given, or a limit
-            isn't positive, or `inbox` is passed with `respond_within` or a `deduplicator`,
-            `attempts` without an `inbox`, or `max_pending` with neither.
+            isn't positive, or `inbox` is passed with `respond_within`, `attempts` without an
+            `inbox`, or `max_pending` with neither.
         TypeError: An argument has a wrong type.
     """
 
@@ -172,7 +168,6 @@ class Receiver(Router):
         attempts: int | EllipsisType = ...,
         respond_within: float | EllipsisType | None = ...,
         max_pending: int | EllipsisType = ...,
-        deduplicator: Deduplicator | EllipsisType | None = ...,
         ignore_own_actions: bool = False,
         max_body: int = 1_048_576,
         minimum_algorithm: SignatureAlgorithm = SignatureAlgorithm.SHA1,
@@ -184,14 +179,10 @@ class Receiver(Router):
         check_flag("ignore_own_actions", ignore_own_actions)
         if not (on_error is None or callable(on_error)):
             raise TypeError(f"on_error must be a function, got {on_error!r}")
-        if deduplicator is not ... and deduplicator is not None:
-            check_inherits("deduplicator", deduplicator, Deduplicator)
         if isinstance(inbox, (str, PathLike)):
             raise TypeError(f"inbox must be an Inbox{_inbox_of(str(inbox))}")
-        if inbox is not None and (respond_within is not ... or deduplicator is not ...):
-            raise ValueError(
-                "an inbox takes the place of respond_within and of a deduplicator: leave them out"
-            )
+        if inbox is not None and respond_within is not ...:
+            raise ValueError("an inbox takes the place of respond_within: leave that out")
         if respond_within is ...:
             respond_within = self._respond_within
         elif respond_within is not None:
@@ -211,7 +202,6 @@ class Receiver(Router):
         self._worker = None if inbox is None else self._worker_on(inbox, attempts, max_pending)
         self._direct = DirectWorker(
             self._handlings,
-            deduplicator=MemoryDeduplicator() if deduplicator is ... else deduplicator,
             respond_within=respond_within,
             limit=max_pending,
             failed_is_handled=self._failed_is_handled,
@@ -364,10 +354,10 @@ class Receiver(Router):
             return notification, None
         if self._worker is not None:
             return await self._store(notification, body, self._worker)
-        handling = self._handlings.begin(notification, key_of(body))
+        handling = self._handlings.begin(notification, key_of(notification, body))
         if handling is None:
             return HTTPStatus.NO_CONTENT, None
-        status = await self._direct.handle(handling, self._line_of(notification))
+        status = await self._direct.handle(handling)
         return status, handling.refusal or (None if handling.is_late else handling.error)
 
     async def start(self) -> Self:
@@ -554,7 +544,7 @@ class Receiver(Router):
             return HTTPStatus.NO_CONTENT, None
         try:
             line = self._line_of(notification)
-            if not await worker.put(key_of(body), body, line=line):
+            if not await worker.put(key_of(notification, body), body, line=line):
                 log_debug("%s is a duplicate", notification)
         except Exception:
             why = "the inbox failed"

@@ -4,7 +4,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from webex_webhooks_async.testing.contracts import check_deduplicator, check_inbox
+    from webex_webhooks_async.testing.contracts import check_inbox
     from webex_webhooks_async.testing.delivery import Delivery
     from webex_webhooks_async.testing.requests import RecordedRequest
     from webex_webhooks_async.testing.samples import sample_notification, signed_request
@@ -16,7 +16,6 @@ else:
         "SandboxPerson": "service.sandbox_person",
         "RecordedRequest": "requests",
         "Sandbox": "sandbox",
-        "check_deduplicator": "contracts",
         "check_inbox": "contracts",
         "sample_notification": "samples",
         "signed_request": "samples",
@@ -39,7 +38,6 @@ __all__ = [
     "RecordedRequest",
     "Sandbox",
     "SandboxPerson",
-    "check_deduplicator",
     "check_inbox",
     "sample_notification",
     "signed_request",

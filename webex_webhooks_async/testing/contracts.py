@@ -3,48 +3,15 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
-from inspect import isawaitable
 from typing import TypeVar
 from uuid import uuid4
 
-from webex_webhooks_async.handling.duplicates import Claim, Deduplicator
 from webex_webhooks_async.inbox.base import Inbox
 from webex_webhooks_async.inbox.entries import InboxEntry
 from webex_webhooks_async.testing.samples import sample_notification
 from webex_webhooks_async.validation import check_inherits
 
 T = TypeVar("T")
-
-
-async def check_deduplicator(factory: Callable[[], Deduplicator]) -> None:
-    """Check a deduplicator of your own: claims, confirmations, releases, and simultaneous claims.
-
-    ::
-
-        @pytest.mark.asyncio
-        async def test_my_deduplicator(tmp_path: Path) -> None:
-            await check_deduplicator(lambda: MyDeduplicator(tmp_path / "claims.db"))
-
-    It claims a few random keys and confirms them. It can't check how claims expire.
-
-    Args:
-        factory: Returns a deduplicator. It is called several times, and what it returns shares its
-            claims, as those of several processes do. It returns the same one each time where
-            claims can't be shared.
-
-    Raises:
-        AssertionError: It breaks a promise; the message says which.
-        TypeError: `factory` isn't a function, what it returns doesn't inherit from
-            `Deduplicator`, or a method isn't async.
-        Exception: What a method raised.
-    """
-    _check_factory(factory, "a deduplicator")
-    one, other = factory(), factory()
-    check_inherits("deduplicator", one, Deduplicator)
-    await _check_calls(one)
-    await _check_claims(one, other)
-    await _check_lost_claims(one, other)
-    await _check_simultaneous_claims([factory() for _ in range(20)])
 
 
 async def check_inbox(factory: Callable[..., Inbox]) -> None:
@@ -66,7 +33,7 @@ async def check_inbox(factory: Callable[..., Inbox]) -> None:
         AssertionError: A promise is broken; the message says which.
         TypeError: `factory` isn't a function, or what it returns doesn't inherit from `Inbox`.
     """
-    _check_factory(factory, "an inbox")
+    _check_factory(factory)
     check = _InboxCheck(factory)
     try:
         await check.known()
@@ -89,10 +56,10 @@ async def check_inbox(factory: Callable[..., Inbox]) -> None:
         await check.aclose()
 
 
-def _check_factory(factory: object, made: str) -> None:
+def _check_factory(factory: object) -> None:
     if not callable(factory):
         given = type(factory).__name__
-        raise TypeError(f"factory must be a function, got {given}: pass one that returns {made}")
+        raise TypeError(f"factory must be a function, got {given}: pass one that returns an inbox")
 
 
 _SECONDS = 0.5  # how long leases, pauses and memories are that have to end
@@ -521,62 +488,6 @@ async def _eventually(call: Callable[[], Awaitable[T | None]], promise: str) -> 
             return result
         await asyncio.sleep(_SECONDS / 20)
     raise AssertionError(promise)
-
-
-async def _check_calls(deduplicator: Deduplicator) -> None:
-    key = _new_key()
-    for name in sorted(Deduplicator.__abstractmethods__):
-        result: object = getattr(deduplicator, name)(key)
-        if not isawaitable(result):
-            raise TypeError(f"{name} must be an async method: it returned {result!r}")
-        await result
-
-
-async def _check_claims(one: Deduplicator, other: Deduplicator) -> None:
-    taken, free = _new_key(), _new_key()
-    await _expect_claim(one, taken, Claim.GRANTED, when="nobody has claimed the key")
-    for each in (one, other):
-        await _expect_claim(each, taken, Claim.DONE, Claim.IN_PROGRESS, when="the key is claimed")
-    await _expect_claim(one, free, Claim.GRANTED, when="only another key is claimed")
-    await one.release(free)
-    await _expect_claim(other, free, Claim.GRANTED, when="the key was released")
-    await one.confirm(taken)
-    for each in (one, other):
-        await _expect_claim(each, taken, Claim.DONE, when="the key was confirmed")
-    await other.release(free)
-    await _expect_claim(one, free, Claim.GRANTED, when="the key was released again")
-    await one.confirm(free)
-    await other.release(_new_key())  # of which it knows nothing
-
-
-async def _check_lost_claims(one: Deduplicator, other: Deduplicator) -> None:
-    """Check what happens when a lease has expired, and another one was granted the key."""
-    key = _new_key()
-    await _expect_claim(one, key, Claim.GRANTED, when="nobody has claimed the key")
-    await other.confirm(key)
-    await _expect_claim(other, key, Claim.DONE, when="another one has confirmed the key")
-    await one.release(key)
-    for each in (one, other):
-        await _expect_claim(each, key, Claim.DONE, when="a confirmed key was released")
-
-
-async def _check_simultaneous_claims(everyone: list[Deduplicator]) -> None:
-    key = _new_key()
-    claims = await asyncio.gather(*(each.claim(key) for each in everyone))
-    if (granted := claims.count(Claim.GRANTED)) != 1:
-        raise AssertionError(
-            f"of {len(claims)} simultaneous claims of a key, {granted} are granted"
-        )
-    await everyone[claims.index(Claim.GRANTED)].confirm(key)
-    for each in everyone:
-        await _expect_claim(each, key, Claim.DONE, when="the key was confirmed")
-
-
-async def _expect_claim(deduplicator: Deduplicator, key: str, *expected: Claim, when: str) -> None:
-    claim = await deduplicator.claim(key)
-    if claim not in expected:
-        names = " or ".join(str(each) for each in expected)
-        raise AssertionError(f"claim must return {names} when {when}; it returned {claim!r}")
 
 
 def _new_key() -> str:

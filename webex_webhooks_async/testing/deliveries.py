@@ -20,9 +20,11 @@ from webex_webhooks_async.client.bodies import CodingError, TooLargeError, read_
 from webex_webhooks_async.client.pool import tls_context
 from webex_webhooks_async.formatting import summarize_exception
 from webex_webhooks_async.handling.handler_errors import ASK_HEADER, named_in, watchers
+from webex_webhooks_async.models.notifications import data_classes
 from webex_webhooks_async.models.vocabulary import OwnedBy, WebhookStatus
 from webex_webhooks_async.models.webhooks import Webhook
 from webex_webhooks_async.notifications.identity import key_of
+from webex_webhooks_async.notifications.parsing import parse_unverified_notification
 from webex_webhooks_async.strict_json import dump_json
 from webex_webhooks_async.testing.chaos import Chaos, Fate
 from webex_webhooks_async.testing.delivery import Delivery
@@ -72,7 +74,7 @@ class DeliveryAttempt:
         self._events = events
         self._replies = replies
         # Who watches is referred to weakly, and lives as long as one of its attempts.
-        self._copies = _copies_of(key_of(delivery.body))
+        self._copies = _copies_of(delivery.body)
         self._copies.attempts.append(self)
 
     def note(self, error: BaseException) -> None:
@@ -111,7 +113,8 @@ class Copies:
             keeping[0].keep(error, is_late=is_late)
 
 
-def _copies_of(key: str) -> Copies:
+def _copies_of(body: bytes) -> Copies:
+    key = key_of(parse_unverified_notification(body), body)
     copies = watchers.get(key)
     if not isinstance(copies, Copies):
         watchers[key] = copies = Copies()
@@ -227,6 +230,7 @@ class DeliveryService:
 
         async with self._client():
             await lowlevel.checkpoint()  # which imports what anyio has for asyncio
+        data_classes()  # with which a notification is read, for its key
 
     async def finish(self) -> None:
         """Wait for the application in process, for as long as an attempt may take.
