@@ -272,7 +272,7 @@ def live(session: nox.Session) -> None:
     session.install(built("*.whl", EXTRAS), *group("tests"))
     with suite_alone(session):
         rows = ["--live", f"--checkout={ROOT}", "tests/conformance"]
-        session.run("pytest", "-q", *rows, *session.posargs)
+        session.run("pytest", "-q", "--assert=plain", *rows, *session.posargs)
 
 
 @nox.session(default=False, requires=["wheel"], allow_parallel=False)

@@ -17,31 +17,6 @@ REPORT = pytest.StashKey[Report]()
 
 IN_SANDBOX, AT_WEBEX = "sandbox", "webex"
 
-NOT_YET = frozenset(
-    {
-        "clusters-in-ids",
-        "deleted-room",
-        "delivery-headers",
-        "bare-uuid",
-        "fifty-messages",
-        "malformed-id",
-        "meeting-data",
-        "meeting-times",
-        "members-of-a-room",
-        "mention-with-a-space",
-        "no-such-room",
-        "own-card",
-        "page-of-a-direct-list",
-        "paragraphs",
-        "recipient-comes-back",
-        "recording-data",
-        "reply-to-a-reply",
-        "text-of-markdown",
-        "voice-clip",
-    }
-)
-"""The rows for which the sandbox is being changed."""
-
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add the options of `nox -s live`."""
@@ -78,8 +53,6 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         row, target = row_of(item)
         if row is not None and row.sandbox and target == IN_SANDBOX:
             item.add_marker(pytest.mark.xfail(reason=row.sandbox, strict=True))
-        elif row is not None and row.name in NOT_YET and target == IN_SANDBOX:
-            item.add_marker(pytest.mark.xfail(reason="not yet", strict=False))
     if REPORT in config.stash:
         items[:] = sorted(
             (item for item in items if row_of(item)[0] is not None),

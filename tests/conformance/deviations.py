@@ -353,7 +353,6 @@ def _swap(name: str, old: str, new: str) -> Callable[[Json], object]:
     return lambda document: document.update({name: str(document.get(name)).replace(old, new)})
 
 
-ITEM, ITEMS = "[a-z/]+/[^/]+", "[a-z/]+"
 ONE_MESSAGE, ONE_ROOM, ONE_WEBHOOK = "messages/[^/]+", "rooms/[^/]+", "webhooks/[^/]+"
 LATER = "2027-01-01T00:00:00Z"
 
@@ -456,7 +455,7 @@ DEVIATIONS: Mapping[str, Callable[[], Deviation]] = {
     # Meetings
     "meeting-data": lambda: data(setting(title="Weekly")),
     "meeting-times": lambda: data(setting(start="2021-05-14T20:25:19.000Z")),
-    "recording-data": lambda: data(without("shareToMe")),
+    "recording-data": lambda: body("recordings/[^/]+", without("shareToMe")),
 }
 """What contradicts each row, but for those that the sandbox contradicts itself."""
 
@@ -474,27 +473,38 @@ async def deviating(
         yield transport, deliver_with
 
 
+@asynccontextmanager
+async def served(deviation: Deviation, port: int = 0) -> AsyncGenerator[str]:
+    """Serve a sandbox behind a deviation, and yield its base URL."""
+    async with (
+        deviating(deviation) as (transport, deliver_with),
+        Sandbox(deliver_with=deliver_with).serve() as base_url,
+        httpx.AsyncClient(transport=transport) as client,
+    ):
+
+        async def forward(scope: Scope, receive: Receive, send: Send) -> None:
+            request = Request(scope, receive)
+            target = scope["raw_path"] + b"?" + scope["query_string"]
+            response = await client.request(
+                request.method,
+                httpx.URL(base_url).copy_with(raw_path=target.removesuffix(b"?")),
+                headers=request.headers.raw,
+                content=await request.body(),
+            )
+            kept = {
+                name: each for name, each in response.headers.items() if name != "content-length"
+            }
+            await Response(response.content, response.status_code, kept)(scope, receive, send)
+
+        async with serve_on_loopback(forward, port) as origin:
+            yield f"{origin}/v1"
+
+
 async def serve(deviation: Deviation, port: int) -> None:
-    """Serve a sandbox behind a deviation until the process is killed."""
-    async with deviating(deviation) as (transport, deliver_with):
-        sandbox = Sandbox(deliver_with=deliver_with)
-        async with sandbox.serve() as base_url, httpx.AsyncClient(transport=transport) as client:
-
-            async def forward(scope: Scope, receive: Receive, send: Send) -> None:
-                request = Request(scope, receive)
-                url = httpx.URL(base_url).copy_with(
-                    raw_path=scope["raw_path"] + b"?" + scope["query_string"]
-                )
-                response = await client.request(
-                    request.method, url, headers=request.headers.raw, content=await request.body()
-                )
-                names = {"content-length", "transfer-encoding"}
-                kept = {k: v for k, v in response.headers.items() if k not in names}
-                await Response(response.content, response.status_code, kept)(scope, receive, send)
-
-            async with serve_on_loopback(forward, port) as origin:
-                print(f"{origin}/v1", flush=True)  # noqa: T201 - who started it reads that
-                await asyncio.Event().wait()
+    """Serve it until the process is killed."""
+    async with served(deviation, port) as base_url:
+        print(base_url, flush=True)  # noqa: T201 - who started it reads that
+        await asyncio.Event().wait()
 
 
 def main(arguments: Sequence[str]) -> None:

@@ -122,8 +122,9 @@ def _split(path: str) -> tuple[str, str | None]:
     return kind, rest[0] if rest else None
 
 
-_COLLECTIONS = frozenset(
-    {"attachment/actions", "contents", "memberships", "messages", "people", "rooms", "webhooks"}
+_COLLECTIONS = (
+    *("attachment/actions", "contents", "memberships", "messages", "people", "recordings"),
+    *("rooms", "webhooks"),
 )
 
 

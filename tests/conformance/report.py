@@ -97,12 +97,7 @@ class Report:
         return "\n".join([*self._lines(accepted_results(checkout)), ""])
 
     def _lines(self, accepted: Mapping[str, Checked]) -> Iterator[str]:
-        server = self.settings.server
-        yield (
-            f"Webex is {server}, which WEBEX_BASE_URL names."
-            if server
-            else "Webex is the public one."
-        )
+        yield self._server()
         yield from self.remarks
         yield self._counts()
         yield ""
@@ -112,12 +107,11 @@ class Report:
             if (row.name, "webex") in self._results:
                 results = (self._results.get((row.name, each)) for each in ("sandbox", "webex"))
                 checked = row.checked(accepted)
+                date = _today() if row.name in self.held else checked.date if checked else ""
                 cells = (
-                    row.name,
-                    row.grade(accepted),
+                    *(row.name, row.grade(accepted)),
                     *(str(each or "") for each in results),
-                    checked.date if checked else "",
-                    row.source or "",
+                    *(date, row.source or ""),
                 )
                 yield f"| {' | '.join(each.replace('|', chr(92) + '|') for each in cells)} |"
         for row in all_rows():
@@ -125,6 +119,11 @@ class Report:
                 result = self._results.get((row.name, target))
                 if result and result.is_wrong:
                     yield from ("", f"{row.name} differs {where}: {row.statement}", result.detail)
+
+    def _server(self) -> str:
+        server = self.settings.server
+        name = f"{server}, which WEBEX_BASE_URL names" if server else "the public one"
+        return f"Webex is {name}."
 
     def _counts(self) -> str:
         states = Counter(
@@ -151,14 +150,17 @@ def difference(excinfo: pytest.ExceptionInfo[BaseException], door: Webex | None)
     return "\n".join(f"    {each}" for each in shown)
 
 
+def _today() -> str:
+    return datetime.now(UTC).date().isoformat()
+
+
 def accept(report: Report, checkout: Path) -> None:
     """Write the results into a checkout: `live.json`, and the page that is made of it."""
     statements = {row.name: row.statement for row in all_rows()}
-    today = datetime.now(UTC).date().isoformat()
     results = accepted_results(checkout)
     for name in report.held:
         results[name] = Checked(
-            date=today, statement=statements[name], server=report.settings.server
+            date=_today(), statement=statements[name], server=report.settings.server
         )
     documents: dict[str, Any] = {
         name: asdict(each, filter=lambda _, value: value is not None)

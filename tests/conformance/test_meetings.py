@@ -47,8 +47,7 @@ async def test_meeting_times(webex: Webex) -> None:
     grade="recorded",
 )
 async def test_recording_data(webex: Webex) -> None:
-    hook = await webex.hook(None, resource="recordings", event="created")
-    await webex.emit("recordings", "created")
-    data = (await webex.delivery(hook)).data
-    assert {"downloadUrl", "playbackUrl", "shareToMe"} <= data.keys()
-    assert WITHOUT_FRACTION.fullmatch(data["createTime"])
+    identifier = await webex.emit("recordings", "created")
+    recording = (await webex.bot.get(f"/recordings/{identifier}")).json()
+    assert {"downloadUrl", "playbackUrl", "shareToMe"} <= recording.keys()
+    assert WITHOUT_FRACTION.fullmatch(recording["createTime"])

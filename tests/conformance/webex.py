@@ -364,11 +364,12 @@ class Webex:
         """Wait for what may still come: so long on Webex, until nothing is left in the sandbox."""
         await self._target.quiet(seconds)
 
-    async def emit(self, resource: str, event: str, **data: Any) -> None:  # noqa: ANN401 - any JSON
-        """Make something happen that no request of a run makes happen."""
-        data.setdefault("id", secrets.token_hex(16))
-        self.guard.made.add(data["id"])
-        await self._target.emit(resource, event, data)
+    async def emit(self, resource: str, event: str) -> str:
+        """Make something happen that no request of a run makes happen, to what has this id."""
+        identifier = secrets.token_hex(16)
+        self.guard.made.add(identifier)
+        await self._target.emit(resource, event, {"id": identifier})
+        return identifier
 
     async def repeat(self, arrival: Arrival) -> None:
         """Have a notification delivered once more."""
