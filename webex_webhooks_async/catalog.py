@@ -1,4 +1,4 @@
-"""What can be watched: the events, the filter keys and the REST path of each resource.
+"""Lists what can be watched: the events, the filter keys and the REST path of each resource.
 
 Facts: https://developer.webex.com/docs/webhook-event-reference and
 https://developer.webex.com/docs/api/guides/webhooks
@@ -18,13 +18,13 @@ class Watchable(NamedTuple):
     """One resource.
 
     Attributes:
-        events: What can happen to it; empty where Webex doesn't document it.
+        events: The events that it has; empty where Webex documents none.
         filters: The keys that a filter may have.
-        org_filters: Of those, the keys that need ``ownedBy=org``.
+        org_filters: The keys among those that need ``ownedBy=org``.
         org_only: Whether a webhook for it always needs ``ownedBy=org``.
-        path: Where one of it is read by id, relative to the API's base URL, if that is known.
+        path: The path at which one of it is read by id, below the API's base URL, if that is known.
         id_field: The field of a notification's data that holds that id.
-        interest: What must be registered at `INTERESTS_PATH` before Webex sends notifications.
+        interest: The word to register at `INTERESTS_PATH` before Webex sends notifications.
     """
 
     events: frozenset[str] = frozenset()

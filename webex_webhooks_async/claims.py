@@ -62,10 +62,10 @@ class InboxUnavailableError(Exception):
 
 
 class SharedClaims:
-    """What the replicas of a bot do one at a time, or once.
+    """Lets the replicas of a bot do something one at a time, or once.
 
     Args:
-        claims: Those of the inbox that they share, which may be away for a while.
+        claims: The claims of the inbox that they share, which may be away for a while.
     """
 
     def __init__(self, claims: Claims) -> None:
@@ -141,7 +141,7 @@ class _Asked:
     """A claim that is asked for.
 
     Attributes:
-        token: What the storage knows it by.
+        token: The name by which the storage knows it.
         calls: How many calls of it are under way.
         lost_until: Until when a call of it, whose response was lost, may be granted.
     """

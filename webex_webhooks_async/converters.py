@@ -151,7 +151,7 @@ def structure_hook(cls: Any, expected: str = "a class,") -> StructureHook:  # no
 def unstructure(value: object) -> JSON:
     """Turn attrs instances, and other values that the json module doesn't know, into what it knows.
 
-    What else JSON can't hold is left to `dump_json`.
+    Any other value that JSON can't hold is left to `dump_json`.
 
     Raises:
         ValueError: It is nested too deeply, or contains itself.

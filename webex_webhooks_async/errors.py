@@ -144,7 +144,7 @@ class TransportError(WebexError):
     Its cause is the HTTP library's error, unless that shows a secret.
 
     Attributes:
-        message: What happened, with the host, and with the environment's proxy if there is one.
+        message: The failure, with the host, and with the environment's proxy if there is one.
         method: The HTTP method of the request.
         path: The path of the request, without the query.
         tracking_id: The tracking id that the request carried.

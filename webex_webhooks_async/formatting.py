@@ -95,7 +95,7 @@ def _either(*ways: str, escape: str) -> str:
 def describe_exception(error: BaseException) -> str:
     """The type and the text of an exception; the type alone if it has no text, or ``str`` fails.
 
-    Of a group, as a `TaskGroup` raises it, the first exception follows, which says what happened.
+    The first exception of a group, as a `TaskGroup` raises it, follows: it says what happened.
     """
     kind = type(error).__name__
     try:
@@ -123,8 +123,8 @@ def summarize_exception(error: BaseException) -> str:
 def summarize_redacted(error: BaseException, secrets: Iterable[str] | None) -> str:
     """The same without addresses and these secrets; the type alone if they aren't known (`None`).
 
-    What is hidden is found before the text is cut; a part of it at the end of what is read of a
-    very long text is cut off, too.
+    Secrets are found before the text is cut; a part of one at the end of what is read of a very
+    long text is cut off, too.
     """
     kind = type(error).__name__
     if secrets is None:
@@ -149,7 +149,7 @@ def _summary(text: str) -> str:
 def described_database(text: str) -> str | None:
     """Name a text that belongs to a database on a server, without its password; `None` for a path.
 
-    Of a URL it shows the scheme alone, and of a conninfo nothing.
+    It shows the scheme of a URL alone, and nothing of a conninfo.
     """
     if url := re.match(r"[A-Za-z][\w+.-]+:(?=/)", text):  # a drive of Windows has one letter
         return f"a URL that begins with {url[0]!r}"
@@ -172,7 +172,7 @@ def describe_failure(
 ) -> str:
     """One line about a failed request: the request, what happened, and the tracking id.
 
-    What is unknown is left out; long texts are cut.
+    Unknown values are left out; long texts are cut.
     """
     request = " ".join(part for part in (method, path) if part)
     sentence = ": ".join(_cut(part) for part in (request, *what) if part)

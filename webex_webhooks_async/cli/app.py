@@ -48,7 +48,7 @@ class _Group:
     """A command that has commands.
 
     Attributes:
-        help: What it is for.
+        help: Its purpose.
         commands: Their functions.
     """
 
@@ -292,7 +292,7 @@ def _message(error: CycloptsError) -> str:
 
 
 def _hint(names: Iterable[str], unused: Sequence[str]) -> str:
-    """What was probably meant by words that the parser doesn't know."""
+    """Return the name that was probably meant by words that the parser doesn't know."""
     known = [*names]
     for word in unused:
         if name := did_you_mean(word, known):

@@ -1,4 +1,4 @@
-"""Where commands print, what all of them print alike, and how they ask."""
+"""Lets commands print, also what all of them print alike, and ask."""
 
 import asyncio
 import json
@@ -35,7 +35,7 @@ class _Console(Console):
 
 
 def stdout(*, goes_on: bool = False) -> Console:
-    """Where results go: coloured on a terminal, plain in a pipe, and never wrapped.
+    """The console for results: coloured on a terminal, plain in a pipe, and never wrapped.
 
     With `goes_on`, a command doesn't end when nobody reads them.
     """
@@ -53,12 +53,12 @@ def prose() -> _Console:
 
 
 def stderr() -> Console:
-    """Where errors, questions and progress go."""
+    """The console for errors, questions and progress."""
     return _Console(stderr=True, highlight=False, emoji=False, markup=False, soft_wrap=True)
 
 
 def with_notes(error: Exception) -> str:
-    """What an error says, with its notes."""
+    """Return the text of an error, with its notes."""
     notes = "".join(f" ({note})" for note in getattr(error, "__notes__", ()))
     return " ".join(str(error).split()) + notes
 

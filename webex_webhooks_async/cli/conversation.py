@@ -46,7 +46,7 @@ Json = Mapping[str, Any]
 
 @frozen(kw_only=True)
 class Place:
-    """Where someone talks to the bot."""
+    """The place where someone talks to the bot."""
 
     base_url: str
     person: str  # the address
@@ -56,12 +56,12 @@ class Place:
 
 
 class Conversation:
-    """What a person and the bot say to each other.
+    """The messages of a person and the bot to each other.
 
     Args:
         client: Calls the sandbox as the person.
-        place: Where they talk.
-        state: What the sandbox held at the beginning.
+        place: The place where they talk.
+        state: The state of the sandbox at the beginning.
         on_message: Gets each message of the bot, and the title of its room if that is another one.
         on_failure: Gets how the bot failed to handle a notification.
     """
@@ -365,7 +365,7 @@ async def _first(events: AsyncIterator[Json], place: Place) -> Json:
 
 
 async def _events(place: Place) -> AsyncGenerator[Json, None]:
-    """What the sandbox holds, and then what happens."""
+    """Yield the state of the sandbox, and then each event."""
     async with stream_of(place.base_url) as response:
         async for line in response.aiter_lines():
             if line:

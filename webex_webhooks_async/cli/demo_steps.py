@@ -1,4 +1,4 @@
-"""What the demo does: it shows the code of each function exactly as it is here, and runs it."""
+"""The steps of the demo, which shows the code of each function as it is here, and runs it."""
 
 from collections.abc import AsyncGenerator, Callable, Iterable
 

@@ -1,6 +1,6 @@
 """The process that `dev` starts for a program: imports it and serves it, away from Webex.
 
-Whatever the program does with its settings, a real token and real people are out of its reach.
+A real token and real people are out of the program's reach, also if it changes its settings.
 """
 
 import importlib

@@ -1,4 +1,4 @@
-"""What a target of `dev` means: a file or a module, and the application in it."""
+"""Finds what a target of `dev` means: a file or a module, and the application in it."""
 
 import importlib
 import importlib.util
@@ -17,12 +17,12 @@ from webex_webhooks_async.receiving.receiver import Receiver
 
 
 class TargetError(Exception):
-    """What keeps a file or a module from being served, such as ``has no bot``."""
+    """A reason for which a file or a module can't be served, such as ``has no bot``."""
 
 
 @frozen(kw_only=True)
 class Target:
-    """Where an application is.
+    """The place of an application.
 
     Attributes:
         place: The file or the module, as it was called.
@@ -80,7 +80,7 @@ class Target:
 
         Raises:
             TargetError: The module has no application, or more than one.
-            BaseException: Whatever the module raises.
+            BaseException: The module raises it.
         """
         sys.path.insert(0, str(self.root))
         module = self._import()

@@ -164,7 +164,7 @@ def _new_file_beside(
 
 
 def _target(path: Path) -> Path:
-    """What is replaced: what a link leads to, not the link; and no device, such as /dev/null."""
+    """Return the file to replace: the one that a link leads to, and no device like /dev/null."""
     target = Path(os.path.realpath(path))
     with suppress(FileNotFoundError):
         if not stat.S_ISREG(target.stat().st_mode):

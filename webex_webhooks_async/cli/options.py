@@ -92,7 +92,7 @@ ShowSecret = Annotated[bool, Parameter(name="--show-secret", show_default=False)
 @Parameter(name="*", group="Webex")
 @frozen(kw_only=True)
 class Connection:
-    """Where Webex is, and who calls it.
+    """The address of Webex, and the account that calls it.
 
     Attributes:
         token_file: A file with the token, or what login wrote; the default is WEBEX_ACCESS_TOKEN.
@@ -142,7 +142,7 @@ class Connection:
 @Parameter(name="*", group="Secret")
 @frozen(kw_only=True)
 class SecretSource:
-    """Where the secret is that signs notifications; it is never an argument.
+    """The place of the secret that signs notifications; it is never an argument.
 
     Attributes:
         secret_env: Read the secret from this environment variable.

@@ -90,7 +90,7 @@ async def forward(http_client: httpx.AsyncClient, url: str, request: RawRequest)
 
 @frozen
 class BotResponse:
-    """What a bot responded.
+    """The response of a bot.
 
     Attributes:
         status_code: The status.

@@ -155,7 +155,7 @@ def print_notification(
 
 
 def headline(notification: Mapping[str, Any], number: int | None = None) -> str:
-    """What happened, in words; `number` identifies one of several notifications."""
+    """Return the event in words; `number` identifies one of several notifications."""
     prefix = "" if number is None else f"#{number} "
     return on_one_line(f"{prefix}{notification['resource']} {notification['event']}")
 

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 
 class ExitCode(IntEnum):
-    """What a command returns to the shell."""
+    """The exit code of a command."""
 
     DONE = 0
     REFUSED = 1  # by Webex, or on the way there
@@ -35,7 +35,7 @@ def usage_errors(place: str = "") -> Generator[None]:
     """Turn the `ValueError` for a bad argument into a `UsageError`.
 
     Args:
-        place: Where the bad value comes from, such as the name of a file.
+        place: The origin of the bad value, such as the name of a file.
     """
     try:
         yield
@@ -57,7 +57,7 @@ class StoppedError(Exception):
     """A signal ended the command, and it has tidied up.
 
     Attributes:
-        exit_code: What a shell expects of a command that the signal ended.
+        exit_code: The one that a shell expects of a command that the signal ended.
     """
 
     def __init__(self, number: int) -> None:

@@ -43,7 +43,7 @@ def private_url(base_url: str) -> str:
 
 @asynccontextmanager
 async def stream_of(base_url: str) -> AsyncGenerator[httpx.Response]:
-    """What happens in a sandbox; it may be followed as long as the block runs.
+    """Follow the events of a sandbox as long as the block runs.
 
     No token is sent, because the service may be something else.
 
@@ -98,7 +98,7 @@ async def call_sandbox(
 
 
 def problem_of(delivery: Mapping[str, Any]) -> str | None:
-    """What went wrong with a delivery: what a handler raised, or why it wasn't accepted."""
+    """Return the failure of a delivery: a handler's error, or why it wasn't accepted."""
     error, reason = delivery["handlerError"], delivery["reason"]
     return f"a handler raised {error}" if error is not None else reason
 

@@ -25,7 +25,7 @@ _LARGEST = 1_000_000  # bytes of a response
 
 @frozen(kw_only=True)
 class Agents:
-    """Where the agents of tunnels listen on this machine.
+    """The addresses at which the agents of tunnels listen on this machine.
 
     Attributes:
         ngrok: The ports of ngrok's agents: each takes the first free one.
@@ -48,7 +48,7 @@ class Tunnel:
     Attributes:
         agent: The program that runs it.
         public_url: The URL that leads into it.
-        upstream: Where it leads to on this machine; `None` if the agent doesn't say.
+        upstream: The address on this machine to which it leads; `None` if the agent doesn't say.
     """
 
     agent: str

@@ -1,4 +1,4 @@
-"""What requests take their access token from, and how they wait for one refresh of it."""
+"""Gives requests their access token, and lets them wait for one refresh of it."""
 
 import asyncio
 import re
@@ -20,7 +20,7 @@ class ClosedError(RuntimeError):
 
 @runtime_checkable
 class TokenProvider(Protocol):
-    """Where a client takes its access token from, once for each attempt.
+    """Gives a client its access token, once for each attempt.
 
     A provider that wraps another one, such as a `RefreshingToken`, calls its `get` and `refresh`,
     and needs nothing else.
@@ -105,9 +105,10 @@ class Flight:
     for another one, if its provider wraps a `RefreshingToken`; that one posts a form, which carries
     no token, and so waits for none.
 
-    What a refresh calls, such as `on_refresh`, may use the client, and must not wait for that
-    refresh. It inherits a context in which `_surrounding` holds the refreshes that it is a part of.
-    A task that `on_refresh` leaves running inherits it too, so only those in progress count.
+    A function that a refresh calls, such as `on_refresh`, may use the client, and must not wait
+    for that refresh. It inherits a context in which `_surrounding` holds the refreshes that it is
+    a part of. A task that `on_refresh` leaves running inherits it too, so only those in progress
+    count.
 
     Args:
         renew: Takes the rejected token, and returns the one to send instead.

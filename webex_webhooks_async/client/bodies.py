@@ -40,8 +40,8 @@ async def read_body(
 ) -> bytes:
     """Read the body of a response, and close it.
 
-    What a hook or a mock has read before is taken as it is. The event loop gets its turn between
-    two pieces, so that a timeout also ends a small body that becomes a large one.
+    A body that a hook or a mock has read before is taken as it is. The event loop gets its turn
+    between two pieces, so that a timeout also ends a small body that becomes a large one.
 
     Args:
         response: The response.
@@ -111,7 +111,7 @@ class _Gzip:
         return self._data.eof
 
     def inflated(self, raw: bytes) -> Iterator[bytes]:
-        """What this becomes, in pieces of a limited size; what follows the end is left out."""
+        """Return it in pieces of a limited size; what follows the end is left out."""
         try:
             for start in range(0, len(raw), _PIECE):  # the tail of a long input is copied each time
                 rest, piece = raw[start : start + _PIECE], b""
@@ -127,7 +127,7 @@ def multipart(fields: object, file: "File") -> tuple[bytes, str]:
     """The form that uploads a file, and its media type.
 
     Args:
-        fields: The other fields, as parsed JSON. One that is `None` is left out.
+        fields: The other fields, as parsed JSON. A field that is `None` is left out.
         file: The file; its part is called ``files``.
 
     Raises:

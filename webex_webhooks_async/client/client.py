@@ -57,9 +57,9 @@ class Client(APIResource):
         base_url: The URL of the API; https, or http on loopback. The government cloud's is
             ``https://api-usgov.webex.com/v1``.
         http_client: An `httpx.AsyncClient`, or a transport of httpx such as `AiohttpTransport`. It
-            sends the requests, and is left open. Of a client, the default headers, event hooks and
-            mounts take part; its ``auth``, ``Authorization``, ``base_url``, ``cookies``,
-            ``params``, ``timeout`` and ``follow_redirects`` don't. An `httpx.HTTPError` or
+            sends the requests, and is left open. Its default headers, event hooks and mounts
+            take part; its ``auth``, ``Authorization``, ``base_url``, ``cookies``, ``params``,
+            ``timeout`` and ``follow_redirects`` don't. An `httpx.HTTPError` or
             `OSError` that a hook raises counts as no response; any other error is raised at once,
             unchanged.
         timeout: Seconds for one attempt, from its start to the last byte of the response.
@@ -124,9 +124,9 @@ class Client(APIResource):
         ``WEBEX_BASE_URL`` takes the place of the default `base_url`, to call a sandbox, say.
 
         Args:
-            prefix: What the names of all these variables begin with, for a program that has several
-                tokens: with ``LUNCH_``, the first is ``LUNCH_WEBEX_ACCESS_TOKEN``. Variables
-                without it don't count then.
+            prefix: The beginning of the names of all these variables, for a program that has
+                several tokens: with ``LUNCH_``, the first is ``LUNCH_WEBEX_ACCESS_TOKEN``.
+                Variables without it don't count then.
             options: The arguments of a `Client` besides the token.
 
         Raises:
@@ -359,7 +359,7 @@ class Client(APIResource):
         """Return a file of a message: the content at one of the URLs in its `files`.
 
         While Webex scans the file for malware (423), and after a 429, it is asked for again, as the
-        retry policy says. One that is infected is a `GoneError`. `timeout` counts until the
+        retry policy says. An infected file is a `GoneError`. `timeout` counts until the
         response begins, and then from piece to piece, not for the whole. The file is in memory as a
         whole.
 
@@ -430,7 +430,7 @@ class Client(APIResource):
 
 @cache
 def _fetched() -> Mapping[str, type[Any]]:
-    """What `Client.fetch` returns for a resource, if it isn't parsed JSON."""
+    """The class that `Client.fetch` returns for a resource, if it isn't parsed JSON."""
     # Imported here: not every program fetches something, and attrs takes a while to make them.
     from webex_webhooks_async.models.messages import AttachmentAction, Message  # noqa: PLC0415 - see above
 

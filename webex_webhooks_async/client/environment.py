@@ -17,7 +17,7 @@ def token_from_env(prefix: str) -> str | TokenProvider:
     """Return a token that is refreshed, if all that this takes is set, or else the access token.
 
     Args:
-        prefix: What the names of the variables begin with.
+        prefix: The beginning of the names of the variables.
 
     Raises:
         ValueError: There is no access token, and a part of what refreshes one is missing.

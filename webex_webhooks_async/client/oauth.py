@@ -86,14 +86,14 @@ class RefreshingToken:
         refresh_token: A refresh may replace it: store what `on_refresh` gets.
         access_token: Without one, the first request begins with a refresh.
         on_refresh: Called with the new `Tokens`, to store them, before any waiting task continues.
-            It may be plain or async, and may use the client. What it raises is raised in every
+            It may be plain or async, and may use the client. Its error is raised in every
             waiting task; the new tokens are in use all the same.
         load: Returns the `Tokens` as they are stored now, or `None` where nothing is stored, for
             programs that share them. It may be plain or async. It is asked before a refresh, and
             after one that Webex refused (400 or 401). Newer tokens are used, without a refresh and
             without `on_refresh`: those with another access token that doesn't expire earlier, as
-            far as `expires_at` says. Of those that have expired, the refresh token is used. What it
-            raises is raised in every waiting task.
+            far as `expires_at` says. The refresh token of expired ones is used. Its error
+            is raised in every waiting task.
 
     Raises:
         ValueError: An argument is empty or isn't valid Unicode, or `access_token` can't be sent in
@@ -145,9 +145,9 @@ class RefreshingToken:
         Args:
             client_id: The id of the integration.
             client_secret: Its secret; Webex requires it with PKCE, too.
-            code: What Webex added to `redirect_uri`. It is valid for minutes.
+            code: The parameter that Webex added to `redirect_uri`. It is valid for minutes.
             redirect_uri: The one that `authorization_url` got.
-            code_verifier: What the `code_challenge` was made of.
+            code_verifier: The text that the `code_challenge` was made of.
             on_refresh: As when it is made directly; the exchange calls it, too.
 
         Raises:
@@ -311,7 +311,7 @@ def authorization_url(  # noqa: PLR0913 - the parameters of the request
         scopes: Names of scopes, or one string that separates them by spaces.
         state: Random text that comes back with the code. It proves that this user was sent here.
         code_challenge: With PKCE, the SHA-256 of the code verifier in unpadded URL-safe base64.
-        base_url: Where the API is.
+        base_url: The base URL of the API.
 
     Raises:
         ValueError: An argument is empty or isn't valid Unicode.

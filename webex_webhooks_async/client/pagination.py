@@ -59,7 +59,7 @@ class AsyncPaginator(ABC, Generic[T]):
 
 
 class Paginator(AsyncPaginator[T]):
-    """What makes an `AsyncPaginator` of a function that fetches a page.
+    """Makes an `AsyncPaginator` of a function that fetches a page.
 
     Args:
         fetch: Returns the page at an absolute URL.
@@ -127,7 +127,7 @@ _DEFAULT_PORTS = {"http": ":80", "https": ":443"}
 def next_link(headers: Iterable[str]) -> str | None:
     """Return the target of the first link with the relation ``next`` in these Link header lines.
 
-    It is unchanged, so it may be relative. What isn't a link is skipped.
+    It is unchanged, so it may be relative. Anything but a link is skipped.
     """
     for header in headers:
         position = 0
@@ -187,7 +187,7 @@ def target_on(
     another host, whatever the URL looks like. `name` is what the error calls the URL.
 
     Raises:
-        Exception: Of the type `error`: it has another origin or credentials, or isn't a URL.
+        Exception: An `error`: it has another origin or credentials, or isn't a URL.
     """
     try:
         parts = urlsplit(url)

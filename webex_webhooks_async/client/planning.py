@@ -28,8 +28,8 @@ def plan_webhooks(
 ) -> "WebhookPlan":
     """Plan what makes exactly one webhook of each wanted name exist, as wanted.
 
-    Of several webhooks of one name, the plan keeps the one that needs the least change, the oldest
-    among equals, and then the one with the lowest id. So every run that sees the same webhooks
+    The plan keeps one of several webhooks of one name: the one that needs the least change, the
+    oldest among equals, and then the one with the lowest id. So every run that sees the same webhooks
     makes the same plan.
 
     Args:
@@ -54,7 +54,7 @@ def plan_webhooks(
 
 
 class WebhookAction(StrEnum):
-    """What a plan does about one webhook."""
+    """The kinds of steps that a plan has for one webhook."""
 
     KEEP = "keep"
     """Nothing is sent."""
@@ -77,7 +77,7 @@ class WebhookAction(StrEnum):
 
 @frozen(kw_only=True)
 class WebhookChange:
-    """What a plan does, or has done, about one webhook.
+    """A step that a plan has, or has executed, for one webhook.
 
     Attributes:
         wanted: The webhook you want; `None` where one is deleted.
@@ -97,7 +97,7 @@ class WebhookPlanResult:
     """The outcome of a plan.
 
     Attributes:
-        changes: What was changed, in this order. Webhooks that were kept aren't among it.
+        changes: The executed changes, in this order. Webhooks that were kept aren't among them.
         webhooks: The webhook that exists now, by each wanted name.
     """
 
@@ -107,7 +107,7 @@ class WebhookPlanResult:
 
 @frozen(kw_only=True)
 class WebhookPlan:
-    """What has to change; ``print(plan)`` shows it as a table, without secrets.
+    """The changes to make; ``print(plan)`` shows them as a table, without secrets.
 
     Attributes:
         changes: One change for each wanted webhook, in your order, then the deletions. Webhooks
@@ -231,7 +231,7 @@ class DesiredState:
     def changes(
         self, existing: Iterable[Webhook | UnreadableWebhook], *, agree: bool = False
     ) -> tuple[WebhookChange, ...]:
-        """What turns the existing webhooks into the wanted ones.
+        """Return the steps from the existing webhooks to the wanted ones.
 
         A webhook that can't be read is never changed. One whose name can't be read isn't a wanted
         one, because a wanted one has a name.
@@ -283,7 +283,7 @@ class DesiredState:
                 )
 
     def _problems(self, existing: Iterable[Webhook | UnreadableWebhook]) -> Iterator[str]:
-        """What makes it unknown what has to change."""
+        """Return the reasons for which the changes can't be known."""
         names = self.names
         for each in existing:
             if each.name not in names:
@@ -385,7 +385,7 @@ def _changeable_differences(wanted: NewWebhook, existing: Webhook) -> Iterator[s
 
 
 def _delivery(webhook: NewWebhook | Webhook) -> tuple[object, ...]:
-    """What two webhooks have in common that bring the same events to the same URL."""
+    """Return the key that two webhooks share if they bring the same events to the same URL."""
     conditions = frozenset(conditions_of(webhook.filter))
     return webhook.target_url, webhook.resource, webhook.event, conditions
 

@@ -69,7 +69,7 @@ class Reconciler:
         self._warned: set[str] = set()
 
     async def plan(self, desired: DesiredState) -> WebhookPlan:
-        """What has to change; warnings point to where the caller of this was called."""
+        """Return the changes to make; warnings point to where the caller of this was called."""
         existing = await self.existing(org=desired.wants_org)
         changes = desired.changes(existing)
         for each in desired.double_deliveries(existing, changes):
@@ -85,7 +85,7 @@ class Reconciler:
 
         Args:
             plan: The plan.
-            done: Where each change is added as soon as it is executed, also before an error.
+            done: Gets each change as soon as it is executed, also before an error.
         """
         execution = PlanExecution(self, plan, [] if done is None else done)
         webhooks = await execution.run()
@@ -152,13 +152,14 @@ class PlanExecution:
     An error of one webhook doesn't keep the others from being made. Nothing is sent after a 401,
     and without a response only what looks whether a create was processed.
 
-    What changes after what, for a name:
+    The order of the changes, for a name:
 
     * A create is counted in `_creates` and looked at again (`_to_recheck`). With its response, the
       webhook is in `_live` and the change in `done`. If its response was lost, it is in
       `_uncertain`; as long as one is there that had no response, changes of other names only wait
       for the next look. An update that succeeds is in `_live` and `done` as well.
-    * What was deleted, or not found by an update, is in `_gone`, and its name is looked at again.
+    * A webhook that was deleted, or not found by an update, is in `_gone`, and its name is looked
+      at again.
       Nothing is deleted while the create of its name is in `_uncertain`.
     * After any other error the name is in `_failed`, and gets no further change.
     * A look empties `_to_recheck`. It leaves out what is in `_gone`, asks by id for what is in
@@ -166,9 +167,9 @@ class PlanExecution:
       webhook is there, to `_failed` if it was sent often enough, and else into the new plan.
 
     Args:
-        reconciler: What lists the webhooks, and sends the requests.
+        reconciler: Lists the webhooks, and sends the requests.
         plan: The plan.
-        done: Where the changes are added that are executed.
+        done: Gets the changes that are executed.
     """
 
     def __init__(

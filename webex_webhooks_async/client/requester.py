@@ -78,7 +78,7 @@ class Request(NamedTuple):
         target: Percent-encoded path and query, as they follow the origin.
         content: The body.
         content_type: The media type of the body.
-        secrets: What must not be shown of the request.
+        secrets: The parts of the request that must not be shown.
         authorized: Whether it carries the access token.
         max_bytes: How many bytes a file may have that this downloads. The timeout then counts from
             piece to piece. `None` for any other request.

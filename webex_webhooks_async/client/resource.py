@@ -1,4 +1,4 @@
-"""What every resource of the API is built on: send one request, or paginate a list.
+"""The base of every resource of the API: send one request, or paginate a list.
 
 A typed resource is a subclass with one line per operation::
 
@@ -41,7 +41,7 @@ class APIResource:
     """A part of the API, reached through one requester.
 
     Args:
-        requester: What sends the requests.
+        requester: Sends the requests.
     """
 
     def __init__(self, requester: Requester) -> None:
@@ -177,7 +177,7 @@ def _checked_path(path: str) -> str:
 
 
 def _refused_in(path: str) -> Iterator[str]:
-    """What a path must not have, of what it has, one after the other."""
+    """Yield each part of a path that it must not have, one after the other."""
     if re.search(r"^/?[A-Za-z][A-Za-z0-9+.-]*:", path):
         yield "a scheme"
     yield from (what for part, what in _REFUSED_IN_A_PATH.items() if part in path)

@@ -1,4 +1,4 @@
-"""What those leave as it is for a while who look at the webhooks again and again."""
+"""Leaves a webhook as it is for a while after a change, between looks at the webhooks."""
 
 from webex_webhooks_async.claims import Claims
 from webex_webhooks_async.client.planning import WebhookAction, WebhookChange
@@ -14,7 +14,7 @@ class Restraint:
     """Lets a webhook be reactivated once within the cooldown.
 
     Args:
-        claims: Those of all who look at the same webhooks.
+        claims: The claims of all processes that look at the same webhooks.
     """
 
     def __init__(self, claims: Claims) -> None:

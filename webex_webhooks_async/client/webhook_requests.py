@@ -48,7 +48,7 @@ def _written_as(example: str) -> Callable[[F], F]:
 
 
 class WebhookRequests(APIResource):
-    """What Webex itself has: what keeps webhooks as wanted is made of these."""
+    """The operations that Webex itself has; those that keep webhooks as wanted are made of them."""
 
     @_written_as("create(NewWebhook(name=..., target_url=..., resource=..., event=...))")
     async def create(self, webhook: NewWebhook) -> Webhook:

@@ -1,4 +1,4 @@
-"""What a bot fetches: messages, what was submitted in cards, and people. Times are aware."""
+"""Models of what a bot fetches: messages, submissions of cards, and people. Times are aware."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -40,10 +40,10 @@ class Message:
 
     Attributes:
         room_type: ``direct`` or ``group``.
-        person_id: Who wrote it.
-        text: What it says, as plain text. A mention is part of it, with the name that it shows.
-        markdown: What it says in Markdown, if it was written so.
-        html: What it says in HTML, if it is formatted or mentions someone.
+        person_id: The author's id.
+        text: Its words, as plain text. A mention is part of it, with the name that it shows.
+        markdown: Its words in Markdown, if it was written so.
+        html: Its words in HTML, if it is formatted or mentions someone.
         files: The URLs of its files; downloading them takes the access token.
         parent_id: The message that it replies to.
         mentioned_people: The ids of the people that it mentions.
@@ -74,14 +74,14 @@ class Message:
 
 @frozen(kw_only=True, slots=False)
 class AttachmentAction:
-    """What someone submitted in a card, as ``client.fetch(notification)`` returns it.
+    """The submission of a card, as ``client.fetch(notification)`` returns it.
 
     Facts: https://developer.webex.com/docs/api/v1/attachment-actions
 
     Attributes:
         type: Such as ``submit``.
         message_id: The message that the card is in.
-        person_id: Who submitted it.
+        person_id: The id of the person who submitted it.
         inputs: The value of each input of the card, by the input's id.
         created: When it was submitted.
     """
@@ -117,7 +117,7 @@ class Person:
     Facts: https://developer.webex.com/docs/api/v1/people
 
     Attributes:
-        nick_name: What others call the person.
+        nick_name: The name that others use for the person.
         avatar: The URL of a picture.
         type: ``person``, ``bot`` or ``appuser``.
         created: When the account was created.

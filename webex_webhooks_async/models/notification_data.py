@@ -223,7 +223,7 @@ class MeetingData:
         timezone: The time zone that it was scheduled in.
         recurrence: The rule of a series, as RFC 2445 writes it.
         site_url: The Webex site, without a scheme.
-        web_link: Where people join.
+        web_link: The URL at which people join.
         org_id: The organization, as a UUID alone.
     """
 
@@ -293,7 +293,7 @@ class RecordingData:
         create_time: When the recording was created.
         time_recorded: When the recording started.
         site_url: The Webex site, without a scheme.
-        playback_url: Where it can be watched.
+        playback_url: The URL at which it can be watched.
         format: Such as ``MP4`` or ``ARF``.
         service_type: Such as ``MeetingCenter``.
         status: Such as ``available``, ``deleted``, ``purged``.
@@ -331,8 +331,8 @@ class MeetingTranscriptData:
         meeting_topic: The meeting's title.
         start_time: When the meeting started.
         site_url: The Webex site, without a scheme.
-        vtt_download_link: Where it can be downloaded as WebVTT.
-        txt_download_link: Where it can be downloaded as text.
+        vtt_download_link: The URL of it as WebVTT.
+        txt_download_link: The URL of it as text.
         status: Such as ``available`` or ``deleted``.
     """
 

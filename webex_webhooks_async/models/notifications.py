@@ -28,14 +28,14 @@ D_co = TypeVar("D_co", covariant=True)
 class Notification(Generic[D_co]):
     """A notification: something happened to a resource that a webhook watches.
 
-    What isn't said here is that of the `Webhook`.
+    The other attributes are those of the `Webhook`.
 
     Attributes:
         id: The webhook's id. Neither the delivery nor the event has an id.
         resource: The kind of resource, usually a `Resource`, never ``all``.
-        event: What happened, usually an `Event`, never ``all``.
-        data: What it happened to: an instance of the resource's data class. It is the mapping that
-            Webex sent when the resource has no data class, or when a required field of the data is
+        event: The event, usually an `Event`, never ``all``.
+        data: The thing that it happened to: an instance of the resource's data class. It is the
+            mapping that Webex sent when the resource has no data class, or when a required field of the data is
             missing or doesn't fit.
         org_id: The organization of the webhook's creator, not of who acted.
         created: When the webhook was created, not when the event happened.

@@ -12,7 +12,7 @@ from webex_webhooks_async.errors import WebexWarning
 
 
 class Resource(StrEnum):
-    """What can be watched. Webex adds resources without notice, so any other string works too."""
+    """Resources to watch. Webex adds some without notice, so any other string works too."""
 
     ALL = "all"
     """Memberships, messages and rooms, and nothing else."""
@@ -91,7 +91,7 @@ class Resource(StrEnum):
 
 
 class Event(StrEnum):
-    """What can happen to a resource. Webex adds events, so any other string works too."""
+    """Events of a resource. Webex adds some without notice, so any other string works too."""
 
     ALL = "all"
     """Every event of the resource; a notification names the concrete one."""

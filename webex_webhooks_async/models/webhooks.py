@@ -65,7 +65,7 @@ class UnreadableWebhook:
     Attributes:
         id: Its id, if that can be read.
         name: Its name, if that can be read.
-        problems: What doesn't fit, with its path in the page.
+        problems: The values that don't fit, with their paths in the page.
     """
 
     id: str | None
@@ -125,8 +125,8 @@ class NewWebhook:
         secret: The key to sign notifications with. Without it, nothing proves where they come from.
         owned_by: Whose events to watch, usually an `OwnedBy`; by default the creator's.
 
-    New resources and events appear without notice, so any word is taken. One that is close to a
-    known one, such as ``mesages``, is a `WebexWarning`.
+    New resources and events appear without notice, so any word is taken. A word that is close
+    to a known one, such as ``mesages``, is a `WebexWarning`.
 
     Raises:
         ValueError: A field is empty or not valid Unicode, or `target_url` isn't an absolute

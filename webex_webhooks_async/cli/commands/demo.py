@@ -59,7 +59,7 @@ def command(
 
     Args:
         live: Call Webex, with your token.
-        connection: Where Webex is, and who calls it; for --live.
+        connection: The address of Webex, and the account that calls it; for --live.
     """
     if not live and connection.is_given:
         raise UsageError("--token-file and --base-url need --live: without it, no Webex is called")

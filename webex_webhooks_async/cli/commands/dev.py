@@ -236,7 +236,7 @@ class _Development:
     async def run(self) -> int:
         """Run the program until it ends by itself, and return the exit code of the command.
 
-        What is said to it while it starts waits until it has started, or failed.
+        A message that comes while it starts waits until it has started, or failed.
         """
         self._deliveries.clear()
         process, self._next = self._next or await self._start(), None

@@ -67,7 +67,7 @@ def command(  # noqa: PLR0913 - each is an option
         check: The same, and exit with 3 if something would change.
         prune: Delete the webhooks whose name begins with this and that aren't in the file.
         json: Print JSON, and nothing else.
-        connection: Where Webex is, and who calls it.
+        connection: The address of Webex, and the account that calls it.
     """
     wanted = read_wanted(file)
     ensuring = _ensure(
@@ -171,7 +171,7 @@ _DONE = {
 
 @frozen
 class WantedFile:
-    """What a file describes.
+    """The content of a file.
 
     Attributes:
         webhooks: The webhooks.

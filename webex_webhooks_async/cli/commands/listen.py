@@ -109,7 +109,7 @@ def command(  # noqa: PLR0913 - each is an option
         sandbox: Watch a local Webex simulator in which something happens every few seconds.
         secret_source: The secret of the webhooks; the default is a random one.
         json: Print JSON, a notification a line, and nothing else.
-        connection: Where Webex is, and who calls it.
+        connection: The address of Webex, and the account that calls it.
     """
     if event and not resource:
         raise UsageError("--event needs the --resource that it happens to")

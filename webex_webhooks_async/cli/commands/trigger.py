@@ -113,7 +113,7 @@ async def _response_to(request: httpx.Request) -> BotResponse:
 
 
 def _data(assignments: Sequence[str]) -> object:
-    """What is set of the data; the sandbox makes the rest of the notification."""
+    """Return the values to set in the data; the sandbox makes the rest of the notification."""
     notification: dict[str, Any] = {"data": {}}
     for assignment in assignments:
         if not assignment.startswith("data."):

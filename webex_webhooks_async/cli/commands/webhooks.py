@@ -54,7 +54,7 @@ def list_all(
         owned_by: org lists those of the whole organization; the default lists your own.
         json: Print JSON, and nothing else.
         show_secret: Include the secrets in the JSON.
-        connection: Where Webex is, and who calls it.
+        connection: The address of Webex, and the account that calls it.
     """
     if show_secret and not json:
         raise UsageError("the table has no secrets: use --show-secret with --json")
@@ -92,7 +92,7 @@ def get(
         webhook_id: Its id, or its name if no other webhook has it.
         json: Print JSON, and nothing else.
         show_secret: Print the secret too.
-        connection: Where Webex is, and who calls it.
+        connection: The address of Webex, and the account that calls it.
     """
     webhook = connection.call(
         lambda client: _by_id_or_name(client, webhook_id, client.webhooks.get)
@@ -129,7 +129,7 @@ def create(  # noqa: PLR0913 - each is an option
         secret: The key that Webex signs notifications with.
         json: Print JSON, and nothing else.
         show_secret: Print the secret too.
-        connection: Where Webex is, and who calls it.
+        connection: The address of Webex, and the account that calls it.
     """
     with usage_errors():
         wanted = NewWebhook(
@@ -172,7 +172,7 @@ def update(  # noqa: PLR0913 - each is an option
         secret: The new key that Webex signs notifications with.
         json: Print JSON, and nothing else.
         show_secret: Print the secret too.
-        connection: Where Webex is, and who calls it.
+        connection: The address of Webex, and the account that calls it.
     """
     wanted = {"name": name, "target_url": target_url, "status": status, "secret": secret.read()}
     changes = {field: value for field, value in wanted.items() if value is not None}
@@ -207,7 +207,7 @@ def delete(
         more_ids: The ids or names of more webhooks.
         yes: Don't ask first; needed where there is no terminal.
         json: Print JSON, and nothing else.
-        connection: Where Webex is, and who calls it.
+        connection: The address of Webex, and the account that calls it.
     """
     ids: Sequence[str] = tuple(dict.fromkeys((webhook_id, *more_ids)))
     if not yes:
