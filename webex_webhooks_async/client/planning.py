@@ -29,8 +29,8 @@ def plan_webhooks(
     """Plan what makes exactly one webhook of each wanted name exist, as wanted.
 
     The plan keeps one of several webhooks of one name: the one that needs the least change, the
-    oldest among equals, and then the one with the lowest id. So every run that sees the same webhooks
-    makes the same plan.
+    oldest among equals, and then the one with the lowest id. So every run that sees the same
+    webhooks makes the same plan.
 
     Args:
         wanted: The webhooks you want.

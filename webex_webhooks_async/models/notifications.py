@@ -35,8 +35,8 @@ class Notification(Generic[D_co]):
         resource: The kind of resource, usually a `Resource`, never ``all``.
         event: The event, usually an `Event`, never ``all``.
         data: The thing that it happened to: an instance of the resource's data class. It is the
-            mapping that Webex sent when the resource has no data class, or when a required field of the data is
-            missing or doesn't fit.
+            mapping that Webex sent when the resource has no data class, or when a required field of
+            the data is missing or doesn't fit.
         org_id: The organization of the webhook's creator, not of who acted.
         created: When the webhook was created, not when the event happened.
         actor_id: The person who did it. Alerts have no actor, nor has a meeting that ended.
