@@ -205,6 +205,47 @@ async def test_several_failures(webex: Webex) -> None:
     assert webex.sandbox.deliveries[-1].handler_error == "LookupError: another one"
 
 
+@pytest.mark.parametrize("kind", KINDS[1:])
+async def test_copies(webex: Webex, tmp_path: Path, kind: str) -> None:
+    """A failure is noted at each delivery of its notification, and raised once.
+
+    When the notification has been handled, what fails later is only noted at later deliveries.
+    """
+    bot = webex.bot(**options_of(kind, tmp_path))
+    may_fail = asyncio.Event()
+    later = Receiver(SECRET)
+
+    @bot.message()
+    async def fail(context: MessageContext) -> None:
+        await may_fail.wait()
+        if context.text == "Hello":
+            raise LookupError("once")
+
+    @later.on("messages", "created")
+    async def fail_later(_notification: object) -> None:
+        raise LookupError("later")
+
+    async with webex.running(bot):
+        (first,) = await webex.sandbox.say("Hello")
+        await webex.sandbox.redeliver(first)
+        may_fail.set()
+        with pytest.raises(LookupError, match="once"):
+            await webex.sandbox.next_reply(PATIENCE)
+        with pytest.raises(TimeoutError):
+            await webex.sandbox.next_reply(timeout=0)
+        (fine,) = await webex.sandbox.say("Hi")
+        await webex.sandbox.idle(PATIENCE)
+    webex.sandbox.deliver_to(later)
+    with pytest.raises(LookupError, match="later"):
+        await webex.sandbox.redeliver(fine)
+
+    assert [each.handler_error for each in webex.sandbox.deliveries] == [
+        *["LookupError: once"] * 2,
+        None,
+        "LookupError: later",
+    ]
+
+
 class LeavingError(BaseException):
     """What a test framework doesn't take for a failure."""
 

@@ -26,6 +26,9 @@ class Watcher(Protocol):
     def __call__(self, error: BaseException, *, is_late: bool) -> object:
         """Take an error; a late one is one that the response doesn't wait for."""
 
+    def end(self) -> object:
+        """Note that a receiver has handled it, or won't try again."""
+
 
 watchers: "WeakValueDictionary[str, Watcher]" = WeakValueDictionary()
 """Who gets the errors of the handlers of a notification, by its key, and as long as they live.
@@ -36,8 +39,18 @@ Nobody has notified of a job, so all of them have one key, `identity.RESOURCE`.
 
 def report(key: str, error: BaseException, *, is_late: bool) -> None:
     """Report what a handler of a notification or a job raised, if somebody watches for that."""
-    if watcher := watchers.get(identity.RESOURCE if identity.is_job(key) else key):
+    if watcher := _watcher(key):
         watcher(error, is_late=is_late)
+
+
+def end(key: str) -> None:
+    """Say that a notification or a job is handled, or won't be tried again."""
+    if watcher := _watcher(key):
+        watcher.end()
+
+
+def _watcher(key: str) -> Watcher | None:
+    return watchers.get(identity.RESOURCE if identity.is_job(key) else key)
 
 
 def header_of(error: BaseException, secrets: Iterable[str] | None) -> bytes:

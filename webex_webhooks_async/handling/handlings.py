@@ -36,6 +36,9 @@ class Handlings:
         on_error: Gets what they raise.
         secrets: Returns what no response and no stored error may show. A `LookupError`
             where that isn't known.
+
+    Attributes:
+        begun: How many have begun.
     """
 
     def __init__(
@@ -48,6 +51,7 @@ class Handlings:
         self._on_error = on_error
         self._secrets = secrets
         self._unended: set[Handling] = set()
+        self.begun: int = 0
 
     def begin(self, notification: Notification[Any], key: str) -> Handling | None:
         """Begin to handle a notification; return `None` if nothing is to be run for it."""
@@ -57,7 +61,12 @@ class Handlings:
         if handling is not None:
             handling.key = key
             self._unended.add(handling)
+            self.begun += 1
         return handling
+
+    def names(self) -> list[str]:
+        """Return what is being handled, in words."""
+        return [describe(each.notification) for each in tuple(self._unended)]
 
     def is_own(self, notification: Notification[Any]) -> bool:
         """Whether a notification is about what the bot did itself, which is ignored."""

@@ -11,6 +11,7 @@ from attrs import define, field
 
 from webex_webhooks_async.errors import GiveUpError, PayloadError
 from webex_webhooks_async.formatting import describe_exception, summarize_redacted
+from webex_webhooks_async.handling import handler_errors
 from webex_webhooks_async.handling.dispatch import exceptions_in
 from webex_webhooks_async.handling.handlings import Handlings
 from webex_webhooks_async.handling.outcomes import (
@@ -85,6 +86,7 @@ class InboxWorker:
         self._under_way: dict[str, _Work] = {}  # by the key
         self._alone: _Work | None = None
         self._waiting: asyncio.Task[None] | None = None  # that what runs alone may begin
+        self._is_taking = False
         self._limits: set[asyncio.Timeout] = set()  # of what is being recorded, set at the end
         self._loop: asyncio.AbstractEventLoop | None = None  # in which it takes entries
 
@@ -159,14 +161,22 @@ class InboxWorker:
             self._woken.clear()
             entry = None
             if self._alone is None and not self._is_full():
+                self._is_taking = True
                 try:
                     entry = await self._inbox.take()
                 except Exception as error:  # noqa: BLE001 - it may work again later
                     logger.error(_UNREADABLE, describe_exception(error))  # noqa: TRY400 - once a second
+                finally:
+                    self._is_taking = False
             if entry is None:
                 await self._pause()
             else:
                 self._start(entry)
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether an entry is being taken, or worked on, until its outcome is recorded."""
+        return self._is_taking or bool(self._tasks)
 
     def _is_full(self) -> bool:
         return len(self._tasks) >= self._limit
@@ -214,7 +224,10 @@ class InboxWorker:
         work.notification = notification
         renewing = asyncio.create_task(self._renew(work))
         try:
-            await self._record(work, await self._attempt(work, entry, notification))
+            outcome = await self._attempt(work, entry, notification)
+            await self._record(work, outcome)
+            if outcome is None or (isinstance(outcome, Failure) and outcome.again_in is None):
+                handler_errors.end(entry.key)
         finally:
             renewing.cancel()
 

@@ -27,6 +27,7 @@ from webex_webhooks_async.notifications.signatures import (
     verify_with_keys,
 )
 from webex_webhooks_async.notifications.signing_secrets import Keys, Secrets
+from webex_webhooks_async.receiving.activity import Activity
 from webex_webhooks_async.receiving.asgi import (
     BodyTooLargeError,
     ClientDisconnectError,
@@ -200,6 +201,7 @@ class Receiver(Router):
         self._claims: Claims = MemoryClaims() if inbox is None else inbox
         self._handlings = Handlings(self, on_error, self._own_secrets)
         self._worker = None if inbox is None else self._worker_on(inbox, attempts, max_pending)
+        self._activity = Activity(self._handlings, self._worker, inbox)
         self._direct = DirectWorker(
             self._handlings,
             respond_within=respond_within,
@@ -374,6 +376,7 @@ class Receiver(Router):
                 f"this {type(self).__name__} has been started: it can't be started a second time"
             )
         self._is_started = True
+        self._activity.begin()
         try:
             await self._start()
         except BaseException:
@@ -427,6 +430,7 @@ class Receiver(Router):
             await self._stop()
         finally:
             self._is_started = False
+            self._activity.end()
 
     async def _start(self) -> None:
         await self._life.begin(self)

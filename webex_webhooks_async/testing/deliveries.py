@@ -73,9 +73,14 @@ class DeliveryAttempt:
         self.by_api: bool = by_api
         self._events = events
         self._replies = replies
-        # Who watches is referred to weakly, and lives as long as one of its attempts.
         self._copies = _copies_of(delivery.body)
         self._copies.attempts.append(self)
+
+    def finish(self, delivery: Delivery) -> None:
+        """Note that it is over."""
+        self.delivery = delivery
+        self.is_over = True
+        self._copies.forget_if_over()
 
     def note(self, error: BaseException) -> None:
         """Note what a handler raised, if it is the first failure."""
@@ -94,14 +99,16 @@ class DeliveryAttempt:
 
 
 class Copies:
-    """All deliveries of what a receiver takes for one notification, until its handling has ended.
+    """All deliveries of what receivers take for one notification, until its handling has ended.
 
     Attributes:
         attempts: The deliveries, oldest first.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, key: str) -> None:
         self.attempts: list[DeliveryAttempt] = []
+        self._key = key
+        self._has_ended = False
 
     def __call__(self, error: BaseException, *, is_late: bool) -> None:
         """Take what a handler raised: each delivery notes it, and one keeps it to be raised."""
@@ -112,12 +119,22 @@ class Copies:
         if keeping:
             keeping[0].keep(error, is_late=is_late)
 
+    def end(self) -> None:
+        """Note that a receiver has handled it, or won't try again."""
+        self._has_ended = True
+        self.forget_if_over()
+
+    def forget_if_over(self) -> None:
+        """Leave later failures to later deliveries, once no receiver can be handling these."""
+        if self._has_ended and all(each.is_over for each in self.attempts):
+            watchers.pop(self._key, None)
+
 
 def _copies_of(body: bytes) -> Copies:
     key = key_of(parse_unverified_notification(body), body)
-    copies = watchers.get(key)
+    copies = watchers.get(key)  # which lives as long as one of its attempts
     if not isinstance(copies, Copies):
-        watchers[key] = copies = Copies()
+        watchers[key] = copies = Copies(key)
     return copies
 
 
@@ -127,6 +144,7 @@ class DeliveryService:
     Attributes:
         app: The ASGI application that gets all notifications in process; None for none.
         is_served: Whether the sandbox is served: then bots elsewhere are asked for their errors.
+        begun: How many attempts have begun.
         may_begin: Events wait while it is cleared, for a bot that hasn't made its webhooks yet.
     """
 
@@ -160,6 +178,7 @@ class DeliveryService:
         self._attempts: deque[DeliveryAttempt] = deque(maxlen=MAX_RECORDED)
         self._under_way: set[DeliveryAttempt] = set()
         self._announced = 0
+        self.begun: int = 0
 
     @property
     def deliveries(self) -> tuple[Delivery, ...]:
@@ -277,6 +296,7 @@ class DeliveryService:
         )
         self._attempts.append(attempt)
         self._under_way.add(attempt)
+        self.begun += 1
         return attempt
 
     async def _deliver(
@@ -289,14 +309,13 @@ class DeliveryService:
             else:
                 lost = f"lost on its way, by chaos={self._chaos.seed}"
                 delivery, response = attrs.evolve(notification, error=lost), b""
-            attempt.delivery = attrs.evolve(
-                delivery,
-                handler_error=attempt.delivery.handler_error or delivery.handler_error,
-                switched_off=bool(times) and self._switch_off_after(delivery),
-            )
+            switched_off = bool(times) and self._switch_off_after(delivery)
         finally:
             self._under_way.discard(attempt)
-        attempt.is_over = True
+        handler_error = attempt.delivery.handler_error or delivery.handler_error
+        attempt.finish(
+            attrs.evolve(delivery, handler_error=handler_error, switched_off=switched_off)
+        )
         self._events.record_delivery(attempt.delivery, response)
         if self._on_delivery is not None:
             self._on_delivery(attempt.delivery)

@@ -53,6 +53,14 @@ class Replies:
             self._errors.append(as_exception(error))
             self._wake()
 
+    def end(self) -> None:
+        """Go on watching jobs, when one of them has ended."""
+
+    def raise_next(self) -> None:
+        """Raise the first of what handlers raised after the response, and nobody has seen yet."""
+        if (error := self._next_error()) is not None:
+            raise error
+
     def raise_unseen(self) -> None:
         """Raise what handlers raised after the response, and no `next` has raised."""
         raise_all([*iter(self._next_error, None)])

@@ -28,6 +28,7 @@ from webex_webhooks_async.models.files import File
 from webex_webhooks_async.models.messages import Message
 from webex_webhooks_async.models.webhooks import Webhook
 from webex_webhooks_async.notifications import identity
+from webex_webhooks_async.receiving.activity import activities
 from webex_webhooks_async.testing.chaos import Chaos
 from webex_webhooks_async.testing.deliveries import MAX_RECORDED, DeliveryService
 from webex_webhooks_async.testing.delivery import Delivery
@@ -56,6 +57,7 @@ from webex_webhooks_async.testing.web_app import WebApp
 from webex_webhooks_async.validation import check_seconds, check_text, check_type
 
 _MAX_BODY = 1_000_000  # bytes of a request that are kept
+_POLL_SECONDS = 0.01
 
 
 class Sandbox:
@@ -465,6 +467,50 @@ class Sandbox:
             notified = describe_deliveries(self.bot, self.deliveries)
             raise TimeoutError(f"no reply within {timeout:g} seconds; {notified}")
         return self._message(message)
+
+    async def idle(self, timeout: float = 5.0) -> None:  # noqa: ASYNC109 - of a test
+        """Wait so many seconds at most until everything that was said has been handled.
+
+        Then no delivery is under way, no handler of a receiver in this process runs, and nothing
+        in the inboxes of these receivers is due; what is due later isn't waited for. A receiver or
+        a bot counts from its start to its end.
+
+        >>> await sandbox.say("Hello", person="ann@example.com")  # nobody watches
+        []
+        >>> await sandbox.idle()
+
+        Raises:
+            TimeoutError: Something still runs; the text names it.
+            ValueError: `timeout` is negative.
+            Exception: As for `next_reply`, as soon as a handler has failed.
+        """
+        if not timeout >= 0:
+            raise ValueError(f"timeout must not be negative, got {timeout}")
+        busy = await self._unfinished()
+        try:
+            async with asyncio.timeout(timeout):
+                while busy:
+                    await asyncio.sleep(_POLL_SECONDS)
+                    busy = await self._unfinished()
+        except TimeoutError:
+            raise TimeoutError(f"not idle within {timeout:g} seconds: {', '.join(busy)}") from None
+
+    async def _unfinished(self) -> list[str]:
+        """What isn't handled yet, in words."""
+        self._replies.raise_next()
+        begun = self._begun()
+        running = self._delivery_service.unfinished()
+        for each in tuple(activities):
+            running += each.running()
+        for each in tuple(activities):
+            running += await each.due()
+        self._replies.raise_next()
+        # Something that has begun meanwhile, and ended, may have made something else due.
+        return running or ["something has just begun"] * (begun != self._begun())
+
+    def _begun(self) -> tuple[int, int]:
+        of_receivers = sum(each.begun for each in tuple(activities))
+        return self._delivery_service.begun, of_receivers
 
     async def redeliver(self, delivery: Delivery) -> Delivery:
         """Send a notification to its target once more: a duplicate, as Webex may send one.

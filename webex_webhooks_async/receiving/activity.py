@@ -1,0 +1,81 @@
+"""What the receivers of this process are doing, for a test that waits until they have done it."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Generator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+from weakref import WeakSet
+
+from webex_webhooks_async.formatting import describe_exception
+from webex_webhooks_async.handling.handlings import Handlings
+
+if TYPE_CHECKING:
+    from webex_webhooks_async.handling.inbox_worker import InboxWorker
+    from webex_webhooks_async.inbox.base import Inbox
+
+
+class Activity:
+    """What a receiver is doing, from its start to its end.
+
+    Args:
+        handlings: What it is handling.
+        worker: Works on its inbox, if it has one.
+        inbox: The inbox.
+    """
+
+    def __init__(
+        self, handlings: Handlings, worker: "InboxWorker | None", inbox: "Inbox | None"
+    ) -> None:
+        self._handlings = handlings
+        self._worker = worker
+        self._inbox = inbox
+        self._others: Counter[str] = Counter()
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    def begin(self) -> None:
+        """Note that the receiver starts."""
+        self._loop = asyncio.get_running_loop()
+        activities.add(self)
+
+    def end(self) -> None:
+        """Note that the receiver has ended."""
+        activities.discard(self)
+
+    @contextmanager
+    def of(self, name: str) -> Generator[None]:
+        """Count something else as a handler that runs, while the block does."""
+        self._others[name] += 1
+        try:
+            yield
+        finally:
+            self._others[name] -= 1
+
+    @property
+    def begun(self) -> int:
+        """How many handlings have begun."""
+        return self._handlings.begun
+
+    def running(self) -> list[str]:
+        """What runs, in words; of an inbox also what is being taken, or recorded."""
+        if self._loop is None or self._loop.is_closed():
+            return []
+        names = [*self._handlings.names(), *self._others.elements()]
+        is_busy = self._worker is not None and self._worker.is_busy
+        return names or ["an entry of the inbox"] * is_busy
+
+    async def due(self) -> list[str]:
+        """What is due in the inbox, in words."""
+        if self._inbox is None or self._loop is None or self._loop.is_closed():
+            return []
+        try:
+            # An inbox belongs to its event loop, which may be that of another thread.
+            counting = asyncio.run_coroutine_threadsafe(self._inbox.counts(), self._loop)
+            waiting = (await asyncio.wrap_future(counting)).waiting
+        except Exception as error:  # noqa: BLE001 - it may be read again later
+            return [f"an inbox that can't be read ({describe_exception(error)})"]
+        return [f"{waiting} due in the inbox"] * bool(waiting)
+
+
+activities: WeakSet[Activity] = WeakSet()
+"""Those of the receivers that are between their start and their end."""
