@@ -14,7 +14,7 @@ from starlette.types import Receive, Scope, Send
 
 from tests.bot.doubles import CARD, SECRET, Webex
 from tests.support.wire import PATIENCE
-from tests.testing.doubles import ANN, created
+from tests.testing.doubles import ANN, NEW, created
 from webex_webhooks_async import (
     Bot,
     JobContext,
@@ -244,6 +244,27 @@ async def test_copies(webex: Webex, tmp_path: Path, kind: str) -> None:
         None,
         "LookupError: later",
     ]
+
+
+async def test_two_webhooks_of_one_bot(webex: Webex, api: httpx.AsyncClient) -> None:
+    """Both deliveries of a message note why its one handler failed, which is raised once."""
+    bot = webex.bot()
+    heard: list[str] = []
+
+    @bot.message()
+    async def fail(context: MessageContext) -> None:
+        heard.append(context.text)
+        raise LookupError(context.text)
+
+    async with webex.running(bot):
+        (first,) = webex.sandbox.webhooks
+        another = {"targetUrl": first.target_url, "secret": SECRET}
+        await created(api, "/webhooks", **{**NEW, **another})
+        with pytest.raises(LookupError, match=r"^Hello$"):
+            await webex.sandbox.say("Hello")
+
+    assert heard == ["Hello"]
+    assert [each.handler_error for each in webex.sandbox.deliveries] == ["LookupError: Hello"] * 2
 
 
 class LeavingError(BaseException):
