@@ -10,27 +10,42 @@ class PostgresProxy:
 
     Attributes:
         url: Where it listens.
+        latency: For how many seconds each thing that is sent is under way.
         connections: How many it has accepted.
         requests: What clients have sent.
     """
 
     def __init__(self, port: int) -> None:
         self._port = port
-        self._is_open = asyncio.Event()
-        self._is_open.set()
+        self._passes = {is_request: asyncio.Event() for is_request in (True, False)}
+        self._refuses = False
+        self.thaw()
         self._marker: bytes | None = None
         self._writers: set[asyncio.StreamWriter] = set()
         self.url = ""
+        self.latency = 0.0
         self.connections = 0
         self.requests: list[bytes] = []
 
-    def freeze(self) -> None:
-        """Forward nothing any more: connections are accepted, but nothing responds."""
-        self._is_open.clear()
+    def freeze(self, *, requests: bool = True) -> None:
+        """Forward no response any more, and no request either: connections are still accepted."""
+        self._passes[False].clear()
+        if requests:
+            self._passes[True].clear()
 
     def thaw(self) -> None:
         """Forward what was sent meanwhile, and all that comes."""
-        self._is_open.set()
+        for each in self._passes.values():
+            each.set()
+
+    def refuse(self) -> None:
+        """Close all connections, and accept none any more."""
+        self._refuses = True
+        self.close_connections()
+
+    def accept(self) -> None:
+        """Accept connections again."""
+        self._refuses = False
 
     def lose_response_to(self, part_of_sql: str) -> None:
         """Let the server execute the next such statement, and close instead of responding."""
@@ -44,6 +59,9 @@ class PostgresProxy:
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Serve a connection."""
         self.connections += 1
+        if self._refuses:
+            writer.transport.abort()
+            return
         try:
             theirs = await asyncio.open_connection("127.0.0.1", self._port)
         except OSError:
@@ -68,7 +86,7 @@ class PostgresProxy:
     ) -> None:
         with suppress(OSError):
             while data := await reader.read(1_000_000):
-                await self._is_open.wait()
+                await self._passes[is_request].wait()
                 if is_request:
                     self.requests.append(data)
                     if self._marker is not None and self._marker in data:
@@ -76,6 +94,9 @@ class PostgresProxy:
                         loses.set()
                 elif loses.is_set():
                     break
+                if self.latency:
+                    asyncio.get_running_loop().call_later(self.latency, writer.write, data)
+                    continue
                 writer.write(data)
                 await writer.drain()
         if is_request:

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable, Iterator
 from json import JSONDecoder
-from typing import Any
+from typing import Any, Literal
 
 from attrs import evolve
 
@@ -11,18 +11,24 @@ from webex_webhooks_async.errors import PayloadError
 from webex_webhooks_async.inbox.entries import StoredNotification
 from webex_webhooks_async.notifications.descriptions import id_of_data
 from webex_webhooks_async.notifications.parsing import parse_unverified_notification
+from webex_webhooks_async.validation import check_type
 
 BEGINNING = 16_384
 """So many bytes of a body are read; Webex's have about a thousand."""
 
 
 def with_subject(stored: StoredNotification, beginning: bytes, size: int) -> StoredNotification:
-    """Add what a notification is about; without that, it is unreadable. As for `subject_of`."""
+    """Add what a notification is about, if that can be read. As for `subject_of`."""
     subject = subject_of(beginning, size)
     if subject is None:
-        return evolve(stored, state="unreadable")
+        return stored
     resource, event, data_id = subject
     return evolve(stored, resource=resource, event=event, data_id=data_id)
+
+
+def state_of_failed(body: bytes) -> Literal["failed", "unreadable"]:
+    """Return the state of an entry that isn't taken any more, by its body."""
+    return "unreadable" if subject_of(body, len(body)) is None else "failed"
 
 
 def subject_of(beginning: bytes, size: int) -> tuple[str, str, str | None] | None:
@@ -69,7 +75,7 @@ _decoder = JSONDecoder()
 
 def shown_key(number: int, key: object) -> str:
     """Return a key that can be shown and typed: itself, or ``row-`` and the number of its row."""
-    is_plain = isinstance(key, str) and _PLAIN.fullmatch(key)
+    is_plain = isinstance(key, str) and re.fullmatch(PLAIN, key)
     return str(key) if is_plain else f"row-{number}"
 
 
@@ -79,7 +85,8 @@ def row_of(key: str) -> int | None:
     return int(found[1]) if found else None
 
 
-_PLAIN = re.compile(r"(?!row-)[0-9A-Za-z][0-9A-Za-z._:-]{0,199}")
+PLAIN = r"(?!row-)[0-9A-Za-z][0-9A-Za-z._:-]{0,199}"
+"""The pattern of keys that can be shown, for Python and PostgreSQL."""
 _ROW = re.compile(r"row-([0-9]{1,18})")
 
 
@@ -87,10 +94,12 @@ def in_parts(keys: Iterable[str], size: int) -> Iterator[list[str]]:
     """Yield keys, each once, so many at a time.
 
     Raises:
-        TypeError: They are one text, whose characters would be the keys.
+        TypeError: They are one text, whose characters would be the keys, or one isn't text.
     """
-    if isinstance(keys, str):
+    if isinstance(keys, (str, bytes)):
         raise TypeError("keys must be several texts, got one: write [key]")
     each_once = [*dict.fromkeys(keys)]
+    for key in each_once:
+        check_type("each of keys", key, str)
     for start in range(0, len(each_once), size):
         yield each_once[start : start + size]

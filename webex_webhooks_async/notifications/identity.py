@@ -18,7 +18,8 @@ from webex_webhooks_async.validation import check_type
 RESOURCE = "jobs"
 """The resource of the notification that a job is; its event is the name of the job."""
 
-_PREFIX = "job:"  # the key of what comes by HTTP is a SHA-256
+JOB = "job:"
+"""How the keys of jobs begin; the key of what comes by HTTP is a SHA-256."""
 
 
 def notification_key(notification: Notification[Any]) -> str:
@@ -70,12 +71,12 @@ def _digest(data: bytes) -> str:
 
 def is_job(key: str) -> bool:
     """Whether a key in an inbox is a job's."""
-    return key.startswith(_PREFIX)
+    return key.startswith(JOB)
 
 
 def key_of_job(*parts: object) -> str:
     """Return the key of a job that these parts, as JSON, tell from others."""
-    return f"{_PREFIX}{_digest(dump_json(parts))}"
+    return f"{JOB}{_digest(dump_json(parts))}"
 
 
 def body_of_job(name: str, value: object, key: str | None, due: datetime) -> bytes:

@@ -1,8 +1,10 @@
 """Connections to PostgreSQL: a few in each event loop, with an inbox's tables behind them."""
 
 import asyncio
+import logging
 import re
 import socket
+from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
@@ -13,15 +15,20 @@ from attrs import field, frozen
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.types.array import ListBinaryDumper
 
+from webex_webhooks_async.formatting import describe_exception
 from webex_webhooks_async.inbox.postgres import sql
 
 if TYPE_CHECKING:
     from psycopg.rows import TupleRow
 
+logger: logging.Logger = logging.getLogger("webex_webhooks_async")
+
 Rows = list[tuple[Any, ...]]
 Conninfo = Callable[[], Awaitable[object]]
 
 _MAX_CONNECTIONS = 3
+_SECONDS_UNTIL_MORE = 30.0  # are tried for again, after they were refused
+_SECONDS_OF_OUTAGE = 1.0  # without a success: what is shorter is none
 PAUSE = 0.1
 """Seconds between two attempts."""
 
@@ -31,24 +38,26 @@ class Outage(Exception):  # noqa: N818 - what the outside world did, never raise
 
     Attributes:
         words: What happened, without a password.
+        kind: The class of the error for a call whose time is over.
+        was_sent: Whether a statement may have been executed.
     """
 
     def __init__(self, words: str, kind: type[OSError] = ConnectionError) -> None:
         super().__init__(words)
-        self.words = words
-        self._kind = kind
+        self.words: str = words
+        self.was_sent: bool = False
+        self.kind: type[OSError] = kind
 
     def error(self) -> OSError:
         """Return the error for a call whose time is over."""
-        return self._kind(self.words)
+        return self.kind(self.words)
 
 
-TAKEN = "23505"  # two processes took of one line at the same moment
 AGAIN = {
-    TAKEN,
+    "23505",  # two processes took of one line, or replaced one key, at the same moment
     "40001",  # serialization
     "40P01",  # deadlock
-    "55P03",  # a lock that couldn't be had in time
+    "55P03",  # a lock that couldn't be had
     "57014",  # cancelled, as by a statement_timeout of the role
 }
 _FORBIDDEN = "42501"
@@ -61,9 +70,6 @@ _DOWN = {
     "57P03",  # it starts
     "57P05",  # idle for too long
 }
-
-
-_BEGIN = b"BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE"
 
 
 class Connection:
@@ -114,17 +120,13 @@ class Connection:
         finally:
             timer.cancel()
 
-    async def aclose(self) -> None:
-        """Close it."""
-        await self._connection.close()
-
-    def close_of_a_lost_loop(self) -> None:
-        """Close it where its event loop has ended."""
+    def close(self) -> None:
+        """Close it, also where its event loop has ended."""
         self._connection.pgconn.finish()
 
     async def _in_transaction(self, statements: Sequence[tuple[bytes, Sequence[Any]]]) -> Rows:
         rows: Rows = []
-        await self._run(_BEGIN, ())
+        await self._run(sql.BEGIN.encode(), ())
         try:
             for each in statements:
                 rows = await self._run(*each)
@@ -138,6 +140,9 @@ class Connection:
         try:
             cursor = await self._connection.execute(text, parameters, binary=True)
             return await cursor.fetchall() if cursor.description else []
+        except asyncio.CancelledError:
+            self.is_lost = True
+            raise
         except psycopg.Error as error:
             if isinstance(error.__context__, asyncio.CancelledError):  # it was cut off for that
                 self.is_lost = True
@@ -146,6 +151,7 @@ class Connection:
             is_lost = self._is_cut or self._connection.closed
             if not (is_lost or state in _DOWN or state.startswith("08")):
                 raise
+            self.is_lost = True
             words = (
                 f"PostgreSQL didn't respond within {self._timeout:g} s"
                 if self._is_cut
@@ -182,11 +188,13 @@ def _cut_off(connection: "psycopg.AsyncConnection[Any]") -> None:
 class Connections:
     """At most three connections, and what is checked when they are opened.
 
+    Where fewer can be had, it works with those, and tries for more from time to time.
+
     Args:
         conninfo: Returns what libpq takes.
         schema: The schema of the tables.
         version: The statement that returns the version of the tables.
-        timeout: After how many seconds a call is given up.
+        timeout: For how many seconds one may be opened.
         calm: For how many seconds after an outage `is_calm` is false.
         makes_tables: Whether to make the tables if they aren't there.
     """
@@ -196,79 +204,127 @@ class Connections:
         conninfo: Conninfo,
         *,
         schema: str,
-        version: str,
+        version: bytes,
         timeout: float,
         calm: float,
         makes_tables: bool,
     ) -> None:
         self._conninfo = conninfo
         self._schema = schema
-        self._version = version.encode()
+        self._version = version
         self._timeout = timeout
         self._calm = calm
         self._makes_tables = makes_tables
-        self._calm_from: float | None = 0.0  # `None` during an outage
         self._loop = asyncio.get_running_loop()
-        self._limit = asyncio.Semaphore(_MAX_CONNECTIONS)
         self._idle: list[Connection] = []
-        self._preparing = asyncio.Lock()
+        self._count = 0  # those that are open, idle or not
+        self._waiting: deque[asyncio.Future[Connection]] = deque()
+        self._opening: asyncio.Task[None] | None = None
+        self._asking: asyncio.Task[object] | None = None  # for the conninfo
+        self._more_from = 0.0  # when more are tried for
+        self._refusal: str | None = None  # why there are fewer than wanted
+        self._is_short = False  # and that was logged
         self._is_prepared = False
+        self._outage: Outage | None = None  # the last failure, since the last success
+        self._failed_at = 0.0  # when the first one was
+        self._calm_from = 0.0
 
     @property
     def is_calm(self) -> bool:
         """Whether everybody has had the time to renew leases since the last outage."""
-        return self._calm_from is not None and self._calm_from <= self._loop.time()
+        now = self._loop.time()
+        is_outage = self._outage is not None and now - self._failed_at > _SECONDS_OF_OUTAGE
+        return not is_outage and self._calm_from <= now
 
     def prepare_again(self) -> None:
         """Look for the tables again: they are gone."""
         self._is_prepared = False
+        self._close_idle()
 
     async def get(self, deadline: float) -> Connection:
         """Return a connection, to be given back.
 
         Raises:
-            Outage: None could be had.
+            Outage: None could be had by then.
             OSError: One can't be had.
         """
+        if self._idle:
+            return self._idle.pop()
+        future: asyncio.Future[Connection] = self._loop.create_future()
+        self._waiting.append(future)
+        self._open_more()
+        timer = self._loop.call_at(deadline, self._expire, future)
         try:
-            async with asyncio.timeout_at(deadline):
-                await self._limit.acquire()
-        except TimeoutError:
-            raise self._late() from None
-        try:
-            connection = self._idle.pop() if self._idle else await self._open(deadline)
-            if not self._is_prepared:
-                await self._prepare(connection, deadline)
-        except BaseException as error:
-            self._limit.release()
-            if isinstance(error, Outage):
-                self._calm_from = None
-            if not isinstance(error, psycopg.Error):
-                raise
-            refusal = self.explained(error)
-        else:
-            return connection
-        raise refusal
+            return await future
+        except asyncio.CancelledError:
+            if future.done() and not future.cancelled() and not future.exception():
+                self.give_back(future.result())
+            raise
+        finally:
+            timer.cancel()
 
-    async def give_back(self, connection: Connection) -> None:
-        """Take a connection back; if it is lost, those that are idle are as well."""
-        self._limit.release()
+    def _expire(self, future: "asyncio.Future[Connection]") -> None:
+        if not future.done():
+            future.set_exception(self.outage())
+
+    def outage(self) -> Outage:
+        """Return why nothing happened in time."""
+        why = self._outage or self._late()
+        return Outage(why.words, why.kind)
+
+    def give_back(self, connection: Connection) -> None:
+        """Take a connection back, for the first who waits; one that is lost is closed."""
         if connection.is_lost:
-            self._calm_from = None
-            await asyncio.gather(connection.aclose(), self.aclose())
+            self._count -= 1
+            connection.close()
+        elif (first := self._first_waiting()) is not None:
+            first.set_result(connection)
         else:
             self._idle.append(connection)
-            self._notice_end_of_outage()
+        self._open_more()
+
+    def _first_waiting(self) -> "asyncio.Future[Connection] | None":
+        while self._waiting:
+            if not (first := self._waiting.popleft()).done():
+                return first
+        return None
+
+    def note_success(self) -> None:
+        """Note that a statement was executed."""
+        now = self._loop.time()
+        if self._outage is not None and now - self._failed_at > _SECONDS_OF_OUTAGE:
+            self._calm_from = now + self._calm
+        self._outage = None
+        if self._refusal is not None and not self._is_short:
+            self._is_short = True
+            logger.warning(
+                "the inbox works with %d of the %d connections that it wants: %s",
+                *(self._count, _MAX_CONNECTIONS, self._refusal),
+            )
+
+    def note_failure(self, outage: Outage) -> None:
+        """Note that an attempt failed; what is idle may be lost as well."""
+        if self._outage is None:
+            self._failed_at = self._loop.time()
+        self._outage = outage
+        self._close_idle()
+
+    def _close_idle(self) -> None:
+        while self._idle:
+            self._count -= 1
+            self._idle.pop().close()
 
     async def aclose(self) -> None:
         """Close those that are idle."""
-        while self._idle:
-            await self._idle.pop().aclose()
+        for each in (self._opening, self._asking):
+            if each is not None:
+                each.cancel()
+                await asyncio.wait([each])
+        self._close_idle()
 
     def close_of_a_lost_loop(self) -> None:
         """Close all where their event loop has ended."""
-        while self._idle:
-            self._idle.pop().close_of_a_lost_loop()
+        self._close_idle()
 
     def explained(self, error: psycopg.Error) -> OSError:
         """Return the error of a call that PostgreSQL refuses."""
@@ -278,29 +334,85 @@ class Connections:
         hint = ": the next call looks for them again" if error.sqlstate in GONE else ""
         return OSError(f"PostgreSQL can't do it: {words}{hint}")
 
-    def _notice_end_of_outage(self) -> None:
-        if self._calm_from is None:
-            self._calm_from = self._loop.time() + self._calm
-
     def _late(self) -> Outage:
         return Outage(f"PostgreSQL didn't respond within {self._timeout:g} s", TimeoutError)
 
-    async def _open(self, deadline: float) -> Connection:
+    def _open_more(self) -> None:
+        """Begin to open connections for those that wait, unless that is under way."""
+        if self._waiting and self._opening is None and self._may_open():
+            self._opening = self._loop.create_task(self._open_each())
+            self._opening.add_done_callback(self._forget_opening)
+
+    def _forget_opening(self, _: "asyncio.Task[None]") -> None:
+        self._opening = None
+        self._open_more()
+
+    def _may_open(self) -> bool:
+        is_wanted = self._count < _MAX_CONNECTIONS and any(
+            not each.done() for each in self._waiting
+        )
+        return is_wanted and (not self._count or self._more_from <= self._loop.time())
+
+    async def _open_each(self) -> None:
+        """Open one after the other while somebody waits, with a time of its own for each."""
+        while self._may_open():
+            try:
+                connection = await self._open()
+            except Exception as error:  # noqa: BLE001 - as of a function that returns the conninfo
+                await self._note_refusal(error)
+                continue
+            if not self._count:  # the first one after an outage
+                self._more_from = 0.0
+            self._refusal = None
+            self._count += 1
+            if self._count == _MAX_CONNECTIONS:
+                self._is_short = False
+            self.note_success()
+            self.give_back(connection)
+
+    async def _note_refusal(self, error: Exception) -> None:
+        if self._count:
+            self._more_from = self._loop.time() + _SECONDS_UNTIL_MORE
+            self._refusal = error.words if isinstance(error, Outage) else describe_exception(error)
+        elif isinstance(error, Outage):
+            self.note_failure(error)
+            await asyncio.sleep(PAUSE)
+        else:
+            while (waiting := self._first_waiting()) is not None:
+                waiting.set_exception(error)
+
+    async def _open(self) -> Connection:
+        deadline = self._loop.time() + self._timeout
+        connection = None
         try:
             async with asyncio.timeout_at(deadline):
-                conninfo = await self._conninfo()
-                if not isinstance(conninfo, str):
-                    raise TypeError(f"conninfo must return str, got {type(conninfo).__name__}")
-                target = Target.read(conninfo, self._timeout)
+                target = Target.read(await self._asked_conninfo(), self._timeout)
                 connection = Connection(await target.connect(), self._timeout)
-        except TimeoutError:
-            raise self._late() from None
-        try:
-            await self._read_settings(connection, deadline)
-        except BaseException:
-            await connection.aclose()
+                await self._read_settings(connection, deadline)
+                if not self._is_prepared:
+                    await self._make_tables(connection, deadline)
+                    self._is_prepared = True
+        except BaseException as error:
+            if connection is not None:
+                connection.close()
+            if isinstance(error, TimeoutError):
+                raise self._late() from None
+            if isinstance(error, psycopg.Error):
+                raise self.explained(error) from None
             raise
         return connection
+
+    async def _asked_conninfo(self) -> str:
+        """Ask for the conninfo, which is under way once at a time: it may hang."""
+        if self._asking is None:
+            self._asking = asyncio.ensure_future(self._conninfo())
+        asking = self._asking
+        await asyncio.wait([asking])
+        self._asking = None
+        conninfo = asking.result()
+        if not isinstance(conninfo, str):
+            raise TypeError(f"conninfo must return str, got {type(conninfo).__name__}")
+        return conninfo
 
     async def _read_settings(self, connection: Connection, deadline: float) -> None:
         ((isolation, encoding),) = await connection.execute(sql.SETTINGS, (), deadline)
@@ -309,45 +421,42 @@ class Connections:
                 f"the database has the encoding {encoding}, which can't store every text: make one "
                 "with ENCODING 'UTF8'"
             )
-        if isolation != "read committed":
-            connection.needs_begin = True
-
-    async def _prepare(self, connection: Connection, deadline: float) -> None:
-        """Check the tables, and make them if they aren't there."""
-        try:
-            async with self._preparing:
-                if not self._is_prepared:
-                    await self._make_tables(connection, deadline)
-                    self._is_prepared = True
-        except BaseException:
-            await connection.aclose()
-            raise
+        connection.needs_begin = isolation != "read committed"
 
     async def _make_tables(self, connection: Connection, deadline: float) -> None:
+        """Check the tables, and make them if they aren't there."""
+        if await self._has_tables(connection, deadline):
+            return
+        if not self._makes_tables:
+            raise RuntimeError(
+                f"the schema {self._schema!r} has no inbox of this release: start its bot, or "
+                "pass another schema"
+            )
         while not await self._has_tables(connection, deadline):
-            if not self._makes_tables:
-                raise RuntimeError(
-                    f"the schema {self._schema!r} has no inbox of this release: start its bot, or "
-                    "pass another schema"
-                )
             await self._create(connection, deadline)
 
     async def _has_tables(self, connection: Connection, deadline: float) -> bool:
         named = (self._schema, list(sql.TABLES))
         rows = await connection.execute(sql.FOUND, named, deadline)
         found = {name: is_usable for name, is_usable in rows}  # noqa: C416 - for type checkers
-        if len(found) < len(sql.TABLES):
+        if "version" not in found:
             return False
         if not all(found.values()):
             raise PermissionError(rights_needed(self._schema, "the role lacks rights"))
-        rows = await connection.execute(self._version, (), deadline)
-        version, additions = rows[0] if rows else (0, 0)
+        ((version,),) = await connection.execute(self._version, (), deadline) or [(0,)]
+        if version in sql.OLD_RELEASES:
+            raise ValueError(sql.older(self._schema, version))
         if version > sql.VERSION:
             raise RuntimeError(
                 f"the tables in the schema {self._schema!r} are those of a newer release of "
                 "webex-webhooks-async, which this one can't use: update it, or pass another schema"
             )
-        return bool(version == sql.VERSION and additions >= len(sql.ADDITIONS))
+        if version != sql.VERSION or len(found) < len(sql.TABLES):
+            raise RuntimeError(
+                f"some of the tables of the inbox in the schema {self._schema!r} are missing: "
+                "restore them, or pass another schema"
+            )
+        return True
 
     async def _create(self, connection: Connection, deadline: float) -> None:
         try:

@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 import inspect
+import math
 import os
 import socket
 from collections.abc import (
@@ -11,22 +12,25 @@ from collections.abc import (
     Callable,
     Generator,
     Iterable,
+    Iterator,
     Sequence,
 )
-from contextlib import contextmanager
-from datetime import UTC
-from typing import TYPE_CHECKING, Any
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
+from threading import Thread
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 from uuid import uuid4
 
-from webex_webhooks_async.claims import check_claim, claimant
+from webex_webhooks_async.claims import OwnClaims, check_claim, claimant
 from webex_webhooks_async.formatting import storable
 from webex_webhooks_async.inbox.base import TransactionalInbox, check_put
 from webex_webhooks_async.inbox.entries import InboxCounts, InboxEntry, StoredNotification
 from webex_webhooks_async.inbox.listing import (
+    PLAIN,
     in_parts,
     row_of,
     shown_key,
-    subject_of,
+    state_of_failed,
     with_subject,
 )
 from webex_webhooks_async.inbox.postgres import sql
@@ -40,10 +44,14 @@ from webex_webhooks_async.inbox.transactions import (
     transaction_of,
     without_transaction,
 )
+from webex_webhooks_async.notifications.identity import JOB
 from webex_webhooks_async.validation import check_not_empty, check_seconds, check_type
 
 if TYPE_CHECKING:
-    from webex_webhooks_async.inbox.postgres.statements import Calls, Statement
+    from webex_webhooks_async.inbox.postgres.connections import Rows
+    from webex_webhooks_async.inbox.postgres.statements import Statements
+
+T = TypeVar("T")
 
 
 class PostgresInbox(TransactionalInbox):
@@ -108,6 +116,7 @@ class PostgresInbox(TransactionalInbox):
         if not callable(conninfo):
             check_type("conninfo", conninfo, str)
             connecting.Target.read(conninfo, timeout)
+        self.keep: float = float(keep)
         self._conninfo = conninfo
         self._schema = schema
         self._lease = float(lease)
@@ -116,92 +125,136 @@ class PostgresInbox(TransactionalInbox):
         self._connecting = connecting
         self._makes_tables = True
         self._id = uuid4()  # whose claims are whose
+        self._claims = OwnClaims()
         self._known_inbox = ""  # what tells its tables from those in another database
-        self._unanswered: dict[str, str] = {}  # by their names, claims whose outcome isn't known
-        self._stored = 0  # since the last time that keys were forgotten
-        self._forgets_at = self._looks_at = 0.0
-        self._calls: dict[asyncio.AbstractEventLoop, Calls] = {}
+        self._write = sql.writer(schema, lease=_bounded(lease), keep=_bounded(keep))
+        self._queries: dict[str, sql.Query] = {}
+        self._statements: dict[asyncio.AbstractEventLoop, Statements] = {}
         self._process = 0  # the one that has connections
+        self._soon: set[asyncio.Task[None]] = set()
 
-        write = sql.writer(schema, lease=_bounded(lease), keep=_bounded(keep))
-        self._found_version = write(sql.FOUND_VERSION)
-        self._put = calling.Statement(write(sql.PUT), write(sql.PUT + sql.PUT_BEFORE), identity=1)
-        self._take = calling.TakeStatement(
-            write(sql.TAKE),
-            write(sql.TAKE_FREE),
-            lease=self._lease,
-            holder=_holder,
-            give_back=self._give_back_soon,
-        )
-        self._lowest = calling.AloneStatement(write(sql.LOWEST))
-        self._give_back = calling.AloneStatement(write(sql.GIVE_BACK))
-        self._renew = calling.Statement(write(sql.RENEW), identity=2)
-        self._complete = calling.Statement(
-            write(sql.COMPLETE), write(sql.COMPLETE + sql.COMPLETED_BEFORE), identity=2
-        )
-        self._end = calling.Statement(write(sql.END), write(sql.END + sql.ENDED_BEFORE), identity=2)
-        self._recall = calling.Statement(write(sql.RECALL))
-        self._remember = calling.Statement(write(sql.REMEMBER), identity=2)
-        self._is_unfinished = write(sql.IS_UNFINISHED)
-        self._remember_within = write(sql.REMEMBER_WITHIN)
-        self._replace_within = write(sql.REPLACE_WITHIN)
-        self._inbox = calling.AloneStatement(write(sql.INBOX))
-        self._claim = calling.Statement(write(sql.CLAIM), identity=1)
-        self._unclaim = calling.Statement(write(sql.UNCLAIM))
-        self._counts = calling.AloneStatement(write(sql.COUNTS))
-        self._unfinished = calling.AloneStatement(write(sql.UNFINISHED))
-        self._chosen = calling.AloneStatement(write(sql.CHOSEN))
-        self._retry = calling.AloneStatement(write(sql.RETRY), may_repeat=False)
-        self._drop = calling.AloneStatement(write(sql.DROP), may_repeat=False)
-        self._forget = calling.AloneStatement(write(sql.FORGET))
+        # Tokens of leases that may have been granted without a response, and when each is
+        # forgotten, in the time of the event loop.
+        self._lost: dict[str, float] = {}
+        self._lowest = 0.0  # before this time, in seconds since 1970, nothing is due
+        self._looks_at = self._forgets_at = 0.0
 
-    async def put(
-        self, key: str, body: bytes, *, line: str | None = None, after: float = 0.0
+    async def put(  # noqa: PLR0913 - those of the base class
+        self,
+        key: str,
+        body: bytes,
+        *,
+        line: str | None = None,
+        after: float = 0.0,
+        at: datetime | None = None,
+        replace: bool = False,
     ) -> bool:
         """Store a notification durably; return False if the key is known."""
-        check_put(line, after)
-        line = None if line is None else _indexed(line)
-        values = _indexed(key), body, line, _bounded(after), os.urandom(16).hex()
-        is_new = await self._call(self._put, *values, size=len(body)) is not None
-        self._stored += is_new
-        self._forget_soon()
-        return is_new
+        line = check_put(line, after, at, replace=replace)
+        earliest = -math.inf if at is None else at.timestamp()
+        token = os.urandom(16).hex()
+        values = (_indexed(key), body, _indexed(line or ""), _bounded(after), earliest, token)
+        if not replace:
+            return await self._in_loop().put(values, len(body))
+        await self._rows(sql.REPLACE, values)
+        return True
+
+    async def cancel(self, key: str) -> bool:
+        """Remove a notification and its successor, and forget the key."""
+        key, token = _indexed(key), os.urandom(16).hex()
+        statements = self._in_loop()
+        deadline = statements.deadline()
+        cancel = self._query(sql.CANCEL, sql.CANCELLED_BEFORE)
+        is_removable = self._query(sql.IS_REMOVABLE)
+        while not await statements.execute(cancel, (key, token), deadline):
+            # What is taken, or ends, at the same moment isn't seen.
+            if not await statements.execute(is_removable, (key,), deadline):
+                return False
+        return True
 
     async def take(self) -> InboxEntry | None:
         """Lease the notification that is due for the longest; return `None` if none is due."""
-        if self._take.lost:
-            await self._give_back_lost()
-        self._look_for_lowest()
-        entry: InboxEntry | None = await self._call(self._take)
-        return entry
+        statements = self._in_loop()
+        deadline = statements.deadline()
+        await self._look_after(statements, deadline)
+        query, lines, tries = self._query(sql.TAKE), _LINES_AT_ONCE, 0
+        tokens: list[str] = []  # of attempts whose response isn't known
+
+        def values() -> Sequence[Any]:
+            tokens.append(uuid4().hex)
+            return tokens[-1], _holder(), self._lowest, lines, statements.is_calm
+
+        try:
+            while True:
+                rows = await statements.execute(query, values, deadline)
+                ((seen, locked, number, *row),) = rows
+                token = tokens.pop()
+                if number is not None:
+                    return self._entry(token, number, row)
+                # Lines in which nothing is due now aren't looked at again, and others are; one in
+                # which somebody writes at this moment is tried a few times.
+                tries += 1
+                if seen == locked < lines or (not locked and tries > _TRIES):
+                    return None
+                lines = min(8 * lines, _MOST_LINES_AT_ONCE)
+        except asyncio.CancelledError:
+            self._give_back_soon(statements)
+            raise
+        finally:
+            self._lost |= dict.fromkeys(tokens, math.inf)
+
+    def _entry(self, token: str, number: int, row: Sequence[Any]) -> InboxEntry:
+        key, body, line, late, failures, expiries, releases, outages, error = row
+        return InboxEntry(
+            key=key,
+            body=body,
+            token=token,
+            number=number,
+            lease=self._lease,
+            line=line,
+            late=max(0.0, late),
+            failures=failures,
+            expiries=expiries,
+            releases=releases,
+            outages=outages,
+            error=error,
+        )
 
     async def renew(self, entry: InboxEntry) -> bool:
         """Renew the lease; return False if it is lost."""
-        return await self._call(self._renew, entry.key, entry.token) is not None
+        return bool(await self._rows(sql.RENEW, (entry.key, entry.token)))
 
     async def complete(self, entry: InboxEntry) -> bool:
         """Record that it is handled; return False if the lease is lost."""
-        return await self._call(self._complete, entry.key, entry.token) is not None
+        values = entry.key, entry.token
+        return bool(await self._rows(sql.COMPLETE, values, sql.COMPLETED_BEFORE))
 
     async def fail(self, entry: InboxEntry, *, error: str, retry_in: float | None) -> bool:
         """Count a failure; the entry is due again in `retry_in` seconds, or kept as failed."""
-        pause = None if retry_in is None else _bounded(retry_in)
-        values = entry.key, entry.token, pause, 1, 0, storable(error)
-        return await self._call(self._end, *values, size=len(error)) is not None
+        error = storable(error)
+        if retry_in is None:
+            is_unreadable = state_of_failed(entry.body) == "unreadable"
+            values: Sequence[Any] = (entry.key, entry.token, error, is_unreadable)
+            return bool(await self._rows(sql.GIVE_UP, values, sql.ENDED_BEFORE))
+        values = entry.key, entry.token, _bounded(retry_in), error
+        return bool(await self._rows(sql.FAIL, values, sql.ENDED_BEFORE))
 
-    async def release(self, entry: InboxEntry, *, retry_in: float = 0.0) -> bool:
+    async def release(
+        self, entry: InboxEntry, *, retry_in: float = 0.0, outage: bool = False
+    ) -> bool:
         """Give the entry back; it is due again in `retry_in` seconds."""
-        values = entry.key, entry.token, _bounded(retry_in), 0, 1, None
-        return await self._call(self._end, *values) is not None
+        query = sql.RELEASE_IN_OUTAGE if outage else sql.RELEASE
+        values = entry.key, entry.token, _bounded(retry_in)
+        return bool(await self._rows(query, values, sql.ENDED_BEFORE))
 
     async def recall(self, entry: InboxEntry, name: str) -> bytes | None:
         """Return what was recorded under a name while the notification was handled, if anything."""
-        found = await self._call(self._recall, entry.key, _indexed(name))
-        return None if found is None else bytes(found[1])
+        rows = await self._rows(sql.RECALL, (entry.number, _indexed(name)))
+        return bytes(rows[0][0]) if rows else None
 
     async def remember(self, entry: InboxEntry, name: str, value: bytes) -> None:
         """Record something durably, until the notification is completed or removed."""
-        await self._call(self._remember, entry.key, _indexed(name), value, size=len(value))
+        await self._rows(sql.REMEMBER, (entry.number, _indexed(name), value))
 
     async def remember_within(
         self, transaction: object, entry: InboxEntry, name: str, value: bytes
@@ -212,8 +265,8 @@ class PostgresInbox(TransactionalInbox):
             raise self._elsewhere()
         with self._explained():
             await self._check(within, transaction, entry)
-            values = [entry.key, _indexed(name), value]
-            return bool(await within.execute(self._remember_within, values))
+            values = [entry.number, _indexed(name), value]
+            return bool(await within.execute(self._text(sql.REMEMBER_WITHIN), values))
 
     async def replace_within(
         self, transaction: object, entry: InboxEntry, name: str, value: bytes
@@ -223,21 +276,22 @@ class PostgresInbox(TransactionalInbox):
         if await self.recall(entry, name) is not None:
             raise RuntimeError(COMMITTED)
         within = await same_transaction_of(transaction)
-        values = [entry.key, _indexed(name), value]
+        values = [entry.number, _indexed(name), value]
         with self._explained():
-            if not await within.execute(self._replace_within, values):
+            if not await within.execute(self._text(sql.REPLACE_WITHIN), values):
                 raise RuntimeError(ROLLED_BACK)
 
     async def _check(self, within: Transaction, given: object, entry: InboxEntry) -> None:
         """Check that a record that is written there would be one of the entry's."""
-        ((inbox, is_unfinished),) = await within.execute(self._is_unfinished, [entry.key])
+        is_unfinished = self._text(sql.IS_UNFINISHED)
+        ((inbox, is_there),) = await within.execute(is_unfinished, [entry.number])
         if not await within.is_open():
             raise without_transaction(given)
         if inbox != self._known_inbox:
-            ((self._known_inbox,),) = await self._call(self._inbox)
+            ((self._known_inbox,),) = await self._rows(sql.INBOX)
         if inbox != self._known_inbox:
             raise self._elsewhere()
-        if not is_unfinished:
+        if not is_there:
             raise RuntimeError(COMPLETED)
 
     @contextmanager
@@ -265,122 +319,126 @@ class PostgresInbox(TransactionalInbox):
 
     async def claim(self, name: str, seconds: float) -> bool:
         """Return True for the first who asks within so many seconds."""
-        check_claim(name, seconds)
-        name = _indexed(name)
-        token = self._unanswered.pop(name, None) or uuid4().hex
-        try:
+        name = _indexed(check_claim(name, seconds))
+
+        async def ask(token: str) -> bool:
             values = name, token, claimant(self._id), _bounded(seconds)
-            granted = await self._call(self._claim, *values)
-        except BaseException:
-            self._unanswered[name] = token  # whether it was granted isn't known
-            raise
-        self._forget_soon()
-        return granted is not None
+            return bool(await self._rows(sql.CLAIM, values))
+
+        return await self._claims.claim(name, seconds, ask)
 
     async def unclaim(self, name: str) -> None:
         """Give back a claim that this inbox was granted."""
-        await self._call(self._unclaim, _indexed(name), claimant(self._id))
+        await self._rows(sql.UNCLAIM, (_indexed(name), claimant(self._id)))
 
     async def counts(self) -> InboxCounts:
-        """Count what waits, runs and has failed, for all processes that use the tables."""
-        ((unfinished, running, failed, oldest),) = await self._call(self._counts)
-        return InboxCounts(
-            waiting=unfinished - running - failed,
-            running=running,
-            failed=failed,
-            oldest=None if oldest is None else max(0.0, oldest),
-        )
+        """Count what isn't completed, by its state, for all processes that use the tables."""
+        rows = await self._rows(sql.COUNTS)
+        oldest = next((seconds for state, _, seconds in rows if state == "waiting"), None)
+        counted: dict[str, int] = {state: count for state, count, _ in rows}
+        return InboxCounts(**counted, oldest=None if oldest is None else max(0.0, oldest))
 
     async def unfinished(self) -> AsyncIterator[StoredNotification]:
         """Yield what isn't completed, in the order in which it was stored."""
         last = 0
-        while rows := await self._call(self._unfinished, last, _LISTED_AT_ONCE):
+        while rows := await self._rows(sql.UNFINISHED, (last, _LISTED_AT_ONCE)):
             for row in rows:
-                yield _stored(row)
+                for each in _stored(row):
+                    yield each
             last = rows[-1][0]
 
     async def retry(self, keys: Iterable[str]) -> int:
-        """Make what is kept as failed due now, with all its attempts; return how many were."""
-        changed = 0
-        for few in in_parts(keys, _DECIDED_AT_ONCE):
-            chosen = await self._choose(few)
-            failed = [key for key, is_failed, is_read in chosen if is_failed and is_read]
-            changed += len(await self._call(self._retry, failed))
-        return changed
+        """Make notifications due now, with all their attempts; return how many were made due."""
+        return await self._decide(sql.RETRY, keys)
 
     async def drop(self, keys: Iterable[str]) -> int:
-        """Remove what is kept as failed, or is unreadable; return how many were."""
+        """Remove notifications that are kept as failed, or are unreadable; return how many."""
+        return await self._decide(sql.DROP, keys, JOB)
+
+    async def _decide(self, query: str, keys: Iterable[str], *more: str) -> int:
         changed = 0
         for few in in_parts(keys, _DECIDED_AT_ONCE):
-            chosen = await self._choose(few)
-            failed = [key for key, is_failed, _ in chosen if is_failed]
-            unreadable = [key for key, _, is_read in chosen if not is_read]
-            changed += len(await self._call(self._drop, failed, unreadable))
+            numbers = [number for number in map(row_of, few) if number is not None]
+            values = [_indexed(each) for each in few], numbers, f"^(?:{PLAIN})$", *more
+            ((count,),) = await self._rows(query, values, may_repeat=False)
+            changed += count
         return changed
 
-    async def _choose(self, keys: list[str]) -> list[tuple[str, bool, bool]]:
-        """Return the stored keys of what is meant, whether it failed, and if it can be read."""
-        names = [_indexed(each) for each in keys]
-        numbers = [number for number in map(row_of, names) if number is not None]
-        rows = await self._call(self._chosen, names, numbers)
-        return [
-            (key, is_failed, subject_of(*body) is not None)
-            for number, key, is_failed, *body in rows
-            if key in names or shown_key(number, key) in keys
-        ]
+    async def caught_up(self, name: str) -> datetime | None:
+        """Return the time that `set_caught_up` has kept under a name, if any."""
+        rows = await self._rows(sql.CAUGHT_UP, (_indexed(name),))
+        return rows[0][0].astimezone(UTC) if rows else None
+
+    async def set_caught_up(self, name: str, time: datetime) -> None:
+        """Keep a time under a name, durably, for all that share the inbox."""
+        await self._rows(sql.SET_CAUGHT_UP, (_indexed(name), time))
 
     async def aclose(self) -> None:
         """Close the connections, after the calls that wait. A call after that opens others."""
         if self._process == os.getpid():  # else they are the parent's
             loop = asyncio.get_running_loop()
-            if loop in self._calls:
-                await self._calls[loop].aclose()
-                self._calls.pop(loop, None)
+            if loop in self._statements:
+                await self._statements[loop].aclose()
+                self._statements.pop(loop, None)
 
-    async def _give_back_lost(self) -> None:
-        """Give back what was taken without a response, for a moment, for that may come late."""
-        now = asyncio.get_running_loop().time()
-        await self._call(self._give_back, [*self._take.lost])
-        self._take.lost = {
-            token: min(until, now + self._timeout)
-            for token, until in self._take.lost.items()
-            if until > now
-        }
-
-    def _give_back_soon(self, token: str) -> None:
-        self._call(self._give_back, [token]).add_done_callback(_ignore)
-
-    def _look_for_lowest(self) -> None:
-        """Ask from time to time before which time nothing is due."""
+    async def _look_after(self, statements: "Statements", deadline: float) -> None:
+        """Give back what was taken without a response, and do from time to time what has to be."""
+        if self._lost:
+            await self._give_back(statements, deadline)
         now = asyncio.get_running_loop().time()
         if now >= self._looks_at:
             self._looks_at = now + _SECONDS_BETWEEN_LOOKS
-            self._call(self._lowest).add_done_callback(self._set_lowest)
-
-    def _set_lowest(self, future: "asyncio.Future[Any]") -> None:
-        is_known = not (future.cancelled() or future.exception())
-        self._take.lowest = future.result()[0][0] if is_known else 0.0
-
-    def _forget_soon(self) -> None:
-        """Remove keys and claims whose time has passed: not all at once, but more than come."""
-        now = asyncio.get_running_loop().time()
+            self._lowest = 0.0
+            ((self._lowest,),) = await statements.execute(self._query(sql.LOWEST), (), deadline)
         if now >= self._forgets_at:
-            self._forgets_at = now + _SECONDS_BETWEEN_FORGETS
-            limit, self._stored = _FORGOTTEN + 4 * self._stored, 0
-            self._call(self._forget, limit).add_done_callback(_ignore)
+            gone = await statements.execute(
+                self._query(sql.FORGET), (_FORGOTTEN_AT_ONCE,), deadline
+            )
+            if len(gone) < _FORGOTTEN_AT_ONCE:  # else the next call removes more
+                self._forgets_at = now + _SECONDS_BETWEEN_FORGETS
 
-    def _call(
-        self, statement: "Statement", *values: object, size: int = 0
-    ) -> "asyncio.Future[Any]":
-        return self._in_loop().call(statement, values, size)
+    async def _give_back(self, statements: "Statements", deadline: float) -> None:
+        """Give back what was taken without a response, for a moment, for that may come late."""
+        now = asyncio.get_running_loop().time()
+        await statements.execute(self._query(sql.GIVE_BACK), ([*self._lost],), deadline)
+        self._lost = {
+            token: min(until, now + self._timeout)
+            for token, until in self._lost.items()
+            if until > now
+        }
 
-    def _in_loop(self) -> "Calls":
-        """Return the calls of the running event loop, each of which has connections of its own."""
+    def _give_back_soon(self, statements: "Statements") -> None:
+        async def give_back() -> None:
+            with suppress(OSError):  # then the next call does it
+                await self._give_back(statements, statements.deadline())
+
+        task = asyncio.get_running_loop().create_task(give_back())
+        self._soon.add(task)
+        task.add_done_callback(self._soon.discard)
+
+    async def _rows(
+        self, query: str, values: Sequence[Any] = (), again: str = "", *, may_repeat: bool = True
+    ) -> "Rows":
+        statements = self._in_loop()
+        return await statements.execute(
+            self._query(query, again), values, statements.deadline(), may_repeat=may_repeat
+        )
+
+    def _query(self, query: str, again: str = "") -> sql.Query:
+        if query not in self._queries:
+            self._queries[query] = self._write(query, again)
+        return self._queries[query]
+
+    def _text(self, query: str) -> str:
+        return self._query(query).text.decode()
+
+    def _in_loop(self) -> "Statements":
+        """Return the statements of the running event loop, which has connections of its own."""
         loop, process = asyncio.get_running_loop(), os.getpid()
-        calls = self._calls.get(loop)
-        if calls is not None and self._process == process:
-            return calls
-        if self._calls and self._process != process:
+        statements = self._statements.get(loop)
+        if statements is not None and self._process == process:
+            return statements
+        if self._statements and self._process != process:
             raise RuntimeError(
                 "the inbox was used before the process was forked: make one in each process, after "
                 "the fork"
@@ -391,28 +449,30 @@ class PostgresInbox(TransactionalInbox):
                 "loop_factory=asyncio.SelectorEventLoop to asyncio.run, or "
                 "--loop asyncio:SelectorEventLoop to uvicorn"
             )
-        for each in [*self._calls]:
+        for each in [*self._statements]:
             # Another thread may do the same.
-            if each.is_closed() and (lost := self._calls.pop(each, None)) is not None:
+            if each.is_closed() and (lost := self._statements.pop(each, None)) is not None:
                 lost.close_of_a_lost_loop()
         connections = self._connecting.Connections(
             self._returned_conninfo,
             schema=self._schema,
-            version=self._found_version,
+            version=self._query(sql.FOUND_VERSION).text,
             timeout=self._timeout,
             calm=self._lease / 3 + 1,
             makes_tables=self._makes_tables,
         )
         self._process = process
-        calls = self._calls[loop] = self._calling.Calls(connections, self._timeout)
-        return calls
+        put = self._query(sql.PUT, sql.PUT_BEFORE)
+        statements = self._calling.Statements(connections, put, self._timeout)
+        self._statements[loop] = statements
+        return statements
 
     async def _returned_conninfo(self) -> object:
         if isinstance(self._conninfo, str):
             return self._conninfo
         if inspect.iscoroutinefunction(self._conninfo):
             return await self._conninfo()
-        returned = await asyncio.to_thread(self._conninfo)
+        returned = await _in_a_thread(self._conninfo)
         return await returned if inspect.isawaitable(returned) else returned
 
 
@@ -428,9 +488,12 @@ def look_into(conninfo: str, *, schema: str) -> PostgresInbox:
     return inbox
 
 
-_LISTED_AT_ONCE = 1_000  # no index knows their order
+_LISTED_AT_ONCE = 1_000
 _DECIDED_AT_ONCE = 1_000  # 100,000 take longer than `timeout`
-_FORGOTTEN = 100
+_LINES_AT_ONCE = 8
+_MOST_LINES_AT_ONCE = 512
+_TRIES = 3
+_FORGOTTEN_AT_ONCE = 1_000
 _SECONDS_BETWEEN_FORGETS = 1.0
 _SECONDS_BETWEEN_LOOKS = 5.0
 _LONGEST = 3e9  # seconds: PostgreSQL's times end, and a hundred years do for all
@@ -475,8 +538,11 @@ def _indexed(text: str) -> str:
 _LONGEST_INDEXED = 1_000  # bytes; those of two have to fit into 2,704
 
 
-def _stored(row: Sequence[Any]) -> StoredNotification:
-    number, key, beginning, size, state, stored, due, failures, expiries, error, holder, line = row
+def _stored(row: Sequence[Any]) -> Iterator[StoredNotification]:
+    """Yield what a row holds, and its successor if it has one."""
+    number, key, beginning, size, state, stored, due, failures, expiries, error, holder, line = row[
+        :12
+    ]
     found = StoredNotification(
         key=shown_key(number, key),
         state=state,
@@ -488,9 +554,40 @@ def _stored(row: Sequence[Any]) -> StoredNotification:
         holder=holder if state == "running" else None,
         line=line,
     )
-    return with_subject(found, beginning, size)
+    yield with_subject(found, beginning, size)
+    beginning, size, stored, due, line = row[12:]
+    if beginning is not None:
+        found = StoredNotification(
+            key=found.key,
+            state="scheduled",
+            stored=stored.astimezone(UTC),
+            due=due.astimezone(UTC),
+            line=line,
+        )
+        yield with_subject(found, beginning, size)
 
 
-def _ignore(future: "asyncio.Future[Any]") -> None:
-    """Take the outcome of what nobody waits for: it is tried again by itself."""
-    _ = future.cancelled() or future.exception()
+async def _in_a_thread(function: Callable[[], T]) -> T:
+    """Call a function in a thread of its own: it may hang, and the others are few."""
+    loop = asyncio.get_running_loop()
+    future: asyncio.Future[T] = loop.create_future()
+
+    def end(result: T | None, error: BaseException | None) -> None:
+        if future.done():
+            return
+        if error is not None:
+            future.set_exception(error)
+        else:
+            future.set_result(cast("T", result))
+
+    def call() -> None:
+        result, raised = None, None
+        try:
+            result = function()
+        except BaseException as error:  # noqa: BLE001 - raised where it is waited for
+            raised = error
+        with suppress(RuntimeError):  # the event loop has ended
+            loop.call_soon_threadsafe(end, result, raised)
+
+    Thread(target=call, name="conninfo of a PostgresInbox", daemon=True).start()
+    return await future

@@ -1,87 +1,118 @@
 """What a `PostgresInbox` asks of PostgreSQL: its tables, and a statement for each method.
 
-A statement takes arrays, with an element of each for every call that it serves, and names the calls
-by their numbers, from 1.
+Another role may have functions in the search path whose parameters fit better than those of
+PostgreSQL's own. So each function has its schema, and each constant and parameter its type.
+`unnest` of several arrays can't have one, and is PostgreSQL's own without it.
 """
 
 import re
 from collections.abc import Callable
 
+from attrs import frozen
+
 from webex_webhooks_async.inbox.listing import BEGINNING
 
-VERSION = 1
-"""Rises only with a change after which an older release can't use the tables any more."""
+VERSION = 2
+"""Rises with a change after which an older release can't use the tables any more."""
 
-# What later releases add to tables that are there. Each can be run again, and an older release
-# works with what it leaves.
-ADDITIONS: tuple[str, ...] = ()
+OLD_RELEASES = {1: "0.4"}
+"""The releases whose tables have an older version."""
 
 SLACK = 5.0
 """Seconds for which a statement may wait, after it has looked at the clock."""
 
-TABLES = ("claims", "known", "notifications", "records", "version")
+TABLES = ("claims", "known", "lines", "notifications", "records", "times", "version")
+
+# The stages of a notification: it is kept as failed, it comes first in its line (it runs, or goes
+# on before the others), or it was due, or due later, when it was written. So the first of a line
+# is found without a look at what is due later or has failed.
+FAILED, AHEAD, DUE, LATER = range(4)
 
 # Of a notification that isn't completed, `forget` is NULL. It has a `token` while a process has it;
-# `due` is then the end of the lease. A failed one isn't due. `ended` is the token of the lease that
-# ended last, and `known.token` of who stored it, then of who completed it: so a call whose response
-# was lost can be made again.
+# `due` is then the end of the lease. A failed one isn't due. `next` is the body of its successor.
+# `ended` is the token of the lease that ended last, and `known.token` of who stored it, then of who
+# completed it: so a call whose response was lost can be made again.
+#
+# A line has a row in `lines` when something in it is to be looked at. Whoever makes an entry of it
+# due, or ends one, writes that row in the same statement; a take removes it, unless it was written
+# again since the snapshot of the take. So what is committed at the same moment isn't overlooked.
 _SCHEMA = (
     """
-CREATE TABLE IF NOT EXISTS {schema}.known (
+CREATE TABLE {schema}.known (
     key text PRIMARY KEY,
     token uuid NOT NULL,
     forget timestamptz
 )""",
-    "CREATE INDEX IF NOT EXISTS known_forget ON {schema}.known (forget) WHERE forget IS NOT NULL",
+    "CREATE INDEX known_forget ON {schema}.known (forget) WHERE forget IS NOT NULL",
     """
-CREATE TABLE IF NOT EXISTS {schema}.notifications (
-    key text PRIMARY KEY,
-    number bigint NOT NULL GENERATED ALWAYS AS IDENTITY,
+CREATE TABLE {schema}.notifications (
+    number bigint PRIMARY KEY GENERATED ALWAYS AS IDENTITY,
+    key text NOT NULL UNIQUE,
     line text,
     body bytea NOT NULL,
-    stored timestamptz NOT NULL DEFAULT statement_timestamp(),
+    stored timestamptz NOT NULL DEFAULT pg_catalog.statement_timestamp(),
     due timestamptz,
+    stage int NOT NULL,
     token uuid,
     ended uuid,
     holder text,
     failures int NOT NULL DEFAULT 0,
     expiries int NOT NULL DEFAULT 0,
     releases int NOT NULL DEFAULT 0,
-    error text
+    outages int NOT NULL DEFAULT 0,
+    outage timestamptz,
+    unreadable boolean NOT NULL DEFAULT FALSE,
+    error text,
+    next bytea,
+    next_line text,
+    next_due timestamptz,
+    next_stored timestamptz
 ) WITH (
     fillfactor = 70, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 500
 )""",
     """
-CREATE INDEX IF NOT EXISTS notifications_due
-    ON {schema}.notifications (due, number) WHERE due IS NOT NULL""",
+CREATE INDEX notifications_due ON {schema}.notifications (due, number)
+    WHERE due IS NOT NULL AND (line IS NULL OR token IS NOT NULL)""",
+    f"""
+CREATE UNIQUE INDEX notifications_ahead ON {{schema}}.notifications (line)
+    WHERE stage = {AHEAD} AND line IS NOT NULL""",
+    f"""
+CREATE INDEX notifications_next ON {{schema}}.notifications (line, number)
+    WHERE stage = {DUE} AND line IS NOT NULL""",
+    f"""
+CREATE INDEX notifications_later ON {{schema}}.notifications (line, due)
+    WHERE stage = {LATER} AND line IS NOT NULL""",
     """
-CREATE INDEX IF NOT EXISTS notifications_line
-    ON {schema}.notifications (line, number) WHERE line IS NOT NULL""",
-    # Without the second condition, the planner would look through all of it for a token.
+CREATE TABLE {schema}.lines (
+    line text PRIMARY KEY,
+    due timestamptz NOT NULL
+) WITH (
+    fillfactor = 70, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 500
+)""",
+    "CREATE INDEX lines_due ON {schema}.lines (due)",
     """
-CREATE UNIQUE INDEX IF NOT EXISTS notifications_running
-    ON {schema}.notifications (line) WHERE token IS NOT NULL AND line IS NOT NULL""",
-    """
-CREATE TABLE IF NOT EXISTS {schema}.records (
-    key text REFERENCES {schema}.notifications ON DELETE CASCADE,
+CREATE TABLE {schema}.records (
+    number bigint REFERENCES {schema}.notifications ON DELETE CASCADE,
     name text,
     value bytea NOT NULL,
-    PRIMARY KEY (key, name)
+    PRIMARY KEY (number, name)
 )""",
     """
-CREATE TABLE IF NOT EXISTS {schema}.claims (
+CREATE TABLE {schema}.claims (
     name text PRIMARY KEY,
     token uuid NOT NULL,
     inbox uuid NOT NULL,
     until timestamptz NOT NULL
 )""",
-    "CREATE INDEX IF NOT EXISTS claims_until ON {schema}.claims (until)",
+    "CREATE INDEX claims_until ON {schema}.claims (until)",
+    "CREATE TABLE {schema}.times (name text PRIMARY KEY, time timestamptz NOT NULL)",
     """
-CREATE TABLE IF NOT EXISTS {schema}.version (
+CREATE TABLE {schema}.version (
     number int NOT NULL,
-    additions int NOT NULL,
-    inbox uuid NOT NULL DEFAULT gen_random_uuid()
+    inbox uuid NOT NULL DEFAULT pg_catalog.gen_random_uuid(),
+    is_only boolean NOT NULL DEFAULT TRUE UNIQUE CHECK (is_only)
 )""",
+    f"INSERT INTO {{schema}}.version (number) VALUES ({VERSION})",
 )
 
 _LOCK = 0x57627849  # of those who make tables; any number that others don't use
@@ -92,291 +123,485 @@ def quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
+def _literal(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
+
+
 def creation(schema: str) -> tuple[str, ...]:
-    """Return the statements that make the tables, or add to them what they lack.
+    """Return the statements that make the tables, if they aren't there.
 
     Several may run them at once. They stand in a transaction.
     """
     name = quoted(schema)
-    literal = "'" + name.replace("'", "''") + "'"
-    body = f"IF to_regnamespace({literal}) IS NULL THEN CREATE SCHEMA {name}; END IF;"
+    tables = ";\n".join(each.strip().replace("{schema}", name) for each in _SCHEMA)
+    body = f"""BEGIN
+PERFORM pg_catalog.pg_advisory_xact_lock({_LOCK}::bigint);
+IF pg_catalog.to_regclass({_literal(f"{name}.version")}::text) IS NOT NULL THEN
+    IF EXISTS (SELECT FROM {name}.version WHERE number < {VERSION}) THEN
+        RAISE EXCEPTION USING MESSAGE = {_literal(older(schema, max(OLD_RELEASES)))}::text;
+    END IF;
+    RETURN;
+END IF;
+-- CREATE SCHEMA IF NOT EXISTS asks for a right that isn't needed if it exists.
+IF pg_catalog.to_regnamespace({_literal(name)}::text) IS NULL THEN
+    CREATE SCHEMA {name};
+END IF;
+{tables};
+END"""
     tag = next(tag for tag in (f"$_{'x' * n}$" for n in range(70)) if tag not in body)
-    first = (
-        f"INSERT INTO {name}.version SELECT {VERSION}, 0"
-        f" WHERE NOT EXISTS (SELECT FROM {name}.version)"
-    )
-    return (
-        f"SELECT pg_advisory_xact_lock({_LOCK})",
-        # A transaction that has read a table would hold up everybody behind us.
-        "SET LOCAL lock_timeout = '100ms'",
-        # CREATE SCHEMA IF NOT EXISTS asks for a right that isn't needed if it exists.
-        f"DO {tag} BEGIN {body} END {tag}",
-        *(each.strip().replace("{schema}", name) for each in (*_SCHEMA, *ADDITIONS)),
-        first,
-        f"UPDATE {name}.version SET additions = greatest(additions, {len(ADDITIONS)})",
-    )
+    return ("SET LOCAL search_path = ''", f"DO {tag} {body} {tag}")
+
+
+BEGIN = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE"
 
 
 def script(schema: str) -> str:
     """Return what makes the tables, for `psql`."""
-    return "".join(f"{each};\n" for each in ("BEGIN", *creation(schema), "COMMIT"))
+    return "".join(f"{each};\n" for each in (BEGIN, *creation(schema), "COMMIT"))
+
+
+def older(schema: str, version: int) -> str:
+    """Return the words about tables of an older release."""
+    return (
+        f"the tables in the schema {schema!r} are those of webex-webhooks-async "
+        f"{OLD_RELEASES[version]}, which this release can't use: pass another schema, or begin "
+        f"again with DROP SCHEMA {quoted(schema)} CASCADE, which removes what is stored there"
+    )
 
 
 SETTINGS = b"""
-SELECT current_setting('default_transaction_isolation'), current_setting('server_encoding')
+SELECT pg_catalog.current_setting('default_transaction_isolation'::text),
+    pg_catalog.current_setting('server_encoding'::text)
 """
 """What differs between servers and matters."""
 
 # From the catalog, which needs no right.
 FOUND = b"""
-SELECT c.relname::text, has_schema_privilege(n.oid, 'USAGE')
-    AND has_table_privilege(c.oid, 'SELECT')
-    AND (c.relname = 'version' OR has_table_privilege(c.oid, 'INSERT')
-        AND has_table_privilege(c.oid, 'UPDATE') AND has_table_privilege(c.oid, 'DELETE'))
+SELECT c.relname::text, pg_catalog.has_schema_privilege(n.oid, 'USAGE'::text)
+    AND pg_catalog.has_table_privilege(c.oid, 'SELECT'::text)
+    AND (c.relname = 'version'::name OR pg_catalog.has_table_privilege(c.oid, 'INSERT'::text)
+        AND pg_catalog.has_table_privilege(c.oid, 'UPDATE'::text)
+        AND pg_catalog.has_table_privilege(c.oid, 'DELETE'::text))
 FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-WHERE n.nspname = $1 AND c.relname = ANY($2::text[])
+WHERE n.nspname = $1::name AND c.relname = ANY($2::name[])
 """
 """The tables that are there, and whether we may use them."""
 
 
-def writer(schema: str, *, lease: float, keep: float) -> Callable[[str], str]:
+@frozen
+class Query:
+    """A statement.
+
+    Attributes:
+        text: The SQL.
+        again: The SQL for a call that may have been executed already.
+    """
+
+    text: bytes
+    again: bytes
+
+
+def writer(schema: str, *, lease: float, keep: float) -> Callable[..., Query]:
     """Return what makes one of the statements below one on the tables of a schema."""
     name = quoted(schema)
     given = {each: f"{name}.{each}" for each in TABLES}
-    given["lease"] = f"make_interval(secs => {lease!r})"
-    given["keep"] = f"make_interval(secs => {keep!r})"
+    given["now"] = "pg_catalog.statement_timestamp()"
+    given["lease"] = f"pg_catalog.make_interval(secs => {lease!r}::float8)"
+    given["keep"] = f"pg_catalog.make_interval(secs => {keep!r}::float8)"
     places = re.compile(f"<({'|'.join(given)})>")
 
-    def write(statement: str) -> str:
+    def write(statement: str, again: str = "") -> Query:
         # All at once, so that a name which looks like a placeholder stays as it is.
-        return places.sub(lambda place: given[place[1]], statement).strip()
+        first, repeated = (
+            places.sub(lambda place: given[place[1]], each).strip().encode()
+            for each in (statement, statement + again)
+        )
+        return Query(first, repeated)
 
     return write
 
 
-FOUND_VERSION = "SELECT number, additions FROM <version>"
-"""The version of the tables, and how many additions they have."""
+FOUND_VERSION = "SELECT number FROM <version>"
+"""The version of the tables."""
+
+
+def _noted(rows: str) -> str:
+    """Return what writes that lines are to be looked at; each row has a line and a time."""
+    return f"""noted AS (
+    INSERT INTO <lines> AS l (line, due)
+    SELECT line, pg_catalog.min(due) FROM ({rows}) r WHERE line IS NOT NULL
+    GROUP BY line ORDER BY line
+    ON CONFLICT (line) DO UPDATE SET due = LEAST(l.due, excluded.due)
+)"""
+
+
+_STAGE = f"CASE WHEN t.due > <now> THEN {LATER} ELSE {DUE} END"
 
 # The uniqueness of a known key alone decides. Sorted, so that two that wait for each other's keys
 # can't be. The number says in which order they were stored.
-PUT = """
+PUT = f"""
 WITH asked AS (
-    SELECT * FROM unnest($1::text[], $2::bytea[], $3::text[], $4::float8[], $5::uuid[])
-        WITH ORDINALITY AS a (key, body, line, after, token, number)
+    SELECT * FROM unnest(
+        $1::text[], $2::bytea[], $3::text[], $4::float8[], $5::float8[], $6::uuid[]
+    ) WITH ORDINALITY AS a (key, body, line, after, at, token, place)
 ), new AS (
     INSERT INTO <known> AS k (key, token) SELECT key, token FROM asked ORDER BY key
-    ON CONFLICT (key) DO UPDATE SET token = excluded.token, forget = NULL
-        WHERE k.forget <= statement_timestamp()
+    ON CONFLICT (key) DO UPDATE SET token = excluded.token, forget = NULL WHERE k.forget <= <now>
     RETURNING key
 ), stored AS (
-    INSERT INTO <notifications> (key, line, body, due)
-    SELECT key, line, body, statement_timestamp() + make_interval(secs => after)
-    FROM asked JOIN new USING (key) ORDER BY asked.number
-)
-SELECT number FROM asked JOIN new USING (key)
+    INSERT INTO <notifications> (key, line, body, due, stage)
+    SELECT key, NULLIF(line, ''::text), body, t.due, {_STAGE}
+    FROM asked JOIN new USING (key) CROSS JOIN LATERAL (SELECT GREATEST(
+        <now> + pg_catalog.make_interval(secs => after), pg_catalog.to_timestamp(at)
+    ) AS due) t ORDER BY asked.place
+    RETURNING line, due
+), {_noted("SELECT line, due FROM stored")}
+SELECT place FROM asked JOIN new USING (key)
 """
-"""Stores; takes keys, bodies, lines, seconds until they are due, and tokens."""
+"""Stores; takes keys, bodies, lines or empty texts, seconds until they are due, the times before
+which they aren't in seconds since 1970, and tokens."""
 # When it is asked again, because the response was lost.
-PUT_BEFORE = "UNION ALL SELECT number FROM asked JOIN <known> USING (key, token)"
+PUT_BEFORE = "UNION ALL SELECT place FROM asked JOIN <known> USING (key, token)"
 
-# Of a line, the one that has a token goes on, else the first that is due. Two that look at the same
-# moment may not see each other's: the unique index then refuses one.
-_TAKE = """
-WITH due AS MATERIALIZED (
-    SELECT key FROM <notifications> n
-    WHERE due BETWEEN to_timestamp(($3::float8[])[1]) AND statement_timestamp() AND CASE
-        WHEN token IS NOT NULL THEN <taken>
-        WHEN line IS NULL THEN TRUE
-        ELSE NOT EXISTS (
-            SELECT FROM <notifications> o WHERE o.line = n.line
-                AND (o.token IS NOT NULL OR o.due <= statement_timestamp() AND o.number < n.number)
-        )
-    END
-    ORDER BY due, number LIMIT cardinality($1::uuid[]) FOR UPDATE SKIP LOCKED
-), chosen AS (
-    SELECT key, row_number() OVER () AS number FROM due
-)
-UPDATE <notifications> n SET
-    token = ($1::uuid[])[c.number], holder = ($2::text[])[c.number],
-    due = statement_timestamp() + <lease>, expiries = expiries + (token IS NOT NULL)::int
-FROM chosen c WHERE n.key = c.key
-RETURNING c.number, n.key, body, line, failures, expiries, releases, error
+_RUNS = "(token IS NOT NULL AND due > <now>)"
+
+# What isn't there yet is found by the uniqueness of keys, and then this is asked again.
+REPLACE = f"""
+WITH asked AS MATERIALIZED (
+    SELECT $1::text AS key, NULLIF($3::text, ''::text) AS line, $2::bytea AS body, GREATEST(
+        <now> + pg_catalog.make_interval(secs => $4::float8), pg_catalog.to_timestamp($5::float8)
+    ) AS due
+    WHERE NOT EXISTS (SELECT FROM <known> WHERE key = $1::text AND token = $6::uuid)
+), succeeded AS (
+    UPDATE <notifications> n SET
+        next = a.body, next_line = a.line, next_due = a.due, next_stored = <now>
+    FROM asked a WHERE n.key = a.key AND n.token IS NOT NULL AND n.due > <now> RETURNING n.key
+), gone AS (
+    DELETE FROM <notifications> n USING asked a
+    WHERE n.key = a.key AND (n.token IS NULL OR n.due <= <now>) RETURNING n.line
+), new AS (
+    INSERT INTO <known> AS k (key, token) SELECT key, $6::uuid FROM asked
+    WHERE (SELECT pg_catalog.count(*) FROM gone) >= 0::bigint
+    ON CONFLICT (key) DO UPDATE SET token = excluded.token, forget = NULL RETURNING key
+), stored AS (
+    INSERT INTO <notifications> (key, line, body, due, stage)
+    SELECT key, t.line, t.body, t.due, {_STAGE} FROM asked t JOIN new USING (key)
+    WHERE NOT EXISTS (SELECT FROM succeeded) RETURNING line, due
+), {_noted("SELECT line, due FROM stored UNION ALL SELECT line, <now> FROM gone")}
+SELECT 1
 """
-TAKE = _TAKE.replace("<taken>", "TRUE")
-"""Takes tokens, holders, and the lowest time; finds what is free, or whose lease has expired."""
+"""Stores in place of what is known, or as its successor; takes what `PUT` takes, once."""
 
-TAKE_FREE = _TAKE.replace("<taken>", "FALSE")
-"""The same without expired leases."""
+CANCEL = f"""
+WITH alone AS (
+    UPDATE <notifications> SET next = NULL, next_line = NULL, next_due = NULL, next_stored = NULL
+    WHERE key = $1::text AND {_RUNS} AND next IS NOT NULL RETURNING key
+), gone AS (
+    DELETE FROM <notifications> WHERE key = $1::text AND {_RUNS} IS NOT TRUE RETURNING key, line
+), forgotten AS (
+    UPDATE <known> k SET token = $2::uuid, forget = <now> FROM gone g WHERE k.key = g.key
+), {_noted("SELECT line, <now> AS due FROM gone")}
+SELECT key FROM alone UNION ALL SELECT key FROM gone
+"""
+"""Removes what doesn't run, and what succeeds; takes a key, and a token of the call."""
+CANCELLED_BEFORE = """
+UNION ALL SELECT key FROM <known> WHERE key = $1::text AND token = $2::uuid
+"""
 
-# Beside an old transaction, the index keeps entries of what was completed since, and a take would
+IS_REMOVABLE = f"""
+SELECT 1 FROM <notifications> WHERE key = $1::text AND ({_RUNS} IS NOT TRUE OR next IS NOT NULL)
+"""
+"""Finds what `CANCEL` would remove."""
+
+# Of a line that is to be looked at, the one that is ahead, else the first of those that are due,
+# else the one that is due next. In a join with a row that was written again, its old version isn't
+# equal to the new one, and nothing is found.
+TAKE = f"""
+WITH seen AS MATERIALIZED (
+    SELECT line, xmin AS version FROM <lines>
+    WHERE due BETWEEN pg_catalog.to_timestamp($3::float8) AND <now> ORDER BY due LIMIT $4::bigint
+), locked AS MATERIALIZED (
+    SELECT l.line FROM <lines> l JOIN seen s ON l.line = s.line AND l.xmin = s.version
+    FOR NO KEY UPDATE OF l SKIP LOCKED
+), first AS MATERIALIZED (
+    SELECT l.line, n.* FROM locked l LEFT JOIN LATERAL (
+        SELECT number, due, token IS NOT NULL AS runs, 1 AS rank FROM <notifications>
+        WHERE line = l.line AND stage = {AHEAD}
+        UNION ALL (
+            SELECT number, due, FALSE, 2 FROM <notifications>
+            WHERE line = l.line AND stage = {DUE} ORDER BY number LIMIT 1::bigint
+        ) UNION ALL (
+            SELECT number, due, FALSE, 2 FROM <notifications>
+            WHERE line = l.line AND stage = {LATER} AND due <= <now>
+            ORDER BY number LIMIT 1::bigint
+        ) UNION ALL (
+            SELECT number, due, FALSE, 3 FROM <notifications>
+            WHERE line = l.line AND stage = {LATER} AND due > <now>
+            ORDER BY due LIMIT 1::bigint
+        ) ORDER BY rank, number LIMIT 1::bigint
+    ) n ON TRUE
+), alone AS MATERIALIZED (
+    SELECT number FROM <notifications>
+    WHERE due BETWEEN pg_catalog.to_timestamp($3::float8) AND <now>
+        AND (line IS NULL OR token IS NOT NULL) AND (token IS NULL OR $5::boolean)
+    ORDER BY due, number LIMIT 1::bigint FOR NO KEY UPDATE SKIP LOCKED
+), chosen AS (
+    SELECT n.number, n.due FROM <notifications> n JOIN (
+        SELECT number FROM first WHERE due <= <now> AND NOT runs
+        UNION ALL SELECT number FROM alone
+    ) f USING (number) WHERE n.due <= <now>
+    ORDER BY n.due, n.number LIMIT 1::bigint FOR NO KEY UPDATE OF n SKIP LOCKED
+), taken AS (
+    UPDATE <notifications> n SET
+        stage = {AHEAD}, token = $1::uuid, holder = $2::text, due = <now> + <lease>,
+        expiries = n.expiries + (n.token IS NOT NULL)::int
+    FROM chosen c WHERE n.number = c.number
+    RETURNING n.number, n.key, n.body, n.line,
+        EXTRACT(epoch FROM <now> - c.due)::float8 AS late,
+        n.failures, n.expiries, n.releases, n.outages, n.error
+), removed AS (
+    DELETE FROM <lines> l USING first f WHERE l.line = f.line AND (
+        f.number IS NULL OR f.runs OR f.number = (SELECT number FROM taken)
+    )
+), postponed AS (
+    UPDATE <lines> l SET due = f.due FROM first f
+    WHERE l.line = f.line AND f.due > <now> AND NOT f.runs
+)
+SELECT (SELECT pg_catalog.count(*) FROM seen), (SELECT pg_catalog.count(*) FROM locked), t.*
+FROM (SELECT) s LEFT JOIN taken t ON TRUE
+"""
+"""Takes a token, a holder, the lowest time, how many lines are looked at, and whether leases that
+have expired are taken over. Returns how many lines were to be looked at, how many of them were
+looked at, and what was taken."""
+
+# Beside an old transaction, the indexes keep entries of what was completed since, and a take would
 # look at all of them. What is written gets a time that isn't past, so nothing comes before what is
 # there now, but for a statement that has waited for longer than these seconds: that is found when
 # this is asked again.
 LOWEST = f"""
-SELECT extract(epoch FROM
-    least(min(due), statement_timestamp() - make_interval(secs => {SLACK}))
-)::float8 - 0.001 FROM <notifications> WHERE due IS NOT NULL
+SELECT EXTRACT(epoch FROM LEAST(
+    (SELECT pg_catalog.min(due) FROM <notifications>
+        WHERE due IS NOT NULL AND (line IS NULL OR token IS NOT NULL)),
+    (SELECT pg_catalog.min(due) FROM <lines>),
+    <now> - pg_catalog.make_interval(secs => {SLACK}::float8)
+))::float8 - 0.001::float8
 """
 """Before this time, in seconds since 1970, nothing is due."""
 
-GIVE_BACK = """
-UPDATE <notifications> SET token = NULL, holder = NULL, due = statement_timestamp()
-WHERE token = ANY($1::uuid[])
+GIVE_BACK = f"""
+WITH given AS (
+    UPDATE <notifications> SET token = NULL, holder = NULL, due = <now>
+    WHERE token = ANY($1::uuid[]) RETURNING line, due
+), {_noted("SELECT line, due FROM given")}
+SELECT 1
 """
 """Gives back what has one of the tokens, in one array."""
 
-_ASKED = """
-WITH asked AS (
-    SELECT * FROM unnest($1::text[], $2::uuid[]) WITH ORDINALITY AS a (key, token, number)
+RENEW = """
+UPDATE <notifications> SET due = <now> + <lease> WHERE key = $1::text AND token = $2::uuid
+RETURNING key
+"""
+"""Takes a key and a token."""
+
+# What somebody's transaction with a record holds isn't waited for, because others wait meanwhile.
+_MINE = """
+WITH mine AS MATERIALIZED (
+    SELECT number, next IS NULL AS is_last FROM <notifications>
+    WHERE key = $1::text AND token = $2::uuid FOR UPDATE NOWAIT
 )"""
 
-RENEW = f"""{_ASKED}
-UPDATE <notifications> n SET due = statement_timestamp() + <lease>
-FROM asked a WHERE n.key = a.key AND n.token = a.token RETURNING a.number
-"""
-"""Takes keys and tokens."""
+_SUCCESSOR = f"""next AS (
+    INSERT INTO <notifications> (key, line, body, due, stored, stage, ended)
+    SELECT key, next_line, next, t.due, next_stored, {_STAGE}, $2::uuid FROM gone
+    CROSS JOIN LATERAL (SELECT GREATEST(next_due, <now>) AS due) t
+    WHERE next IS NOT NULL RETURNING line, due
+)"""
 
-COMPLETE = f"""{_ASKED}, gone AS (
-    DELETE FROM <notifications> n USING asked a WHERE n.key = a.key AND n.token = a.token
-    RETURNING a.number, a.key, a.token
+COMPLETE = f"""{_MINE}, gone AS (
+    DELETE FROM <notifications> n USING mine m WHERE n.number = m.number RETURNING n.*
 ), kept AS (
-    UPDATE <known> k SET token = g.token, forget = statement_timestamp() + <keep>
-    FROM gone g WHERE k.key = g.key
-)
-SELECT number FROM gone
+    UPDATE <known> k SET token = $2::uuid, forget = <now> + <keep>
+    FROM gone g WHERE k.key = g.key AND g.next IS NULL
+), {_SUCCESSOR}, {
+    _noted("SELECT line, <now> AS due FROM gone UNION ALL SELECT line, due FROM next")
+}
+SELECT 1 FROM gone
 """
 """The same."""
-COMPLETED_BEFORE = f"{PUT_BEFORE} WHERE forget IS NOT NULL"
 
-END = """
-WITH asked AS (
-    SELECT * FROM unnest($1::text[], $2::uuid[], $3::float8[], $4::int[], $5::int[], $6::text[])
-        WITH ORDINALITY AS a (key, token, pause, failures, releases, error, number)
-), ended AS (
+_ENDED_BEFORE = "SELECT 1 FROM <notifications> WHERE key = $1::text AND ended = $2::uuid"
+ENDED_BEFORE = f"UNION ALL {_ENDED_BEFORE}"
+COMPLETED_BEFORE = f"""{ENDED_BEFORE}
+UNION ALL SELECT 1 FROM <known> WHERE key = $1::text AND token = $2::uuid
+"""
+
+_END = "token = NULL, holder = NULL, ended = $2::uuid"
+
+GIVE_UP = f"""{_MINE}, failed AS (
     UPDATE <notifications> n SET
-        token = NULL, holder = NULL, ended = a.token,
-        due = statement_timestamp() + make_interval(secs => a.pause),
-        failures = n.failures + a.failures, releases = n.releases + a.releases,
-        error = coalesce(a.error, n.error)
-    FROM asked a WHERE n.key = a.key AND n.token = a.token RETURNING a.number
-)
-SELECT number FROM ended
+        {_END}, due = NULL, stage = {FAILED}, failures = n.failures + 1, outages = 0,
+        error = $3::text, unreadable = $4::boolean
+    FROM mine m WHERE n.number = m.number AND m.is_last RETURNING n.line
+), gone AS (
+    DELETE FROM <notifications> n USING mine m
+    WHERE n.number = m.number AND NOT m.is_last RETURNING n.*
+), {_SUCCESSOR}, {
+    _noted(
+        "SELECT line, <now> AS due FROM failed UNION ALL SELECT line, <now> FROM gone"
+        " UNION ALL SELECT line, due FROM next"
+    )
+}
+SELECT 1 FROM mine
 """
-"""Ends leases; takes keys, tokens, seconds until they are due, failures and releases to add, and
-errors."""
-ENDED_BEFORE = """
-UNION ALL SELECT a.number FROM asked a JOIN <notifications> n USING (key) WHERE n.ended = a.token
+"""Keeps as failed, or puts the successor there; takes a key, a token, an error, and whether it is
+unreadable."""
+
+
+def _ended(changes: str) -> str:
+    return f"""
+WITH ended AS (
+    UPDATE <notifications> SET
+        {_END}, due = <now> + pg_catalog.make_interval(secs => $3::float8), {changes}
+    WHERE key = $1::text AND token = $2::uuid RETURNING line, due, stage
+), {_noted(f"SELECT line, CASE WHEN stage = {AHEAD} THEN due ELSE <now> END AS due FROM ended")}
+SELECT 1 FROM ended
 """
 
-RECALL = """
-WITH asked AS (
-    SELECT * FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS a (key, name, number)
+
+FAIL = _ended(f"stage = {AHEAD}, failures = failures + 1, outages = 0, error = $4::text")
+"""Takes a key, a token, seconds until it is due, and an error."""
+
+RELEASE = _ended(
+    f"stage = CASE WHEN $3::float8 > 0::float8 THEN {LATER} ELSE {DUE} END, releases = releases + 1"
 )
-SELECT number, value FROM asked JOIN <records> USING (key, name)
-"""
-"""Takes keys and names; its second column is the value."""
+"""Takes a key, a token, and seconds until it is due."""
+
+# Those within a minute are counted as one.
+_COUNTS = "outage IS NULL OR outage <= <now> - pg_catalog.make_interval(mins => 1)"
+RELEASE_IN_OUTAGE = _ended(
+    f"stage = {AHEAD}, outages = outages + ({_COUNTS})::int,"
+    f" outage = CASE WHEN {_COUNTS} THEN <now> ELSE outage END"
+)
+"""The same."""
+
+RECALL = "SELECT value FROM <records> WHERE number = $1::bigint AND name = $2::text"
+"""Takes a number and a name."""
 
 REMEMBER = """
-INSERT INTO <records> (key, name, value)
-SELECT key, name, value FROM unnest($1::text[], $2::text[], $3::bytea[]) AS a (key, name, value)
-JOIN <notifications> USING (key)
-ON CONFLICT (key, name) DO UPDATE SET value = excluded.value
+INSERT INTO <records> (number, name, value)
+SELECT number, $2::text, $3::bytea FROM <notifications> WHERE number = $1::bigint
+ON CONFLICT (number, name) DO UPDATE SET value = excluded.value
 """
-"""Takes keys, names and values."""
+"""Takes a number, a name and a value."""
 
 INBOX = "SELECT inbox::text FROM <version>"
 """What tells the tables from those in another database."""
 
 IS_UNFINISHED = """
-SELECT inbox::text, EXISTS (SELECT FROM <notifications> WHERE key = $1) FROM <version>
+SELECT inbox::text, EXISTS (SELECT FROM <notifications> WHERE number = $1::bigint) FROM <version>
 """
-"""The same, and whether a notification isn't completed; takes its key."""
+"""The same, and whether a notification isn't completed; takes its number."""
 
-# One call of each: they run on a connection of the user's.
+# These run on a connection of the user's.
 REMEMBER_WITHIN = """
-INSERT INTO <records> (key, name, value) VALUES ($1, $2, $3)
-ON CONFLICT (key, name) DO NOTHING RETURNING name
+INSERT INTO <records> (number, name, value) VALUES ($1::bigint, $2::text, $3::bytea)
+ON CONFLICT (number, name) DO NOTHING RETURNING name
 """
-"""Takes a key, a name and a value; returns the name if it is new."""
+"""Takes a number, a name and a value; returns the name if it is new."""
 REPLACE_WITHIN = """
-UPDATE <records> SET value = $3 WHERE key = $1 AND name = $2 RETURNING name
+UPDATE <records> SET value = $3::bytea WHERE number = $1::bigint AND name = $2::text RETURNING name
 """
 """The same; returns the name."""
 
+# As many ended ones go as come, and more.
 CLAIM = """
-WITH asked AS (
-    SELECT * FROM unnest($1::text[], $2::uuid[], $3::uuid[], $4::float8[])
-        WITH ORDINALITY AS a (name, token, inbox, seconds, number)
-), granted AS (
-    INSERT INTO <claims> AS c (name, token, inbox, until)
-    SELECT name, token, inbox, statement_timestamp() + make_interval(secs => seconds)
-    FROM asked ORDER BY name
-    ON CONFLICT (name) DO UPDATE SET
-        token = excluded.token, inbox = excluded.inbox, until = excluded.until
-        WHERE c.until <= statement_timestamp() OR c.token = excluded.token
-    RETURNING name
+WITH forgotten AS (
+    DELETE FROM <claims> WHERE name IN (
+        SELECT name FROM <claims> WHERE until <= <now> AND name <> $1::text
+        ORDER BY until LIMIT 4::bigint FOR UPDATE SKIP LOCKED
+    )
 )
-SELECT number FROM asked JOIN granted USING (name)
+INSERT INTO <claims> AS c (name, token, inbox, until)
+VALUES ($1::text, $2::uuid, $3::uuid, <now> + pg_catalog.make_interval(secs => $4::float8))
+ON CONFLICT (name) DO UPDATE SET
+    token = excluded.token, inbox = excluded.inbox, until = excluded.until
+    WHERE c.until <= <now> OR c.token = excluded.token
+RETURNING name
 """
-"""Takes names, tokens, inboxes and seconds."""
+"""Takes a name, a token, an inbox and seconds."""
 
-UNCLAIM = """
-DELETE FROM <claims> c USING unnest($1::text[], $2::uuid[]) AS a (name, inbox)
-WHERE c.name = a.name AND c.inbox = a.inbox
-"""
-"""Takes names and inboxes."""
+UNCLAIM = "DELETE FROM <claims> WHERE name = $1::text AND inbox = $2::uuid"
+"""Takes a name and an inbox."""
 
-COUNTS = """
-SELECT count(*), count(*) FILTER (WHERE token IS NOT NULL AND due > statement_timestamp()),
-    count(*) FILTER (WHERE due IS NULL),
-    extract(epoch FROM statement_timestamp() - min(stored) FILTER (
-        WHERE due IS NOT NULL AND (token IS NULL OR due <= statement_timestamp())
-    ))::float8
-FROM <notifications>
+_STATE = f"""CASE
+        WHEN unreadable THEN 'unreadable'::text
+        WHEN stage = {FAILED} THEN 'failed'::text
+        WHEN due <= <now> THEN 'waiting'::text
+        WHEN token IS NOT NULL THEN 'running'::text
+        WHEN failures + expiries + releases + outages = 0 AND error IS NULL THEN 'scheduled'::text
+        ELSE 'retrying'::text
+    END"""
+
+COUNTS = f"""
+SELECT state, pg_catalog.count(*), EXTRACT(epoch FROM <now> - pg_catalog.min(due))::float8 FROM (
+    SELECT {_STATE} AS state, due FROM <notifications>
+    UNION ALL SELECT 'scheduled'::text, NULL FROM <notifications> WHERE next IS NOT NULL
+) s GROUP BY state
 """
+"""The states, how many are in each, and for how many seconds the oldest of them has been due."""
 
 UNFINISHED = f"""
-SELECT number, key, substr(body, 1, {BEGINNING}), octet_length(body), CASE
-        WHEN due IS NULL THEN 'failed'
-        WHEN token IS NOT NULL AND due > statement_timestamp() THEN 'running'
-        ELSE 'waiting'
-    END, stored, due, failures, expiries, error, holder, line
-FROM <notifications> WHERE number > $1::bigint ORDER BY number LIMIT $2::int
+SELECT number, key, pg_catalog.substr(body, 1, {BEGINNING}), pg_catalog.octet_length(body),
+    {_STATE}, stored, due, failures, expiries, error, holder, line,
+    pg_catalog.substr(next, 1, {BEGINNING}), pg_catalog.octet_length(next), next_stored,
+    next_due, next_line
+FROM <notifications> WHERE number > $1::bigint ORDER BY number LIMIT $2::bigint
 """
 """Those after a number; takes it, and how many."""
 
-# The caller finds out from the body whether one can be read.
-CHOSEN = f"""
-SELECT number, key, due IS NULL, substr(body, 1, {BEGINNING}), octet_length(body)
-FROM <notifications> WHERE key = ANY($1::text[]) OR number = ANY($2::bigint[])
-"""
-"""What `retry` and `drop` may be about; takes keys and numbers."""
+# The pattern is that of keys which can be shown: others are known by their numbers.
+_MEANT = "(key = ANY($1::text[]) OR number = ANY($2::bigint[]) AND key !~ $3::text)"
 
-RETRY = """
-UPDATE <notifications> SET due = statement_timestamp(), failures = 0, expiries = 0, releases = 0
-WHERE key = ANY($1::text[]) AND due IS NULL RETURNING key
+RETRY = f"""
+WITH due AS (
+    UPDATE <notifications> SET
+        due = <now>, stage = CASE WHEN stage = {AHEAD} THEN {AHEAD} ELSE {DUE} END,
+        failures = 0, expiries = 0, releases = 0
+    WHERE {_MEANT} AND NOT unreadable AND token IS NULL AND (due > <now> OR stage = {FAILED})
+    RETURNING line, due
+), next AS (
+    UPDATE <notifications> SET next_due = <now>
+    WHERE {_MEANT} AND token IS NOT NULL AND next_due > <now> RETURNING key
+), {_noted("SELECT line, due FROM due")}
+SELECT (SELECT pg_catalog.count(*) FROM due) + (SELECT pg_catalog.count(*) FROM next)
 """
-"""Takes keys of failed ones; returns those that were changed."""
+"""Makes due what isn't; takes keys, numbers, and the pattern; returns how many it was."""
 
-DROP = """
+DROP = f"""
 WITH gone AS (
-    DELETE FROM <notifications>
-    WHERE key = ANY($1::text[]) AND due IS NULL OR key = ANY($2::text[]) RETURNING key
+    DELETE FROM <notifications> WHERE {_MEANT} AND stage = {FAILED} RETURNING key
+), kept AS (
+    UPDATE <known> k SET forget = <now> + CASE
+        WHEN pg_catalog.starts_with(k.key, $4::text) THEN pg_catalog.make_interval() ELSE <keep>
+    END FROM gone g WHERE k.key = g.key
 )
-DELETE FROM <known> k USING gone g WHERE k.key = g.key RETURNING k.key
+SELECT pg_catalog.count(*) FROM gone
 """
-"""Takes keys of failed ones, and of unreadable ones; returns what was removed."""
+"""Takes the same, and how the keys of jobs begin; returns how many were removed."""
+
+CAUGHT_UP = "SELECT time FROM <times> WHERE name = $1::text"
+"""Takes a name."""
+
+SET_CAUGHT_UP = """
+INSERT INTO <times> (name, time) VALUES ($1::text, $2::timestamptz)
+ON CONFLICT (name) DO UPDATE SET time = excluded.time
+"""
+"""Takes a name and a time."""
 
 FORGET = """
-WITH claims AS (
-    DELETE FROM <claims> WHERE name IN (
-        SELECT name FROM <claims> WHERE until <= statement_timestamp()
-        ORDER BY until LIMIT $1::int FOR UPDATE SKIP LOCKED
-    )
-)
 DELETE FROM <known> WHERE key IN (
-    SELECT key FROM <known> WHERE forget <= statement_timestamp()
-    ORDER BY forget LIMIT $1::int FOR UPDATE SKIP LOCKED
-)
+    SELECT key FROM <known> WHERE forget <= <now>
+    ORDER BY forget LIMIT $1::bigint FOR UPDATE SKIP LOCKED
+) RETURNING 1
 """
-"""Takes how many keys and claims whose time has passed are removed."""
+"""Takes how many keys whose time has passed are removed; returns a row for each."""
