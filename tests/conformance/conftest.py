@@ -113,7 +113,7 @@ def pytest_runtest_makereport(
     if call.excinfo is not None and report.failed:
         door = cast("pytest.Function", item).funcargs.get("webex")
         report.longrepr = difference(call.excinfo, cast("Webex | None", door))
-    if report.when == "call" or not report.passed:
+    if report.when == "call" or report.skipped:
         results.note(row, target, report)
     return report
 

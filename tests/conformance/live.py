@@ -110,14 +110,12 @@ async def _look_at(callers: Mapping[str, Caller]) -> None:
     wanted = {"bot": (TOKEN, "bot"), "person": (PERSON_TOKEN, "person")}
     for role, caller in callers.items():
         variable, kind = wanted[role]
-        for path in ("/people/me", "/rooms", "/memberships", "/webhooks"):
-            response = (
-                await caller.get(path) if path == "/people/me" else await caller.get(path, max=1)
-            )
-            _check_right(response, variable, path)
-            if path == "/people/me":
-                caller.meet(response.json())
-                _check_kind(caller.me, variable, kind)
+        me = await caller.get("/people/me")
+        _check_right(me, variable, "/people/me")
+        _check_kind(me, variable, kind)
+        caller.meet(me.json())
+        for path in ("/rooms", "/memberships", "/webhooks"):
+            _check_right(await caller.get(path, max=1), variable, path)
 
 
 def _check_right(response: httpx.Response, variable: str, path: str) -> None:
@@ -135,10 +133,19 @@ def _check_right(response: httpx.Response, variable: str, path: str) -> None:
     raise LiveError(f"GET {path} with {variable} responds {status}: is WEBEX_BASE_URL a Webex?")
 
 
-def _check_kind(me: Json, variable: str, kind: str) -> None:
-    if me.get("type") != kind:
-        other = "make a bot for the run" if kind == "bot" else "use the token of a human being"
-        raise LiveError(f"{variable} must be a {kind}'s token, and isn't one: {other}")
+def _check_kind(response: httpx.Response, variable: str, kind: str) -> None:
+    try:
+        me: Json = response.json()
+        found = {"id": str, "emails": list, "type": str}
+        is_one = all(isinstance(me.get(name), each) for name, each in found.items())
+    except (AttributeError, ValueError):
+        is_one = False
+    else:
+        if is_one and me["type"] != kind:
+            other = "make a bot for the run" if kind == "bot" else "use the token of a human being"
+            raise LiveError(f"{variable} must be a {kind}'s token, and isn't one: {other}")
+    if not is_one:
+        raise LiveError(f"GET /people/me with {variable} is nobody: is WEBEX_BASE_URL a Webex?")
 
 
 async def _tunnel_to(port: int, remarks: list[str]) -> str | None:

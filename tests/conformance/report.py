@@ -135,8 +135,8 @@ class Report:
 
 def difference(excinfo: pytest.ExceptionInfo[BaseException], door: Webex | None) -> str:
     """What isn't as a row says: the line that failed, and the form of what Webex sent."""
-    entries = [(Path(each.path), str(each.statement).strip()) for each in excinfo.traceback]
-    ours = [(path, line) for path, line in entries if path.parent == HERE]
+    entries = [(Path(each.path), each) for each in excinfo.traceback]
+    ours = [(path, str(each.statement).strip()) for path, each in entries if path.parent == HERE]
     in_rows = [line for path, line in ours if path.stem.startswith("test_")]
     shown = in_rows[-1:] or [excinfo.typename]
     if ours and not ours[-1][0].stem.startswith("test_"):

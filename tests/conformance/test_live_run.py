@@ -188,6 +188,7 @@ async def leave_behind(base_url: str) -> None:
         ({}, (403, "/people/me"), "the token in WEBEX_LIVE_TOKEN lacks a right: GET /people/me"),
         ({}, (403, "/webhooks"), "the token in WEBEX_LIVE_TOKEN lacks a right: GET /webhooks"),
         ({}, (404, "/people/me"), "responds 404: is WEBEX_BASE_URL a Webex?"),
+        ({}, (200, "/people/me"), "is nobody: is WEBEX_BASE_URL a Webex?"),
     ],
 )
 async def test_a_token_that_does_not_serve(
