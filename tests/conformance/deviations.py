@@ -415,6 +415,7 @@ DEVIATIONS: Mapping[str, Callable[[], Deviation]] = {
     "file-without-text": lambda: body(ONE_MESSAGE, setting(text="menu.txt")),
     "voice-clip": lambda: body(ONE_MESSAGE, without("isVoiceClip")),
     "file-needs-a-token": lambda: body("messages", setting(files=["https://files.example.com/1"])),
+    "one-file": lambda: status("POST", "messages", 400, 200),
     "parent-elsewhere": lambda: status("POST", "messages", 400, 200),
     "deleted-parent": lambda: status("POST", "messages", 400, 200),
     "no-idempotency": lambda: body("messages", setting(id=invented("MESSAGE"))),
@@ -444,6 +445,7 @@ DEVIATIONS: Mapping[str, Callable[[], Deviation]] = {
     "last-name": lambda: body("people/[^/]+", without("lastName")),
     "bare-uuid": lambda: status("GET", "people/(?!me)[^/]+", 200, 404),
     "malformed-id": lambda: status("GET", "people/[^/]+", 400, 404),
+    "malformed-id-of-a-message": lambda: status("GET", ONE_MESSAGE, 404, 400),
     "form-of-an-error": lambda: body(ONE_MESSAGE, without("trackingId")),
     "no-token": lambda: status("GET", "people/me", 401, 403),
     # Webhooks

@@ -1,23 +1,14 @@
-"""What is known of ids, which are opaque to the library but for the UUID at their end."""
+"""The forms of ids, which are opaque to the library but for the UUID at their end."""
 
 import base64
 import re
 import uuid
 
 
-def name_of(identifier: str) -> str:
-    """The name that an id is the base64 of."""
-    return base64.urlsafe_b64decode(identifier + "=" * (-len(identifier) % 4)).decode()
-
-
-def uuid_of(identifier: str) -> str:
-    """The UUID at the end of an id."""
-    return name_of(identifier).rpartition("/")[2].lower()
-
-
 def cluster_of(identifier: str) -> str:
     """The part of an id between scheme and kind: `us`, or a cluster."""
-    return name_of(identifier).split("/")[2]
+    name = base64.urlsafe_b64decode(identifier + "=" * (-len(identifier) % 4)).decode()
+    return name.split("/")[2]
 
 
 def invented(kind: str) -> str:

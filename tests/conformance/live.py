@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 
 import httpx
+import pytest
 from attrs import field, frozen
 
 from tests.conformance.guard import WORD, Guard
@@ -102,7 +103,10 @@ async def at_webex(wanted: Settings) -> AsyncGenerator[tuple[Webex, list[str]]]:
                 remarks,
             )
         finally:
-            remarks += await _delete(callers, guard.tag)
+            try:
+                remarks += await _delete(callers, guard.tag)
+            except pytest.skip.Exception as error:
+                remarks.append(f"The next run has to delete what this one made: {error}.")
 
 
 async def _look_at(callers: Mapping[str, Caller]) -> None:

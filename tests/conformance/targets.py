@@ -24,6 +24,7 @@ class SandboxTarget:
     """The sandbox: what hasn't come when nothing is under way doesn't come."""
 
     pauses: Sequence[float] = ()
+    stagger: float | None = None
 
     def __init__(self, sandbox: Sandbox) -> None:
         self._sandbox = sandbox
@@ -44,9 +45,7 @@ class SandboxTarget:
 
     async def quiet(self, seconds: float) -> None:
         """Wait until nothing is under way."""
-        service = self._sandbox._delivery_service  # pyright: ignore[reportPrivateUsage] - as below
-        while service.unfinished():  # noqa: ASYNC110 - it has no event
-            await asyncio.sleep(0.005)
+        await self._sandbox.idle(_PATIENCE)
 
     async def emit(self, resource: str, event: str, data: Json) -> None:
         """Report it."""
@@ -62,6 +61,7 @@ class LiveTarget:
     """Webex: what doesn't come is waited for, and what can't be made to happen is unchecked."""
 
     pauses: Sequence[float] = (1, 2, 4, 8, 16)
+    stagger: float | None = 0.05
 
     def unchecked(self, reason: str) -> BaseException:
         """What leaves a row unchecked."""

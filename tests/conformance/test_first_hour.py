@@ -147,7 +147,7 @@ async def test_deleted_room(webex: Webex) -> None:
 async def test_order(webex: Webex) -> None:
     room = await webex.room()
     hook = await webex.hook(room)
-    messages = [await webex.say(webex.bot, room) for _ in range(2)]
+    messages = await webex.say_in_quick_succession(webex.bot, room)
     arrivals = await webex.deliveries(hook, 2)
     assert [each.data["id"] for each in arrivals] == [each["id"] for each in messages]
 

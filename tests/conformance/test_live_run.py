@@ -256,6 +256,20 @@ async def test_what_passes_is_repeated(other: Sandbox, monkeypatch: pytest.Monke
             await door.bot.get(f"/rooms/{room}")
 
 
+async def test_what_could_not_be_deleted_is_said(
+    other: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A run that can't delete what it made says so, and the next one does it."""
+    monkeypatch.setattr(LiveTarget, "pauses", ())
+    async with other.serve() as base_url:
+        wanted = Settings(tokens=TOKENS, url=None, port=unused_port(), base_url=base_url)
+        async with at_webex(wanted) as (door, remarks):
+            await door.room()
+            other.fail(status=503, times=None)
+
+    assert remarks[-1].startswith("The next run has to delete what this one made: GET /webhooks:")
+
+
 async def test_the_environment() -> None:
     """The variables have defaults, and a port that isn't one is an error that names it."""
     assert settings({}) == Settings(tokens={}, url=None, port=8000, base_url=BASE_URL)

@@ -175,6 +175,19 @@ async def test_file_needs_a_token(webex: Webex) -> None:
 
 
 @assumption(
+    "one-file",
+    "A message has one file at most: two are refused with 400.",
+    source=sources.BASICS,
+    grade="documented",
+)
+async def test_one_file(webex: Webex) -> None:
+    files = [("files", (f"{n}.txt", b"Soup", "text/plain")) for n in range(2)]
+    fields = {"roomId": await webex.room()}
+    response = await webex.bot.send("POST", "/messages", json=fields, files=files)
+    assert response.status_code == 400
+
+
+@assumption(
     "parent-elsewhere",
     "A reply to a message of another room is refused with 400.",
     grade="assumed",

@@ -2,8 +2,9 @@
 
 from tests.conformance import sources
 from tests.conformance.assumptions import assumption
-from tests.conformance.ids import IS_A_CLUSTER, cluster_of, invented, uuid_of
+from tests.conformance.ids import IS_A_CLUSTER, cluster_of, invented
 from tests.conformance.webex import Webex
+from webex_webhooks_async.models.ids import comparable
 
 NO_ROOM = "Could not find a room with provided ID."
 NO_TOKEN = "The request requires a valid access token set in the Authorization request header."
@@ -107,7 +108,7 @@ async def test_last_name(webex: Webex) -> None:
     grade="recorded",
 )
 async def test_bare_uuid(webex: Webex) -> None:
-    bare = webex.guard.invented(uuid_of(webex.person.id))
+    bare = webex.guard.invented(comparable(webex.person.id))
     response = await webex.bot.get(f"/people/{bare}")
     assert response.status_code == 200
     assert response.json()["id"] == webex.person.id
@@ -123,6 +124,16 @@ async def test_malformed_id(webex: Webex) -> None:
     response = await webex.bot.get(f"/people/{webex.guard.invented('no-id')}")
     assert response.status_code == 400
     assert response.json()["message"] == MALFORMED
+
+
+@assumption(
+    "malformed-id-of-a-message",
+    "A malformed id of a message is 404.",
+    grade="assumed",
+)
+async def test_malformed_id_of_a_message(webex: Webex) -> None:
+    response = await webex.bot.get(f"/messages/{webex.guard.invented('no-id')}")
+    assert response.status_code == 404
 
 
 @assumption(

@@ -23,9 +23,11 @@ class Target(Protocol):
 
     Attributes:
         pauses: Seconds before each repetition of a request that wasn't answered.
+        stagger: Seconds between requests that overlap; None if they don't.
     """
 
     pauses: Sequence[float]
+    stagger: float | None
 
     def unchecked(self, reason: str) -> BaseException:
         """What to raise to give up on a row, which can't be checked here for this reason."""
@@ -272,6 +274,14 @@ class Webex:
     async def say(self, author: Caller, room_id: str, text: str = "Hello", **more: str) -> Json:
         """Write a message into a room."""
         return await author.make("/messages", roomId=room_id, text=text, **more)
+
+    async def say_in_quick_succession(self, author: Caller, room_id: str) -> list[Json]:
+        """Write two messages into a room without waiting for the first; in order of creation."""
+        stagger = self._target.stagger
+        first = asyncio.create_task(self.say(author, room_id))
+        await (first if stagger is None else asyncio.sleep(stagger))
+        messages = [await self.say(author, room_id), await first]
+        return sorted(messages, key=lambda message: str(message["created"]))
 
     async def mention(self, author: Caller, room_id: str, text: str = "Hello", **more: str) -> Json:
         """Write a message that mentions the bot into a room."""
