@@ -134,7 +134,7 @@ class Replicas:
                     while left == before:
                         await asyncio.sleep(0.1)
                         counts = await inbox.counts()
-                        left = counts.waiting + counts.running + counts.failed
+                        left = counts.waiting + counts.running + counts.retrying + counts.failed
                 failed = [each async for each in inbox.unfinished() if each.state == "failed"]
                 assert all(each.expiries == 5 for each in failed), failed
                 retried += await inbox.retry(each.key for each in failed)

@@ -68,7 +68,7 @@ class InboxBot(Bot):
 
     async def waits_again(self, failures: int = 1) -> None:
         """Wait until so many failures of the only notification are recorded."""
-        await until(lambda: len(self.errors_reported) == failures and self.states() == ["waiting"])
+        await until(lambda: len(self.errors_reported) == failures and self.states() == ["retrying"])
 
     def errors_stored(self) -> list[str | None]:
         return [each.error for each in stored_in(self.path)]
@@ -298,7 +298,9 @@ async def test_a_notification_for_another_version(
     def is_put_off() -> bool:
         (stored,) = stored_in(bot.path, bot.time.now_in_seconds)
         now = bot.time.now_in_seconds()
-        return stored.state == "waiting" and stored.due is not None and stored.due.timestamp() > now
+        return (
+            stored.state == "retrying" and stored.due is not None and stored.due.timestamp() > now
+        )
 
     async with bot.receiver:
         assert await deliver(bot.receiver, body_of({"id": "ROOM"}, resource="rooms")) == 204
@@ -328,10 +330,10 @@ async def test_a_rolling_deploy(bot: InboxBot) -> None:
 
     async with bot.receiver:
         await deliver(bot.receiver, body_of({"id": "ROOM"}, resource="rooms"))
-        await until(lambda: bot.states() == ["waiting"])
+        await until(lambda: bot.states() == ["retrying"])
         async with new:
             await bot.time.pass_(31)
-            await until(lambda: handled == ["ROOM"] or bot.states() == ["waiting"])
+            await until(lambda: handled == ["ROOM"] or bot.states() == ["retrying"])
             await bot.receiver.aclose()
             await bot.time.pass_(31)
             await until(lambda: handled == ["ROOM"])

@@ -40,73 +40,7 @@ async def test_the_contract(path: Path, monkeypatch: pytest.MonkeyPatch) -> None
     await check_inbox_at_once(partial(SQLiteInbox, path), monkeypatch)
 
 
-# What releases 0.2 and 0.3 do with a file.
-SCHEMA_OF_0_2 = """
-    CREATE TABLE notifications (
-        key TEXT PRIMARY KEY,
-        body BLOB NOT NULL,
-        stored REAL NOT NULL,
-        due REAL,
-        forget REAL,
-        token TEXT,
-        failures INTEGER NOT NULL DEFAULT 0,
-        expiries INTEGER NOT NULL DEFAULT 0,
-        error TEXT
-    );
-    CREATE INDEX due ON notifications (due) WHERE due IS NOT NULL;
-    CREATE INDEX forget ON notifications (forget) WHERE forget IS NOT NULL;
-    PRAGMA application_id = 0x57627849;
-    PRAGMA user_version = 1;
-    PRAGMA journal_mode = WAL;
-"""
-SCHEMA_OF_0_3 = """
-    CREATE INDEX unfinished ON notifications (stored, due, token, key, failures, error)
-    WHERE forget IS NULL;
-    CREATE TABLE records (
-        key TEXT NOT NULL, name TEXT NOT NULL, value BLOB NOT NULL, PRIMARY KEY (key, name)
-    );
-    CREATE TRIGGER completed AFTER UPDATE OF forget ON notifications
-    WHEN NEW.forget IS NOT NULL BEGIN DELETE FROM records WHERE key = NEW.key; END;
-    CREATE TRIGGER removed AFTER DELETE ON notifications
-    BEGIN DELETE FROM records WHERE key = OLD.key; END;
-    INSERT INTO records VALUES ('failed', 'name', x'01');
-"""
-ROWS_OF_0_3 = """
-    INSERT INTO notifications (key, body, stored, due, forget, token, failures, expiries, error)
-    VALUES
-        ('second', x'02', 3.0, 3.0, NULL, NULL, 0, 0, NULL),
-        ('failed', ?, 1.0, NULL, NULL, NULL, 5, 0, 'it failed'),
-        ('first', x'01', 2.0, 2.0, NULL, NULL, 1, 2, 'once'),
-        ('done', x'', 1.0, NULL, 9e9, NULL, 0, 0, NULL)
-"""
 BODY = sample_notification("messages", "created", data={"id": "M"})
-TAKE_IN_0_3 = "SELECT rowid, key FROM notifications WHERE due <= 9e9 ORDER BY due LIMIT 1"
-
-
-@pytest.mark.parametrize("schema", [SCHEMA_OF_0_2, SCHEMA_OF_0_2 + SCHEMA_OF_0_3])
-async def test_a_file_of_an_older_release(path: Path, schema: str) -> None:
-    """It is migrated when it is opened, with all that is in it; processes of 0.3 refuse it then."""
-    with closing(sqlite3.connect(path, isolation_level=None)) as old:
-        old.executescript(schema)
-        old.execute(ROWS_OF_0_3, (BODY,))
-        async with aclosing(SQLiteInbox(path)) as inbox:
-            known = [await inbox.put(key, b"") for key in ("first", "failed", "done")]
-            taken_first, taken_second = await taken(inbox), await taken(inbox)
-            counts = await inbox.counts()
-            assert await inbox.retry(["failed"]) == 1
-            failed = await taken(inbox)
-            record = await inbox.recall(failed, "name")
-        with pytest.raises(sqlite3.OperationalError, match="no such table: notifications"):
-            old.execute(TAKE_IN_0_3)
-        version = old.execute("PRAGMA user_version").fetchone()
-
-    assert known == [False, False, False]
-    assert (taken_first.key, taken_first.failures, taken_first.expiries) == ("first", 1, 2)
-    assert (taken_second.key, taken_second.body) == ("second", b"\x02")
-    assert (counts.running, counts.failed) == (2, 1)
-    assert (failed.body, failed.error) == (BODY, "it failed")
-    assert record == (b"\x01" if "records" in schema else None)
-    assert version > (1,)  # which 0.2 and 0.3 call the file of a newer release
 
 
 async def test_the_oldest_comes_first(path: Path) -> None:
@@ -125,7 +59,7 @@ async def test_the_oldest_comes_first(path: Path) -> None:
 
 
 async def test_what_waits_in_a_line(path: Path) -> None:
-    """What failed or was released waits aside, and takes its place when it is due."""
+    """What failed holds up its line; what was released waits aside, and has its place when due."""
     clock = Time()
     async with aclosing(SQLiteInbox(path, lease=60, clock=clock.now_in_seconds)) as inbox:
         for key in ("a1", "b1", "a2", "b2", "a3"):
@@ -136,14 +70,95 @@ async def test_what_waits_in_a_line(path: Path) -> None:
         assert await inbox.take() is None
         await inbox.fail(a1, error="it failed", retry_in=10)
         await inbox.release(b1, retry_in=10)
-        a2, b2 = await taken(inbox), await taken(inbox)
+        b2 = await taken(inbox)
+        assert await inbox.take() is None
         clock.seconds += 10
-        await inbox.complete(a2)
-        order = [a2.key, b2.key, (await taken(inbox)).key]
-        clock.seconds += 50  # until the leases of alone and b2 have expired
-        order += [(await taken(inbox)).key, (await taken(inbox)).key]
+        a1 = await taken(inbox)
+        await inbox.complete(a1)
+        await inbox.complete(b2)
+        order = [b2.key, a1.key, (await taken(inbox)).key, (await taken(inbox)).key]
+        clock.seconds += 50  # until the lease of alone has expired
+        order += [(await taken(inbox)).key]
 
-    assert order == ["a2", "b2", "a1", "b2", "alone"]
+    assert order == ["b2", "a1", "a2", "b1", "alone"]
+
+
+async def steps_of_takes(path: Path, fill: Callable[[SQLiteInbox], Awaitable[object]]) -> int:
+    """Count what SQLite does, in hundreds of steps, for some takes from an inbox that is filled."""
+    steps: list[None] = []
+    async with aclosing(SQLiteInbox(path, clock=Time().now_in_seconds)) as inbox:
+        await fill(inbox)
+        await inbox.release(await taken(inbox), retry_in=60)
+
+        def count(rows_of_it: InboxRows) -> None:
+            rows_of_it._connection.set_progress_handler(lambda: steps.append(None), 100)
+
+        await inbox._call(count)
+        for _ in range(10):
+            await inbox.release(await taken(inbox), retry_in=60)
+    return len(steps)
+
+
+async def fill_busy_lines(inbox: SQLiteInbox, many: int) -> None:
+    """Let something wait in many lines whose first one runs, and in a few that are free."""
+    puts = (inbox.put(f"{number}", b"", line=f"{number % many}") for number in range(4 * many))
+    await asyncio.gather(*puts)
+    await asyncio.gather(*(inbox.take() for _ in range(many)))
+    await asyncio.gather(*(inbox.put(f"free {each}", b"", line=f"free {each}") for each in "abcd"))
+    await asyncio.gather(*(inbox.put(f"in free {n}", b"", line="free a") for n in range(20)))
+
+
+async def fill_one_line(inbox: SQLiteInbox, many: int) -> None:
+    """Let many have failed in a line, and be due later, and others of it be due."""
+    for number in range(many):
+        await inbox.put(f"{number}", b"", line="room")
+    for _ in range(many):
+        await inbox.fail(await taken(inbox), error="it failed", retry_in=None)
+    await asyncio.gather(*(inbox.put(f"s{n}", b"", line="room", after=9) for n in range(many)))
+    await asyncio.gather(*(inbox.put(f"due {n}", b"", line="room") for n in range(many)))
+
+
+@pytest.mark.parametrize("fill_it", [fill_busy_lines, fill_one_line])
+async def test_a_take_reads_what_it_takes(
+    tmp_path: Path, fill_it: Callable[..., Awaitable[object]]
+) -> None:
+    """It costs the same with ten times as much that failed, is due later, or waits."""
+    few, many = [
+        await steps_of_takes(tmp_path / f"{size}.db", partial(fill_it, many=size))
+        for size in (20, 200)
+    ]
+    assert many < 1.5 * few + 5
+
+
+async def test_what_is_due_by_now_has_the_place_of_its_number(path: Path) -> None:
+    """Of what is due in a line the first that was stored is taken, whenever it became due."""
+    clock = Time()
+    async with aclosing(SQLiteInbox(path, clock=clock.now_in_seconds)) as inbox:
+        for number, seconds in enumerate((30, 20, 10, 0, 40)):
+            await inbox.put(f"{number}", b"", line="room", after=seconds)
+        clock.seconds += 35
+        order: list[str] = []
+        while (entry := await inbox.take()) is not None:
+            order.append(entry.key)
+            await inbox.complete(entry)
+
+    assert order == ["0", "1", "2", "3"]
+
+
+async def test_a_line_keeps_its_first_whatever_happens_to_it(path: Path) -> None:
+    """What is cancelled, replaced, dropped, or removed by hand leaves its line to the next."""
+    async with aclosing(SQLiteInbox(path)) as inbox:
+        for key in "abcdef":
+            await inbox.put(key, BODY, line="room")
+        await inbox.cancel("a")
+        await inbox.put("b", b"elsewhere", line="other", replace=True)
+        await inbox.fail(await taken(inbox), error="it failed", retry_in=None)
+        await inbox.drop(["c"])
+        with closing(sqlite3.connect(path)) as other, other:
+            other.execute("DELETE FROM webex_notifications WHERE key = 'd'")
+        found = {(await taken(inbox)).key for _ in range(2)}
+
+    assert found == {"b", "e"}
 
 
 ONE_OF_TWO = """
@@ -230,7 +245,7 @@ async def test_unfinished(path: Path) -> None:
         resource="messages",
         event="created",
         data_id="M",
-        state="waiting",
+        state="scheduled",
         stored=now,
         due=now + timedelta(seconds=100),
     )
@@ -442,28 +457,105 @@ async def test_a_relative_path(path: Path, monkeypatch: pytest.MonkeyPatch) -> N
 
 
 async def test_counts(path: Path) -> None:
-    """What waits, runs and has failed is counted; an expired lease counts as waiting."""
+    """Each is counted in its state; what is due later makes nothing old."""
     clock = Time()
     async with aclosing(SQLiteInbox(path, lease=60, clock=clock.now_in_seconds)) as inbox:
-        assert await inbox.counts() == InboxCounts(waiting=0, running=0, failed=0, oldest=None)
+        assert await inbox.counts() == InboxCounts()
         for key in "abcd":
             clock.seconds += 1
-            await inbox.put(key, b"")
+            await inbox.put(key, BODY)
+        await inbox.put("later", BODY, after=1000)
         failed, again, done = [await taken(inbox) for _ in range(3)]
         await inbox.fail(failed, error="it failed", retry_in=None)
-        await inbox.fail(again, error="it failed", retry_in=1000)
+        await inbox.release(again, retry_in=100)
         await inbox.complete(done)
         await inbox.take()
+        clock.seconds += 50
         counts = [await inbox.counts()]
-        clock.seconds += 60
-        counts.append(await inbox.counts())
-        clock.seconds -= 1000
+        clock.seconds += 12
         counts.append(await inbox.counts())
 
-    assert [each.oldest for each in counts] == [2, 62, 0]
-    assert [(each.waiting, each.running, each.failed) for each in counts] == [
-        *((1, 1, 1), (2, 0, 1), (1, 1, 1))
+    assert counts == [
+        InboxCounts(running=1, retrying=1, scheduled=1, failed=1),
+        InboxCounts(waiting=1, retrying=1, scheduled=1, failed=1, oldest=2),
     ]
+
+
+async def test_returns_within_a_minute_count_as_one(path: Path) -> None:
+    """Of what an outage gives back again and again, one return a minute counts, until it fails."""
+    clock = Time()
+    counted: list[int] = []
+    async with aclosing(SQLiteInbox(path, clock=clock.now_in_seconds)) as inbox:
+        await inbox.put("a", BODY)
+        for seconds in (0, 1, 59, 0, 60):
+            clock.seconds += seconds
+            await inbox.release(entry := await taken(inbox), outage=True)
+            counted.append(entry.outages)
+        await inbox.fail(await taken(inbox), error="it failed", retry_in=0)
+        counted.append((await taken(inbox)).outages)
+
+    assert counted == [0, 1, 1, 2, 2, 0]
+
+
+async def test_a_retry_never_looks_like_a_first_run(path: Path) -> None:
+    """Otherwise what was done before the process was killed wouldn't be looked for."""
+    clock = Time()
+    async with aclosing(SQLiteInbox(path, lease=60, clock=clock.now_in_seconds)) as inbox:
+        await inbox.put("a", BODY)
+        await taken(inbox)
+        clock.seconds += 60
+        await inbox.release(await taken(inbox), retry_in=100)
+        assert await inbox.retry(["a"]) == 1
+        again = await taken(inbox)
+
+    assert (again.expiries, again.releases, again.error) == (0, 0, "its lease has expired")
+
+
+async def test_a_successor_is_made_due(path: Path) -> None:
+    """Its key makes a successor due as well, which still waits for the one that runs."""
+    async with aclosing(SQLiteInbox(path)) as inbox:
+        await inbox.put("a", b"first")
+        first = await taken(inbox)
+        await inbox.put("a", b"second", after=1000, replace=True)
+        retried = [await inbox.retry(["a"]) for _ in range(2)]
+        assert await inbox.take() is None
+        await inbox.complete(first)
+        second = await taken(inbox)
+
+    assert (retried, second.body) == ([1, 0], b"second")
+
+
+async def test_ended_claims_are_removed_as_they_come(path: Path) -> None:
+    """Claims that have ended are gone with the next one, which reads no other."""
+    clock = Time()
+    async with aclosing(SQLiteInbox(path, clock=clock.now_in_seconds)) as inbox:
+        await asyncio.gather(*(inbox.claim(f"{number}", 10) for number in range(500)))
+        clock.seconds += 10
+        assert await inbox.claim("again", 10) is True
+    with closing(sqlite3.connect(path)) as other:
+        plan = other.execute(
+            "EXPLAIN QUERY PLAN DELETE FROM webex_claims WHERE until <= 1"
+        ).fetchall()
+        assert other.execute("SELECT name FROM webex_claims").fetchall() == [("again",)]
+    assert "webex_until" in str(plan)
+
+
+async def test_text_that_no_database_holds(path: Path) -> None:
+    """Half a surrogate in the name of a claim, a time or a line disturbs no call beside it."""
+    wrong = "\ud800"
+    async with aclosing(SQLiteInbox(path)) as inbox:
+        calls = (inbox.put("a", BODY), inbox.put("b", BODY, line=wrong), inbox.claim(wrong, 60))
+        stored = [*await asyncio.gather(*calls)]
+        lines = [each.line async for each in inbox.unfinished()]
+        await inbox.unclaim(wrong)
+        again = await inbox.claim(wrong, 60)
+        await inbox.set_caught_up(wrong, datetime(2024, 5, 17, tzinfo=UTC))
+        kept = await inbox.caught_up(wrong)
+
+    assert stored == [True, True, True]
+    assert lines == [None, "?"]
+    assert again is True
+    assert kept == datetime(2024, 5, 17, tzinfo=UTC)
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no modes")
@@ -721,7 +813,7 @@ async def test_a_full_disk(path: Path) -> None:
 
 
 def test_a_file_that_is_no_inbox(path: Path) -> None:
-    """One of another program, of a newer release, or no database is refused, and stays as it is."""
+    """One of another program, of another release, or no database is refused, and stays as it is."""
     with closing(sqlite3.connect(path)) as other, other:
         other.execute("CREATE TABLE theirs (a)")
         other.execute("PRAGMA application_id = 5")
@@ -730,8 +822,49 @@ def test_a_file_that_is_no_inbox(path: Path) -> None:
     expect_refused(path, "is not an inbox, or it is torn: file is not a database")
     path.unlink()
     InboxFile.open(path).close()
-    with closing(sqlite3.connect(path)) as other, other:
-        other.execute("PRAGMA user_version = 3")
+    for version, words in (
+        (4, "was made by a newer release of webex-webhooks-async"),
+        (2, "was made by release 0.4 of .* to begin again with an empty one, move the file away"),
+        (1, "was made by release 0.2 or 0.3 of .* move the file away, or pass another path"),
+    ):
+        with closing(sqlite3.connect(path)) as other, other:
+            other.execute(f"PRAGMA user_version = {version}")
+        expect_refused(path, words)
+
+
+@pytest.mark.parametrize(
+    ("tables", "message"),
+    [
+        (("webex_records",), "can't become an inbox: webex_records is there, which the inbox"),
+        (
+            ("webex_notifications", "webex_version"),
+            "can't become an inbox: webex_notifications is there, which the inbox would make",
+        ),
+        (
+            ("webex_notifications", "webex_records", "webex_claims", "webex_unfinished"),
+            "was made by release 0.4 of .* drop its tables, whose names begin with webex_",
+        ),
+    ],
+)
+def test_a_database_in_which_our_names_are_taken(
+    path: Path, tables: tuple[str, ...], message: str
+) -> None:
+    """The error says which is there, or which release made it, and nothing of it is changed."""
+    with closing(sqlite3.connect(path)) as theirs, theirs:
+        for table in tables:
+            theirs.execute(f"CREATE TABLE {table} (a)")
+    expect_refused(path, message)
+    with closing(sqlite3.connect(path)) as theirs:
+        assert theirs.execute("PRAGMA journal_mode").fetchone() == ("delete",)
+
+
+def test_a_database_of_the_user_with_tables_of_another_release(path: Path) -> None:
+    """Its version is in a table of ours, because the one in its header is the user's."""
+    with closing(sqlite3.connect(path)) as theirs, theirs:
+        theirs.execute("CREATE TABLE theirs (a)")
+    InboxFile.open(path).close()
+    with closing(sqlite3.connect(path)) as theirs, theirs:
+        theirs.execute("UPDATE webex_version SET version = 4")
     expect_refused(path, "was made by a newer release of webex-webhooks-async")
 
 
@@ -859,21 +992,52 @@ async def test_a_change_of_many(path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 
     monkeypatch.setattr(sqlite_inbox, "_sleep", write_meanwhile)
     async with aclosing(SQLiteInbox(path)) as inbox:
-        await asyncio.gather(*(inbox.put(f"{number}", b"") for number in range(100)))
+        await asyncio.gather(*(inbox.put(f"job:{number}", b"") for number in range(100)))
+        for _ in range(100):
+            await inbox.fail(await taken(inbox), error="it failed", retry_in=None)
         removed = await inbox.drop([each.key async for each in inbox.unfinished()])
 
     assert (removed, rows(path)) == (100, [])
     assert pauses == [True] * 5
 
 
-async def test_one_key_is_a_list(path: Path) -> None:
-    """A text alone is an error: its characters would be the keys."""
+@pytest.mark.parametrize(
+    ("keys", "message"),
+    [
+        ("key", r"keys must be several texts, got one: write \[key"),
+        (b"key", r"keys must be several texts, got one: write \[key"),
+        ([1], "each of keys must be str, got int"),
+    ],
+)
+async def test_keys_are_texts(path: Path, keys: Any, message: str) -> None:  # noqa: ANN401 - mistakes
+    """A text alone is an error, because its characters would be the keys, and so is no text."""
     async with aclosing(SQLiteInbox(path)) as inbox:
         for decide in (inbox.retry, inbox.drop):
-            with pytest.raises(
-                TypeError, match=r"keys must be several texts, got one: write \[key"
-            ):
-                await decide("key")
+            with pytest.raises(TypeError, match=message):
+                await decide(keys)
+
+
+@pytest.mark.parametrize(
+    ("options", "error"),
+    [
+        ({"after": 1e12}, "ValueError: after must be at most 6,000 years, in seconds"),
+        ({"after": float("inf")}, "ValueError: after must be a number of seconds from 0 on"),
+        ({"at": 5.0}, "TypeError: at must be datetime, got float"),
+        (
+            {"at": datetime(9000, 1, 1, tzinfo=UTC)},
+            "ValueError: at must be before the year 9000, got 9000-01-01",
+        ),
+        ({"replace": "no"}, "TypeError: replace must be True or False, got 'no'"),
+        ({"line": 5}, "TypeError: line must be str, got int"),
+    ],
+)
+async def test_wrong_options_of_put(path: Path, options: dict[str, Any], error: str) -> None:
+    """An option that can't be right is named before anything is stored."""
+    async with aclosing(SQLiteInbox(path)) as inbox:
+        with refused(error):
+            await inbox.put("a", BODY, **options)
+
+        assert await inbox.counts() == InboxCounts()
 
 
 def test_a_repr_shows_no_body() -> None:

@@ -111,4 +111,4 @@ async def check_inbox_at_once(make: Callable[..., Inbox], monkeypatch: pytest.Mo
     asyncio_of_clock = SimpleNamespace(gather=asyncio.gather, sleep=clock.sleep)
     monkeypatch.setattr(contracts, "asyncio", asyncio_of_clock)
     monkeypatch.setattr(contracts, "time", clock)
-    await check_inbox(partial(make, clock=lambda: clock.seconds))
+    await check_inbox(partial(make, clock=lambda: START.timestamp() + clock.seconds))

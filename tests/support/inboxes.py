@@ -19,10 +19,11 @@ def stored_in(path: Path, clock: Clock = time.time) -> list[StoredNotification]:
 
 
 def retry_all_in(path: Path, clock: Clock) -> None:
-    """Let all that failed be due, as `inbox retry`."""
+    """Let all that failed be due, as `inbox retry` without keys."""
     with _opened(path, clock, change=True) as file, file.transaction() as rows:
         for each in _unfinished(rows):
-            rows.retry(each.key)
+            if each.state in {"failed", "retrying"}:
+                rows.retry(each.key)
 
 
 def _opened(path: Path, clock: Clock, *, change: bool = False) -> closing[InboxFile]:

@@ -3,6 +3,7 @@
 # pyright: reportPrivateUsage=false
 
 from collections.abc import AsyncIterator, Iterable
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ import pytest
 from attrs import evolve
 
 from tests.support.clocks import check_inbox_at_once
-from webex_webhooks_async.inbox.entries import InboxCounts, InboxEntry, StoredNotification
+from webex_webhooks_async.inbox.entries import InboxCounts, InboxEntry, State, StoredNotification
 from webex_webhooks_async.inbox.sqlite import SQLiteInbox
 from webex_webhooks_async.testing import check_inbox
 
@@ -25,11 +26,21 @@ class _BrokenInbox(SQLiteInbox):
     def __init__(self, promise: str, path: Path, **options: Any) -> None:  # noqa: ANN401 - its own
         super().__init__(path, **options)
         self.broken = promise
-        self.records: dict[tuple[str, str], bytes] = {}
+        self.kept: dict[tuple[str, str], bytes] = {}
         self.owners: dict[str, InboxEntry] = {}
+        self.numbers: dict[str, int] = {}
+        if promise == "an inbox has its `keep` as an attribute":
+            self.keep = 1.0
 
-    async def put(
-        self, key: str, body: bytes, *, line: str | None = None, after: float = 0.0
+    async def put(  # noqa: C901, PLR0912, PLR0913 - a promise each
+        self,
+        key: str,
+        body: bytes,
+        *,
+        line: str | None = None,
+        after: float = 0.0,
+        at: datetime | None = None,
+        replace: bool = False,
     ) -> bool:
         match self.broken:
             case "of a line one is taken at a time":
@@ -38,34 +49,83 @@ class _BrokenInbox(SQLiteInbox):
                 line = line and f"{line} of mine"
             case "put refuses an empty line":
                 line = line or None
+            case "put takes any other text as a line" if line and not line.isprintable():
+                return False
             case "an entry is due `after` seconds after put":
                 after = min(after, 0.0)
             case "put refuses a negative `after`":
                 after = max(after, 0.0)
+            case "put refuses `after` together with `at`":
+                after = 0.0 if at else after
+            case "put refuses an `at` without a time zone":
+                at = at and at.replace(tzinfo=UTC)
+            case "an entry is due at `at`" if at and at.tzinfo and not after:
+                at = None
+            case "put returns True and replaces what doesn't run":
+                replace = False
+            case "one whose lease is over is replaced" if body == b"5":
+                return True
+            case "a successor waits until the one that runs has ended" if body == b"next":
+                return await super().put(f"{key}1", body, replace=True)
+            case "a later successor replaces an earlier one" if body == b"the one after":
+                return True
             case _:
                 pass
-        is_new = await super().put(key, body, line=line, after=after)
+        is_new = await super().put(key, body, line=line, after=after, at=at, replace=replace)
+        if self.broken == "what is past when it is put is due from then on":
+            await self._execute("UPDATE webex_notifications SET due = 0 WHERE due = stored")
         return is_new or self.broken == "put returns False for one that waits"
 
-    async def take(self) -> InboxEntry | None:  # noqa: PLR0911 - a promise each
-        if self.broken == "take returns what was put":
-            return None
+    async def cancel(self, key: str) -> bool:
+        if self.broken == "cancel removes the successor of what runs":
+            states = [each.state async for each in super().unfinished() if each.key == key]
+            if "running" in states:
+                return False
+        cancelled = await super().cancel(key)
+        if self.broken == "cancel forgets the key" and cancelled:
+            await self._execute(
+                "INSERT INTO webex_notifications (key, body, stored, forget) VALUES (?, '', 0, ?)",
+                *(key, 9e18),
+            )
+        return cancelled or self.broken == "cancel returns False if there is nothing"
+
+    async def take(self) -> InboxEntry | None:  # noqa: C901, PLR0911, PLR0912 - a promise each
+        match self.broken:
+            case "take returns what was put":
+                return None
+            case "an entry that failed holds up its line":
+                await self._execute("UPDATE webex_notifications SET place = 2 WHERE token IS NULL")
+            case "an entry that an outage gave back is the next":
+                await self._execute("UPDATE webex_notifications SET place = 1 WHERE outages")
+            case _:
+                pass
         entry = await super().take()
         if entry is None:
             return None
         match self.broken:
             case "take leases an entry once":
                 await super().fail(entry, error="", retry_in=0)
-            case "an entry says for how many seconds its lease":
-                return evolve(entry, lease=60.0)
+            case "an entry says for how many seconds its lease lasts":
+                return evolve(entry, lease=70.0)
+            case "an entry says for how many seconds its lease had been over":
+                return evolve(entry, late=-1.0)
+            case "an entry says for how many seconds it had been due":
+                return evolve(entry, late=0.0)
             case "an entry says how often it was released":
                 return evolve(entry, releases=0)
+            case "an entry that was stored later has a higher number" if entry.line:
+                self.numbers[entry.token] = entry.number
+                return evolve(entry, number=0)
+            case "what replaces another has all its attempts" if entry.body == b"3":
+                return evolve(entry, failures=1)
+            case "returns because of an outage within one minute count as one":
+                return evolve(entry, outages=2 * entry.outages)
             case "of a line the one whose lease has expired goes on" if (
                 entry.line and entry.expiries
             ):
                 await super().release(entry, retry_in=60)
                 return await super().take()
-            case "what is due again takes its place" if entry.line and entry.failures:
+            case "what is due again takes its place" if entry.line and entry.releases:
                 await super().release(entry, retry_in=0.1)
                 return await super().take()
             case _:
@@ -84,8 +144,12 @@ class _BrokenInbox(SQLiteInbox):
 
     async def complete(self, entry: InboxEntry) -> bool:
         if self.broken == "what is completed is known for the `keep` seconds of the inbox":
-            self._keep *= 600
-        return await super().complete(entry) or self.broken == "complete ends the lease"
+            self.keep *= 600
+        number = self.numbers.get(entry.token, entry.number)
+        return (
+            await super().complete(evolve(entry, number=number))
+            or self.broken == "complete ends the lease"
+        )
 
     async def fail(self, entry: InboxEntry, *, error: str, retry_in: float | None) -> bool:
         match self.broken:
@@ -95,13 +159,20 @@ class _BrokenInbox(SQLiteInbox):
                 retry_in = None if retry_in is None else 0
             case "what failed for good is never due":
                 retry_in = retry_in or 0
+            case "a successor takes the place of what is kept as failed" if retry_in is None:
+                await super().cancel(entry.key)
             case "records outlast a failure":
                 await super().remember(entry, "name", b"")
             case _:
                 pass
-        return await super().fail(entry, error=error, retry_in=retry_in)
+        failed = await super().fail(entry, error=error, retry_in=retry_in)
+        if self.broken == "a failure begins to count outages from 0 again":
+            await self._execute("UPDATE webex_notifications SET outages = 1 WHERE failures")
+        return failed
 
-    async def release(self, entry: InboxEntry, *, retry_in: float = 0.0) -> bool:
+    async def release(
+        self, entry: InboxEntry, *, retry_in: float = 0.0, outage: bool = False
+    ) -> bool:
         match self.broken:
             case "release counts no failure":
                 return await super().fail(entry, error="", retry_in=retry_in)
@@ -111,7 +182,7 @@ class _BrokenInbox(SQLiteInbox):
                 retry_in = 0
             case _:
                 pass
-        return await super().release(entry, retry_in=retry_in)
+        return await super().release(entry, retry_in=retry_in, outage=outage)
 
     async def remember(self, entry: InboxEntry, name: str, value: bytes) -> None:
         if self.broken == "recall returns":
@@ -121,17 +192,19 @@ class _BrokenInbox(SQLiteInbox):
         if self.broken == "records outlast a lost lease" and not await super().renew(entry):
             return
         if self.broken == "records are durable":
-            self.records[entry.key, name] = value
+            self.kept[entry.key, name] = value
             return
         self.owners[name] = entry
         await super().remember(entry, name, value)
 
     async def recall(self, entry: InboxEntry, name: str) -> bytes | None:
         if self.broken == "records are durable":
-            return self.records.get((entry.key, name))
+            return self.kept.get((entry.key, name))
         if self.broken == "for that entry and that name alone":
             entry = self.owners.get(name, entry)
         found = await super().recall(entry, name)
+        if self.broken == "what replaces another has no records of that" and entry.body == b"3":
+            return b"record"
         if self.broken == "records end with the completion" and (name, found) == ("name", None):
             return None if await super().renew(entry) else b""
         return found
@@ -157,64 +230,123 @@ class _BrokenInbox(SQLiteInbox):
                 return evolve(counts, waiting=min(counts.waiting, 1))
             case "counts has what is kept as failed":
                 return evolve(counts, failed=0)
+            case "for how many seconds the oldest waiting one has been due":
+                return evolve(counts, oldest=counts.oldest and 1000.0)
+            case "counts has each in one state":
+                return evolve(counts, failed=counts.failed + counts.unreadable)
+            case "counts has successors":
+                return evolve(counts, scheduled=0)
             case _:
                 return counts
 
     async def unfinished(self) -> AsyncIterator[StoredNotification]:
         found = [each async for each in super().unfinished()]
-        if self.broken == "in the order in which it was stored":
+        if self.broken == "in the order in which it was stored" and len(found) > 2:
             found.reverse()
         match self.broken:
             case "unfinished says who holds":
                 found = [evolve(each, holder=None) for each in found]
-            case "the error of what can't be read":
+            case "unfinished has the failures and the last error":
                 found = [evolve(each, error=None) if not each.resource else each for each in found]
+            case "a successor is listed" if [each.key for each in found].count(found[0].key) > 1:
+                found = found[:1]
+            case "unfinished says in which state each is":
+                states: dict[State, State] = {"retrying": "waiting"}
+                found = [evolve(each, state=states.get(each.state, each.state)) for each in found]
             case _:
                 pass
         for each in found:
             yield each
 
     async def retry(self, keys: Iterable[str]) -> int:
-        if self.broken == "retry changes nothing that hasn't failed":
-            return await super().retry(keys) or 1
-        retried = await super().retry(keys)
-        if self.broken == "retry changes nothing that can't be read":
-            await self._execute("UPDATE webex_notifications SET due = 0 WHERE error = 'unreadable'")
-        return retried
+        match self.broken:
+            case "retry returns how many it made due":
+                return len([*keys])
+            case "retry makes due what is due later":
+                later = [each async for each in super().unfinished() if each.state == "scheduled"]
+                return await super().retry({*keys} - {each.key for each in later})
+            case "retry changes nothing that can't be read":
+                await self._execute(
+                    "UPDATE webex_notifications SET due = 0, place = 1 WHERE error = 'unreadable'"
+                )
+            case _:
+                pass
+        return await super().retry(keys)
 
     async def drop(self, keys: Iterable[str]) -> int:
+        dropped = await super().drop(keys := [*keys])
         if self.broken == "drop returns how many have failed":
-            return len([*keys])
-        return await super().drop(keys)
+            return len(keys)
+        if self.broken == "what was dropped is known for `keep` seconds":
+            await self._execute("DELETE FROM webex_notifications WHERE forget IS NOT NULL")
+        return dropped
 
-    async def _execute(self, statement: str) -> None:
-        await self._call(lambda rows: rows._changes(statement, ()))
+    async def caught_up(self, name: str) -> datetime | None:
+        found = await super().caught_up(name)
+        is_broken = self.broken == "caught_up returns None for a name that has no time"
+        return found or (datetime.now(UTC) if is_broken else None)
+
+    async def set_caught_up(self, name: str, time: datetime) -> None:
+        if self.broken == "caught_up returns the last time of a name":
+            time = max(time, await super().caught_up(name) or time)
+        await super().set_caught_up(name, time)
+
+    async def _execute(self, statement: str, *values: object) -> None:
+        await self._call(lambda rows: rows._changes(statement, values))
 
 
 @pytest.mark.parametrize(
     "promise",
     [
-        *("put returns False for one that waits", "take returns what was put"),
-        *("take leases an entry once", "an entry says for how many seconds its lease"),
+        *("an inbox has its `keep` as an attribute", "put returns False for one that waits"),
+        *("take returns what was put", "take leases an entry once"),
+        "an entry says for how many seconds its lease lasts",
+        "an entry says for how many seconds its lease had been over",
         *("fail ends the lease", "a lease lasts for `lease` seconds after renew"),
-        *("what is completed is known for the `keep` seconds of the inbox",),
+        "what is completed is known for the `keep` seconds of the inbox",
         *("complete ends the lease", "fail keeps the error"),
         *("an entry is due when retry_in has passed", "what failed for good is never due"),
         *("records outlast a failure", "recall returns"),
         *("what was recorded last", "for that entry and that name alone", "records are durable"),
         *("records outlast a lost lease", "records end with the completion"),
         *("of a line one is taken at a time", "an entry says in which line it is"),
-        *("of a line the one whose lease has expired goes on", "put refuses an empty line"),
-        *("what is due again takes its place", "an entry is due `after` seconds after put"),
-        *("put refuses a negative `after`", "an entry says how often it was released"),
+        *("an entry that was stored later has a higher number", "put refuses an empty line"),
+        *("put takes any other text as a line", "an entry that failed holds up its line"),
+        *(
+            "what is due again takes its place",
+            "an entry says for how many seconds it had been due",
+        ),
+        "an entry that an outage gave back is the next",
+        "returns because of an outage within one minute count as one",
+        "a failure begins to count outages from 0 again",
+        "of a line the one whose lease has expired goes on",
+        *("an entry is due `after` seconds after put", "put refuses a negative `after`"),
+        *("put refuses `after` together with `at`", "put refuses an `at` without a time zone"),
+        *("an entry is due at `at`", "what is past when it is put is due from then on"),
+        "put returns True and replaces what doesn't run",
+        "what replaces another has all its attempts",
+        "what replaces another has no records of that",
+        *(
+            "one whose lease is over is replaced",
+            "a successor waits until the one that runs has ended",
+        ),
+        *("a later successor replaces an earlier one", "a successor is listed"),
+        *("counts has successors", "a successor takes the place of what is kept as failed"),
+        *("cancel returns False if there is nothing", "cancel forgets the key"),
+        *("cancel removes the successor of what runs", "an entry says how often it was released"),
         *("release counts no failure", "records outlast a release"),
         *("release waits for `retry_in` seconds", "claim returns True once"),
         *("also if others were refused", "claims and keys have nothing to do with each other"),
         *("unclaim leaves the claims of another inbox", "unclaim lets the next who asks get it"),
         *("counts has all that waits", "counts has what is kept as failed"),
-        *("in the order in which it was stored", "unfinished says who holds"),
-        *("retry changes nothing that hasn't failed", "retry changes nothing that can't be read"),
-        *("drop returns how many have failed", "the error of what can't be read"),
+        "for how many seconds the oldest waiting one has been due",
+        *("counts has each in one state", "in the order in which it was stored"),
+        *("unfinished says who holds", "unfinished has the failures and the last error"),
+        *("unfinished says in which state each is", "retry returns how many it made due"),
+        *("retry makes due what is due later", "retry changes nothing that can't be read"),
+        *("drop returns how many have failed", "what was dropped is known for `keep` seconds"),
+        "caught_up returns None for a name that has no time",
+        "caught_up returns the last time of a name",
     ],
 )
 async def test_a_broken_inbox(

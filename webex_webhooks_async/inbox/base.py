@@ -358,15 +358,29 @@ def check_put(
     check_flag("replace", replace)
     if at is None:
         return line
-    check_type("at", at, datetime)
+    check_time("at", at)
     if after:
         raise ValueError("after and at both say when it is due: pass one of them")
-    if at.utcoffset() is None:
-        raise ValueError(f"at must have a time zone, got {at!r}: pass tzinfo=")
     if at.year > _LAST_YEAR:
         raise ValueError(f"at must be before the year {_LAST_YEAR + 1}, got {at}")
     return line
 
+
+def check_time(name: str, time: datetime) -> datetime:
+    """Check that an argument is a time with a time zone, and return it.
+
+    Raises:
+        ValueError: It has no time zone.
+        TypeError: It isn't a `datetime`.
+    """
+    check_type(name, time, datetime)
+    if time.utcoffset() is None:
+        raise ValueError(f"{name} must have a time zone, got {time!r}: pass tzinfo=")
+    return time
+
+
+OUTAGE_SECONDS = 60.0
+"""Returns of an entry because of an outage count as one within so many seconds."""
 
 _LONGEST = 6_000 * 365 * 86_400.0
 _LAST_YEAR = 8_999

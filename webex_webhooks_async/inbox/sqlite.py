@@ -6,6 +6,7 @@ import os
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import suppress
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 from queue import SimpleQueue
@@ -15,7 +16,7 @@ from uuid import uuid4
 
 from webex_webhooks_async.claims import OwnClaims, check_claim, claimant
 from webex_webhooks_async.formatting import storable
-from webex_webhooks_async.inbox.base import TransactionalInbox, check_put
+from webex_webhooks_async.inbox.base import TransactionalInbox, check_put, check_time
 from webex_webhooks_async.inbox.entries import InboxCounts, InboxEntry, StoredNotification
 from webex_webhooks_async.inbox.listing import in_parts
 from webex_webhooks_async.inbox.sqlite_file import InboxFile, check_file
@@ -89,7 +90,7 @@ class SQLiteInbox(TransactionalInbox):
         check_file(Path(path))
         self._path = Path(path).absolute()  # wherever the program is when it opens the file
         self._lease = lease
-        self._keep = keep
+        self.keep: float = keep
         self._open: Callable[[], InboxFile] = partial(InboxFile.open, self._path, clock=clock)
         self._id = uuid4()  # whose claims are whose
         self._claims = OwnClaims()
@@ -97,12 +98,25 @@ class SQLiteInbox(TransactionalInbox):
         self._lock = Lock()
         self._thread: _FileThread | None = None
 
-    async def put(
-        self, key: str, body: bytes, *, line: str | None = None, after: float = 0.0
+    async def put(  # noqa: PLR0913 - most are options, by name
+        self,
+        key: str,
+        body: bytes,
+        *,
+        line: str | None = None,
+        after: float = 0.0,
+        at: datetime | None = None,
+        replace: bool = False,
     ) -> bool:
         """Store a notification durably; return False if the key is known."""
-        check_put(line, after)
-        return await self._call(lambda rows: rows.put(key, body, line=line, after=after))
+        line = check_put(line, after, at, replace=replace)
+        return await self._call(
+            lambda rows: rows.put(key, body, line=line, after=after, at=at, replace=replace)
+        )
+
+    async def cancel(self, key: str) -> bool:
+        """Remove a notification and its successor; of one that runs, the successor alone."""
+        return await self._call(lambda rows: rows.cancel(key))
 
     async def take(self) -> InboxEntry | None:
         """Lease the notification that is due for the longest; return `None` if none is due."""
@@ -114,23 +128,25 @@ class SQLiteInbox(TransactionalInbox):
 
     async def complete(self, entry: InboxEntry) -> bool:
         """Record that it is handled; return False if the lease is lost."""
-        return await self._call(lambda rows: rows.complete(entry, self._keep))
+        return await self._call(lambda rows: rows.complete(entry, self.keep))
 
     async def fail(self, entry: InboxEntry, *, error: str, retry_in: float | None) -> bool:
         """Count a failure; the entry is due again in `retry_in` seconds, or kept as failed."""
         return await self._call(lambda rows: rows.fail(entry, error, retry_in))
 
-    async def release(self, entry: InboxEntry, *, retry_in: float = 0.0) -> bool:
+    async def release(
+        self, entry: InboxEntry, *, retry_in: float = 0.0, outage: bool = False
+    ) -> bool:
         """Give the entry back; it is due again in `retry_in` seconds."""
-        return await self._call(lambda rows: rows.release(entry, retry_in))
+        return await self._call(lambda rows: rows.release(entry, retry_in, outage=outage))
 
     async def recall(self, entry: InboxEntry, name: str) -> bytes | None:
         """Return what was recorded under a name while the notification was handled, if anything."""
-        return await self._call(lambda rows: rows.recall(entry.key, name))
+        return await self._call(lambda rows: rows.recall(entry, name))
 
     async def remember(self, entry: InboxEntry, name: str, value: bytes) -> None:
         """Record something durably, until the notification is completed or removed."""
-        await self._call(lambda rows: rows.remember(entry.key, name, value))
+        await self._call(lambda rows: rows.remember(entry, name, value))
 
     async def remember_within(
         self, transaction: object, entry: InboxEntry, name: str, value: bytes
@@ -150,12 +166,12 @@ class SQLiteInbox(TransactionalInbox):
         if not await within.is_open():
             raise without_transaction(transaction)
         self._locked_at = time.monotonic()
-        if not await within.execute(UNFINISHED, [entry.key]):
+        if not await within.execute(UNFINISHED, [entry.number]):
             raise RuntimeError(COMPLETED)
-        if await within.execute(RECORD, [entry.key, name]):
+        if await within.execute(RECORD, [entry.number, name]):
             return False
         await within.execute(f"SAVEPOINT {_SAVEPOINT}")  # it ends with the transaction
-        await within.execute(ADD_RECORD, [entry.key, name, value])
+        await within.execute(ADD_RECORD, [entry.number, name, value])
         return True
 
     async def replace_within(
@@ -171,9 +187,9 @@ class SQLiteInbox(TransactionalInbox):
         try:
             await within.execute(f"RELEASE {_SAVEPOINT}")
         except Exception as error:
-            is_there = await within.execute(RECORD, [entry.key, name])
+            is_there = await within.execute(RECORD, [entry.number, name])
             raise RuntimeError(COMMITTED if is_there else ROLLED_BACK) from error
-        await within.execute(REPLACE_RECORD, [entry.key, name, value])
+        await within.execute(REPLACE_RECORD, [entry.number, name, value])
         seconds = time.monotonic() - self._locked_at
         if seconds > _LONG_LOCK:
             logger.warning(
@@ -197,7 +213,7 @@ class SQLiteInbox(TransactionalInbox):
         await self._call(lambda rows: rows.unclaim(storable(name), claimant(self._id)))
 
     async def counts(self) -> InboxCounts:
-        """Count what waits, runs and has failed, for all processes that use the file."""
+        """Count what isn't completed, by its state, for all processes that use the file."""
         return await self._call(InboxRows.counts)
 
     async def unfinished(self) -> AsyncIterator[StoredNotification]:
@@ -208,12 +224,21 @@ class SQLiteInbox(TransactionalInbox):
                 yield stored
 
     async def retry(self, keys: Iterable[str]) -> int:
-        """Make what is kept as failed due now, with all its attempts; return how many were."""
+        """Make notifications due now, with all their attempts; return how many were made due."""
         return await self._decide(keys, InboxRows.retry)
 
     async def drop(self, keys: Iterable[str]) -> int:
         """Remove what is kept as failed, or is unreadable; return how many were."""
-        return await self._decide(keys, InboxRows.drop)
+        return await self._decide(keys, partial(InboxRows.drop, keep=self.keep))
+
+    async def caught_up(self, name: str) -> datetime | None:
+        """Return the time that is kept under a name, if any."""
+        return await self._call(lambda rows: rows.caught_up(storable(name)))
+
+    async def set_caught_up(self, name: str, time: datetime) -> None:
+        """Keep a time under a name, durably."""
+        seconds = check_time("time", time).timestamp()
+        await self._call(lambda rows: rows.set_caught_up(storable(name), seconds))
 
     async def _decide(self, keys: Iterable[str], decide: Callable[[InboxRows, str], bool]) -> int:
         """Decide about a few at a time, because a `put` of another process waits for it.

@@ -15,9 +15,11 @@ from typing import Any, TypeVar
 from webex_webhooks_async.formatting import described_database
 from webex_webhooks_async.inbox.sqlite_rows import (
     APPLICATION_ID,
+    NAMES,
+    RELEASES,
     VERSION,
     InboxRows,
-    prepare,
+    create,
 )
 
 T = TypeVar("T")
@@ -74,11 +76,11 @@ class InboxFile:
         It isn't created, and neither its rights nor its tables change.
 
         Raises:
-            OSError: It can't be opened, isn't an inbox, or is one of release 0.2 or 0.3.
+            OSError: It can't be opened, or isn't an inbox of this release.
         """
         with _explained(path):
             options = "mode=rw" if change else _to_read(path)
-            return cls._connected(path, options, _check_version, clock, can_change=change)
+            return cls._connected(path, options, _check_is_inbox, clock, can_change=change)
 
     @classmethod
     def _connected(
@@ -197,29 +199,59 @@ def check_file(path: Path) -> bool:
     return False
 
 
-def _check_header(path: Path, connection: sqlite3.Connection) -> int:
-    """Check that a file is an inbox, or empty, and return the version of its tables, or 0."""
+def _check_header(path: Path, connection: sqlite3.Connection) -> bool:
+    """Check that a file is an inbox of this release, or can become one; return whether it is one.
+
+    Raises:
+        ValueError: It is neither.
+    """
     try:
-        is_empty = _pragma(connection, "page_count") == 0
         application_id = _pragma(connection, "application_id")
-        version: int = _pragma(connection, "user_version")
-        has_tables = bool(is_empty or connection.execute(_HAS_TABLES).fetchone())
+        names = {name for (name,) in connection.execute("SELECT name FROM sqlite_master")}
+        version = _version(connection, application_id, names)
     except sqlite3.OperationalError:
         raise
     except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
         raise ValueError(f"{path} is not an inbox, or it is torn: {error}") from error
-    if is_empty:
-        return 0
-    if application_id == 0:  # a user's own database, whose version is the user's, too
-        return VERSION if has_tables else 0
-    if application_id != APPLICATION_ID:
+    if application_id not in {0, APPLICATION_ID}:
         raise ValueError(f"{path} is not an inbox: it is the database of another program")
-    if version > VERSION:
+    if version is None:
+        if taken := sorted(NAMES & names):
+            raise ValueError(
+                f"{path} can't become an inbox: {taken[0]} is there, which the inbox would make; "
+                "use another file, or rename it"
+            )
+        return False
+    if version in RELEASES:
+        raise ValueError(
+            f"the inbox {path} was made by release {RELEASES[version]} of webex-webhooks-async, "
+            f"which this release can't read: {_BEGIN_AGAIN[application_id]}"
+        )
+    if version != VERSION:
         raise ValueError(f"the inbox {path} was made by a newer release of webex-webhooks-async")
-    return version
+    return True
 
 
-_HAS_TABLES = "SELECT 1 FROM sqlite_master WHERE name = 'webex_notifications'"
+def _version(
+    connection: sqlite3.Connection, application_id: int, names: set[str | bytes]
+) -> int | None:
+    """Return the version of an inbox's tables; `None` if there are none, or others of the name."""
+    if application_id:
+        version: int = _pragma(connection, "user_version")
+        return version
+    if {"webex_version", "webex_notifications"} <= names:
+        with suppress(sqlite3.OperationalError):  # as of a table with another column
+            (version,) = connection.execute("SELECT max(version) FROM webex_version").fetchone()
+            return version
+    return _OLDEST_IN_A_TABLE - 1 if names >= _NAMES_OF_0_4 else None
+
+
+_OLDEST_IN_A_TABLE = 3
+_NAMES_OF_0_4 = {"webex_notifications", "webex_records", "webex_claims", "webex_unfinished"}
+_BEGIN_AGAIN = {
+    APPLICATION_ID: "to begin again with an empty one, move the file away, or pass another path",
+    0: "to begin again with an empty one, drop its tables, whose names begin with webex_",
+}
 
 
 def _is_shared(connection: sqlite3.Connection) -> bool:
@@ -228,14 +260,9 @@ def _is_shared(connection: sqlite3.Connection) -> bool:
     return bool(has_any and not _pragma(connection, "application_id"))
 
 
-def _check_version(path: Path, connection: sqlite3.Connection) -> None:
-    version = _check_header(path, connection)
-    if not version:
+def _check_is_inbox(path: Path, connection: sqlite3.Connection) -> None:
+    if not _check_header(path, connection):
         raise ValueError(f"{path} is not an inbox: it has no tables of one")
-    if version < VERSION:
-        raise ValueError(
-            f"the inbox {path} was made by release 0.3 or older: start its bot, which migrates it"
-        )
 
 
 def _prepare(path: Path, connection: sqlite3.Connection) -> None:
@@ -244,7 +271,8 @@ def _prepare(path: Path, connection: sqlite3.Connection) -> None:
     connection.execute("PRAGMA fullfsync = ON")  # for macOS
     connection.execute(f"PRAGMA cache_size = {-1024 * _CACHE}")
     connection.execute("BEGIN IMMEDIATE")
-    prepare(connection, _check_header(path, connection), is_shared=_is_shared(connection))
+    if not _check_header(path, connection):
+        create(connection, is_shared=_is_shared(connection))
     connection.execute("COMMIT")
     # Where another process does the same, SQLite doesn't wait for that one.
     use_log = partial(connection.execute, "PRAGMA journal_mode = WAL")

@@ -3,6 +3,7 @@
 import logging
 import math
 import os
+import re
 import sqlite3
 import time
 from collections.abc import Callable
@@ -13,13 +14,22 @@ from typing import Any
 from attrs import evolve
 
 from webex_webhooks_async.formatting import storable
-from webex_webhooks_async.inbox.entries import InboxCounts, InboxEntry, StoredNotification
-from webex_webhooks_async.inbox.listing import BEGINNING, row_of, shown_key, with_subject
+from webex_webhooks_async.inbox.base import OUTAGE_SECONDS
+from webex_webhooks_async.inbox.entries import (
+    InboxCounts,
+    InboxEntry,
+    StoredNotification,
+)
+from webex_webhooks_async.inbox.listing import (
+    BEGINNING,
+    row_of,
+    shown_key,
+    state_of_failed,
+    with_subject,
+)
+from webex_webhooks_async.notifications.identity import is_job
 
 logger: logging.Logger = logging.getLogger("webex_webhooks_async")
-
-APPLICATION_ID = 0x57627849  # "WbxI"; SQLite keeps it in the header of the file
-VERSION = 2  # of the tables, there as well; 1 is that of releases 0.2 and 0.3
 
 
 class InboxRows:
@@ -42,18 +52,42 @@ class InboxRows:
         self._puts = 0  # in this transaction
         self._holder = f"process {os.getpid()}"
 
-    def put(self, key: str, body: bytes, *, line: str | None = None, after: float = 0.0) -> bool:
+    def put(  # noqa: PLR0913 - most are options, by name
+        self,
+        key: str,
+        body: bytes,
+        *,
+        line: str | None = None,
+        after: float = 0.0,
+        at: datetime | None = None,
+        replace: bool = False,
+    ) -> bool:
         """Store a notification; return False if the key is known."""
         self._puts += 1
         now = self._clock()
-        row = {"key": key, "body": body, "line": line, "now": now, "due": now + after}
+        due = now + after if at is None else max(now, at.timestamp())
+        row = {"key": key, "body": body, "line": line, "stored": now, "due": due, "now": now}
         if self._changes(_PUT, row):
             return True
-        # A key whose time has passed is as good as forgotten.
-        forgotten = self._changes(
-            "DELETE FROM webex_notifications WHERE key = :key AND forget <= :now", row
-        )
-        return bool(forgotten and self._changes(_PUT, row))
+        number, is_forgotten, is_running = self._connection.execute(_KNOWN, row).fetchone()
+        if is_forgotten or (replace and not is_running):
+            self._remove(number, key)
+            self._changes(_PUT, row)
+        elif replace:
+            self._changes(_PUT_BEHIND, row)
+        return bool(is_forgotten or replace)
+
+    def cancel(self, key: str) -> bool:
+        """Remove a notification and its successor; of one that runs, the successor alone."""
+        row = {"key": key, "now": self._clock()}
+        found = self._connection.execute(f"{_KNOWN} AND forget IS NULL", row).fetchone()
+        if found is None:
+            return False
+        number, _, is_running = found
+        if is_running:
+            return bool(self._changes("DELETE FROM webex_successors WHERE key = :key", row))
+        self._remove(number, key)
+        return True
 
     def forget(self) -> None:
         """Remove keys whose time has passed: not all at once, but more than were stored."""
@@ -64,12 +98,14 @@ class InboxRows:
     def take(self, lease: float) -> InboxEntry | None:
         """Lease the notification that is due for the longest.
 
-        Rows on the way that can't be read are kept as failed.
+        Rows on the way that can't be read are set aside.
         """
         now = self._clock()
-        while (found := self._connection.execute(_DUE, {"now": now}).fetchone()) is not None:
-            number, key, body, line, lost, failures, expiries, releases, error = found
-            counts = (failures, int), (expiries, int), (releases, int)
+        while (found := self._connection.execute(_NEXT, {"now": now}).fetchone()) is not None:
+            number, key, body, line, due, lost, failures, expiries, releases, outages, error = found
+            if line is not None and self._changes(_RIPEN, {"line": line, "now": now}):
+                continue  # another one may be the first of the line now
+            counts = (failures, int), (expiries, int), (releases, int), (outages, int)
             if not _fits((key, str), (line, str | None), *counts, (error, str | None)):
                 self._give_up(number, key)
                 continue
@@ -77,16 +113,19 @@ class InboxRows:
                 key=key,
                 body=body,
                 token=os.urandom(16).hex(),
+                number=number,
                 lease=lease,
                 line=line,
+                late=now - due,
                 failures=failures,
                 expiries=expiries + (lost is not None),
                 releases=releases,
+                outages=outages,
                 error=error,
             )
             self._changes(
-                "UPDATE webex_notifications SET token = ?, holder = ?, due = ?, expiries = ? "
-                "WHERE number = ?",
+                "UPDATE webex_notifications "
+                "SET token = ?, holder = ?, due = ?, place = 0, expiries = ? WHERE number = ?",
                 (entry.token, self._holder, now + lease, entry.expiries, number),
             )
             return entry
@@ -95,7 +134,8 @@ class InboxRows:
     def _give_up(self, number: int, key: object) -> None:
         why = "its row can't be read"
         self._changes(
-            "UPDATE webex_notifications SET token = NULL, due = NULL, error = ? WHERE number = ?",
+            "UPDATE webex_notifications SET token = NULL, due = NULL, place = NULL, "
+            "aside = 'unreadable', error = ? WHERE number = ?",
             (why, number),
         )
         logger.error(
@@ -103,122 +143,170 @@ class InboxRows:
             "`webex-webhooks inbox drop` removes it by its key, %s",
             *(self._name, why, shown_key(number, key)),
         )
+        self._succeed(number, key)
 
     def renew(self, entry: InboxEntry, lease: float) -> bool:
         """Renew the lease; return False if it is lost."""
-        return self._update(entry, "due = ?", self._clock() + lease)
+        return self._update(entry, "due = :due", due=self._clock() + lease)
 
     def complete(self, entry: InboxEntry, keep: float) -> bool:
-        """Keep only the key of a notification, for `keep` seconds."""
-        changes = "token = NULL, holder = NULL, line = NULL, due = NULL, forget = ?, body = x''"
-        completed = self._update(entry, f"{changes}, error = NULL", self._clock() + keep)
-        if completed:
-            self._changes("DELETE FROM webex_records WHERE key = ?", (entry.key,))
-        return completed
+        """Keep only the key of a notification, for `keep` seconds, unless it has a successor."""
+        is_ours = self._update(entry, _COMPLETED, forget=self._clock() + keep)
+        if is_ours and not self._succeed(entry.number, entry.key):
+            self._changes("DELETE FROM webex_records WHERE number = ?", (entry.number,))
+        return is_ours
 
     def fail(self, entry: InboxEntry, error: str, retry_in: float | None) -> bool:
-        """Count a failure; without `retry_in`, the notification is failed."""
-        due = None if retry_in is None else self._clock() + retry_in
-        changes = "token = NULL, holder = NULL, due = ?, failures = failures + 1, error = ?"
-        return self._update(entry, changes, due, storable(error))
+        """Count a failure; without `retry_in`, the notification is set aside as failed."""
+        is_final = retry_in is None
+        is_ours = self._update(
+            entry,
+            "token = NULL, holder = NULL, failures = failures + 1, outages = 0, outage = NULL, "
+            "error = :error, due = :due, place = :place, aside = :aside",
+            error=storable(error),
+            due=None if retry_in is None else self._clock() + retry_in,
+            place=None if is_final else _HOLDS,
+            aside=state_of_failed(entry.body) if is_final else None,
+        )
+        if is_ours and is_final:
+            self._succeed(entry.number, entry.key)
+        return is_ours
 
-    def release(self, entry: InboxEntry, retry_in: float) -> bool:
+    def release(self, entry: InboxEntry, retry_in: float, *, outage: bool) -> bool:
         """Give a notification back."""
-        changes = "token = NULL, holder = NULL, due = ?, releases = releases + 1"
-        return self._update(entry, changes, self._clock() + retry_in)
+        now = self._clock()
+        place = _HOLDS if outage else _LATER if retry_in > 0 else _DUE
+        counted = _COUNT_OUTAGE if outage else "releases = releases + 1"
+        changes = f"token = NULL, holder = NULL, due = :due, place = :place, {counted}"
+        return self._update(entry, changes, due=now + retry_in, place=place, now=now)
 
-    def recall(self, key: str, name: str) -> bytes | None:
+    def _succeed(self, number: int, key: object) -> bool:
+        """Let the successor take the place of one that has ended; return whether it has one."""
+        found = self._connection.execute(_SUCCESSOR, (key,)).fetchone()
+        if found is None:
+            return False
+        self._remove(number, key)
+        self._changes(_PUT, {**dict(zip(_OF_SUCCESSOR, found, strict=True)), "now": self._clock()})
+        return True
+
+    def _remove(self, number: int, key: object) -> None:
+        """Remove a notification with all that belongs to it."""
+        self._changes("DELETE FROM webex_records WHERE number = ?", (number,))
+        self._changes("DELETE FROM webex_successors WHERE key = ?", (key,))
+        self._changes("DELETE FROM webex_notifications WHERE number = ?", (number,))
+
+    def recall(self, entry: InboxEntry, name: str) -> bytes | None:
         """Return what was recorded under a name for a notification."""
         found = self._connection.execute(
-            "SELECT value FROM webex_records WHERE key = ? AND name = ?", (key, name)
+            "SELECT value FROM webex_records WHERE number = ? AND name = ?", (entry.number, name)
         ).fetchone()
         return None if found is None else found[0]
 
-    def remember(self, key: str, name: str, value: bytes) -> None:
-        """Record something for a notification, unless it is completed."""
+    def remember(self, entry: InboxEntry, name: str, value: bytes) -> None:
+        """Record something for a notification, unless it is completed or replaced."""
         self._changes(
-            "INSERT OR REPLACE INTO webex_records (key, name, value) "
-            "SELECT key, ?, ? FROM webex_notifications WHERE key = ? AND forget IS NULL",
-            (name, value, key),
+            "INSERT OR REPLACE INTO webex_records (number, name, value) "
+            "SELECT number, ?, ? FROM webex_notifications WHERE number = ? AND forget IS NULL",
+            (name, value, entry.number),
         )
 
-    def claim(self, name: str, seconds: float, owner: str, call: str) -> bool:
-        """Claim a name for an owner; the same call of it is the same claim."""
+    def claim(self, name: str, seconds: float, owner: str, token: str) -> bool:
+        """Claim a name for an owner; the same token is granted the same claim."""
         now = self._clock()
         self._changes("DELETE FROM webex_claims WHERE until <= ?", (now,))
         self._changes(
-            "INSERT OR IGNORE INTO webex_claims (name, until, owner, call) VALUES (?, ?, ?, ?)",
-            (name, now + seconds, owner, call),
+            "INSERT OR IGNORE INTO webex_claims (name, until, owner, token) VALUES (?, ?, ?, ?)",
+            (name, now + seconds, owner, token),
         )
-        found = self._connection.execute("SELECT call FROM webex_claims WHERE name = ?", (name,))
-        return bool(found.fetchone() == (call,))
+        found = self._connection.execute("SELECT token FROM webex_claims WHERE name = ?", (name,))
+        return bool(found.fetchone() == (token,))
 
     def unclaim(self, name: str, owner: str) -> None:
         """Give back a claim of an owner."""
         self._changes("DELETE FROM webex_claims WHERE name = ? AND owner = ?", (name, owner))
 
+    def caught_up(self, name: str) -> datetime | None:
+        """Return a time that is kept under a name."""
+        found = self._connection.execute("SELECT time FROM webex_times WHERE name = ?", (name,))
+        (kept,) = found.fetchone() or (None,)
+        return _time(kept)
+
+    def set_caught_up(self, name: str, time: float) -> None:
+        """Keep a time under a name."""
+        self._changes("INSERT OR REPLACE INTO webex_times (name, time) VALUES (?, ?)", (name, time))
+
     def counts(self) -> InboxCounts:
         """Count what isn't completed."""
         now = self._clock()
-        (unfinished, running, failed, oldest) = self._connection.execute(
-            _COUNTS, {"now": now}
-        ).fetchone()
-        return InboxCounts(
-            waiting=unfinished - running - failed,
-            running=running,
-            failed=failed,
-            oldest=None if oldest is None else max(0.0, now - oldest),
-        )
+        found = self._connection.execute(_COUNTS, {"now": now}).fetchall()
+        counted = {state: count for state, count, _ in found}
+        first = {state: due for state, _, due in found}.get("waiting")
+        return InboxCounts(**counted, oldest=None if first is None else now - first)
 
     def unfinished(self, after: int) -> list[tuple[int, StoredNotification]]:
         """Return the next few that aren't completed, each with the number of its row.
 
+        A successor follows the one that runs, with the number of that.
+
         Args:
             after: The number of the row after which they begin.
         """
-        where = f"forget IS NULL AND number > ? ORDER BY number LIMIT {_LISTED_AT_ONCE}"
+        where = f"forget IS NULL AND number > :value ORDER BY number LIMIT {_LISTED_AT_ONCE}"
         return self._listed(where, after)
 
     def retry(self, key: str) -> bool:
-        """Let a notification that is failed be due now, as if it had just come."""
-        return self._decide(
-            key,
-            {"failed"},
-            "UPDATE webex_notifications SET due = :now, failures = 0, expiries = 0, releases = 0 "
-            "WHERE number = :number",
-        )
+        """Let a notification be due now, as if it had just come; False if it is due, or runs."""
+        row = {"key": storable(key), "now": self._clock()}
+        for number, stored in self._found(key):
+            if stored.state in {"waiting", "retrying", "scheduled", "failed"}:
+                self._changes(_RETRY, {"number": number, **row})
+                return stored.state != "waiting"
+        return bool(self._changes(_RETRY_SUCCESSOR, row))
 
-    def drop(self, key: str) -> bool:
-        """Forget a notification that is failed, or can't be read."""
-        return self._decide(
-            key,
-            {"failed", "unreadable"},
-            "DELETE FROM webex_records "
-            "WHERE key = (SELECT key FROM webex_notifications WHERE number = :number)",
-            "DELETE FROM webex_notifications WHERE number = :number",
-        )
-
-    def _decide(self, key: str, states: set[str], *statements: str) -> bool:
-        row = row_of(key)
-        where = "forget IS NULL AND " + ("key = ?" if row is None else "number = ?")
-        for number, stored in self._listed(where, storable(key) if row is None else row):
-            if stored.key == key and stored.state in states:
-                for statement in statements:
-                    self._changes(statement, {"number": number, "now": self._clock()})
-                return True
+    def drop(self, key: str, keep: float) -> bool:
+        """Remove a notification that is failed, or can't be read; what was received is known."""
+        for number, stored in self._found(key):
+            if stored.state not in {"failed", "unreadable"}:
+                continue
+            if is_job(stored.key):
+                self._remove(number, stored.key)
+            else:
+                self._changes("DELETE FROM webex_records WHERE number = ?", (number,))
+                self._changes(
+                    f"UPDATE webex_notifications SET {_COMPLETED} WHERE number = :number",  # noqa: S608 - ours
+                    {"forget": self._clock() + keep, "number": number},
+                )
+            return True
         return False
 
-    def _listed(self, where: str, value: object) -> list[tuple[int, StoredNotification]]:
-        now = self._clock()
-        rows = self._connection.execute(f"{_LIST} WHERE {where}", (value,))
-        return [(row[0], _stored(row, now)) for row in rows]
+    def _found(self, key: str) -> list[tuple[int, StoredNotification]]:
+        """Return the notification that is listed with a key, if there is one."""
+        number = row_of(key)
+        where = "forget IS NULL AND " + ("key = :value" if number is None else "number = :value")
+        found = self._listed(where, storable(key) if number is None else number)
+        return [each for each in found[:1] if each[1].key == key]
 
-    def _update(self, entry: InboxEntry, changes: str, *values: object) -> bool:
+    def _listed(self, where: str, value: object) -> list[tuple[int, StoredNotification]]:
+        """Return rows, each with its number; a successor follows the one whose place it takes."""
+        rows = self._connection.execute(
+            _LIST.format(where=where), {"value": value, "now": self._clock()}
+        )
+        listed: list[tuple[int, StoredNotification]] = []
+        for number, *row in rows:
+            this, (key, *successor, due) = row[:_COLUMNS], row[_COLUMNS:]
+            listed.append((number, _stored((number, *this))))
+            if key is not None:
+                waiting = (number, key, *successor, due, "scheduled", None, 0, 0, None)
+                listed.append((number, _stored(waiting)))
+        return listed
+
+    def _update(self, entry: InboxEntry, changes: str, **values: object) -> bool:
         """Change the row of an entry, unless its lease is lost."""
+        where = "number = :number AND token = :token"
         return bool(
             self._changes(
-                f"UPDATE webex_notifications SET {changes} WHERE key = ? AND token = ?",  # noqa: S608 - ours
-                (*values, entry.key, entry.token),
+                f"UPDATE webex_notifications SET {changes} WHERE {where}",  # noqa: S608 - ours
+                {**values, "number": entry.number, "token": entry.token},
             )
         )
 
@@ -227,43 +315,100 @@ class InboxRows:
         return self._connection.execute(statement, values).rowcount
 
 
-# Of `due` and `forget`, a failed notification has none, a completed one `forget`, others `due`.
-# The number is the order in which they were stored. Other programs may have tables in the file.
+APPLICATION_ID = 0x57627849  # "WbxI"; SQLite keeps it in the header of the file
+VERSION = 3
+"""The version of the tables; in a user's own database it is in a table, else in the header."""
+
+RELEASES = {1: "0.2 or 0.3", 2: "0.4"}
+"""The releases that made files of other versions."""
+
+# `due` is when a row is taken at the earliest; while it runs, when its lease ends. One that isn't
+# taken any more has `aside`, a state, or `forget`, if it is completed. Other programs may have
+# tables in the file.
+#
+# Of a line, the first one by `place` is the next: what runs or holds up its line (0), else of what
+# was due when a `take` looked (1) the one that was stored first, else what is due first (2). So
+# `webex_lines` has the first of each line, and a `take` reads nothing of what waits behind it.
+_HOLDS, _DUE, _LATER = range(3)
+_ORDER = f"place, CASE place WHEN {_LATER} THEN due ELSE number END"
+_FIRST_OF_OLD = f"""
+    DELETE FROM webex_lines WHERE line = old.line;
+    INSERT INTO webex_lines (line, due, number)
+    SELECT line, due, number FROM webex_notifications WHERE line = old.line AND place IS NOT NULL
+    ORDER BY {_ORDER} LIMIT 1;
+"""  # noqa: S608 - ours
 _SCHEMA = (
     """
     CREATE TABLE webex_notifications (
-        number INTEGER PRIMARY KEY,
+        number INTEGER PRIMARY KEY AUTOINCREMENT,
         key TEXT NOT NULL UNIQUE,
         line TEXT,
         body BLOB NOT NULL,
         stored REAL NOT NULL,
         due REAL,
+        place INTEGER,
+        aside TEXT,
         forget REAL,
         token TEXT,
         holder TEXT,
         failures INTEGER NOT NULL DEFAULT 0,
         expiries INTEGER NOT NULL DEFAULT 0,
         releases INTEGER NOT NULL DEFAULT 0,
+        outages INTEGER NOT NULL DEFAULT 0,
+        outage REAL,
         error TEXT
     )
     """,
-    "CREATE INDEX webex_due ON webex_notifications (due) WHERE due IS NOT NULL",
-    "CREATE INDEX webex_forget ON webex_notifications (forget) WHERE forget IS NOT NULL",
     """
-    CREATE INDEX webex_line ON webex_notifications (line, number, due, token)
-    WHERE line IS NOT NULL AND due IS NOT NULL
+    CREATE INDEX webex_due ON webex_notifications (due, number)
+    WHERE line IS NULL AND due IS NOT NULL
     """,
+    f"""
+    CREATE INDEX webex_line ON webex_notifications (line, {_ORDER})
+    WHERE line IS NOT NULL AND place IS NOT NULL
+    """,
+    "CREATE INDEX webex_forget ON webex_notifications (forget) WHERE forget IS NOT NULL",
     # What is counted, so that neither bodies nor what is completed is read.
     """
-    CREATE INDEX webex_unfinished ON webex_notifications (number, due, token, stored)
+    CREATE INDEX webex_unfinished ON webex_notifications
+        (number, due, token, aside, failures, expiries, releases, outages)
     WHERE forget IS NULL
     """,
     """
+    CREATE TABLE webex_lines (
+        line TEXT PRIMARY KEY,
+        due REAL NOT NULL,
+        number INTEGER NOT NULL
+    ) WITHOUT ROWID
+    """,
+    "CREATE INDEX webex_lines_due ON webex_lines (due, number)",
+    f"""
+    CREATE TRIGGER webex_line_grows AFTER INSERT ON webex_notifications
+    WHEN new.line IS NOT NULL BEGIN {_FIRST_OF_OLD.replace("old.", "new.")} END
+    """,
+    f"""
+    CREATE TRIGGER webex_line_changes AFTER UPDATE OF line, due, place ON webex_notifications
+    WHEN old.line IS NOT NULL BEGIN {_FIRST_OF_OLD} END
+    """,
+    f"""
+    CREATE TRIGGER webex_line_shrinks AFTER DELETE ON webex_notifications
+    WHEN old.line IS NOT NULL BEGIN {_FIRST_OF_OLD} END
+    """,
+    """
+    CREATE TABLE webex_successors (
+        key TEXT PRIMARY KEY,
+        line TEXT,
+        body BLOB NOT NULL,
+        stored REAL NOT NULL,
+        due REAL NOT NULL
+    )
+    """,
+    """
     CREATE TABLE webex_records (
-        key TEXT NOT NULL,
+        number INTEGER NOT NULL,
         name TEXT NOT NULL,
         value BLOB NOT NULL,
-        PRIMARY KEY (key, name)
+        PRIMARY KEY (number, name)
     )
     """,
     """
@@ -271,101 +416,142 @@ _SCHEMA = (
         name TEXT PRIMARY KEY,
         until REAL NOT NULL,
         owner TEXT NOT NULL,
-        call TEXT NOT NULL
+        token TEXT NOT NULL
     ) WITHOUT ROWID
     """,
+    "CREATE INDEX webex_until ON webex_claims (until)",
+    "CREATE TABLE webex_times (name TEXT PRIMARY KEY, time REAL NOT NULL) WITHOUT ROWID",
 )
-# In a user's own database, these are the user's.
 _IDENTITY = (
     f"PRAGMA application_id = {APPLICATION_ID}",
     f"PRAGMA user_version = {VERSION}",
 )
-
-# A row without a key or a body was never stored by us.
-_OF_0_3 = (
-    """
-    INSERT OR IGNORE INTO webex_notifications
-        (key, body, stored, due, forget, token, failures, expiries, error)
-    SELECT key, body, stored, due, forget, token, failures, expiries, error
-    FROM notifications ORDER BY stored, rowid
-    """,
-    "DROP TABLE notifications",  # with its triggers
+# In a user's own database, those are the user's.
+_IDENTITY_IN_A_TABLE = (
+    "CREATE TABLE webex_version (version INTEGER NOT NULL)",
+    f"INSERT INTO webex_version VALUES ({VERSION})",  # noqa: S608 - ours
 )
-_RECORDS_OF_0_3 = (
-    "INSERT INTO webex_records (key, name, value) SELECT key, name, value FROM records",
-    "DROP TABLE records",
-)
+NAMES = frozenset(re.findall(r"CREATE \w+ (\w+)", "".join((*_SCHEMA, *_IDENTITY_IN_A_TABLE))))
+"""The names of tables, indexes and triggers that an inbox has in a file."""
 
 
-def prepare(connection: sqlite3.Connection, version: int, *, is_shared: bool = False) -> None:
-    """Make the tables, inside of a transaction, if they aren't there.
+def create(connection: sqlite3.Connection, *, is_shared: bool) -> None:
+    """Make the tables, inside of a transaction.
 
     Args:
         connection: Opened on the file.
-        version: That of the file: 0 if it is empty. What is in one of 0.2 or 0.3 is taken over;
-            processes of these releases don't find their tables any more.
         is_shared: Whether the user's own program made the file.
     """
-    if version == VERSION:
-        return
-    tables = [name for (name,) in connection.execute("SELECT name FROM sqlite_master")]
-    old = (*_OF_0_3, *(_RECORDS_OF_0_3 if "records" in tables else ())) if version else ()
-    for statement in (*_SCHEMA, *(() if is_shared else _IDENTITY), *old):
+    for statement in (*_SCHEMA, *(_IDENTITY_IN_A_TABLE if is_shared else _IDENTITY)):
         connection.execute(statement)
 
 
-_PUT = """
-    INSERT INTO webex_notifications (key, line, body, due, stored)
-    VALUES (:key, :line, :body, :due, :now) ON CONFLICT (key) DO NOTHING
+_PUT = f"""
+    INSERT INTO webex_notifications (key, line, body, stored, due, place)
+    VALUES (:key, :line, :body, :stored, :due, CASE WHEN :due <= :now THEN {_DUE} ELSE {_LATER} END)
+    ON CONFLICT (key) DO NOTHING
+"""  # noqa: S608 - ours
+_PUT_BEHIND = """
+    INSERT OR REPLACE INTO webex_successors (key, line, body, stored, due)
+    VALUES (:key, :line, :body, :stored, :due)
+"""
+_OF_SUCCESSOR = ("key", "line", "body", "stored", "due")
+_SUCCESSOR = f"SELECT {', '.join(_OF_SUCCESSOR)} FROM webex_successors WHERE key = ?"  # noqa: S608 - ours
+_KNOWN = """
+    SELECT number, forget <= :now, token IS NOT NULL AND due > :now
+    FROM webex_notifications WHERE key = :key
 """
 _FORGET = """
     DELETE FROM webex_notifications
     WHERE number IN (SELECT number FROM webex_notifications WHERE forget <= ? LIMIT ?)
 """
-# Of a line, the one with a token goes on, also if its lease is over; else the first that is due.
-_DUE = """
-    SELECT number, key, CAST(body AS BLOB), line, token, failures, expiries, releases, error
-    FROM webex_notifications AS this
-    WHERE due <= :now AND (
-        line IS NULL OR token IS NOT NULL OR NOT EXISTS (
-            SELECT 1 FROM webex_notifications AS other
-            WHERE other.line = this.line AND other.due IS NOT NULL
-            AND (other.token IS NOT NULL OR (other.number < this.number AND other.due <= :now))
+_NEXT = """
+    SELECT number, key, CAST(body AS BLOB), line, due, token, failures, expiries, releases,
+        outages, error
+    FROM webex_notifications WHERE number = (
+        SELECT number FROM (
+            SELECT * FROM (
+                SELECT due, number FROM webex_notifications WHERE line IS NULL AND due <= :now
+                ORDER BY due, number LIMIT 1
+            )
+            UNION ALL
+            SELECT * FROM (
+                SELECT due, number FROM webex_lines WHERE due <= :now ORDER BY due, number LIMIT 1
+            )
         )
+        ORDER BY due, number LIMIT 1
     )
-    ORDER BY due, number LIMIT 1
 """
-_COUNTS = """
-    SELECT count(*), coalesce(sum(token IS NOT NULL AND due > :now), 0),
-        coalesce(sum(due IS NULL), 0),
-        min(CASE WHEN (token IS NULL OR due <= :now) AND due IS NOT NULL THEN stored END)
-    FROM webex_notifications WHERE forget IS NULL
+_RIPEN = f"""
+    UPDATE webex_notifications SET place = {_DUE}
+    WHERE line = :line AND place = {_LATER}
+    AND CASE place WHEN {_LATER} THEN due ELSE number END <= :now
+"""  # noqa: S608 - ours
+_COMPLETED = """
+    token = NULL, holder = NULL, line = NULL, due = NULL, place = NULL, aside = NULL,
+    forget = :forget, body = x'', error = NULL
 """
+_COUNT_OUTAGE = f"""
+    outages = outages + (outage IS NULL OR outage + {OUTAGE_SECONDS} <= :now),
+    outage = CASE WHEN outage + {OUTAGE_SECONDS} > :now THEN outage ELSE :now END
+"""
+_RETRY = f"""
+    UPDATE webex_notifications
+    SET due = min(ifnull(due, :now), :now), aside = NULL,
+        place = CASE place WHEN {_HOLDS} THEN {_HOLDS} ELSE {_DUE} END,
+        -- or its handlers would run as for the first time
+        error = ifnull(error, CASE WHEN expiries THEN 'its lease has expired' END),
+        failures = 0, expiries = 0, releases = 0
+    WHERE number = :number
+"""  # noqa: S608 - ours
+_RETRY_SUCCESSOR = "UPDATE webex_successors SET due = :now WHERE key = :key AND due > :now"
+_STATE = """
+    CASE
+        WHEN due IS NULL THEN ifnull(aside, 'failed')
+        WHEN due <= :now THEN 'waiting'
+        WHEN token IS NOT NULL THEN 'running'
+        WHEN failures + expiries + releases + outages THEN 'retrying'
+        ELSE 'scheduled'
+    END
+"""
+_COUNTS = f"""
+    SELECT state, count(*), min(due) FROM (
+        SELECT {_STATE} AS state, due FROM webex_notifications WHERE forget IS NULL
+        UNION ALL SELECT 'scheduled', due FROM webex_successors
+    )
+    GROUP BY state
+"""  # noqa: S608 - ours
+_BEGINNING_OF = (
+    f"substr(CAST({{0}}.body AS BLOB), 1, {BEGINNING}), length(CAST({{0}}.body AS BLOB))"
+)
 _LIST = f"""
-    SELECT number, key, substr(CAST(body AS BLOB), 1, {BEGINNING}), length(CAST(body AS BLOB)),
-        line, stored, due, token, holder, failures, expiries, error
-    FROM webex_notifications
+    SELECT this.number, this.key, {_BEGINNING_OF.format("this")}, this.line, this.stored, this.due,
+        this.state, this.holder, this.failures, this.expiries, this.error,
+        next.key, {_BEGINNING_OF.format("next")}, next.line, next.stored, next.due
+    FROM (SELECT *, {_STATE} AS state FROM webex_notifications WHERE {{where}}) AS this
+    LEFT JOIN webex_successors AS next ON next.key = this.key ORDER BY this.number
 """  # noqa: S608 - ours
 
 # For transactions of a user's. The first one begins it where the driver leaves that to the first
 # statement that writes, and lets nobody else write from then on.
 LOCK = "DELETE FROM webex_records WHERE 0"
-UNFINISHED = "SELECT 1 FROM webex_notifications WHERE key = $1 AND forget IS NULL"
-RECORD = "SELECT value FROM webex_records WHERE key = $1 AND name = $2"
-ADD_RECORD = "INSERT INTO webex_records (key, name, value) VALUES ($1, $2, $3)"
-REPLACE_RECORD = "UPDATE webex_records SET value = $3 WHERE key = $1 AND name = $2"
+UNFINISHED = "SELECT 1 FROM webex_notifications WHERE number = $1 AND forget IS NULL"
+RECORD = "SELECT value FROM webex_records WHERE number = $1 AND name = $2"
+ADD_RECORD = "INSERT INTO webex_records (number, name, value) VALUES ($1, $2, $3)"
+REPLACE_RECORD = "UPDATE webex_records SET value = $3 WHERE number = $1 AND name = $2"
 
 _FORGOTTEN_WITH_A_PUT = 4
 _LISTED_AT_ONCE = 100
+_COLUMNS = 11  # of a row that is listed, without its number
 
 
 def _fits(*values: tuple[object, type | UnionType]) -> bool:
     return all(isinstance(value, expected) for value, expected in values)
 
 
-def _stored(row: tuple[Any, ...], now: float) -> StoredNotification:
+def _stored(row: tuple[Any, ...]) -> StoredNotification:
     """Make of a row, whatever is in it, what is listed."""
-    number, key, beginning, size, line, stored, due, token, holder, failures, expiries, error = row
+    number, key, beginning, size, line, stored, due, state, holder, failures, expiries, error = row
     found = StoredNotification(
         key=shown_key(number, key), state="unreadable", stored=_time(stored), due=_time(due)
     )
@@ -373,14 +559,13 @@ def _stored(row: tuple[Any, ...], now: float) -> StoredNotification:
     texts = (line, str | None), (holder, str | None), (error, str | None)
     if found.stored is None or not _fits((key, str), (due, float | None), *counts, *texts):
         return found
-    is_running = token is not None and due is not None and due > now
     found = evolve(
         found,
-        state="failed" if due is None else "running" if is_running else "waiting",
+        state=state,
         failures=failures,
         expiries=expiries,
         error=error,
-        holder=holder if is_running else None,
+        holder=holder if state == "running" else None,
         line=line,
     )
     return with_subject(found, beginning or b"", size)  # of an empty body, the beginning is NULL

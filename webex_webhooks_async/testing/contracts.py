@@ -3,11 +3,13 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
 from typing import TypeVar
 from uuid import uuid4
 
 from webex_webhooks_async.inbox.base import Inbox
-from webex_webhooks_async.inbox.entries import InboxEntry
+from webex_webhooks_async.inbox.entries import InboxCounts, InboxEntry
+from webex_webhooks_async.notifications.identity import key_of_job
 from webex_webhooks_async.testing.samples import sample_notification
 from webex_webhooks_async.validation import check_inherits
 
@@ -44,12 +46,18 @@ async def check_inbox(factory: Callable[..., Inbox]) -> None:
         await check.completion()
         await check.leases()
         await check.lines()
+        await check.strict_order()
+        await check.outages()
         await check.expiries_in_a_line()
         await check.delays()
+        await check.replacements()
+        await check.successors()
+        await check.cancellations()
         await check.counts()
         await check.listing()
         await check.decisions()
         await check.claims()
+        await check.times()
         await check.concurrency()
         await check.closing()
     finally:
@@ -66,6 +74,8 @@ _SECONDS = 0.5  # how long leases, pauses and memories are that have to end
 _TOLERANCE = 0.1  # of it; clocks are coarse
 _PATIENCE = 10.0
 _LONG = 60.0  # longer than the check takes
+_PAST = datetime(2020, 1, 2, tzinfo=UTC)
+_FUTURE = datetime(2990, 1, 2, tzinfo=UTC)
 
 
 class _InboxCheck:
@@ -81,13 +91,15 @@ class _InboxCheck:
 
     async def known(self) -> None:
         key = _new_key()
+        _expect(self._inbox.keep == _LONG, "an inbox has its `keep` as an attribute")
         _expect(await self._inbox.take() is None, "take returns None from an empty inbox")
         _expect(await self._inbox.put(key, b"\x00{}") is True, "put returns True for a new key")
         _expect(await self._inbox.put(key, b"") is False, "put returns False for one that waits")
         entry = await self._take(self._inbox, "put")
         _expect((entry.key, entry.body) == (key, b"\x00{}"), "take returns what was put first")
-        counts = (entry.failures, entry.expiries, entry.releases, entry.line, entry.error)
-        _expect(counts == (0, 0, 0, None, None), "a new entry has never failed")
+        counts = (entry.failures, entry.expiries, entry.releases, entry.outages)
+        _expect(counts == (0, 0, 0, 0), "a new entry has never failed")
+        _expect((entry.line, entry.error) == (None, None), "a new entry has never failed")
         _expect(await self._inbox.put(key, b"") is False, "put returns False for one that runs")
         _expect(await self._inbox.take() is None, "take leases an entry once")
         await self._complete(entry)
@@ -163,6 +175,8 @@ class _InboxCheck:
         promise = "a lease lasts for `lease` seconds after renew"
         taken = await _later(start, self._inbox.take, promise)
         _expect(taken.body == b"body", "an entry that is taken over has its body")
+        promise = "an entry says for how many seconds its lease had been over"
+        _expect(0 <= taken.late < _PATIENCE, promise)
         _expect((taken.failures, taken.expiries) == (0, 1), "an expiry counts, as no failure")
         late = "returns False when the lease is lost"
         _expect(await self._quick.renew(lost) is False, f"renew {late}")
@@ -186,23 +200,73 @@ class _InboxCheck:
         _expect((first.line, beside.line) == ("a", "b"), "an entry says in which line it is")
         for each in (inbox, self._other):
             _expect(await each.take() is None, "of a line one is taken at a time, by all inboxes")
-        start = time.monotonic()
-        await inbox.fail(first, error="it failed", retry_in=_SECONDS)
-        second = await self._take(inbox, "behind one that waits for another attempt")
-        _expect(second.key == keys[1], "of a line the first one that is due is taken")
-        while time.monotonic() < start + 2 * _SECONDS:  # noqa: ASYNC110 - time passes
-            await asyncio.sleep(_SECONDS / 5)
-        _expect(
-            await inbox.take() is None, "of a line one is taken at a time, also after a failure"
-        )
+        await self._complete(first)
+        second = await self._take(inbox, "the next in its line")
+        _expect(second.key == keys[1], "of a line one is taken at a time, in order")
+        _expect(second.number > first.number, "an entry that was stored later has a higher number")
         await self._complete(second)
-        again = await self._take(inbox, "due again")
-        _expect(again.key == keys[0], "what is due again takes its place in its line")
-        await self._complete(again)
         for entry in (beside, await self._take(inbox, "the last one in its line")):
             await self._complete(entry)
         promise = "put refuses an empty line with a ValueError"
         await _expect_error(inbox.put(_new_key(), b"", line=""), promise)
+        promise = "put takes any other text as a line"
+        _expect(await inbox.put(_new_key(), b"", line="\0\ud800") is True, promise)
+        await self._complete(await self._take(inbox, "in a line of any text"))
+
+    async def strict_order(self) -> None:
+        """Check that one that failed holds up its line, and one that was released doesn't."""
+        inbox, keys = self._inbox, [_new_key() for _ in range(3)]
+        for key in keys:
+            await inbox.put(key, b"", line="line")
+        first = await self._take(inbox, "put")
+        start = time.monotonic()
+        await inbox.fail(first, error="it failed", retry_in=_SECONDS)
+        promise = "an entry that failed holds up its line until it has run again"
+        first = await _later(start, self._other.take, promise)
+        _expect(first.key == keys[0], promise)
+        start = time.monotonic()
+        await inbox.release(first, retry_in=_SECONDS)
+        second = await self._take(inbox, "behind one that was released, which holds up nobody")
+        _expect(second.key == keys[1], "of a line the first one that is due is taken")
+        while time.monotonic() < start + 2 * _SECONDS:  # noqa: ASYNC110 - time passes
+            await asyncio.sleep(_SECONDS / 5)
+        promise = "of a line one is taken at a time, also when an earlier one is due again"
+        _expect(await inbox.take() is None, promise)
+        await inbox.fail(second, error="it failed", retry_in=None)
+        again = await self._take(inbox, "due again")
+        _expect(again.key == keys[0], "what is due again takes its place in its line")
+        promise = "an entry says for how many seconds it had been due"
+        _expect(0.5 * _SECONDS < again.late < _PATIENCE, promise)
+        await self._complete(again)
+        third = await self._take(inbox, "behind one that is kept as failed, which holds up nobody")
+        _expect(third.key == keys[2], "of a line the first one that is due is taken")
+        await self._complete(third)
+        await self._drop(keys[1])
+
+    async def outages(self) -> None:
+        """Check what is given back because of an outage."""
+        inbox, keys = self._inbox, [_new_key() for _ in range(2)]
+        for key in keys:
+            await inbox.put(key, b"", line="line")
+        first = await self._take(inbox, "put")
+        await inbox.release(first, retry_in=_SECONDS)
+        second = await self._take(inbox, "behind one that was released")
+        await asyncio.sleep(2 * _SECONDS)  # until both are due
+        promise = "an entry that an outage gave back is the next of its line"
+        for _ in range(2):
+            _expect(await inbox.release(second, outage=True) is True, "release returns True")
+            second = await self._take(self._other, "given back because of an outage")
+            _expect(second.key == keys[1], promise)
+        counted = (second.outages, second.releases, second.failures, second.expiries)
+        promise = "returns because of an outage within one minute count as one, and as nothing else"
+        _expect(counted == (1, 0, 0, 0), promise)
+        await inbox.fail(second, error="it failed", retry_in=0)
+        second = await self._take(inbox, "failed, and is due")
+        counted_again = (second.key, second.outages, second.failures)
+        promise = "a failure begins to count outages from 0 again"
+        _expect(counted_again == (keys[1], 0, 1), promise)
+        await self._complete(second)
+        await self._complete(await self._take(inbox, "in its line"))
 
     async def expiries_in_a_line(self) -> None:
         """Check that what a killed process has taken goes on before all others of its line."""
@@ -211,7 +275,7 @@ class _InboxCheck:
             await inbox.put(key, b"", line="line")
         first = await self._take(inbox, "put")
         start = time.monotonic()
-        await inbox.fail(first, error="it failed", retry_in=_SECONDS / 2)
+        await inbox.release(first, retry_in=_SECONDS / 2)
         lost = await self._take(self._quick, "behind it")
         taken = await _later(start, inbox.take, "a lease in a line lasts for `lease` seconds")
         promise = "of a line the one whose lease has expired goes on"
@@ -222,28 +286,147 @@ class _InboxCheck:
 
     async def delays(self) -> None:
         """Check that what isn't due waits, and holds up no other of its line."""
-        late, early = _new_key(), _new_key()
+        inbox = self._inbox
+        late, early, past, future = (_new_key() for _ in range(4))
         start = time.monotonic()
-        await self._inbox.put(late, b"", line="line", after=_SECONDS)
-        await self._inbox.put(early, b"", line="line")
-        entry = await self._take(self._inbox, "put, behind one that isn't due")
+        await inbox.put(late, b"", line="line", after=_SECONDS)
+        await inbox.put(early, b"", line="line")
+        entry = await self._take(inbox, "put, behind one that isn't due")
         promise = "an entry is due `after` seconds after put, and holds up no other until then"
         _expect(entry.key == early, promise)
         await self._complete(entry)
-        await self._complete(await _later(start, self._inbox.take, promise))
+        await self._complete(await _later(start, inbox.take, promise))
         promise = "put refuses a negative `after` with a ValueError"
-        await _expect_error(self._inbox.put(_new_key(), b"", after=-1.0), promise)
+        await _expect_error(inbox.put(_new_key(), b"", after=-1.0), promise)
+        promise = "put refuses `after` together with `at` with a ValueError"
+        await _expect_error(inbox.put(_new_key(), b"", after=1.0, at=_FUTURE), promise)
+        promise = "put refuses an `at` without a time zone with a ValueError"
+        await _expect_error(inbox.put(_new_key(), b"", at=_FUTURE.replace(tzinfo=None)), promise)
+        promise = "an entry is due at `at`, and at once if that is past"
+        await inbox.put(future, b"", at=_FUTURE)
+        await inbox.put(past, b"", at=_PAST)
+        entry = await self._take(inbox, "put at a time that is past")
+        _expect((entry.key, await inbox.take()) == (past, None), promise)
+        _expect(entry.late < _PATIENCE, "what is past when it is put is due from then on")
+        dues = [each.due async for each in inbox.unfinished() if each.key == future]
+        _expect(dues == [_FUTURE], promise)
+        await self._complete(entry)
+        await inbox.cancel(future)
+
+    async def replacements(self) -> None:
+        """Check `replace` of what is completed, waits, has failed, or has lost its lease."""
+        inbox, key = self._inbox, _new_key()
+        promise = "with replace, put returns True and replaces what doesn't run"
+        _expect(await inbox.put(key, b"1", replace=True) is True, promise)
+        _expect(await inbox.put(key, b"2", replace=True, line="line") is True, promise)
+        first = await self._take(inbox, "put with replace")
+        _expect((first.body, first.line) == (b"2", "line"), promise)
+        await inbox.remember(first, "name", b"record")
+        await inbox.fail(first, error="it failed", retry_in=0)
+        await inbox.put(key, b"3", replace=True)
+        second = await self._take(inbox, "put in place of one that failed")
+        _expect(second.body == b"3", promise)
+        counted = (second.failures, second.error, second.line)
+        _expect(counted == (0, None, None), "what replaces another has all its attempts")
+        _expect(second.number > first.number, "what replaces another has a new number")
+        promise = "what replaces another has no records of that"
+        _expect(await inbox.recall(second, "name") is None, promise)
+        await inbox.remember(first, "name", b"late")
+        _expect(await inbox.recall(second, "name") is None, promise)
+        _expect(await inbox.complete(first) is False, "what was replaced has lost its lease")
+        await self._complete(second)
+        await self._quick.put(key, b"4", replace=True)
+        lost = await self._take(self._quick, "put in place of one that is completed")
+        await asyncio.sleep(2 * _SECONDS)
+        await inbox.put(key, b"5", replace=True)
+        taken = await self._take(inbox, "put in place of one whose lease is over")
+        promise = "one whose lease is over is replaced as one that waits"
+        _expect((taken.body, taken.expiries) == (b"5", 0), promise)
+        _expect(await self._quick.complete(lost) is False, promise)
+        await self._complete(taken)
+
+    async def successors(self) -> None:
+        """Check `replace` of what runs, until that ends in each way."""
+        inbox, key = self._inbox, _new_key()
+        await inbox.put(key, b"0")
+        entry = await self._take(inbox, "put")
+        promise = "a successor waits until the one that runs has ended"
+        for body in (b"next", b"the one after"):
+            _expect(await inbox.put(key, body, replace=True) is True, promise)
+            _expect(await inbox.take() is None, promise)
+        states = [each.state async for each in inbox.unfinished() if each.key == key]
+        _expect(states == ["running", "scheduled"], "a successor is listed, as scheduled")
+        counts = await inbox.counts()
+        counted = (counts.running, counts.scheduled)
+        _expect(counted == (1, 1), "counts has successors as scheduled")
+        await inbox.release(entry)
+        entry = await self._take(inbox, "released, before its successor")
+        await inbox.remember(entry, "name", b"record")
+        await inbox.fail(entry, error="it failed", retry_in=0)
+        entry = await self._take(inbox, "failed, before its successor")
+        promise = "a release and a failure that is tried again don't end what has a successor"
+        _expect((entry.body, entry.failures) == (b"0", 1), promise)
+        await inbox.put(_new_key(), b"beside")
+        beside = await self._take(inbox, "put beside it")
+        await self._complete(entry)
+        after = await self._take(inbox, "the successor of what is completed")
+        promise = "a later successor replaces an earlier one"
+        _expect((after.key, after.body) == (key, b"the one after"), promise)
+        found = (after.failures, after.error, await inbox.recall(after, "name"))
+        _expect(found == (0, None, None), "a successor begins without failures and records")
+        promise = "a successor gets its number when the one that ran has ended"
+        _expect(after.number > beside.number, promise)
+        await self._complete(beside)
+        await inbox.put(key, b"3", after=_SECONDS, replace=True)
+        await inbox.fail(after, error="it failed", retry_in=None)
+        start = time.monotonic()
+        promise = "a successor takes the place of what is kept as failed, at its own time"
+        listed = [each async for each in inbox.unfinished() if each.key == key]
+        _expect([each.state for each in listed] == ["scheduled"], promise)
+        after = await _later(start, inbox.take, promise)
+        _expect((after.body, after.failures) == (b"3", 0), promise)
+        await self._complete(after)
+        promise = "what is completed is known, also as a successor"
+        _expect(await inbox.put(key, b"") is False, promise)
+
+    async def cancellations(self) -> None:
+        """Check `cancel` of what waits, has failed, is completed, runs, and has a successor."""
+        inbox, key = self._inbox, _new_key()
+        nothing = "cancel returns False if there is nothing to remove"
+        _expect(await inbox.cancel(key) is False, nothing)
+        await inbox.put(key, b"", line="line", after=_LONG)
+        _expect(await self._other.cancel(key) is True, "cancel returns True, and removes it")
+        promise = "cancel forgets the key"
+        _expect(await inbox.put(key, b"") is True, promise)
+        entry = await self._take(inbox, "put after cancel")
+        _expect(await inbox.cancel(key) is False, "cancel leaves what runs")
+        await inbox.put(key, b"successor", replace=True)
+        promise = "cancel removes the successor of what runs"
+        _expect(await inbox.cancel(key) is True, promise)
+        _expect(await inbox.renew(entry) is True, "cancel leaves what runs")
+        await inbox.put(key, b"successor", replace=True)
+        await inbox.remember(entry, "name", b"record")
+        await inbox.release(entry)
+        _expect(await inbox.cancel(key) is True, "cancel removes what was released")
+        _expect(await inbox.take() is None, "cancel removes the successor, too")
+        await inbox.put(key, b"")
+        entry = await self._take(inbox, "put after cancel")
+        _expect(await inbox.recall(entry, "name") is None, "cancel removes the records")
+        await inbox.fail(entry, error="it failed", retry_in=None)
+        _expect(await inbox.cancel(key) is True, "cancel removes what is kept as failed")
+        await inbox.put(key, b"")
+        await self._complete(await self._take(inbox, "put after cancel"))
+        _expect(await inbox.cancel(key) is False, nothing)
+        _expect(await inbox.put(key, b"") is False, "cancel leaves the key of what is completed")
 
     async def counts(self) -> None:
-        before = await self._inbox.counts()
-        counted = (before.waiting, before.running, before.oldest)
-        _expect(counted == (0, 0, None), "counts has nothing that is completed")
-        key = _new_key()
+        inbox = self._inbox
+        _expect(await inbox.counts() == InboxCounts(), "counts has nothing that is completed")
+        body, key = sample_notification("messages", "created"), _new_key()
         for each in (key, _new_key()):
-            await self._quick.put(each, b"", line="line")
+            await self._quick.put(each, body, line="line")
         counts = await self._other.counts()
         _expect((counts.waiting, counts.running) == (2, 0), "counts has all that waits")
-        _expect(counts.oldest is not None and counts.oldest >= 0, "counts says how old it is")
         start = time.monotonic()
         await self._take(self._quick, "put")
         counts = await self._other.counts()
@@ -253,68 +436,85 @@ class _InboxCheck:
             return not (await self._other.counts()).running or None
 
         await _later(start, expired, "in counts, what has lost its lease doesn't run")
-        entry = await self._take(self._inbox, "lost")
-        await self._inbox.fail(entry, error="it failed", retry_in=None)
+        promise = "counts says for how many seconds the oldest waiting one has been due"
         counts = await self._other.counts()
-        failed = (counts.waiting, counts.failed - before.failed)
-        _expect(failed == (1, 1), "counts has what is kept as failed")
-        await self._complete(await self._take(self._inbox, "in its line"))
-        await self._drop(key)
+        _expect(counts.oldest is not None and 0 < counts.oldest < _PATIENCE, promise)
+        entry = await self._take(inbox, "lost")
+        await inbox.fail(entry, error="it failed", retry_in=None)
+        counts = await self._other.counts()
+        _expect((counts.waiting, counts.failed) == (1, 1), "counts has what is kept as failed")
+        entry = await self._take(inbox, "in its line")
+        await inbox.release(entry, retry_in=_LONG)
+        later = _new_key()
+        await inbox.put(later, body, after=_LONG)
+        await inbox.put(unreadable := _new_key(), b"no notification")
+        entry = await self._take(inbox, "put")
+        await inbox.fail(entry, error="it can't be read", retry_in=None)
+        promise = "counts has each in one state"
+        counted = InboxCounts(retrying=1, scheduled=1, failed=1, unreadable=1)
+        _expect(await self._other.counts() == counted, promise)
+        await self._drop(key, unreadable)
+        await inbox.cancel(later)
+        released = [each.key async for each in inbox.unfinished()]
+        for each in released:
+            await inbox.cancel(each)
 
     async def listing(self) -> None:
         """Check what is said of each that isn't completed; one that isn't due is still there."""
-        body = sample_notification("messages", "created", data={"id": "ID"})
-        failed, running, waiting, other, done = keys = [_new_key() for _ in range(5)]
+        inbox, body = self._inbox, sample_notification("messages", "created", data={"id": "ID"})
+        failed, running, retrying, waiting, unreadable, done = keys = [_new_key() for _ in range(6)]
         for key in keys:
-            await self._inbox.put(key, body, line="line" if key in {waiting, other} else None)
-        entries = {(entry := await self._take(self._inbox, "put")).key: entry for _ in range(4)}
-        await self._inbox.complete(entries[done])
-        await self._inbox.fail(entries[failed], error="it failed", retry_in=None)
-        await self._inbox.fail(entries[waiting], error="it failed", retry_in=_SECONDS)
-        await self._inbox.put(unreadable := _new_key(), b"no notification")
+            content = b"no notification" if key == unreadable else body
+            await inbox.put(key, content, line="line" if key in {retrying, waiting} else None)
+        await inbox.put(scheduled := _new_key(), body, after=_LONG)
+        entries = {(entry := await self._take(inbox, "put")).key: entry for _ in range(5)}
+        await inbox.complete(entries[done])
+        for key in (failed, unreadable):
+            await inbox.fail(entries[key], error="it failed", retry_in=None)
+        await inbox.fail(entries[retrying], error="it failed", retry_in=_LONG)
         found = [each async for each in self._other.unfinished()]
-        listed = [each for each in found if each.key in {*keys, unreadable}]
-        in_order = [failed, running, waiting, other, unreadable]
+        order = [failed, running, retrying, waiting, unreadable, scheduled]
         promise = "unfinished has all but what is completed, in the order in which it was stored"
-        _expect([each.key for each in listed] == in_order, promise)
-        states = [each.state for each in listed]
-        promise = "unfinished says what waits, runs, is kept as failed, or can't be read"
-        _expect(states == ["failed", "running", "waiting", "waiting", "unreadable"], promise)
-        one, two, three, four, _ = listed
-        subjects = {(each.resource, each.event, each.data_id) for each in listed[:4]}
+        _expect([each.key for each in found] == order, promise)
+        states = ["failed", "running", "retrying", "waiting", "unreadable", "scheduled"]
+        promise = "unfinished says in which state each is"
+        _expect([each.state for each in found] == states, promise)
+        listed = [each for each in found if each.key != unreadable]
+        subjects = {(each.resource, each.event, each.data_id) for each in listed}
         promise = "unfinished says what a notification is about"
         _expect(subjects == {("messages", "created", "ID")}, promise)
-        lines = [each.line for each in (one, two, three, four)]
-        _expect(lines == [None, None, "line", "line"], "unfinished has the line")
-        errors = [(each.failures, each.error) for each in (one, two, three)]
+        lines = [each.line for each in listed]
+        _expect(lines == [None, None, "line", "line", None], "unfinished has the line")
+        errors = [(each.failures, each.error) for each in found[:5]]
         promise = "unfinished has the failures and the last error"
-        _expect(errors == [(1, "it failed"), (0, None), (1, "it failed")], promise)
-        holders = [each.holder is not None for each in (one, two, three)]
-        _expect(holders == [False, True, False], "unfinished says who holds what runs, alone")
-        times = [each.stored is not None for each in listed]
-        _expect(all(times), "unfinished says when each was stored")
-        dues = [each.due is not None for each in (one, two, three)]
-        _expect(dues == [False, True, True], "unfinished says when each is due, unless it failed")
+        once, never = (1, "it failed"), (0, None)
+        _expect(errors == [once, never, once, never, once], promise)
+        holders = [each.holder is not None for each in found]
+        _expect(holders == [False, True, *4 * [False]], "unfinished says who holds what runs")
+        _expect(all(each.stored for each in found), "unfinished says when each was stored")
+        dues = [each.due is not None for each in found]
+        promise = "unfinished says when each is due, unless it isn't taken any more"
+        _expect(dues == [False, True, True, True, False, True], promise)
         await self._complete(entries[running])
         await self._drop(failed, unreadable)
-        for _ in (waiting, other):
-            await self._complete(await _eventually(self._inbox.take, "take returns what waits"))
+        for key in (retrying, waiting, scheduled):
+            await inbox.cancel(key)
 
     async def decisions(self) -> None:
         """Check retry and drop."""
         inbox, other = self._inbox, self._other
         body = sample_notification("messages", "created")
-        failed, running, waiting = _new_key(), _new_key(), _new_key()
-        for key in (failed, running, waiting):
-            await inbox.put(key, body, line=None if key == failed else "line")
+        failed, running, waiting, later = (_new_key() for _ in range(4))
+        for key in (failed, running, waiting, later):
+            line = "line" if key in {running, waiting} else None
+            await inbox.put(key, body, line=line, after=_LONG if key == later else 0.0)
         entries = [await self._take(inbox, "put") for _ in range(2)]
         await inbox.remember(entries[0], "name", b"record")
-        await inbox.release(entries[0])
-        again = await self._take(inbox, "released")
-        await inbox.fail(again, error="it failed", retry_in=None)
+        await inbox.fail(entries[0], error="it failed", retry_in=None)
         all_keys = (failed, running, waiting, _new_key(), "\0\ud800")
-        promise = "retry returns how many have failed, and lets these be due"
+        promise = "retry returns how many it made due, and changes nothing that runs"
         _expect(await other.retry(all_keys) == 1, promise)
+        _expect(await inbox.renew(entries[1]) is True, promise)
         entry = await self._take(inbox, "tried again")
         _expect(entry.key == failed, promise)
         counts = (entry.failures, entry.expiries, entry.releases)
@@ -322,24 +522,31 @@ class _InboxCheck:
         _expect(entry.error == "it failed", "after retry, the error is still there")
         record = await inbox.recall(entry, "name")
         _expect(record == b"record", "records outlast a retry")
-        _expect(await other.retry(all_keys) == 0, "retry changes nothing that hasn't failed")
-        await inbox.fail(entry, error="it failed", retry_in=None)
+        promise = "retry makes due what is due later"
+        await inbox.fail(entry, error="it failed", retry_in=_LONG)
+        made_due = [failed, later]
+        _expect(await other.retry(made_due) == len(made_due), promise)
+        again = {(entry := await self._take(inbox, "made due")).key: entry for _ in range(2)}
+        _expect(again.keys() == {*made_due}, promise)
+        await self._complete(again[later])
+        await inbox.fail(again[failed], error="it failed", retry_in=None)
         promise = "drop returns how many have failed, and removes these"
-        _expect(await other.drop(all_keys) == 1, promise)
+        _expect(await other.drop((*all_keys, later)) == 1, promise)
         _expect(await inbox.renew(entries[1]) is True, "drop changes nothing that hasn't failed")
-        _expect(await inbox.put(failed, body) is True, "what was dropped isn't known")
-        entry = await self._take(inbox, "put after drop")
+        promise = "what was dropped is known for `keep` seconds, as if it were completed"
+        _expect(await inbox.put(failed, body) is False, promise)
+        _expect(await inbox.cancel(failed) is False, promise)
         _expect(await inbox.recall(entry, "name") is None, "records end with drop")
-        for each in (entry, entries[1]):
-            await self._complete(each)
+        await self._complete(entries[1])
         await self._complete(await self._take(inbox, "in its line"))
+        await inbox.put(job := key_of_job("check", _new_key()), body)
+        await inbox.fail(await self._take(inbox, "put"), error="it failed", retry_in=None)
+        await self._drop(job)
+        _expect(await inbox.put(job, body) is True, "the key of a job that was dropped is free")
+        await self._complete(await self._take(inbox, "put after drop"))
         await inbox.put(unreadable := _new_key(), b"no notification")
         entry = await self._take(inbox, "put")
         await inbox.fail(entry, error="unreadable", retry_in=None)
-        listed = [each async for each in other.unfinished() if each.key == unreadable]
-        shown = [(each.state, each.failures, each.error) for each in listed]
-        promise = "unfinished has the failures and the error of what can't be read"
-        _expect(shown == [("unreadable", 1, "unreadable")], promise)
         promise = "retry changes nothing that can't be read"
         _expect(await other.retry([unreadable]) == 0, promise)
         _expect(await inbox.take() is None, promise)
@@ -421,6 +628,19 @@ class _InboxCheck:
         for name in ("name", "late"):
             promise = "records end with the completion"
             _expect(await other.recall(entry, name) is None, promise)
+
+    async def times(self) -> None:
+        """Check the times of an inbox that keeps some, which it needn't."""
+        if type(self._inbox).caught_up is Inbox.caught_up:
+            return
+        name, other = _new_key(), _new_key()
+        promise = "caught_up returns None for a name that has no time"
+        _expect(await self._inbox.caught_up(name) is None, promise)
+        for time_kept in (_FUTURE, _PAST):
+            await self._inbox.set_caught_up(name, time_kept)
+        await self._inbox.set_caught_up(other, _FUTURE)
+        promise = "caught_up returns the last time of a name, in all inboxes"
+        _expect(await self._other.caught_up(name) == _PAST, promise)
 
     async def concurrency(self) -> None:
         inboxes = 10 * (self._inbox, self._other)

@@ -89,7 +89,7 @@ def test_list(file: str, invoke: Invoke) -> None:
 
     lines = done.out.splitlines()
     assert lines[:3] == [
-        f"{key('FAILED-1')[:12]}  failed   messages created  {SHOWN['stored']}  failures: 1",
+        f"{key('FAILED-1')[:12]}  failed      messages created  {SHOWN['stored']}  failures: 1",
         "  FAILED-1",
         "  KeyError: 'x'",
     ]
@@ -98,7 +98,7 @@ def test_list(file: str, invoke: Invoke) -> None:
     ]
     counted, oldest = lines[-1].split("; ")
     assert counted == "1 waiting, 1 running, 2 failed"
-    assert re.fullmatch(r"the oldest has been waiting for \d+ s", oldest)
+    assert re.fullmatch(r"the oldest has been due for \d+ s", oldest)
     assert (done.exit_code, done.err) == (0, "")
     assert "@" not in done.out
     assert "http" not in done.out
@@ -121,7 +121,7 @@ def test_nothing_to_list_and_a_long_id(tmp_path: Path, empty: InboxFile, invoke:
         rows.put("K", body("M" * 10_000))
 
     assert (nothing.exit_code, nothing.err) == (0, "")
-    assert (nothing.out, no_documents) == ("0 waiting, 0 running, 0 failed\n", [])
+    assert (nothing.out, no_documents) == ("nothing to do\n", [])
     assert f"  {'M' * 200}...\n" in invoke("inbox", "list", path).out
     assert [each["dataId"] for each in listed(invoke, path)] == ["M" * 10_000]
 
@@ -174,18 +174,18 @@ def test_a_hostile_file(hostile: str, invoke: Invoke) -> None:
     assert [line for line in lines if line.startswith("0000")] == []
     states = {each["key"]: each["state"] for each in documents}
     assert states == {
-        **dict.fromkeys(("row-4", "row-5", "row-13", *"fghkl"), "unreadable"),
+        **dict.fromkeys(("row-4", "row-13", *"fgh"), "unreadable"),
         **dict.fromkeys(("plain", "row-2"), "failed"),
-        **dict.fromkeys("ij", "waiting"),
+        **dict.fromkeys(("row-5", *"ijkl"), "waiting"),
     }
     assert [(e["resource"], e["dataId"]) for e in documents if e["key"] == "h"] == [(None, None)]
-    assert lines[-1].startswith("10 waiting, 0 running, 2 failed; the oldest has been waiting for ")
+    assert lines[-1].startswith("10 waiting, 2 failed; the oldest has been due for ")
 
     unreadable = [key for key, state in states.items() if state == "unreadable"]
     assert invoke("inbox", "drop", hostile, "i").exit_code == 1
-    assert invoke("inbox", "drop", hostile, *unreadable).out == "8 notifications removed\n"
+    assert invoke("inbox", "drop", hostile, *unreadable).out == "5 notifications removed\n"
     assert invoke("inbox", "drop", hostile, "row-2").out == "1 notification removed\n"
-    assert {each["key"] for each in listed(invoke, hostile)} == {"plain", "i", "j"}
+    assert {each["key"] for each in listed(invoke, hostile)} == {"plain", "row-5", *"ijkl"}
 
 
 def test_what_can_not_be_read_is_kept_as_failed(
@@ -204,7 +204,8 @@ def test_what_can_not_be_read_is_kept_as_failed(
     for shown in ("row-4", "row-13"):
         assert f"`webex-webhooks inbox drop` removes it by its key, {shown}\n" in caplog.text
     (line,) = invoke("inbox", "list", hostile).out.splitlines()[-1:]
-    assert line == f"0 waiting, {len(taken)} running, {len(ROWS) + 2 - len(taken)} failed"
+    counted = f"{len(taken)} running, 2 failed, {len(ROWS) - len(taken)} unreadable"
+    assert line == counted
 
 
 def test_it_changes_nothing(file: str, invoke: Invoke) -> None:
@@ -267,14 +268,35 @@ def test_deciding_about_failed_ones(
 
 @pytest.mark.parametrize("action", ["retry", "drop"])
 def test_all_or_none(file: str, invoke: Invoke, action: str) -> None:
-    """A key that isn't of a failed one is an error, and nothing is changed."""
+    """A key of one that can't be decided about is an error, and nothing is changed."""
     before = states(file)
 
-    done = invoke("inbox", action, file, key("FAILED-1"), key("WAITING"))
+    done = invoke("inbox", action, file, key("FAILED-1"), key("RUNNING"))
 
     assert (done.exit_code, done.out) == (1, "")
-    assert done.err.startswith("error: no failed notification has a key that begins with '")
+    assert re.match(r"error: no notification that is .*failed.* has a key that begins", done.err)
     assert states(file) == before
+
+
+def test_one_that_is_due_later(tmp_path: Path, empty: InboxFile, invoke: Invoke) -> None:
+    """Without keys, what is to be tried again is due; by its key, any that doesn't run is."""
+    with empty.transaction() as rows:
+        for name in ("failed", "scheduled", "waiting"):
+            rows.put(name, body(name), after=1000 if name == "scheduled" else 0)
+        entry = rows.take(60)
+        assert entry is not None
+        rows.fail(entry, "it failed", 1000)
+    path = str(tmp_path / "empty.db")
+
+    before = invoke("inbox", "list", path).out
+    made_due = [invoke("inbox", "retry", path, *keys).out for keys in ((), ("sch",), ("wai",))]
+
+    assert before.splitlines()[-1].startswith("1 waiting, 1 retrying, 1 scheduled; the oldest")
+    assert made_due == [
+        *("1 notification due again\n", "1 notification due again\n"),
+        "0 notifications due again\n",
+    ]
+    assert {each.state for each in stored_in(Path(path))} == {"waiting"}
 
 
 def test_a_key_of_several(tmp_path: Path, empty: InboxFile, invoke: Invoke) -> None:
@@ -289,7 +311,8 @@ def test_a_key_of_several(tmp_path: Path, empty: InboxFile, invoke: Invoke) -> N
     done = invoke("inbox", "drop", str(tmp_path / "empty.db"), "a")
 
     assert done.err == (
-        "error: several failed notifications have a key that begins with 'a': nothing was changed\n"
+        "error: several notifications that are failed or unreadable have a key that begins with "
+        "'a': nothing was changed\n"
     )
 
 
@@ -305,8 +328,8 @@ def test_another_file(tmp_path: Path, invoke: Invoke) -> None:
     assert path.read_text() == "some notes\n" * 100
 
 
-def test_a_file_that_was_not_migrated(file: str, invoke: Invoke) -> None:
-    """A command changes no tables: it says who does. Nor does it make them in an empty file."""
+def test_a_file_without_tables_of_this_release(file: str, invoke: Invoke) -> None:
+    """A command makes and changes no tables: it says of what release a file is, or of none."""
     with closing(sqlite3.connect(file)) as other:
         other.execute("PRAGMA user_version = 1")
     empty = Path(file).with_name("nothing.db")
@@ -314,8 +337,8 @@ def test_a_file_that_was_not_migrated(file: str, invoke: Invoke) -> None:
 
     for action in ("list", "retry"):
         done = invoke("inbox", action, file)
-        assert (done.exit_code, done.out) == (1, "")
-        assert done.err.endswith("by release 0.3 or older: start its bot, which migrates it\n")
+        assert (done.exit_code, done.out) == (2, "")
+        assert "was made by release 0.2 or 0.3 of webex-webhooks-async, which" in done.err
         assert invoke("inbox", action, str(empty)).err.endswith(
             "is not an inbox: it has no tables of one\n"
         )
@@ -366,7 +389,7 @@ class TestPostgres:
         documents = json.loads(invoke("inbox", "list", "postgresql:", *of_schema, "--json").out)
 
         assert (done.exit_code, done.err) == (0, "")
-        assert done.out.splitlines()[-1] == "0 waiting, 1 running, 2 failed"
+        assert done.out.splitlines()[-1] == "1 running, 2 failed"
         holder = f"process {os.getpid()} on {socket.gethostname()}"
         assert f"  {holder}\n" in done.out
         assert [(each["dataId"], each["state"], each["holder"]) for each in documents] == [
@@ -383,7 +406,7 @@ class TestPostgres:
         assert (
             invoke("inbox", "list", "postgresql:", *of_schema)
             .out.splitlines()[-1]
-            .startswith("1 waiting, 1 running, 0 failed")
+            .startswith("1 waiting, 1 running; the oldest has been due for ")
         )
 
     def test_its_tables(self, postgres: PostgresServer, schema: str, invoke: Invoke) -> None:
@@ -397,7 +420,7 @@ class TestPostgres:
 
         assert (lacking.exit_code, lacking.out) == (1, "")
         assert f"the schema '{schema}' has no inbox of this release: start its bot" in lacking.err
-        assert (listed.exit_code, listed.out) == (0, "0 waiting, 0 running, 0 failed\n")
+        assert (listed.exit_code, listed.out) == (0, "nothing to do\n")
 
     def test_event_loop(
         self, postgres: PostgresServer, invoke: Invoke, monkeypatch: pytest.MonkeyPatch

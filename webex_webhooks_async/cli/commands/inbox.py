@@ -8,7 +8,7 @@ from datetime import datetime
 from json import dumps
 from pathlib import Path
 from textwrap import indent
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 from rich.console import Console
 from rich.text import Text
@@ -18,7 +18,7 @@ from webex_webhooks_async.cli.options import AsJson, NotEmpty
 from webex_webhooks_async.cli.running import CommandError, UsageError, run, usage_errors
 from webex_webhooks_async.formatting import described_database, on_one_line, short_id
 from webex_webhooks_async.inbox.base import Inbox
-from webex_webhooks_async.inbox.entries import StoredNotification
+from webex_webhooks_async.inbox.entries import State, StoredNotification
 from webex_webhooks_async.inbox.postgres import inbox as postgres_inbox
 from webex_webhooks_async.inbox.postgres import sql as postgres_sql
 from webex_webhooks_async.inbox.sqlite import look_into
@@ -29,12 +29,14 @@ SCHEMA = "webex_webhooks"
 
 
 def list_all(database: NotEmpty, /, *, schema: NotEmpty = SCHEMA, json: AsJson = False) -> None:
-    """Show the notifications in an inbox that wait, run or have failed.
+    """Show the notifications in an inbox that aren't completed.
 
     $ webex-webhooks inbox list inbox.db
     $ webex-webhooks inbox list inbox.db --json
 
-    What runs is shown with the process that runs it. Bots may go on working.
+    Each is waiting, running, retrying after a failure, scheduled for later, asking,
+    failed or unreadable. One that runs is shown with its process. Bots may go on
+    working.
 
     As DATABASE, postgresql: alone takes what libpq's variables say, such as PGHOST
     and PGPASSWORD.
@@ -53,11 +55,13 @@ def list_all(database: NotEmpty, /, *, schema: NotEmpty = SCHEMA, json: AsJson =
 
 
 def retry(database: NotEmpty, /, *keys: NotEmpty, schema: NotEmpty = SCHEMA) -> None:
-    """Give what has failed another round of attempts.
+    """Make notifications due now, with all their attempts.
 
     $ webex-webhooks inbox retry inbox.db
+    $ webex-webhooks inbox retry inbox.db 5891b5b5
 
-    Without keys, all of it. Bots may go on working, and get it within a second.
+    Without keys, those that failed and those that are to be tried again. By its
+    key, any that doesn't run. Bots may go on working, and get it within a second.
 
     Args:
         database: The file of a SQLiteInbox, or the postgresql:// URL of a PostgresInbox.
@@ -67,7 +71,8 @@ def retry(database: NotEmpty, /, *keys: NotEmpty, schema: NotEmpty = SCHEMA) -> 
 
     async def decide() -> int:
         async with _opened(database, schema, change=True) as inbox:
-            return await inbox.retry(await _chosen(inbox, keys, {"failed"}))
+            chosen = await _chosen(inbox, keys, _MADE_DUE if keys else _TRIED_AGAIN)
+            return await inbox.retry(chosen)
 
     stdout().print(f"{_notifications(_run(decide()))} due again")
 
@@ -89,7 +94,7 @@ def drop(
 
     async def decide() -> int:
         async with _opened(database, schema, change=True) as inbox:
-            chosen = await _chosen(inbox, (key, *more_keys), {"failed", "unreadable"})
+            chosen = await _chosen(inbox, (key, *more_keys), _REMOVED)
             return await inbox.drop(chosen)
 
     stdout().print(f"{_notifications(_run(decide()))} removed")
@@ -145,23 +150,34 @@ def _inbox(database: str, schema: str, *, change: bool) -> Inbox:
         return look_into(Path(database), change=change)
 
 
-async def _chosen(inbox: Inbox, keys: Sequence[str], states: set[str]) -> list[str]:
+_MADE_DUE: set[State] = {"waiting", "retrying", "scheduled", "asking", "failed"}
+_TRIED_AGAIN: set[State] = {"failed", "retrying"}
+_REMOVED: set[State] = {"failed", "unreadable"}
+
+
+async def _chosen(inbox: Inbox, keys: Sequence[str], states: set[State]) -> list[str]:
     """Return the keys of all in these states, or of those that are meant by some keys."""
-    possible = [
-        each.key
+    possible = {
+        each.key: None
         async for each in inbox.unfinished()
         if each.state in states and (not keys or each.key.startswith(tuple(keys)))
-    ]
-    return [_only(key, possible) for key in dict.fromkeys(keys)] if keys else possible
+    }
+    if not keys:
+        return [*possible]
+    which = " or ".join(state for state in get_args(State) if state in states)
+    return [_only(key, possible, which) for key in dict.fromkeys(keys)]
 
 
-def _only(key: str, possible: Iterable[str]) -> str:
+def _only(key: str, possible: Iterable[str], which: str) -> str:
     meant = [each for each in possible if each.startswith(key)]
     meant = [each for each in meant if each == key] or meant
     if len(meant) == 1:
         return meant[0]
-    how_many = "several failed notifications have" if meant else "no failed notification has"
-    raise CommandError(f"{how_many} a key that begins with {key!r}: nothing was changed")
+    how_many = "several notifications that are" if meant else "no notification that is"
+    has = "have" if meant else "has"
+    raise CommandError(
+        f"{how_many} {which} {has} a key that begins with {key!r}: nothing was changed"
+    )
 
 
 def _notifications(count: int) -> str:
@@ -183,9 +199,10 @@ async def _list(inbox: Inbox) -> None:
     async for stored in inbox.unfinished():
         _print(console, stored)
     counts = await inbox.counts()
-    line = f"{counts.waiting} waiting, {counts.running} running, {counts.failed} failed"
+    shown = (f"{getattr(counts, state)} {state}" for state in get_args(State))
+    line = ", ".join(each for each in shown if not each.startswith("0 ")) or "nothing to do"
     if counts.oldest is not None:
-        line += f"; the oldest has been waiting for {counts.oldest:.0f} s"
+        line += f"; the oldest has been due for {counts.oldest:.0f} s"
     console.print(line)
 
 
@@ -218,7 +235,7 @@ def _print(console: Console, stored: StoredNotification) -> None:
     line = Text.assemble(
         (stored.key[:_SHOWN], "bold"),
         "  ",
-        (f"{stored.state:7}", style),
+        (f"{stored.state:10}", style),
         f"  {what}{_iso(stored.stored)}  failures: {stored.failures}",
     )
     console.print(line)
