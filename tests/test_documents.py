@@ -37,7 +37,7 @@ DIFFERENT_EACH_TIME = re.compile(
     r"\w+\.[0-9a-f]{8}(?=@)"  # who writes
     r"|(?<=127\.0\.0\.1:)\d+"
     r"|[0-9a-f]{40,}…?"  # signatures
-    r"|Y2lz\w+"  # ids
+    r"|Y2lz\w+(?:\n\w+)?"  # ids, of which some are longer than a line
     r"|\d{4}-\d\d-\d\dT[\d:.]+Z"
     r"|\d\d:\d\d:\d\d"
 )
