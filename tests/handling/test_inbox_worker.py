@@ -650,6 +650,52 @@ async def test_what_is_taken_and_not_begun_at_the_end(bot: InboxBot, expiries: i
         assert (entry.failures, entry.expiries, entry.releases) == (0, expiries, 1)
 
 
+async def test_what_is_taken_before_the_response_to_its_release(bot: InboxBot) -> None:
+    """It begins as soon as the response is there, not when the lease that nobody uses has ended."""
+    bot.errors = [RuntimeError("the first attempt")]
+    fail, taken_again = bot.inbox.fail, asyncio.Event()
+
+    async def respond_late(entry: InboxEntry, *, error: str, retry_in: float | None) -> bool:
+        failed = await fail(entry, error=error, retry_in=retry_in and 0.0)
+        await taken_again.wait()
+        return failed
+
+    async with bot.receiver:
+        with patch.object(bot.inbox, "fail", respond_late):
+            await deliver(bot.receiver, distinct(1))
+            await until(lambda: bot.errors_reported != [] and bot.states() == ["waiting"])
+            await bot.time.pass_(1)
+            await until(lambda: bot.states() == ["running"])
+            taken_again.set()
+            await until(lambda: bot.states() == [])
+
+    assert bot.done == ["MESSAGE-1"]
+
+
+async def test_what_takes_the_place_of_one_that_runs(bot: InboxBot) -> None:
+    """A successor is worked on for itself, also if it is taken before the other one has ended."""
+    complete, taken_next = bot.inbox.complete, asyncio.Event()
+
+    async def respond_late(entry: InboxEntry) -> bool:
+        completed = await complete(entry)
+        await taken_next.wait()
+        return completed
+
+    bot.may_end.clear()
+    async with bot.receiver:
+        with patch.object(bot.inbox, "complete", respond_late):
+            await bot.inbox.put("key", distinct(1))
+            await bot.time.pass_(1)
+            await until(lambda: bot.started == ["MESSAGE-1"])
+            await bot.inbox.put("key", distinct(2), replace=True)
+            bot.may_end.set()
+            await until(lambda: bot.states() == ["waiting"])
+            await bot.time.pass_(1)
+            await until(lambda: bot.done == ["MESSAGE-1", "MESSAGE-2"])
+            taken_next.set()
+            await until(lambda: bot.states() == [])
+
+
 async def test_what_waits_to_run_alone_at_the_end(bot: InboxBot) -> None:
     """It is given back, while what it waits for goes on to its end."""
     bot.may_end.clear()

@@ -226,6 +226,26 @@ async def test_a_claim_whose_response_was_lost(path: Path) -> None:
     assert results == [False, True, False]
 
 
+async def test_a_take_that_is_cancelled(path: Path) -> None:
+    """What it has leased by then is given back: it can be taken at once, and nothing is counted."""
+    async with aclosing(SQLiteInbox(path)) as inbox:
+        for key in "ab":
+            await inbox.put(key, BODY, line="room")
+        take = InboxRows.take
+
+        def leased(rows_of_it: InboxRows, lease: float) -> InboxEntry | None:
+            taking.get_loop().call_soon_threadsafe(taking.cancel)
+            return take(rows_of_it, lease)
+
+        with patch.object(InboxRows, "take", leased):
+            taking = asyncio.create_task(inbox.take())
+            with pytest.raises(asyncio.CancelledError):
+                await taking
+        again = await taken(inbox)
+
+    assert (again.key, again.expiries, again.releases) == ("a", 0, 0)
+
+
 async def test_unfinished(path: Path) -> None:
     """All is listed that isn't completed, in its order, with the process that runs it."""
     clock = Time()

@@ -58,7 +58,8 @@ class InboxWorker:
 
     What it has under way isn't begun again when the inbox gives it out another time, because the
     clock has jumped, or the process was frozen: the token of the new lease takes the place of the
-    old one. At the end, what it has taken and not begun is given back.
+    old one. An entry that was given back, and is taken before the response to that has come, begins
+    as soon as it is there. At the end, what it has taken and not begun is given back.
 
     Args:
         inbox: Where the entries are.
@@ -83,7 +84,7 @@ class InboxWorker:
         self._woken = asyncio.Event()
         self._taking: set[asyncio.Task[None]] = set()
         self._tasks: set[asyncio.Task[None]] = set()
-        self._under_way: dict[str, _Work] = {}  # by the key
+        self._under_way: dict[tuple[str, int], _Work] = {}  # by the key and the number
         self._alone: _Work | None = None
         self._waiting: asyncio.Task[None] | None = None  # that what runs alone may begin
         self._is_taking = False
@@ -126,7 +127,8 @@ class InboxWorker:
             while self._limits:
                 self._limits.pop().reschedule(_record_until())
             await _ends_of(self._taking)
-            await _ends_of(self._tasks)  # with what was being taken
+            while self._tasks:  # with what was being taken
+                await _ends_of(self._tasks)
         # What is left is of an event loop that was closed before its tasks had ended.
         for each in (self._taking, self._tasks, self._under_way, self._limits):
             each.clear()
@@ -192,10 +194,10 @@ class InboxWorker:
         self._woken.set()
 
     def _start(self, entry: InboxEntry) -> None:
-        if (work := self._under_way.get(entry.key)) is not None:
+        if (work := self._under_way.get((entry.key, entry.number))) is not None:
             work.entry = entry
             return
-        work = self._under_way[entry.key] = _Work(entry)
+        work = self._under_way[entry.key, entry.number] = _Work(entry)
         if is_last_chance(entry):
             self._alone = work
         task = asyncio.create_task(self._work(work, entry))
@@ -206,8 +208,10 @@ class InboxWorker:
         if self._is_full() or work.entry.line is not None:  # so the next one can be taken
             self._woken.set()
         self._tasks.discard(task)
-        self._under_way.pop(work.entry.key, None)
+        self._under_way.pop((work.entry.key, work.entry.number), None)
         self._let_others_run_beside(work)
+        if work.ended is not None and work.entry is not work.ended:
+            self._start(work.entry)  # it was given back, and taken before the response to that
 
     def _let_others_run_beside(self, work: "_Work") -> None:
         if self._alone is work:
@@ -331,6 +335,7 @@ class InboxWorker:
                 while work.entry is not entry:  # it gets another lease meanwhile
                     entry = work.entry
                     if await self._is_recorded(entry, outcome):
+                        work.ended = entry
                         return True
         except Exception as error:  # noqa: BLE001 - it may work again later
             why = describe_exception(error)
@@ -384,12 +389,14 @@ class _Work:
 
     Attributes:
         entry: The entry, with its newest lease.
+        ended: The entry with the lease that the outcome has ended.
         lock: Held by who renews the lease, or ends it.
         notification: The notification; `None` if the entry doesn't hold one.
         records: What has been done for it.
     """
 
     entry: InboxEntry
+    ended: InboxEntry | None = None
     lock: asyncio.Lock = field(factory=asyncio.Lock)
     notification: Notification[Any] | None = None
     records: Records | None = None

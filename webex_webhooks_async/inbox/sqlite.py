@@ -120,7 +120,14 @@ class SQLiteInbox(TransactionalInbox):
 
     async def take(self) -> InboxEntry | None:
         """Lease the notification that is due for the longest; return `None` if none is due."""
-        return await self._call(lambda rows: rows.take(self._lease))
+        taking = self._begin(lambda rows: rows.take(self._lease))
+        try:
+            return await asyncio.shield(taking)
+        except asyncio.CancelledError:
+            with suppress(OSError):
+                if (entry := await taking) is not None:
+                    await self._call(lambda rows: rows.give_back(entry))
+            raise
 
     async def renew(self, entry: InboxEntry) -> bool:
         """Renew the lease; return False if it is lost."""
@@ -263,12 +270,14 @@ class SQLiteInbox(TransactionalInbox):
         await closed
 
     async def _call(self, call: Callable[[InboxRows], T]) -> T:
+        return await self._begin(call)
+
+    def _begin(self, call: Callable[[InboxRows], T]) -> asyncio.Future[T]:
         self._check_process()
         with self._lock:
             if self._thread is None:
                 self._thread = _FileThread(self._lock, self._open)
-            future = self._thread.call(call)
-        return await future
+            return self._thread.call(call)
 
     def _check_process(self) -> None:
         """Check that this process has what uses the file: the thread, and the locks."""

@@ -180,6 +180,10 @@ class InboxRows:
         changes = f"token = NULL, holder = NULL, due = :due, place = :place, {counted}"
         return self._update(entry, changes, due=now + retry_in, place=place, now=now)
 
+    def give_back(self, entry: InboxEntry) -> None:
+        """Undo a `take` whose caller was cancelled; the entry is still the next of its line."""
+        self._update(entry, "token = NULL, holder = NULL, due = :now", now=self._clock())
+
     def _succeed(self, number: int, key: object) -> bool:
         """Let the successor take the place of one that has ended; return whether it has one."""
         found = self._connection.execute(_SUCCESSOR, (key,)).fetchone()
