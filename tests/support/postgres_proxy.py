@@ -51,6 +51,11 @@ class PostgresProxy:
         """Let the server execute the next such statement, and close instead of responding."""
         self._marker = part_of_sql.encode()
 
+    @property
+    def has_lost_all(self) -> bool:
+        """Whether each response that was to be lost is."""
+        return self._marker is None
+
     def close_connections(self) -> None:
         """Close all connections; others are accepted."""
         for each in [*self._writers]:
@@ -113,6 +118,7 @@ async def running_proxy(port: int) -> AsyncGenerator[PostgresProxy]:
     proxy.url = f"postgresql://postgres@127.0.0.1:{server.sockets[0].getsockname()[1]}/postgres"
     try:
         yield proxy
+        assert proxy.has_lost_all  # else a test would test nothing
     finally:
         server.close()
         proxy.thaw()

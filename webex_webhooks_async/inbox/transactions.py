@@ -161,6 +161,9 @@ class _Aiosqlite(Transaction):
         return bool(self._connection.in_transaction)
 
 
+_PARAMETERS = re.compile(r'("[^"]*")|\$([0-9]+)')  # not those in quoted names
+
+
 class _SQLAlchemy(Transaction):
     """Executes what SQLAlchemy knows of, so that it begins and ends the transaction."""
 
@@ -172,7 +175,7 @@ class _SQLAlchemy(Transaction):
         self.kind = {"sqlite": "SQLite", "postgresql": "PostgreSQL"}.get(name, name)
 
     async def execute(self, text: str, values: Sequence[Any] = ()) -> Rows:
-        named = re.sub(r"\$(\d+)", r":p\1", text.replace(":", "\\:"))
+        named = _PARAMETERS.sub(lambda found: found[1] or f":p{found[2]}", text.replace(":", "\\:"))
         parameters = {f"p{number}": value for number, value in enumerate(values, 1)}
         result = await self._connection.execute(self._text(named), parameters)
         return [tuple(each) for each in result.fetchall()] if result.returns_rows else []

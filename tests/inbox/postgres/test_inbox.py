@@ -3,11 +3,9 @@
 import asyncio
 import math
 import os
-import socket
 import sys
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import Any
 from unittest.mock import Mock
@@ -16,15 +14,13 @@ import psycopg
 import pytest
 
 from tests.support.clocks import let_pass
-from tests.support.postgres_proxy import PostgresProxy, running_proxy
+from tests.support.postgres_inboxes import BODY, execute, opened, taken, through_proxy
 from tests.support.postgres_server import (
-    PASSWORD,
     PostgresServer,
     running_pgbouncer,
-    running_postgres,
 )
-from tests.support.wire import PATIENCE, idle_loop, until, unused_port
-from webex_webhooks_async import Inbox, InboxCounts, InboxEntry, PostgresInbox
+from tests.support.wire import PATIENCE, idle_loop, until
+from webex_webhooks_async import InboxCounts, PostgresInbox
 from webex_webhooks_async.inbox import postgres as postgres_room
 from webex_webhooks_async.inbox.postgres import connections as postgres_connections
 from webex_webhooks_async.inbox.postgres import inbox as postgres_inbox
@@ -32,69 +28,13 @@ from webex_webhooks_async.inbox.postgres import sql as postgres_sql
 from webex_webhooks_async.inbox.postgres import statements as postgres_statements
 from webex_webhooks_async.testing import check_inbox, sample_notification
 
-BODY = b"{}"
 LONG = os.urandom(6_000).hex()
 """A text that no index can hold."""
 PUT = "known AS k"  # what only this statement has
 TAKE = "WITH seen AS"
 COMPLETE = "gone AS ("
 END = "ended AS ("
-CLAIM = "granted AS ("
-
-
-@asynccontextmanager
-async def opened(
-    url: str | Callable[[], str | Awaitable[str]],
-    schema: str,
-    number: int = 1,
-    **options: float,
-) -> AsyncGenerator[list[PostgresInbox]]:
-    """Inboxes on the same tables, which are there."""
-    inboxes = [PostgresInbox(url, schema=schema, **options) for _ in range(number)]
-    async with AsyncExitStack() as stack:
-        for each in inboxes:
-            stack.push_async_callback(each.aclose)
-            await each.counts()
-        yield inboxes
-
-
-@asynccontextmanager
-async def through_proxy(
-    server: PostgresServer, schema: str, **options: float
-) -> AsyncGenerator[tuple[PostgresInbox, PostgresProxy]]:
-    """An inbox that reaches the server through a proxy."""
-    async with (
-        running_proxy(server.port) as proxy,
-        opened(proxy.url, schema, 1, **options) as (inbox,),
-    ):
-        yield inbox, proxy
-
-
-async def taken(inbox: Inbox) -> InboxEntry:
-    """Take what is there."""
-    entry = await inbox.take()
-    assert entry is not None
-    return entry
-
-
-async def says(inbox: Inbox, hint: str | None) -> None:
-    """Expect an error with a hint; without one, that the inbox works."""
-    if hint is None:
-        await inbox.counts()
-    else:
-        with pytest.raises(PermissionError, match=hint):
-            await inbox.counts()
-    await inbox.aclose()
-
-
-def execute(server: PostgresServer, *statements: str, user: str = "postgres") -> list[Any]:
-    """Execute statements, and return the rows of the last one."""
-    url = server.url.replace("postgres@", f"{user}@")
-    with psycopg.connect(url, autocommit=True) as connection:
-        for each in statements[:-1]:
-            connection.execute(each.encode())
-        cursor = connection.execute(statements[-1].encode())
-        return cursor.fetchall() if cursor.description else []
+CLAIM = "claims AS c"
 
 
 @pytest.fixture
@@ -176,12 +116,12 @@ class TestPromises:
     async def test_text_is_cleaned(self, postgres: PostgresServer, schema: str) -> None:
         """What PostgreSQL can't store of a text is replaced: NUL, and halves of surrogates."""
         async with opened(postgres.url, schema) as (inbox,):
-            assert await inbox.put("a\0key\ud800", BODY, line="\0") is True
+            assert await inbox.put("a\0key\ud800", BODY, line="\0\ud800") is True
             assert await inbox.put("a\0key\ud800", BODY) is False
             entry = await taken(inbox)
             await inbox.remember(entry, "a\0name", b"\0")
             assert await inbox.recall(entry, "a\0name") == b"\0"
-            assert await inbox.claim("\0", 1) is True
+            assert await inbox.claim("\0\ud800", 1) is True
             await inbox.fail(entry, error="why\0\udfff", retry_in=0)
             assert (await taken(inbox)).error == "why??"
 
@@ -306,6 +246,11 @@ class TestLines:
         failed: set[str] = set()
         total = 120
 
+        async def put(inboxes: Sequence[PostgresInbox]) -> None:
+            for number in range(total):
+                room = f"room {number % 6}"
+                assert await inboxes[number % 3].put(f"{number}", BODY, line=room)
+
         async def work(inbox: PostgresInbox) -> None:
             while sum(map(len, begun.values())) < total + len(failed):
                 entry = await inbox.take()
@@ -327,11 +272,8 @@ class TestLines:
                     assert await inbox.complete(entry)
 
         async with opened(postgres.url, schema, 3) as inboxes:
-            for number in range(total):
-                room = f"room {number % 6}"
-                assert await inboxes[number % 3].put(f"{number}", BODY, line=room)
             async with asyncio.timeout(60):
-                await asyncio.gather(*(work(each) for each in 2 * inboxes))
+                await asyncio.gather(put(inboxes), *(work(each) for each in 2 * inboxes))
         # What failed is due at once, so it comes again before the next one.
         for numbers in begun.values():
             assert numbers == sorted(numbers)
@@ -806,204 +748,6 @@ class TestTables:
         await inbox.aclose()
 
 
-class TestConninfo:
-    @pytest.mark.parametrize(
-        "conninfo",
-        [
-            "host=localhost password=my secret",
-            "secret",
-            "postgresql://user:se@cret@localhost/database",
-            "postgresql://user:se/cret@localhost/database",
-            "postgresql://user:1/2@secret/database",
-            "postgresql://user:secret",
-            "postgresql://user:se%zzcret@localhost",
-            "password=secret\0",
-            "password=secret\ud800",
-        ],
-    )
-    def test_refused(self, conninfo: str) -> None:
-        """What can't be read is an error that says how it is written, without what was passed."""
-        with pytest.raises(ValueError, match="conninfo can't be read") as refused:
-            PostgresInbox(conninfo)
-        assert "cret" not in str(refused.value)
-        assert refused.value.__context__ is None
-
-    def test_a_url_of_sqlalchemy(self) -> None:
-        """The error says how the URL begins here, and doesn't show the rest."""
-        error = "^conninfo is a URL of SQLAlchemy's: begin it with postgresql://$"
-        with pytest.raises(ValueError, match=error):
-            PostgresInbox("postgresql+psycopg://bot:secret@db/bot")
-
-    @pytest.mark.parametrize(
-        ("arguments", "error", "message"),
-        [
-            ({"conninfo": 5}, TypeError, "conninfo must be str"),
-            ({"schema": ""}, ValueError, "schema is empty"),
-            ({"schema": 5}, TypeError, "schema must be str"),
-            ({"schema": "a\0b"}, ValueError, "schema can't be the name"),
-            ({"schema": "pg_inbox"}, ValueError, "schema can't be the name"),
-            ({"schema": "ü" * 32}, ValueError, "schema can't be the name"),
-            ({"lease": 0}, ValueError, "lease must be a positive"),
-            ({"keep": -1.0}, ValueError, "keep must be a positive"),
-            ({"timeout": float("inf")}, ValueError, "timeout must be a positive"),
-        ],
-    )
-    def test_wrong_arguments(
-        self, arguments: dict[str, Any], error: type[Exception], message: str
-    ) -> None:
-        """A wrong argument is an error at once."""
-        with pytest.raises(error, match=message):
-            PostgresInbox(**arguments)
-
-    async def test_no_server(self, schema: str) -> None:
-        """Where nothing listens, the call raises when its time is over."""
-        inbox = PostgresInbox(f"host=127.0.0.1 port={unused_port()}", schema=schema, timeout=0.2)
-        with pytest.raises(ConnectionError, match="PostgreSQL can't be reached"):
-            await inbox.counts()
-        await inbox.aclose()
-
-    @pytest.mark.parametrize("form", ["keywords", "url", "environment"])
-    async def test_wrong_password(
-        self, postgres: PostgresServer, monkeypatch: pytest.MonkeyPatch, form: str
-    ) -> None:
-        """A wrong password is an error at once, in which it isn't."""
-        execute(
-            postgres,
-            "DROP ROLE IF EXISTS guarded",
-            f"CREATE ROLE guarded LOGIN PASSWORD '{PASSWORD}'",
-        )
-        wrong, port = "pass word", postgres.port
-        monkeypatch.setenv("PGPASSWORD", wrong)
-        conninfo = {
-            "keywords": f"host=127.0.0.1 port={port} user=guarded dbname=postgres "
-            f"password='{wrong}'",
-            "url": f"postgresql://guarded:pass%20word@127.0.0.1:{port}/postgres",
-            "environment": f"host=127.0.0.1 port={port} user=guarded dbname=postgres",
-        }[form]
-        inbox = PostgresInbox(conninfo)
-        words = "PostgreSQL refuses the connection: .* check the user and the password"
-        with pytest.raises(PermissionError, match=words) as refused:
-            await inbox.counts()
-        assert wrong not in str(refused.value)
-        await inbox.aclose()
-
-    @pytest.mark.parametrize(
-        ("change", "hint"),
-        [
-            (("/postgres", "/nowhere"), "create it"),
-            (("postgres@", "nobody@"), "check the user in conninfo"),
-            (("127.0.0.1", "localhost"), None),
-        ],
-    )
-    async def test_other_refusals(
-        self, postgres: PostgresServer, change: tuple[str, str], hint: str | None, schema: str
-    ) -> None:
-        """Another user or database that isn't there is an error at once that says what to do."""
-        before, after = change
-        head, _, tail = postgres.url.rpartition(before)
-        await says(PostgresInbox(f"{head}{after}{tail}", schema=schema), hint)
-
-    async def test_refusals_of_a_pooler(self, postgres: PostgresServer, schema: str) -> None:
-        """A pooler that refuses the password or the database is an error at once as well."""
-        with running_pgbouncer(postgres, password="right") as url:
-            for user, database, hint in (
-                ("postgres:wrong", "postgres", "check the user and the password"),
-                ("postgres:right", "nowhere", "check the database"),
-                ("postgres:right", "postgres", None),
-            ):
-                host = url.removesuffix("postgres").rpartition("@")[2]
-                conninfo = f"postgresql://{user}@{host}{database}"
-                await says(PostgresInbox(conninfo, schema=schema), hint)
-
-    async def test_function(self, postgres: PostgresServer, schema: str) -> None:
-        """A function, plain or async, is called for each new connection."""
-        called: list[str] = []
-
-        def plain() -> str:
-            called.append("plain")
-            return postgres.url
-
-        async def later() -> str:
-            called.append("async")
-            return postgres.url
-
-        class Later:
-            async def __call__(self) -> str:
-                return await later()
-
-        for function in (plain, later, Later()):
-            async with opened(function, schema) as (inbox,):
-                await inbox.counts()
-                await inbox.aclose()
-                await inbox.counts()
-        assert called == ["plain", "plain", "async", "async", "async", "async"]
-
-    async def test_function_that_fails(self, schema: str) -> None:
-        """What a function raises is raised, and something else than text is an error."""
-
-        def fails() -> str:
-            raise LookupError("no such secret")
-
-        def wrong() -> Any:  # noqa: ANN401 - what it must not return
-            return None
-
-        async def hangs() -> str:
-            await asyncio.Event().wait()
-            return ""
-
-        for function, error in ((fails, LookupError), (wrong, TypeError), (hangs, TimeoutError)):
-            inbox = PostgresInbox(function, schema=schema, timeout=0.2)
-            with pytest.raises(error):
-                await inbox.counts()
-            await inbox.aclose()
-
-    async def test_several_hosts(self, postgres: PostgresServer, schema: str) -> None:
-        """Of several hosts, one that is down is passed over."""
-        ports = f"{unused_port()},{postgres.port}"
-        url = f"host=127.0.0.1,127.0.0.1 port={ports} user=postgres dbname=postgres"
-        async with opened(url, schema) as (inbox,):
-            assert await inbox.put("a key", BODY) is True
-
-    async def test_hosts_in_the_environment(
-        self, postgres: PostgresServer, schema: str, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        """Of the hosts that libpq's variables name, the one that takes writes is used."""
-        with running_postgres(settings={"default_transaction_read_only": "on"}) as standby:
-            for name, value in {
-                "PGHOST": "127.0.0.1,127.0.0.1",
-                "PGPORT": f"{standby.port},{postgres.port}",
-                "PGUSER": "postgres",
-            }.items():
-                monkeypatch.setenv(name, value)
-            async with opened("", schema) as (inbox,):
-                assert await inbox.put("a key", BODY) is True
-
-    @pytest.mark.skipif(not hasattr(socket, "TCP_KEEPIDLE"), reason="macOS names it otherwise")
-    async def test_idle_connections(self, postgres: PostgresServer, schema: str) -> None:
-        """A connection that is idle shows that it is alive, to what would forget it otherwise."""
-        for parameters, seconds in (("", 30), ("?keepalives_idle=7", 7)):
-            async with opened(f"{postgres.url}{parameters}", schema) as (inbox,):
-                (statements,) = inbox._statements.values()
-                (connection,) = statements._connections._idle
-                used = socket.socket(fileno=os.dup(connection._connection.pgconn.socket))
-                with used:
-                    assert used.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
-                    idle = used.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE)
-                    assert idle == seconds
-
-    async def test_a_server_that_takes_no_writes(
-        self, postgres: PostgresServer, schema: str, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        """Where nothing can be written until the time is over, the error says why."""
-        async with opened(postgres.url, schema):
-            pass
-        url = f"{postgres.url}?options=-cdefault_transaction_read_only%3Don"
-        monkeypatch.setattr(postgres_statements, "PAUSE", 60)  # it ends while the call waits
-        async with opened(url, schema, timeout=2) as (inbox,):
-            with pytest.raises(ConnectionError, match="in a read-only transaction"):
-                await inbox.put("a key", BODY)
-
-
 class TestProcess:
     def test_missing_extra(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """Without psycopg, the error names the extra."""
@@ -1129,11 +873,14 @@ class TestListing:
                 assert await decide([*keys, "0"]) == len(keys)
                 assert len(statements) == 3
 
-    async def test_what_is_listed(self, postgres: PostgresServer, schema: str) -> None:
+    async def test_what_is_listed(
+        self, postgres: PostgresServer, schema: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         """Each is listed with its state, who runs it, and what it is about."""
+        monkeypatch.setattr(postgres_inbox, "_LISTED_AT_ONCE", 10)
         body = sample_notification("messages", "created")
         async with opened(postgres.url, schema, 2) as (inbox, other):
-            for number in range(1_050):
+            for number in range(25):
                 await inbox.put(f"{number}", body, line="a room" if number < 2 else None)
             running = await taken(inbox)
             failed = await taken(other)
@@ -1146,7 +893,7 @@ class TestListing:
                 *("running", "failed"),
                 "waiting",
             )
-            assert len(found) == 1_051
+            assert len(found) == 26
             first, last = found[0], found[-1]
             assert first.resource == "messages"
             assert first.line == "a room"
@@ -1154,7 +901,7 @@ class TestListing:
             assert first.holder.startswith(f"process {os.getpid()} on ")
             assert first.stored is not None
             assert first.stored.tzinfo is not None
-            assert last.key == "row-1051"
+            assert last.key == "row-26"
             await inbox.cancel("0")
             while (entry := await inbox.take()) is not None:
                 if entry.key.startswith("odd"):

@@ -142,7 +142,7 @@ IF pg_catalog.to_regclass({_literal(f"{name}.version")}::text) IS NOT NULL THEN
     END IF;
     RETURN;
 END IF;
--- CREATE SCHEMA IF NOT EXISTS asks for a right that isn't needed if it exists.
+-- CREATE SCHEMA IF NOT EXISTS needs a right even if the schema exists.
 IF pg_catalog.to_regnamespace({_literal(name)}::text) IS NULL THEN
     CREATE SCHEMA {name};
 END IF;

@@ -1,0 +1,358 @@
+# pyright: reportPrivateUsage=false
+
+import asyncio
+import logging
+import os
+import re
+import socket
+from collections.abc import Generator
+from contextlib import contextmanager
+from threading import Event
+from typing import Any
+
+import pytest
+
+from tests.support.clocks import let_pass
+from tests.support.postgres_inboxes import BODY, execute, opened, taken
+from tests.support.postgres_server import (
+    PASSWORD,
+    PostgresServer,
+    running_pgbouncer,
+    running_postgres,
+)
+from tests.support.wire import unused_port
+from webex_webhooks_async import Inbox, PostgresInbox
+from webex_webhooks_async.inbox.postgres import statements as postgres_statements
+
+
+async def says(inbox: Inbox, hint: str | None) -> None:
+    """Expect an error with a hint; without one, that the inbox works."""
+    if hint is None:
+        await inbox.counts()
+    else:
+        with pytest.raises(PermissionError, match=hint):
+            await inbox.counts()
+    await inbox.aclose()
+
+
+class TestConninfo:
+    @pytest.mark.parametrize(
+        "conninfo",
+        [
+            "host=localhost password=my secret",
+            "secret",
+            "postgresql://user:se@cret@localhost/database",
+            "postgresql://user:se/cret@localhost/database",
+            "postgresql://user:1/2@secret/database",
+            "postgresql://user:secret",
+            "postgresql://user:se%zzcret@localhost",
+            "password=secret\0",
+            "password=secret\ud800",
+        ],
+    )
+    def test_refused(self, conninfo: str) -> None:
+        """What can't be read is an error that says how it is written, without what was passed."""
+        with pytest.raises(ValueError, match="conninfo can't be read") as refused:
+            PostgresInbox(conninfo)
+        assert "cret" not in str(refused.value)
+        assert refused.value.__context__ is None
+
+    def test_a_url_of_sqlalchemy(self) -> None:
+        """The error says how the URL begins here, and doesn't show the rest."""
+        error = "^conninfo is a URL of SQLAlchemy's: begin it with postgresql://$"
+        with pytest.raises(ValueError, match=error):
+            PostgresInbox("postgresql+psycopg://bot:secret@db/bot")
+
+    @pytest.mark.parametrize(
+        ("arguments", "error", "message"),
+        [
+            ({"conninfo": 5}, TypeError, "conninfo must be str"),
+            ({"schema": ""}, ValueError, "schema is empty"),
+            ({"schema": 5}, TypeError, "schema must be str"),
+            ({"schema": "a\0b"}, ValueError, "schema can't be the name"),
+            ({"schema": "pg_inbox"}, ValueError, "schema can't be the name"),
+            ({"schema": "ü" * 32}, ValueError, "schema can't be the name"),
+            ({"lease": 0}, ValueError, "lease must be a positive"),
+            ({"keep": -1.0}, ValueError, "keep must be a positive"),
+            ({"timeout": float("inf")}, ValueError, "timeout must be a positive"),
+        ],
+    )
+    def test_wrong_arguments(
+        self, arguments: dict[str, Any], error: type[Exception], message: str
+    ) -> None:
+        """A wrong argument is an error at once."""
+        with pytest.raises(error, match=message):
+            PostgresInbox(**arguments)
+
+    async def test_no_server(self, schema: str) -> None:
+        """Where nothing listens, the call raises when its time is over."""
+        inbox = PostgresInbox(f"host=127.0.0.1 port={unused_port()}", schema=schema, timeout=0.2)
+        with pytest.raises(ConnectionError, match="PostgreSQL can't be reached"):
+            await inbox.counts()
+        await inbox.aclose()
+
+    @pytest.mark.parametrize("form", ["keywords", "url", "environment"])
+    async def test_wrong_password(
+        self, postgres: PostgresServer, monkeypatch: pytest.MonkeyPatch, form: str
+    ) -> None:
+        """A wrong password is an error at once, in which it isn't."""
+        execute(
+            postgres,
+            "DROP ROLE IF EXISTS guarded",
+            f"CREATE ROLE guarded LOGIN PASSWORD '{PASSWORD}'",
+        )
+        wrong, port = "pass word", postgres.port
+        monkeypatch.setenv("PGPASSWORD", wrong)
+        conninfo = {
+            "keywords": f"host=127.0.0.1 port={port} user=guarded dbname=postgres "
+            f"password='{wrong}'",
+            "url": f"postgresql://guarded:pass%20word@127.0.0.1:{port}/postgres",
+            "environment": f"host=127.0.0.1 port={port} user=guarded dbname=postgres",
+        }[form]
+        inbox = PostgresInbox(conninfo)
+        words = "PostgreSQL refuses the connection: .* check the user and the password"
+        with pytest.raises(PermissionError, match=words) as refused:
+            await inbox.counts()
+        assert wrong not in str(refused.value)
+        await inbox.aclose()
+
+    @pytest.mark.parametrize(
+        ("change", "hint"),
+        [
+            (("/postgres", "/nowhere"), "create it"),
+            (("postgres@", "nobody@"), "check the user in conninfo"),
+            (("127.0.0.1", "localhost"), None),
+        ],
+    )
+    async def test_other_refusals(
+        self, postgres: PostgresServer, change: tuple[str, str], hint: str | None, schema: str
+    ) -> None:
+        """Another user or database that isn't there is an error at once that says what to do."""
+        before, after = change
+        head, _, tail = postgres.url.rpartition(before)
+        await says(PostgresInbox(f"{head}{after}{tail}", schema=schema), hint)
+
+    async def test_refusals_of_a_pooler(self, postgres: PostgresServer, schema: str) -> None:
+        """A pooler that refuses the password or the database is an error at once as well."""
+        with running_pgbouncer(postgres, password="right") as url:
+            for user, database, hint in (
+                ("postgres:wrong", "postgres", "check the user and the password"),
+                ("postgres:right", "nowhere", "check the database"),
+                ("postgres:right", "postgres", None),
+            ):
+                host = url.removesuffix("postgres").rpartition("@")[2]
+                conninfo = f"postgresql://{user}@{host}{database}"
+                await says(PostgresInbox(conninfo, schema=schema), hint)
+
+    async def test_function(self, postgres: PostgresServer, schema: str) -> None:
+        """A function, plain or async, is called for each new connection."""
+        called: list[str] = []
+
+        def plain() -> str:
+            called.append("plain")
+            return postgres.url
+
+        async def later() -> str:
+            called.append("async")
+            return postgres.url
+
+        class Later:
+            async def __call__(self) -> str:
+                return await later()
+
+        for function in (plain, later, Later()):
+            async with opened(function, schema) as (inbox,):
+                await inbox.counts()
+                await inbox.aclose()
+                await inbox.counts()
+        assert called == ["plain", "plain", "async", "async", "async", "async"]
+
+    async def test_function_that_fails(self, schema: str) -> None:
+        """What a function raises is raised, and something else than text is an error."""
+
+        def fails() -> str:
+            raise LookupError("no such secret")
+
+        def wrong() -> Any:  # noqa: ANN401 - what it must not return
+            return None
+
+        async def hangs() -> str:
+            await asyncio.Event().wait()
+            return ""
+
+        for function, error in ((fails, LookupError), (wrong, TypeError), (hangs, TimeoutError)):
+            inbox = PostgresInbox(function, schema=schema, timeout=0.2)
+            with pytest.raises(error):
+                await inbox.counts()
+            await inbox.aclose()
+
+    async def test_several_hosts(self, postgres: PostgresServer, schema: str) -> None:
+        """Of several hosts, one that is down is passed over."""
+        ports = f"{unused_port()},{postgres.port}"
+        url = f"host=127.0.0.1,127.0.0.1 port={ports} user=postgres dbname=postgres"
+        async with opened(url, schema) as (inbox,):
+            assert await inbox.put("a key", BODY) is True
+
+    async def test_hosts_in_the_environment(
+        self, postgres: PostgresServer, schema: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Of the hosts that libpq's variables name, the one that takes writes is used."""
+        with running_postgres(settings={"default_transaction_read_only": "on"}) as standby:
+            for name, value in {
+                "PGHOST": "127.0.0.1,127.0.0.1",
+                "PGPORT": f"{standby.port},{postgres.port}",
+                "PGUSER": "postgres",
+            }.items():
+                monkeypatch.setenv(name, value)
+            async with opened("", schema) as (inbox,):
+                assert await inbox.put("a key", BODY) is True
+
+    @pytest.mark.skipif(not hasattr(socket, "TCP_KEEPIDLE"), reason="macOS names it otherwise")
+    async def test_idle_connections(self, postgres: PostgresServer, schema: str) -> None:
+        """A connection that is idle shows that it is alive, to what would forget it otherwise."""
+        for parameters, seconds in (("", 30), ("?keepalives_idle=7", 7)):
+            async with opened(f"{postgres.url}{parameters}", schema) as (inbox,):
+                (statements,) = inbox._statements.values()
+                (connection,) = statements._connections._idle
+                used = socket.socket(fileno=os.dup(connection._connection.pgconn.socket))
+                with used:
+                    assert used.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+                    idle = used.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE)
+                    assert idle == seconds
+
+    async def test_a_server_that_takes_no_writes(
+        self, postgres: PostgresServer, schema: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Where nothing can be written until the time is over, the error says why."""
+        async with opened(postgres.url, schema):
+            pass
+        url = f"{postgres.url}?options=-cdefault_transaction_read_only%3Don"
+        monkeypatch.setattr(postgres_statements, "PAUSE", 60)  # it ends while the call waits
+        async with opened(url, schema, timeout=2) as (inbox,):
+            with pytest.raises(ConnectionError, match="in a read-only transaction"):
+                await inbox.put("a key", BODY)
+
+    async def test_function_that_hangs(self, postgres: PostgresServer, schema: str) -> None:
+        """A plain function that hangs is called once at a time, and holds up no other thread."""
+        called: list[str] = []
+        goes_on = Event()
+
+        def hangs() -> str:
+            called.append("")
+            goes_on.wait()
+            return postgres.url
+
+        inbox = PostgresInbox(hangs, schema=schema, timeout=0.2)
+        for _ in range(3):
+            with pytest.raises(TimeoutError):
+                await inbox.counts()
+        assert called == [""]
+        goes_on.set()
+        inbox._timeout = 5
+        await until_it_works(inbox)
+        await inbox.aclose()
+
+    async def test_function_that_outlives_the_loop(self, schema: str) -> None:
+        """A function that returns after its event loop has ended does no harm."""
+        goes_on, has_ended = Event(), Event()
+
+        def hangs() -> str:
+            goes_on.wait()
+            has_ended.set()
+            return ""
+
+        async def count() -> None:
+            with pytest.raises(TimeoutError):
+                await PostgresInbox(hangs, schema=schema, timeout=0.2).counts()
+
+        await asyncio.to_thread(lambda: asyncio.run(count()))
+        goes_on.set()
+        assert await asyncio.to_thread(has_ended.wait, 10)
+
+
+async def until_it_works(inbox: Inbox) -> None:
+    """Wait until a call of it succeeds."""
+    for _ in range(100):
+        try:
+            await inbox.counts()
+        except TimeoutError:
+            continue
+        return
+
+
+@contextmanager
+def limited(server: PostgresServer, schema: str, most: int) -> Generator[str]:
+    """Make a role that gets so many connections; yield its URL."""
+    role = f"role_{schema}"
+    execute(
+        server,
+        f"CREATE ROLE {role} LOGIN CONNECTION LIMIT {most}",
+        f"GRANT USAGE ON SCHEMA {schema} TO {role}",
+        f"GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA {schema} TO {role}",
+    )
+    yield server.url.replace("postgres@", f"{role}@")
+
+
+class TestFewConnections:
+    @pytest.mark.parametrize("most", [1, 2, 3])
+    async def test_what_a_dead_process_had_is_taken_over(
+        self,
+        postgres: PostgresServer,
+        schema: str,
+        most: int,
+        caplog: pytest.LogCaptureFixture,
+    ) -> None:
+        """However few connections there are, the inbox works with them, and says so once."""
+        async with opened(postgres.url, schema, 1, lease=0.001) as (dead,):
+            await dead.put("a key", BODY, line="a room")
+            await taken(dead)
+            with limited(postgres, schema, most) as url:
+                async with opened(url, schema) as (inbox,):
+                    for number in range(3):
+                        puts = [inbox.put(f"{number} {n}", BODY) for n in range(5)]
+                        await asyncio.gather(*puts, *(inbox.counts() for _ in range(10)))
+                    assert (await taken(inbox)).expiries == 1
+        warnings = [each.getMessage() for each in caplog.records if each.levelname == "WARNING"]
+        words = f"the inbox works with {most} of the 3 connections that it wants: .*too many"
+        assert len(warnings) == (most < 3)
+        assert all(re.search(words, each) for each in warnings)
+
+    async def test_more_are_tried_for(
+        self, postgres: PostgresServer, schema: str, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        """More connections are tried for after 30 seconds, and a later lack is said again."""
+        caplog.set_level(logging.WARNING)
+        async with opened(postgres.url, schema):
+            with limited(postgres, schema, 1) as url:
+                async with opened(url, schema) as (inbox,):
+                    role = f"role_{schema}"
+                    connected = f"SELECT count(*) FROM pg_stat_activity WHERE usename = '{role}'"
+
+                    async def work() -> int:
+                        await asyncio.gather(*(inbox.counts() for _ in range(20)))
+                        ((count,),) = execute(postgres, connected)
+                        return int(count)
+
+                    assert await work() == 1
+                    execute(postgres, f"ALTER ROLE {role} CONNECTION LIMIT 3")
+                    assert await work() == 1
+                    let_pass(30)
+                    assert await work() == 3
+                    execute(postgres, f"ALTER ROLE {role} CONNECTION LIMIT 1")
+                    await inbox.aclose()
+                    assert await work() == 1
+        assert len(caplog.messages) == 2
+
+    async def test_a_function_that_fails_beside_a_connection(
+        self, postgres: PostgresServer, schema: str, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        """The inbox works with the connections that it has, and says why it gets no more."""
+        urls = iter([postgres.url])
+
+        def once() -> str:
+            return next(urls)
+
+        async with opened(once, schema) as (inbox,):
+            await asyncio.gather(*(inbox.counts() for _ in range(10)))
+        assert len(caplog.messages) == 1
+        assert "works with 1 of the 3" in caplog.messages[0]

@@ -1,0 +1,266 @@
+# pyright: reportPrivateUsage=false
+
+"""What PostgreSQL is asked: what it costs, what it locks, and whose functions it calls."""
+
+import asyncio
+import re
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import psycopg
+import pytest
+from sqlalchemy.ext.asyncio import create_async_engine
+
+from tests.support.postgres_inboxes import BODY, execute, opened, taken
+from tests.support.postgres_server import PostgresServer
+from tests.support.wire import until
+from webex_webhooks_async import PostgresInbox
+from webex_webhooks_async.inbox.postgres import sql
+
+_CALL = re.compile(r"([\w.]+)\(")
+_CONSTANT = re.compile(r"('(?:[^']|'')*')(::)?")
+# What is no function: parts of the grammar, and `unnest` of several arrays.
+_GRAMMAR = {"EXTRACT", "GREATEST", "LEAST", "NULLIF", "ANY", "unnest"}
+
+
+def statements() -> list[str]:
+    """Each SQL text."""
+    written = [
+        each.decode() if isinstance(each, bytes) else each
+        for name, each in vars(sql).items()
+        if name.isupper() and isinstance(each, (str, bytes))
+    ]
+    return [*written, sql.script("the schema")]
+
+
+class TestSearchPath:
+    @pytest.mark.parametrize("text", statements())
+    def test_only_functions_of_postgres_are_called(self, text: str) -> None:
+        """Another role's functions are never called: each call names its schema."""
+        # What defines tables and columns has words with parentheses, too.
+        calls = {each for each in _CALL.findall(text) if each not in _GRAMMAR}
+        assert all(each.startswith("pg_catalog.") for each in calls), calls
+
+    @pytest.mark.parametrize("text", statements())
+    def test_constants_have_types(self, text: str) -> None:
+        """A constant has a type, so that no other function fits better."""
+        body = text.replace("SET LOCAL search_path = ''", "")
+        assert [each for each, typed in _CONSTANT.findall(body) if not typed] == []
+        assert set(re.findall(r"\$\d+(?!::)\b(?!:)", body)) == set()
+
+    def test_script(self) -> None:
+        """The script looks into no schema but those that it names."""
+        assert sql.script("the schema").splitlines()[1] == "SET LOCAL search_path = '';"
+
+    async def test_functions_that_fit_better(self, postgres: PostgresServer, schema: str) -> None:
+        """What another role puts into the search path isn't called by the inbox."""
+        called = "RETURNS {} LANGUAGE plpgsql AS $$ BEGIN RAISE 'called'; END $$"
+        functions = {
+            "unnest(text[])": "SETOF text",
+            "unnest(uuid[])": "SETOF uuid",
+            "to_timestamp(real)": "timestamptz",
+            "make_interval(secs real)": "interval",
+            "count(bigint)": "bigint",
+            "substr(bytea, bigint)": "bytea",
+            "pg_advisory_xact_lock(integer)": "void",
+            "cardinality(uuid[])": "int",
+            "starts_with(text, varchar)": "boolean",
+        }
+        made = [
+            f"CREATE FUNCTION {schema}_public.{name} {called.format(result)}"
+            for name, result in functions.items()
+        ]
+        execute(postgres, f"CREATE SCHEMA {schema}_public", *made)
+        options = f"?options=-csearch_path%3D{schema}_public"
+        async with opened(f"{postgres.url}{options}", schema) as (inbox,):
+            await inbox.put("key", BODY, line="a room")
+            entry = await taken(inbox)
+            await inbox.put("key", BODY, replace=True)
+            await inbox.fail(entry, error="it failed", retry_in=None)
+            await inbox.retry(["key"])
+            await inbox.drop(["key"])
+            assert await inbox.claim("a name", 1) is True
+            assert [each.key async for each in inbox.unfinished()] == ["key"]
+
+
+Shape = Callable[[PostgresInbox, int], Awaitable[None]]
+
+
+async def failed(inbox: PostgresInbox, number: int) -> None:
+    """So many of a room have failed."""
+    await put(inbox, number, line="a room")
+    await inbox._rows("UPDATE <notifications> SET stage = 0, due = NULL")
+
+
+async def due_later(inbox: PostgresInbox, number: int) -> None:
+    """So many of a room are due later."""
+    await put(inbox, number, line="a room", after=60)
+
+
+async def behind(inbox: PostgresInbox, number: int) -> None:
+    """So many wait behind ten that run."""
+    for place in range(10):
+        await inbox.put(f"first {place}", BODY, line=f"room {place}")
+        await taken(inbox)
+    for place in range(10):
+        await put(inbox, number // 10, line=f"room {place}")
+    assert await inbox.take() is None
+
+
+async def in_other_rooms(inbox: PostgresInbox, number: int) -> None:
+    """Each of so many waits in a room of its own."""
+    await asyncio.gather(
+        *(inbox.put(f"room {place}", BODY, line=f"room {place}") for place in range(number))
+    )
+
+
+async def put(inbox: PostgresInbox, number: int, *, line: str, after: float = 0.0) -> None:
+    """Store so many."""
+    await asyncio.gather(
+        *(inbox.put(f"{line} {n}", BODY, line=line, after=after) for n in range(number))
+    )
+
+
+class TestCosts:
+    @pytest.mark.parametrize("shape", [failed, due_later, behind, in_other_rooms])
+    async def test_take(self, postgres: PostgresServer, schema: str, shape: Shape) -> None:
+        """How much a take reads doesn't grow with what can't be taken, or waits elsewhere."""
+        pages: list[int] = []
+        for number in (100, 1_000):
+            name = f"{schema}_{number}"
+            async with opened(postgres.url, name) as (inbox,):
+                await shape(inbox, number)
+                await put(inbox, 20, line="a room")
+                execute(postgres, *(f"VACUUM ANALYZE {name}.{each}" for each in sql.TABLES))
+                pages.append(self.pages_read(postgres, inbox))
+        assert pages[1] < 1.5 * pages[0], pages
+
+    def pages_read(self, postgres: PostgresServer, inbox: PostgresInbox) -> int:
+        """How many pages a take reads."""
+        query = inbox._query(sql.TAKE).text  # pyright: ignore[reportPrivateUsage]
+        token = "00000000-0000-0000-0000-000000000001"
+        with psycopg.connect(postgres.url, cursor_factory=psycopg.RawCursor) as connection:
+            cursor = connection.execute(
+                b"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) " + query, [token, "", 0.0, 8, True]
+            )
+            plan: Any = cursor.fetchall()[0][0]
+            connection.rollback()
+        top = plan[0]["Plan"]
+        return int(top["Shared Hit Blocks"] + top["Shared Read Blocks"])
+
+
+class TestSameMoment:
+    """Two statements at the same moment: the one that isn't committed, and the other."""
+
+    async def test_a_put_and_an_end(self, postgres: PostgresServer, schema: str) -> None:
+        """A put and an end that don't see each other leave a line its first."""
+        async with opened(postgres.url, schema, 3) as (one, other, taker):
+            await one.put("running", BODY, line="a room")
+            entry = await taken(one)
+            with psycopg.connect(postgres.url) as connection:
+                # Both statements wait for the row of the line, and have seen what they see.
+                connection.execute(f"INSERT INTO {schema}.lines VALUES ('a room', now())".encode())
+                putting = asyncio.create_task(one.put("next", BODY, line="a room"))
+                ending = asyncio.create_task(other.complete(entry))
+                await until(lambda: len(execute(postgres, _BLOCKED)) == 2)
+                assert await taker.take() is None
+                connection.rollback()
+            assert all(await asyncio.gather(putting, ending))
+            assert (await taken(taker)).key == "next"
+
+    async def test_a_successor_and_an_end(self, postgres: PostgresServer, schema: str) -> None:
+        """What replaces a running entry at the moment of its end is stored once."""
+        async with opened(postgres.url, schema, 2) as (one, other):
+            for first in (False, True):
+                await one.put("a key", BODY, replace=True)
+                entry = await taken(one)
+                with psycopg.connect(postgres.url) as connection:
+                    connection.execute(f"SELECT 1 FROM {schema}.known FOR UPDATE".encode())
+                    ending = asyncio.create_task(one.complete(entry)) if first else None
+                    if ending is not None:
+                        await until(lambda: len(execute(postgres, _BLOCKED)) == 1)
+                    replacing = asyncio.create_task(other.put("a key", BODY, replace=True))
+                    await until(lambda n=1 + first: len(execute(postgres, _BLOCKED)) == n)  # type: ignore[misc] # its default has a type
+                    connection.rollback()
+                assert await replacing is True
+                assert await (ending or one.complete(entry)) is True
+                await one.complete(await taken(one))
+                assert await one.take() is None
+
+    async def test_a_cancellation_and_an_end(self, postgres: PostgresServer, schema: str) -> None:
+        """A successor that takes its place at the moment of a cancellation is removed."""
+        async with opened(postgres.url, schema, 2) as (one, other):
+            await one.put("a key", BODY)
+            entry = await taken(one)
+            await one.put("a key", BODY, replace=True)
+            with psycopg.connect(postgres.url) as connection:
+                connection.execute(f"LOCK TABLE {schema}.records IN EXCLUSIVE MODE".encode())
+                ending = asyncio.create_task(one.complete(entry))
+                await until(lambda: len(execute(postgres, _BLOCKED)) == 1)
+                cancelling = asyncio.create_task(other.cancel("a key"))
+                await until(lambda: len(execute(postgres, _BLOCKED)) == 2)
+                connection.rollback()
+            assert await ending is True
+            assert await cancelling is True
+            assert await one.take() is None
+
+
+_BLOCKED = "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+
+
+class TestTransactionsOfUsers:
+    async def test_what_is_frozen_within_is_taken_over(
+        self, postgres: PostgresServer, schema: str
+    ) -> None:
+        """An entry whose process is frozen within a transaction is taken over, and its room."""
+        async with opened(postgres.url, schema, 1, lease=0.001) as (frozen,):
+            await frozen.put("a key", BODY, line="a room")
+            entry = await taken(frozen)
+            async with opened(postgres.url, schema) as (inbox,):
+                connection = await psycopg.AsyncConnection.connect(postgres.url)
+                await frozen.remember_within(connection, entry, "a name", b"")
+                again = await taken(inbox)
+                assert (again.key, again.expiries) == ("a key", 1)
+                await connection.close()
+
+    async def test_what_outlives_its_handler_holds_up_no_other(
+        self, postgres: PostgresServer, schema: str
+    ) -> None:
+        """While transactions are open in which records are, others' outcomes are recorded."""
+        async with opened(postgres.url, schema, 1, timeout=60) as (inbox,):
+            for number in range(6):
+                await inbox.put(f"{number}", BODY)
+            *entries, other = [await taken(inbox) for _ in range(6)]
+            connections = [await psycopg.AsyncConnection.connect(postgres.url) for _ in entries]
+            for connection, entry in zip(connections, entries, strict=True):
+                await inbox.remember_within(connection, entry, "a name", b"")
+            completing = [asyncio.create_task(inbox.complete(each)) for each in entries]
+            async with asyncio.timeout(30):
+                assert await inbox.complete(other) is True
+            assert not any(each.done() for each in completing)
+            for connection in connections:
+                await connection.commit()
+                await connection.close()
+            assert await asyncio.gather(*completing) == len(entries) * [True]
+
+    @pytest.mark.parametrize("driver", ["psycopg", "asyncpg"])
+    async def test_a_schema_with_a_parameter_in_its_name(
+        self, postgres: PostgresServer, schema: str, driver: str
+    ) -> None:
+        """A schema may have a name that looks like a parameter, with SQLAlchemy too."""
+        engine = create_async_engine(postgres.url.replace("://", f"+{driver}://"))
+        async with opened(postgres.url, f"{schema}$1y") as (inbox,):
+            await inbox.put("a key", BODY)
+            entry = await taken(inbox)
+            async with engine.begin() as connection:
+                assert await inbox.remember_within(connection, entry, "a name", b"a record")
+            assert await inbox.recall(entry, "a name") == b"a record"
+        await engine.dispose()
+
+
+async def test_arrays_without_null(postgres: PostgresServer, schema: str) -> None:
+    """The database may read no NULL in arrays."""
+    async with opened(f"{postgres.url}?options=-carray_nulls%3Doff", schema) as (inbox,):
+        puts = inbox.put("a", BODY), inbox.put("b", BODY, line="a room")
+        assert all(await asyncio.gather(*puts))
+        assert [(await taken(inbox)).line for _ in range(2)] == [None, "a room"]
