@@ -391,6 +391,7 @@ DEVIATIONS: Mapping[str, Callable[[], Deviation]] = {
     "own-direct-message": lambda: lost(_is_own),
     "submission": lambda: lost(lambda each: each["resource"] == "attachmentActions"),
     "submission-data": lambda: data(setting(inputs={})),
+    "submission-of-others": lambda: notified("POST", "attachment/actions"),
     "membership-data": lambda: data(without("personOrgId")),
     "room-data": lambda: data(without("title")),
     "after-the-response": delivered_first,

@@ -194,7 +194,6 @@ async def test_submission_data(webex: Webex) -> None:
     "A submission is notified to the author of the card alone.",
     source=sources.EVENTS,
     grade="documented",
-    sandbox="it notifies every member of the room",
 )
 async def test_submission_of_others(webex: Webex) -> None:
     room = await webex.room(webex.person)

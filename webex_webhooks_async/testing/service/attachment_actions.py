@@ -54,7 +54,10 @@ def check_not_own(message: Json, person: SandboxPerson) -> None:
 def submit(
     state: State, person: SandboxPerson, message: Json, inputs: Mapping[str, Any]
 ) -> WebexEvent:
-    """Submit the inputs of a card, and return what happened."""
+    """Submit the inputs of a card, and return what happened; its author is notified.
+
+    https://developer.webex.com/docs/webhook-event-reference says that of "one of your cards".
+    """
     where = {"messageId": message["id"], "roomId": message["roomId"]}
     data = state.new(Resource.ATTACHMENT_ACTIONS, person, where)
     actions = state.documents[Resource.ATTACHMENT_ACTIONS]
@@ -64,7 +67,7 @@ def submit(
         event=Event.CREATED,
         actor_id=person.id,
         data=data,
-        audience=state.members(message["roomId"]),
+        audience=frozenset({message["personId"]}),
     )
 
 
