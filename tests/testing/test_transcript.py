@@ -64,6 +64,26 @@ def transcript(sandbox: Sandbox, room_id: str) -> str:
     return as_test(state, room)
 
 
+async def test_a_thread(
+    webex_sandbox: Sandbox, webex_client: Client, api: httpx.AsyncClient
+) -> None:
+    """What a person says in a thread is said there again; of a deleted message, outside of it."""
+    async with make_bot(webex_client) as bot:
+        webex_sandbox.deliver_to(bot)
+        await webex_sandbox.say("Hello", person="ann@example.com")
+        root = webex_sandbox.messages[0]
+        await webex_sandbox.say("And now?", person="ann@example.com", parent_id=root.id)
+        code = transcript(webex_sandbox, root.room_id)
+        await api.delete(f"/messages/{root.id}", headers=ANN)
+        without_root = transcript(webex_sandbox, root.room_id)
+
+    assert (
+        'say("And now?", person="ann@example.com", parent_id=webex_sandbox.messages[0].id)' in code
+    )
+    assert "parent_id" not in without_root
+    await run(code)
+
+
 async def test_a_conversation(webex_sandbox: Sandbox, webex_client: Client) -> None:
     """A test says, presses and expects what the conversation had; it fails if the bot changes.
 

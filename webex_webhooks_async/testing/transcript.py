@@ -37,6 +37,7 @@ def as_test(state: State, room: Json) -> str:
     if is_group:
         title = {"title": room.get("title") or "Room"}
         lines.append(f'room = await webex_client.post("rooms", json={_literal(title)})')
+    said = [each["id"] for each in events if INPUTS not in each]
     for event in events:
         who = f"person={_literal(state.named(event['personId']).email)}"
         if INPUTS in event:
@@ -44,7 +45,10 @@ def as_test(state: State, room: Json) -> str:
         elif event["personId"] == state.bot.id:
             lines += _expect(event, cards.get(event["id"], "reply"))
         else:
-            lines.append(_say(state, event, f'{who}, room_id=room["id"]' if is_group else who))
+            where = ', room_id=room["id"]' if is_group else ""
+            if (root := event.get("parentId")) in said:
+                where = f", parent_id=webex_sandbox.messages[{said.index(root)}].id"
+            lines.append(_say(state, event, f"{who}{where}"))
     count = sum(INPUTS not in each for each in events)
     body = "\n    ".join([*lines, f"assert len(webex_sandbox.messages) == {count}"])
     imports = "from webex_webhooks_async import File\n\n\n" if ", files=[File(" in body else ""
