@@ -383,6 +383,20 @@ async def test_a_context_without_a_commit(place: Place) -> None:
     assert place.rows() == 0
 
 
+async def test_a_completion_meanwhile(place: Place) -> None:
+    """What was committed is returned, also if the notification was completed by then."""
+    entry = await place.entry()
+
+    @asynccontextmanager
+    async def within() -> AsyncGenerator[Any]:
+        async with first_way(place)() as given:
+            yield given
+        assert await place.inbox.complete(entry) is True
+
+    assert await attempt(place, entry, place_writer(place), within) == 1
+    assert place.rows() == 1
+
+
 def place_writer(place: Place) -> Call:
     """A call that writes a row."""
 

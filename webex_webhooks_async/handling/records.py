@@ -182,6 +182,8 @@ class Records:
                 record = await _result_of(name, call, transaction)
                 await inbox.replace_within(transaction, entry, f"once:{name}", record)
         found = await inbox.recall(entry, f"once:{name}")
+        if found is None and record is not None and await _is_completed(inbox, entry):
+            return record  # with the notification, its records went
         if found is None or (is_new and found != record):
             raise RuntimeError(
                 f"the context that within of once({name!r}) returned has ended without a commit, "
@@ -268,6 +270,15 @@ async def _end_of(task: asyncio.Task[None]) -> None:
     if cancellation is not None:
         raise cancellation
 
+
+async def _is_completed(inbox: "Inbox", entry: "InboxEntry") -> bool:
+    """Whether a notification isn't in the inbox any more, for which nothing is recorded then."""
+    await inbox.remember(entry, _IS_THERE, b"")
+    return await inbox.recall(entry, _IS_THERE) is None
+
+
+_IS_THERE = "is there"
+"""The name of a record that says nothing else."""
 
 _BEGUN = b""
 """The record of what is called within a transaction, until it has a result."""
