@@ -42,6 +42,13 @@ def one_tls_context() -> Iterator[None]:
         yield
 
 
+@pytest.fixture(scope="session", autouse=True)
+def exact_pauses() -> Iterator[None]:
+    """Lengthen no pause of an inbox at random."""
+    with patch("webex_webhooks_async.handling.outcomes._random", lambda: 0.0):
+        yield
+
+
 @pytest.fixture(autouse=True)
 def no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
     """Remove the machine's proxies: the tests call this machine only."""

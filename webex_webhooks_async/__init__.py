@@ -60,6 +60,7 @@ if TYPE_CHECKING:
     from webex_webhooks_async.handling.attempts import Attempt as Attempt
     from webex_webhooks_async.handling.attempts import attempt as attempt
     from webex_webhooks_async.handling.attempts import once as once
+    from webex_webhooks_async.handling.log_context import LogContext as LogContext
     from webex_webhooks_async.handling.router import Router as Router
     from webex_webhooks_async.inbox.base import Inbox as Inbox
     from webex_webhooks_async.inbox.base import TransactionalInbox as TransactionalInbox
@@ -150,6 +151,7 @@ else:
         "notifications.parsing": "parse_notification parse_unverified_notification",
         "inbox.postgres.inbox": "PostgresInbox",
         "receiving.receiver": "Receiver",
+        "handling.log_context": "LogContext",
         "handling.router": "Router",
         "notifications.signatures": "SignatureAlgorithm sign verify",
         "inbox.sqlite": "SQLiteInbox",

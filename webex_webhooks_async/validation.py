@@ -5,6 +5,7 @@ import ipaddress
 import math
 import re
 from collections.abc import Iterable
+from datetime import timedelta
 from types import NoneType
 from urllib.parse import SplitResult, urlsplit
 
@@ -73,6 +74,25 @@ def check_seconds(name: str, seconds: float, *, or_zero: bool = False) -> None:
     if not (0 < seconds < math.inf or (or_zero and seconds == 0)):
         kind = "finite number of seconds, not negative" if or_zero else "positive number of seconds"
         raise ValueError(f"{name} must be a {kind}, got {seconds}")
+
+
+def seconds_in(name: str, given: float | timedelta) -> float:
+    """Return the seconds that an argument is.
+
+    Raises:
+        ValueError: It isn't finite.
+        TypeError: It is neither a number nor a `timedelta`.
+    """
+    check_type(name, given, float, int, timedelta)
+    if isinstance(given, timedelta):
+        return given.total_seconds()
+    try:
+        seconds = float(given)
+    except OverflowError:
+        seconds = math.inf
+    if not math.isfinite(seconds):
+        raise ValueError(f"{name} must be a finite number of seconds")
+    return seconds
 
 
 def check_port(port: int) -> None:

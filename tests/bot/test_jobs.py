@@ -3,7 +3,7 @@
 import logging
 from collections.abc import AsyncGenerator
 from contextlib import aclosing, asynccontextmanager
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from tests.support.wire import until
 from webex_webhooks_async import (
     Bot,
     BotRouter,
+    Context,
     GiveUpError,
     JobContext,
     MessageContext,
@@ -28,13 +29,15 @@ from webex_webhooks_async import (
     Receiver,
     SQLiteInbox,
     StoredNotification,
+    attempt,
     once,
     parse_unverified_notification,
     sign,
 )
 from webex_webhooks_async.bot.contexts import contexts
-from webex_webhooks_async.handling import inbox_worker
+from webex_webhooks_async.handling import inbox_worker, outcomes
 from webex_webhooks_async.testing import sample_notification
+from webex_webhooks_async.types import CallNext
 
 pytestmark = pytest.mark.once
 
@@ -174,6 +177,31 @@ async def test_a_job_that_fails(jobs: Jobs, caplog: pytest.LogCaptureFixture) ->
     assert jobs.stored[0].error == "GiveUpError: no such room"
 
 
+async def test_a_job_with_attempts_of_its_own(
+    jobs: Jobs, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """`attempts` of the registration counts, and pauses are longer by up to a quarter."""
+    monkeypatch.setattr(outcomes, "_random", lambda: 1.0)
+    bot = jobs.replica()
+    numbers: list[tuple[int, bool]] = []
+
+    @bot.job("try", attempts=2)
+    async def handler(_: JobContext) -> None:
+        numbers.append((attempt().number, attempt().is_last))
+        raise KeyError("x")
+
+    async with jobs.webex.running(bot):
+        await bot.enqueue("try", 1)
+        await until(lambda: [each.failures for each in jobs.stored] == [1])
+        await jobs.time.pass_(1)
+        assert len(numbers) == 1
+        await jobs.time.pass_(1)
+        await until(lambda: [each.state for each in jobs.stored] == ["failed"])
+
+    assert numbers == [(1, False), (2, True)]
+    assert "a handler of jobs try failed: attempt 1 of 2, again in 1.2 s" in caplog.text
+
+
 async def test_handlers_that_run_again(jobs: Jobs) -> None:
     """What they enqueue again is stored once, and the result is that of the first time."""
     results: list[list[bool]] = []
@@ -196,6 +224,105 @@ async def test_handlers_that_run_again(jobs: Jobs) -> None:
         await until(lambda: len(jobs.stored) == 6)
 
     assert results == 4 * [3 * [True]]
+
+
+async def test_a_job_that_is_moved(jobs: Jobs) -> None:
+    """With `replace` the new one takes the place of what is known, also of what has failed."""
+    async with jobs.webex.running(jobs.bot):
+        await jobs.bot.enqueue("remind", "old", key="k", after=2)
+        assert not await jobs.bot.enqueue("remind", "ignored", key="k", after=1)
+        at = datetime.fromtimestamp(jobs.time.now_in_seconds() + 4, UTC)
+        assert await jobs.bot.enqueue("remind", "new", key="k", at=at, replace=True)
+        await jobs.time.pass_(3)
+        assert jobs.values == []
+        await jobs.time.pass_(1)
+        await until(lambda: jobs.stored == [])
+        jobs.errors = [GiveUpError("no such room")]
+        await jobs.bot.enqueue("remind", "once more", key="k", replace=True)
+        await until(lambda: [each.state for each in jobs.stored] == ["failed"])
+        await jobs.bot.enqueue("remind", "again", key="k", after=timedelta(-1), replace=True)
+        await until(lambda: jobs.stored == [])
+
+    assert jobs.values == ["new", "once more", "again"]
+
+
+async def test_a_job_that_is_withdrawn(jobs: Jobs) -> None:
+    """It never runs, and its key is free; what isn't there, or runs, is nothing to remove."""
+    results: list[bool] = []
+
+    @jobs.bot.job("stop")
+    async def stop(context: JobContext) -> None:
+        results.append(await context.cancel("stop", key="me"))
+
+    async with jobs.webex.running(jobs.bot):
+        await jobs.bot.enqueue("remind", 1, key="k", after=1)
+        results += [await jobs.bot.cancel("remind", key="k") for _ in range(2)]
+        await jobs.time.pass_(2)
+        results.append(await jobs.bot.enqueue("remind", 2, key="k"))
+        await until(lambda: jobs.stored == [])
+        await jobs.bot.enqueue("stop", None, key="me")
+        await until(lambda: jobs.stored == [])
+        results.append(await jobs.bot.cancel("never registered", key="k"))
+
+    assert jobs.values == [2]
+    assert results == [True, False, True, False, False]
+
+
+async def test_a_successor(jobs: Jobs) -> None:
+    """A job that replaces itself runs once more when it has ended; a later one takes its place."""
+    ran: list[int] = []
+    results: list[bool] = []
+
+    @jobs.bot.job("count")
+    async def count(context: JobContext) -> None:
+        ran.append(context.value)
+        with refused("ValueError: this job has the key 'k' itself, so nothing would be stored"):
+            await context.enqueue("count", 0, key="k")
+        if context.value == 1:
+            results.extend(
+                [
+                    await context.enqueue("count", 2, key="k", replace=True),
+                    await context.enqueue("count", 3, key="k", replace=True, after=1),
+                ]
+            )
+        if context.value == 3:
+            await context.enqueue("count", 4, key="k", replace=True)
+            results.append(await context.cancel("count", key="k"))
+
+    async with jobs.webex.running(jobs.bot):
+        await jobs.bot.enqueue("count", 1, key="k")
+        await until(lambda: [each.state for each in jobs.stored] == ["scheduled"])
+        await jobs.time.pass_(1)
+        await until(lambda: jobs.stored == [])
+
+    assert ran == [1, 3]
+    assert results == [True, True, True]
+
+
+async def test_what_a_handler_has_moved_and_withdrawn(jobs: Jobs) -> None:
+    """A handler that runs again doesn't do it again; the calls return what they returned."""
+    results: list[list[bool]] = []
+
+    @jobs.bot.message()
+    async def handler(context: MessageContext) -> None:
+        results.append(
+            [
+                await context.enqueue("remind", len(results), key="k", replace=True, after=9e9),
+                await context.cancel("remind", key="other"),
+            ]
+        )
+        if len(results) == 1:
+            raise KeyError("x")
+
+    async with jobs.webex.running(jobs.bot):
+        await jobs.bot.enqueue("remind", "other", key="other", after=9e9)
+        await jobs.webex.sandbox.say("Hello")
+        await until(lambda: 1 in {each.failures for each in jobs.stored})
+        assert await jobs.bot.cancel("remind", key="k")
+        await jobs.time.pass_(1)
+        await until(lambda: jobs.stored == [])
+
+    assert results == [[True, True], [True, True]]
 
 
 async def test_a_test_of_a_job_that_fails(jobs: Jobs) -> None:
@@ -342,6 +469,38 @@ async def test_it_is_no_notification(jobs: Jobs) -> None:
     assert jobs.values == [1]
 
 
+async def test_middleware_of_contexts_runs_around_it(
+    jobs: Jobs, caplog: pytest.LogCaptureFixture
+) -> None:
+    """That of the bot and of the router of a job; the records about it have its route."""
+    caplog.set_level(logging.INFO)
+    trace: list[str] = []
+    router = BotRouter()
+    router.job("clean")(jobs.remind)
+    jobs.bot.include(router)
+
+    async def outer(context: Context, call_next: CallNext) -> None:
+        trace.append(f"outer {context.route}")
+        if context.route != "job remind":
+            await call_next()
+
+    async def inner(context: Context, call_next: CallNext) -> None:
+        trace.append(f"inner {context.route}")
+        await call_next()
+
+    jobs.bot.context_middleware(outer)
+    router.context_middleware(inner)
+    async with jobs.webex.running(jobs.bot):
+        for name in ("remind", "clean"):
+            await jobs.bot.enqueue(name, name)
+            await until(lambda: jobs.stored == [])
+
+    assert trace == ["outer job remind", "outer job clean", "inner job clean"]
+    assert jobs.values == ["clean"]
+    handled = [each for each in caplog.records if "is handled" in each.getMessage()]
+    assert [vars(each)["webex_route"] for each in handled] == ["job remind", "job clean"]
+
+
 async def test_a_line(jobs: Jobs) -> None:
     """With `in_order`, a job in the line of a room is handled after the messages before it."""
     order: list[str] = []
@@ -469,14 +628,16 @@ async def test_what_is_an_error_at_once(
 
 
 @pytest.mark.parametrize(
-    ("name", "handler", "error"),
+    ("name", "attempts", "handler", "error"),
     [
-        (print, None, 'TypeError: job takes a name: write @bot.job("remind")'),
-        ("", None, "ValueError: name is empty"),
-        ("remind", print, "TypeError: a handler must be an async function"),
+        (print, None, None, 'TypeError: job takes a name: write @bot.job("remind")'),
+        ("", None, None, "ValueError: name is empty"),
+        ("remind", None, print, "TypeError: a handler must be an async function"),
+        ("remind", 0, ignore, "ValueError: attempts must be at least 1, got 0"),
+        ("remind", 1.5, ignore, "TypeError: attempts must be int, got float"),
     ],
 )
-def test_what_can_not_be_registered(name: Any, handler: Any, error: str) -> None:  # noqa: ANN401 - mistakes
+def test_what_can_not_be_registered(name: Any, attempts: Any, handler: Any, error: str) -> None:  # noqa: ANN401 - mistakes
     """The error says what to write."""
     with refused(error):
-        BotRouter().job(name)(handler)
+        BotRouter().job(name, attempts=attempts)(handler)

@@ -3,7 +3,7 @@
 # pyright: reportPrivateUsage=false
 
 from collections.abc import AsyncIterator, Iterable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -75,6 +75,14 @@ class _BrokenInbox(SQLiteInbox):
         if self.broken == "what is past when it is put is due from then on":
             await self._execute("UPDATE webex_notifications SET due = 0 WHERE due = stored")
         return is_new or self.broken == "put returns False for one that waits"
+
+    async def now(self) -> datetime:
+        now = await super().now()
+        if self.broken == "now has a time zone":
+            return now.replace(tzinfo=None)
+        if self.broken == "take returns nothing that is due after now":
+            return now - timedelta(hours=1)
+        return now + timedelta(hours=self.broken == "take returns what was due at the time of now")
 
     async def cancel(self, key: str) -> bool:
         if self.broken == "cancel removes the successor of what runs":
@@ -300,6 +308,8 @@ class _BrokenInbox(SQLiteInbox):
     [
         *("an inbox has its `keep` as an attribute", "put returns False for one that waits"),
         *("take returns what was put", "take leases an entry once"),
+        *("now has a time zone", "take returns what was due at the time of now"),
+        "take returns nothing that is due after now",
         "an entry says for how many seconds its lease lasts",
         "an entry says for how many seconds its lease had been over",
         *("fail ends the lease", "a lease lasts for `lease` seconds after renew"),

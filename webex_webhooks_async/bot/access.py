@@ -126,10 +126,20 @@ def check_access(allow: object, refusal: object) -> None:
         return
     if allow is None:
         raise ValueError("refusal is for those whom allow doesn't let in: pass allow, too")
-    size = len(check_text("refusal", refusal))
-    if size > MAX_TEXT_BYTES or not str(refusal).strip():
+    check_reply("refusal", refusal)
+
+
+def check_reply(name: str, text: object) -> None:
+    """Check an argument that is one message.
+
+    Raises:
+        ValueError: It is empty or too long.
+        TypeError: It isn't text.
+    """
+    size = len(check_text(name, text))
+    if size > MAX_TEXT_BYTES or not str(text).strip():
         raise ValueError(
-            f"refusal must say something, in at most {MAX_TEXT_BYTES} bytes; it has {size}"
+            f"{name} must say something, in at most {MAX_TEXT_BYTES} bytes; it has {size}"
         )
 
 

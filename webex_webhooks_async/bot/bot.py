@@ -12,8 +12,9 @@ from types import NoneType
 from typing import TYPE_CHECKING, Any, Self, Unpack, cast
 from urllib.parse import urlsplit
 
-from webex_webhooks_async.bot.access import Access, Allow, check_access, decision
+from webex_webhooks_async.bot.access import Access, Allow, check_access, check_reply, decision
 from webex_webhooks_async.bot.contexts.contexts import (
+    Context,
     JobContext,
     JobOptions,
     MessageContext,
@@ -23,7 +24,9 @@ from webex_webhooks_async.bot.contexts.contexts import (
 from webex_webhooks_async.bot.contexts.mentions import text_without_mention
 from webex_webhooks_async.bot.contexts.writing import SendOptions, delete, edit, send
 from webex_webhooks_async.bot.jobs import cancel, enqueue
-from webex_webhooks_async.bot.router import BotRouter, Job, Route
+from webex_webhooks_async.bot.outage import Outage
+from webex_webhooks_async.bot.router import BotRouter, Job, Route, Schedule
+from webex_webhooks_async.bot.schedules import Schedules, line_of
 from webex_webhooks_async.claims import InboxUnavailableError, SharedClaims
 from webex_webhooks_async.client.auth import TokenProvider
 from webex_webhooks_async.client.client import Client
@@ -47,6 +50,7 @@ from webex_webhooks_async.handling.dispatch import (
     Handler,
     Handling,
     Registration,
+    active_handling,
     in_middleware,
     run_each,
 )
@@ -57,6 +61,7 @@ from webex_webhooks_async.models.notifications import Notification
 from webex_webhooks_async.models.vocabulary import OwnedBy
 from webex_webhooks_async.models.webhooks import NewWebhook
 from webex_webhooks_async.notifications.descriptions import OWN_ACTION, describe, log_debug
+from webex_webhooks_async.notifications.identity import schedule_of
 from webex_webhooks_async.notifications.signing_secrets import Secrets
 from webex_webhooks_async.receiving.lifespan import State
 from webex_webhooks_async.receiving.receiver import Receiver, ReceiverOptions
@@ -88,6 +93,7 @@ class BotOptions(ReceiverOptions, total=False):
     watch_every: float | None
     allow: Allow | None
     refusal: str | None
+    error_reply: str | None
     in_order: bool
 
 
@@ -140,6 +146,9 @@ class Bot(BotRouter, Receiver):
             handler.
         refusal: What to reply to a person who may not use the bot, once a day at most; with an
             `inbox`, by all processes that share it. By default nothing.
+        error_reply: What to reply to a message or a submission whose handler has failed; with an
+            `inbox`, when it is kept as failed, once for each message. It isn't replied after a
+            `GiveUpError`, nor to whom `allow` hasn't let in. By default nothing.
         in_order: Whether the messages and submissions of one room are handled one after the other,
             in the order in which they were stored, by all processes that share the `inbox`, which
             it needs. One that failed doesn't hold up its room, and `dispatch` doesn't wait.
@@ -169,6 +178,7 @@ class Bot(BotRouter, Receiver):
         watch_every: float | None = 300.0,
         allow: Allow | None = None,
         refusal: str | None = None,
+        error_reply: str | None = None,
         in_order: bool = False,
         **options: Unpack[ReceiverOptions],
     ) -> None:
@@ -183,6 +193,8 @@ class Bot(BotRouter, Receiver):
         if watch_every is not None:
             check_seconds("watch_every", watch_every)
         check_access(allow, refusal)
+        if error_reply is not None:
+            check_reply("error_reply", error_reply)
         check_flag("in_order", in_order)
         if in_order and options.get("inbox") is None:
             raise ValueError(
@@ -190,9 +202,14 @@ class Bot(BotRouter, Receiver):
                 "inbox=SQLiteInbox('inbox.db'), or leave in_order out"
             )
         super().__init__(secrets, **options)
+        self._error_reply = error_reply
         self._access: Access | None = None
         if allow is not None:
             self._access = Access(allow, refusal, bot=name, inbox=self._inbox)
+        self._keeper: Schedules | None = None
+        if self._worker is not None:
+            self._worker.outage = Outage(self)
+            self._keeper = Schedules(self._worker)
         self._in_order = in_order
         self._make_client: Callable[[], Client] | None = None
         if not isinstance(client, Client):
@@ -397,10 +414,18 @@ class Bot(BotRouter, Receiver):
             Exception: What the inbox raised.
         """
         worker = self._worker_of_jobs()
-        if name not in self._jobs():
+        job = self._jobs().get(name)
+        if job is None:
             raise ValueError(
                 f"no job {name!r} is registered: write @bot.job({name!r}) on a handler"
             )
+        if isinstance(job, Schedule):
+            if value is not None or options.get("line") is not None:
+                raise ValueError(
+                    f"{name!r} is a schedule, which has its own value and line: write "
+                    f"enqueue({name!r}, None)"
+                )
+            options["line"] = line_of(name)
         return await enqueue(worker, name, value, options)
 
     async def cancel(self, name: str, *, key: str) -> bool:
@@ -501,6 +526,11 @@ class Bot(BotRouter, Receiver):
         self._freeze("the start of the bot")
         self._check_routes()  # of all, now that no router gets more
         self._labels_now = self._labels()
+        if self._worker is None and (schedules := self._schedules()):
+            raise ValueError(
+                f"the schedule {schedules[0].name!r} needs an inbox: pass one, such as "
+                'inbox=SQLiteInbox("inbox.db")'
+            )
         self._me = None
         if self._keeps_webhooks():
             await self.wanted_webhooks()  # what is wrong there is an error before any request
@@ -509,6 +539,8 @@ class Bot(BotRouter, Receiver):
         if self._access is not None:
             self._access.forget()
         await self._life.begin(self)
+        if self._keeper is not None:
+            await self._keeper.start(self._schedules())
         webhooks = self._own_webhooks()
         pause: float | None
         try:
@@ -613,6 +645,8 @@ class Bot(BotRouter, Receiver):
             if self._task is not None and not self._task.get_loop().is_closed():
                 self._task.cancel()
                 await asyncio.wait([self._task])
+            if self._keeper is not None:
+                await self._keeper.aclose()
             await super()._stop()
         finally:
             if self._make_client is not None:
@@ -659,17 +693,27 @@ class Bot(BotRouter, Receiver):
             raise failure
 
     def _selected(
-        self, handling: Handling, chosen: Route | None, context: object, entry: Registration
+        self,
+        handling: Handling,
+        chosen: Route | None,
+        context: MessageContext | SubmissionContext | None,
+        entry: Registration,
     ) -> Handler[Any] | None:
         """Return what runs of a registration: of messages and submissions, the chosen one alone."""
         if not isinstance(entry, Route):
             return handling.select(entry)
-        if entry is not chosen:
+        if entry is not chosen or context is None:
             return None
         handling.handlers += 1
+        handling.route = self._labels_now[entry]
+        if self._error_reply is not None:
+            handling.apology = partial(context.reply, self._error_reply, key=_ERROR_REPLY)
+        return partial(self._run_in_middleware, entry, context)
+
+    async def _run_in_middleware(self, entry: Route | Job, context: Context, *_: object) -> None:
         middlewares = self._context_middlewares_of(entry, set()) or ()
         (step,) = in_middleware(middlewares, [entry.handler])
-        return lambda _: step(context)
+        await step(context)
 
     async def _choice(
         self, routes: Iterable[Route], notification: Notification[Any]
@@ -718,24 +762,39 @@ class Bot(BotRouter, Receiver):
 
     def _handling_of_job(self, notification: Notification[Any]) -> Handling | None:
         job = self._jobs().get(notification.event)
-        if job is None:
+        schedule = schedule_of(notification)
+        if job is None or schedule not in {None, job.schedule}:
             return None
         handling = Handling(notification)
         handling.steps = [partial(self._run_job, job)]
         handling.handlers = 1
+        handling.route = self._labels_now[job]
+        handling.attempts = job.attempts
         return handling
 
     async def _run_job(self, job: Job, notification: Notification[Any]) -> None:
         data = notification.data
         due = datetime.fromisoformat(data["due"])
+        if not await self._may_begin(job, due, notification):
+            return
         context = JobContext(
-            value=data["value"],
+            value=job.value if isinstance(job, Schedule) else data["value"],
             key=data.get("id"),
             due=due,
             age=age_of(due),
             **self._of_each_context(job),
         )
-        await job.handler(context)
+        await self._run_in_middleware(job, context)
+
+    async def _may_begin(self, job: Job, due: datetime, notification: Notification[Any]) -> bool:
+        """Whether a job runs: the time of a schedule may have passed."""
+        if not isinstance(job, Schedule) or schedule_of(notification) is None:
+            return True
+        handling = cast("Handling", active_handling())
+        if not handling.is_first or await cast("Schedules", self._keeper).begin(job, due):
+            return True
+        handling.handlers = 0
+        return False
 
     def _look_for_another_bot(self, notification: Notification[Any]) -> None:
         """Say once that another bot may use the inbox, if its webhook brought what is gone here."""
@@ -784,6 +843,8 @@ class _State(IntEnum):
 
 Choice = tuple[Route | None, MessageContext | SubmissionContext | None]
 """The handler that was found, and the context that it gets."""
+
+_ERROR_REPLY = "webex-webhooks:error_reply"  # the key of that reply
 
 _NOT_RUNNING = (
     "the bot isn't running: serve it as the application, or enter it with `async with bot:` in the "

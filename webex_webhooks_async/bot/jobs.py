@@ -1,6 +1,5 @@
 """Stores the work of a bot's own in its inbox, each piece of it once, and removes it."""
 
-import math
 from collections.abc import Awaitable, Callable, Generator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
@@ -16,7 +15,7 @@ from webex_webhooks_async.inbox.base import check_put
 from webex_webhooks_async.models.ids import comparable
 from webex_webhooks_async.notifications.identity import body_of_job, key_of_job, notification_key
 from webex_webhooks_async.strict_json import dump_json
-from webex_webhooks_async.validation import check_keywords, check_not_empty, check_type
+from webex_webhooks_async.validation import check_keywords, check_not_empty, seconds_in
 
 _TRUE = b"true"
 
@@ -110,25 +109,6 @@ async def _recorded(kind: str, what: str, call: Callable[[], Awaitable[bool]]) -
         return result, _TRUE if result else b"false"
 
     return await handling.records.act(kind, what, act, lambda record: record == _TRUE)
-
-
-def seconds_in(name: str, given: float | timedelta) -> float:
-    """Return the seconds that an argument is.
-
-    Raises:
-        ValueError: It isn't finite.
-        TypeError: It is neither a number nor a `timedelta`.
-    """
-    check_type(name, given, float, int, timedelta)
-    if isinstance(given, timedelta):
-        return given.total_seconds()
-    try:
-        seconds = float(given)
-    except OverflowError:
-        seconds = math.inf
-    if not math.isfinite(seconds):
-        raise ValueError(f"{name} must be a finite number of seconds")
-    return seconds
 
 
 def _as_json(name: str, value: object) -> object:

@@ -3,18 +3,26 @@
 import re
 from collections import Counter
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from datetime import timedelta
 from types import NoneType
 from typing import Any, Never, TypeVar
 
 from attrs import frozen
 
 from webex_webhooks_async.bot.contexts.contexts import JobContext, MessageContext, SubmissionContext
+from webex_webhooks_async.bot.schedules import Times
 from webex_webhooks_async.handling.dispatch import CallNext, Registration
 from webex_webhooks_async.handling.router import Registry, Router, check_function
 from webex_webhooks_async.models.notifications import Notification
 from webex_webhooks_async.models.vocabulary import Event, Resource
 from webex_webhooks_async.strict_json import is_same
-from webex_webhooks_async.validation import check_not_empty, check_text, check_type
+from webex_webhooks_async.validation import (
+    check_count,
+    check_not_empty,
+    check_text,
+    check_type,
+    seconds_in,
+)
 
 C = TypeVar("C", MessageContext, SubmissionContext, JobContext)
 
@@ -22,9 +30,9 @@ ContextHandler = Callable[[C], Coroutine[Any, Any, object]]
 """An async function that takes a context."""
 
 ContextMiddleware = Callable[[Any, CallNext], Coroutine[Any, Any, object]]
-"""An async function that runs around the handler of a message or a submission.
+"""An async function that runs around handlers that get a context.
 
-It takes the `MessageContext` or the `SubmissionContext`, and ``call_next``.
+It takes the `Context`, and ``call_next``.
 """
 
 Where = Callable[[C], bool | Awaitable[bool]]
@@ -34,6 +42,8 @@ Where = Callable[[C], bool | Awaitable[bool]]
 OnMessage = TypeVar("OnMessage", bound=ContextHandler[MessageContext])
 OnSubmission = TypeVar("OnSubmission", bound=ContextHandler[SubmissionContext])
 OnJob = TypeVar("OnJob", bound=ContextHandler[JobContext])
+
+_LEAST_CATCH_UP = 60.0  # seconds
 
 H = TypeVar("H", bound=ContextHandler[Any])
 M = TypeVar("M", bound=ContextMiddleware)
@@ -73,9 +83,16 @@ class Job(Registration):
 
     Attributes:
         name: The name of the jobs.
+        attempts: How often it runs if it fails; `None` for the number of the bot.
     """
 
     name: str
+    attempts: int | None
+
+    @property
+    def schedule(self) -> tuple[str, str] | None:
+        """The expression and the time zone of a schedule."""
+        return None
 
     @property
     def label(self) -> str:
@@ -85,6 +102,31 @@ class Job(Registration):
     def is_for(self, notification: Notification[Any]) -> bool:  # noqa: ARG002 - as its base
         """Whether it handles such notifications: none that comes by HTTP."""
         return False
+
+
+@frozen(eq=False)
+class Schedule(Job):
+    """A handler that runs at the times of a cron expression.
+
+    Attributes:
+        times: When it runs.
+        catch_up: How many seconds late it may begin.
+        value: What its context has.
+    """
+
+    times: Times
+    catch_up: float
+    value: Any
+
+    @property
+    def schedule(self) -> tuple[str, str]:
+        """The expression and the time zone."""
+        return self.times.identity
+
+    @property
+    def label(self) -> str:
+        """What it is, for logs and metrics."""
+        return f"schedule {self.name}"
 
 
 class BotRouter(Registry):
@@ -251,7 +293,7 @@ class BotRouter(Registry):
             Resource.ATTACHMENT_ACTIONS, title, find_wanted, where, label=label
         )
 
-    def job(self, name: str) -> Callable[[OnJob], OnJob]:
+    def job(self, name: str, *, attempts: int | None = None) -> Callable[[OnJob], OnJob]:
         """Register a handler of work that the bot gives itself: ``@bot.job("remind")``.
 
         ::
@@ -260,50 +302,116 @@ class BotRouter(Registry):
             async def remind(context: JobContext) -> None:
                 await context.send("Lunch!", room_id=context.value["room"])
 
-        `Bot.enqueue`, or ``enqueue`` of a context, stores such a job in the bot's inbox. No
-        middleware runs around it.
+        `Bot.enqueue`, or ``enqueue`` of a context, stores such a job in the bot's inbox. Around it
+        runs `context_middleware`, and no other middleware.
 
         Args:
             name: The name of the jobs. It stays in the inbox, so a release that renames it no
                 longer runs what was enqueued before.
+            attempts: How often such a job runs if it fails, by default as often as the bot's
+                `attempts` say. The pauses are 1, 4, 16, 64, 256 and 1,024 seconds, then an hour,
+                each lengthened by up to a quarter at random: five attempts last at least 85
+                seconds, ten 3.4 hours. An outage of Webex uses up none.
 
         Raises:
-            ValueError: `name` is empty, or there is a handler of it.
-            TypeError: `name` isn't text, or the handler isn't an async function that can be called
-                with one argument.
+            ValueError: `name` is empty, there is a handler of it, or `attempts` is below 1.
+            TypeError: `name` isn't text, `attempts` isn't an `int`, or the handler isn't an async
+                function that can be called with one argument.
             RuntimeError: A bot with this handler has been started.
         """
         if callable(name):
             raise TypeError('job takes a name: write @bot.job("remind")')
         check_not_empty("name", name)
+        if attempts is not None:
+            check_count("attempts", attempts)
 
         def register(handler: OnJob) -> OnJob:
             check_function("a handler", handler, "one argument, the context", 1)
-            self._add(Job(None, None, handler, name))
+            self._add(Job(None, None, handler, name, attempts))
+            return handler
+
+        return register
+
+    def schedule(  # noqa: PLR0913 - all but three have a default
+        self,
+        name: str,
+        expression: str,
+        *,
+        timezone: str,
+        catch_up: float | timedelta = 3600.0,
+        value: Any = None,  # noqa: ANN401 - whatever the handler needs
+        attempts: int | None = None,
+    ) -> Callable[[OnJob], OnJob]:
+        """Register a handler that runs at certain times, once over all that share the inbox.
+
+        ::
+
+            @bot.schedule("summary", "0 7 * * 1-5", timezone="Europe/Berlin")
+            async def summary(context: JobContext) -> None:
+                await context.send("Good morning!", room_id=ROOM)
+
+        It needs the bot's inbox, which holds the next time as a job. ``context.due`` is the time of
+        the expression, ``context.key`` is `None`. One run of a schedule is done after another. A
+        time that has passed while no process ran is caught up with: the last one alone, and if it
+        is at most `catch_up` old; each that is left out is a WARNING. ``enqueue("summary", None)``
+        runs it now.
+
+        Args:
+            name: The name, as of a job; there is no job of the same name.
+            expression: Five fields of cron: minute, hour, day of the month, month, and day of the
+                week. At the start of summer time, what is in the missing hour runs after it; in the
+                hour that comes twice, a fixed time runs once.
+            timezone: The name of the time zone in the time zone database.
+            catch_up: How many seconds late a run may begin, or the `timedelta`: 60 at least.
+            value: What is in ``context.value``, any object. It isn't stored.
+            attempts: As for `job`.
+
+        Raises:
+            ValueError: `name` is empty, there is a handler of it, `expression` has another form or
+                never comes, there is no such `timezone`, `catch_up` is less than 60 seconds or not
+                finite, or `attempts` is below 1.
+            TypeError: An argument has a wrong type, or the handler isn't an async function that can
+                be called with one argument.
+            ImportError: cronsim is missing; the extra ``schedule`` installs it.
+            RuntimeError: A bot with this handler has been started.
+        """
+        if callable(name):
+            raise TypeError(
+                'schedule takes a name: write @bot.schedule("summary", "0 7 * * *", timezone=...)'
+            )
+        check_not_empty("name", name)
+        times = Times.of(expression, timezone)
+        seconds = seconds_in("catch_up", catch_up)
+        if seconds < _LEAST_CATCH_UP:
+            raise ValueError(f"catch_up must be at least {_LEAST_CATCH_UP:g} seconds")
+        if attempts is not None:
+            check_count("attempts", attempts)
+
+        def register(handler: OnJob) -> OnJob:
+            check_function("a handler", handler, "one argument, the context", 1)
+            self._add(Schedule(None, None, handler, name, attempts, times, seconds, value))
             return handler
 
         return register
 
     def context_middleware(self, function: M) -> M:
-        """Register a function that runs around the handler of a message or a submission.
+        """Register a function that runs around handlers that get a context.
 
         ::
 
             @bot.context_middleware
-            async def session(
-                context: MessageContext | SubmissionContext, call_next: CallNext
-            ) -> None:
+            async def session(context: Context, call_next: CallNext) -> None:
                 async with context.state.sessions.begin() as context.state.session:
                     await call_next()
 
         It runs when a handler of this router, or of one that it includes, was found for a message
-        or a submission and may run: after `where` and the bot's `allow`. Handlers of `on` run in
-        any case, outside of it. The first one registered is the outermost; those of an included
-        router are inside of these.
+        or a submission and may run (after `where` and the bot's `allow`), and around its jobs and
+        schedules. Handlers of `on` run in any case, outside of it. The first one registered is the
+        outermost; those of an included router are inside of these.
 
         ``await call_next()`` runs the next one; in the last one, it runs the handler. Without it,
         the handler doesn't run; with two, it runs twice. If it catches the handler's error, the
-        notification counts as handled.
+        notification or the job counts as handled.
 
         Raises:
             TypeError: It isn't an async function that can be called with two arguments.
@@ -384,6 +492,9 @@ class BotRouter(Registry):
                 raise ValueError(f"two handlers are for the job {each.name!r}: it runs one")
         return jobs
 
+    def _schedules(self) -> list[Schedule]:
+        return [each for each in self._jobs().values() if isinstance(each, Schedule)]
+
     def _has_only_jobs(self) -> bool:
         """Whether all that is registered is handlers of jobs, for which no webhook is needed."""
         return {isinstance(each, Job) for each in self._registrations(set())} == {True}
@@ -414,7 +525,7 @@ class BotRouter(Registry):
                 commands |= dict.fromkeys(names, route)
 
     def _context_middlewares_of(
-        self, route: Route, routers: "set[BotRouter]"
+        self, route: Registration, routers: "set[BotRouter]"
     ) -> tuple[ContextMiddleware, ...] | None:
         """Return what runs around a handler, the outermost first; `None` if it isn't in here."""
         routers.add(self)

@@ -82,6 +82,7 @@ class Request(NamedTuple):
         authorized: Whether it carries the access token.
         max_bytes: How many bytes a file may have that this downloads. The timeout then counts from
             piece to piece. `None` for any other request.
+        is_repeated: Whether it is repeated, as the policy says.
     """
 
     method: str
@@ -91,6 +92,7 @@ class Request(NamedTuple):
     secrets: tuple[str, ...] = ()
     authorized: bool = True
     max_bytes: int | None = None
+    is_repeated: bool = True
 
     def __repr__(self) -> str:
         """The method and the path: the rest may have secrets."""
@@ -208,7 +210,7 @@ class Requester:
                 return outcome
             else:
                 error = self._error(request, outcome)
-            delay = self._delay_before_next(attempt, error, outcome)
+            delay = self._delay_before_next(request, attempt, error, outcome)
             if delay is None:
                 raise error
             self._log_retry(attempt, error, delay, sent.milliseconds)
@@ -279,11 +281,15 @@ class Requester:
         return self.token_in_use
 
     def _delay_before_next(
-        self, attempt: int, error: APIError | TransportError, outcome: Response | TransportError
+        self,
+        request: Request,
+        attempt: int,
+        error: APIError | TransportError,
+        outcome: Response | TransportError,
     ) -> float | None:
         """Seconds to wait, `None` when the error is raised; a 429 pauses the other requests too."""
         delay = delay_before_next(
-            self.retry,
+            self.retry if request.is_repeated else RetryPolicy.none(),
             error,
             attempt=attempt,
             has_retry_after=isinstance(outcome, Response) and "retry-after" in outcome.headers,

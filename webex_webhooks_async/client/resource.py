@@ -80,6 +80,11 @@ class APIResource:
         response = await self._requester.send(request)
         return response.to(into), response.body
 
+    async def _send_once(self, method: str, path: str) -> None:
+        """Send a request without retries, whatever the body of its response holds."""
+        request = self._request(method, path, (), None)._replace(is_repeated=False)
+        await self._requester.send(request)
+
     async def _delete(self, path: str, *segments: str, params: Params | None = None) -> None:
         """Send a DELETE, whatever the body of its response holds."""
         await self._requester.send(self._request("DELETE", path, segments, params))

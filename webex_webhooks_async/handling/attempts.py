@@ -21,8 +21,9 @@ class Attempt:
             ``webex-webhooks inbox retry`` took it up again. Without an inbox it is 1.
         is_first: Whether nobody has run it before. It is false after a failure, after the end of a
             process that was handling it, and after ``inbox retry``. Without an inbox it is true.
-        is_last: Whether it doesn't run again if this attempt fails: it is kept as failed then, also
-            after a `GiveUpError`. Without an inbox it is true.
+        is_last: Whether what is handled is kept as failed if this attempt fails, also after a
+            `GiveUpError`. A bot gives back what fails in an outage of Webex, whatever this says.
+            Without an inbox it is true.
     """
 
     number: int
@@ -35,8 +36,7 @@ def attempt() -> Attempt:
 
     ::
 
-        if attempt().is_last:
-            await context.reply("Sorry, that didn't work.")
+        log.info("attempt %d", attempt().number)
 
     Call it where `once` can be called.
 

@@ -62,11 +62,14 @@ class Handling:
         handlers: How many handlers match.
         misfit: Why the notification isn't passed to handlers of its resource, if there are any: its
             data isn't of their class.
+        route: What was registered for it, as a label.
+        apology: Says that it has failed to the person who wants something, if somebody does.
         error: Why it has failed, if it has.
         refusal: Why the notification can't be handled now, if that is so.
         is_late: Whether the response has come, or comes, before the end.
         is_first: Whether nothing has run for the notification before.
         attempt: The number of this attempt, with an inbox.
+        attempts: How often its handlers run if they fail; `None` for the number of the receiver.
         is_last: Whether nothing will run for the notification again, if this fails.
         task: What handles it, if that is a task of its own: it may outlast the request.
         records: What was done for it, if that is recorded.
@@ -82,12 +85,15 @@ class Handling:
     steps: Sequence[Handler[Any]] = ()
     handlers: int = 0
     misfit: PayloadError | None = None
+    route: str = ""
+    apology: Callable[[], Awaitable[object]] | None = None
     error: BaseException | None = None
     refusal: str | None = None
     is_late: bool = False
     is_first: bool = True
     is_last: bool = True
     attempt: int | None = None
+    attempts: int | None = None
     task: asyncio.Task[Any] | None = None
     records: "Records | None" = None
     has_ended: bool = False
@@ -144,6 +150,8 @@ class Handling:
             "webex_event": short_id(self.notification.event),
             "webex_webhook_id": short_id(self.notification.id),
         }
+        if self.route:
+            fields["webex_route"] = self.route
         if (data_id := id_of_data(self.notification)) is not None:
             fields["webex_data_id"] = short_id(data_id)
         if self._started is not None:
@@ -172,6 +180,7 @@ class Handling:
         """Note that all of it has ended."""
         self.outer = None  # or deliveries out of handlers would hold on to each other
         self.steps = ()  # which may hold on to this
+        self.apology = None  # likewise
         self.has_ended = True
         if self._end is not None and not self.loop.is_closed():
             self._end.set()

@@ -5,14 +5,17 @@ A worker does it: that of an inbox, or the one for what isn't stored.
 
 import inspect
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, cast
 
+from webex_webhooks_async.errors import GiveUpError
+from webex_webhooks_async.formatting import describe_exception
 from webex_webhooks_async.handling import handler_errors
 from webex_webhooks_async.handling.dispatch import (
     Handling,
     as_failure,
     current_handlings,
+    exceptions_in,
 )
 from webex_webhooks_async.handling.router import Router
 from webex_webhooks_async.models.notifications import Notification
@@ -75,7 +78,8 @@ class Handlings:
     async def report(self, failure: BaseException, handling: Handling, then: str = "") -> None:
         """Log why handlers have failed, and what becomes of the notification, and say it on.
 
-        The sandbox that sent the notification gets the error, and then `on_error`.
+        The sandbox that sent the notification gets the error; the person who wants something, if
+        nothing runs again, and nobody has given up; and then `on_error`.
         """
         handling.error = failure
         which = describe(handling.notification)
@@ -87,6 +91,9 @@ class Handlings:
             message = "a handler of %s failed%s"
             logger.log(level, message, which, then, exc_info=failure, extra=handling.fields())
         handler_errors.report(handling.key, failure, is_late=handling.is_late)
+        is_given_up = exceptions_in(failure, GiveUpError)
+        if handling.apology is not None and handling.is_last and not is_given_up:
+            await _apologize(handling.apology, which)
         if self._on_error is None:
             return
         try:
@@ -128,3 +135,11 @@ class Handlings:
             return self._secrets()
         except LookupError:
             return None
+
+
+async def _apologize(apology: Callable[[], Awaitable[object]], which: str) -> None:
+    try:
+        await apology()
+    except BaseException as error:  # noqa: BLE001 - the failure itself was logged
+        why = describe_exception(as_failure(error))
+        logger.warning("the author of %s isn't informed of the error: %s", which, why)

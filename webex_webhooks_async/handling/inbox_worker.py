@@ -2,10 +2,11 @@
 
 import asyncio
 import logging
+import time
 from collections.abc import Awaitable, Callable, Iterable
 from datetime import datetime
 from functools import partial
-from typing import Any
+from typing import Any, Protocol
 
 from attrs import define, field
 
@@ -27,7 +28,7 @@ from webex_webhooks_async.inbox.base import Inbox
 from webex_webhooks_async.inbox.entries import InboxEntry
 from webex_webhooks_async.models.notifications import Notification
 from webex_webhooks_async.notifications.descriptions import describe
-from webex_webhooks_async.notifications.identity import is_job
+from webex_webhooks_async.notifications.identity import is_job, schedule_of
 from webex_webhooks_async.notifications.parsing import parse_unverified_notification
 from webex_webhooks_async.validation import check_inherits
 
@@ -39,6 +40,7 @@ _MANY_RENEWALS = 10
 _SECONDS_TO_RECORD = 5.0  # at the end
 _OTHER_VERSION_SECONDS = 30.0  # a replica of another version may handle it
 _OTHER_VERSION_RELEASES = 20
+_MAX_OUTAGES = 10  # after so many, what looks like one is a failure
 _ALONE = "alone"  # the name of a record: how many leases had expired when it began alone
 
 _LOST = "%s has lost its lease, and may be handled twice: does a handler block the event loop?"
@@ -46,6 +48,29 @@ _LOST = "%s has lost its lease, and may be handled twice: does a handler block t
 _UNREADABLE = "the inbox can't be read: %s"
 
 _sleep: Callable[[float], Awaitable[object]] = asyncio.sleep  # tests replace it
+
+
+class Outage(Protocol):
+    """An outage of the service that handlers need: what fails because of it is no failure.
+
+    Attributes:
+        given_back: How many entries were given back because of the outage.
+    """
+
+    given_back: int
+
+    @property
+    def holds(self) -> bool:
+        """Whether nothing is to begin now."""
+        ...
+
+    async def has_caused(self, error: BaseException) -> bool:
+        """Whether it is why a handler has failed."""
+        ...
+
+    async def aclose(self) -> None:
+        """End without knowing."""
+        ...
 
 
 class InboxWorker:
@@ -69,6 +94,7 @@ class InboxWorker:
 
     Attributes:
         is_open: Whether what comes may be stored.
+        outage: What decides whether an error comes from an outage.
 
     Raises:
         TypeError: `inbox` isn't an `Inbox`.
@@ -77,6 +103,7 @@ class InboxWorker:
     def __init__(self, inbox: Inbox, handlings: Handlings, *, attempts: int, limit: int) -> None:
         check_inherits("inbox", inbox, Inbox)
         self.is_open: bool = False
+        self.outage: Outage | None = None
         self._inbox = inbox
         self._handlings = handlings
         self._attempts = attempts
@@ -126,9 +153,11 @@ class InboxWorker:
                 self._waiting.cancel()
             while self._limits:
                 self._limits.pop().reschedule(_record_until())
+            await self._end_outage()  # nobody waits for its end
             await _ends_of(self._taking)
             while self._tasks:  # with what was being taken
                 await _ends_of(self._tasks)
+        await self._end_outage()  # which one of them may have noticed
         # What is left is of an event loop that was closed before its tasks had ended.
         for each in (self._taking, self._tasks, self._under_way, self._limits):
             each.clear()
@@ -145,11 +174,14 @@ class InboxWorker:
         replace: bool = False,
     ) -> bool:
         """Store a notification, which is taken at once if it is new; return False if it isn't."""
-        more: Any = {"at": at, "replace": replace} if at or replace else {}
-        is_new = await self._inbox.put(key, body, line=line, after=after, **more)
+        is_new = await self._inbox.put(key, body, line=line, after=after, at=at, replace=replace)
         if is_new:
             self._woken.set()
         return is_new
+
+    async def now(self) -> datetime:
+        """Return the time by the clock of the inbox."""
+        return await self._inbox.now()
 
     async def cancel(self, key: str) -> bool:
         """Remove a job, as `Inbox.cancel` does; what waited behind it is taken at once."""
@@ -162,7 +194,7 @@ class InboxWorker:
         while self.is_open:
             self._woken.clear()
             entry = None
-            if self._alone is None and not self._is_full():
+            if self._alone is None and not self._is_full() and not self._is_held():
                 self._is_taking = True
                 try:
                     entry = await self._inbox.take()
@@ -182,6 +214,13 @@ class InboxWorker:
 
     def _is_full(self) -> bool:
         return len(self._tasks) >= self._limit
+
+    def _is_held(self) -> bool:
+        return self.outage is not None and self.outage.holds
+
+    async def _end_outage(self) -> None:
+        if self.outage is not None:
+            await self.outage.aclose()
 
     async def _pause(self) -> None:
         timer = asyncio.ensure_future(_sleep(_POLL_SECONDS))
@@ -246,31 +285,46 @@ class InboxWorker:
             handling.is_late = True
             handling.attempt = entry.failures + 1
             # Somebody who lets a failed one be tried again begins a new count, but the error stays.
-            handling.is_first = entry.failures == entry.expiries == 0 and entry.error is None
+            counts = entry.failures, entry.expiries, entry.outages
+            handling.is_first = not any(counts) and entry.error is None
             handling.records = work.records = Records(
                 notification, self._inbox, entry, is_first=handling.is_first
             )
             may_run = await self._may_run(entry)
-            if not self.is_open:
+            if not self.is_open or self._is_held():
                 return Release(0.0)
-            handling.is_last = handling.attempt >= self._attempts
+            handling.is_last = handling.attempt >= (handling.attempts or self._attempts)
             with handling:
                 error: BaseException | None = expiry_of(entry)
                 if may_run:
                     error = await handling.failure()
                 if error is None:
                     return None
+                failed = time.monotonic()
+                if await self._is_of_outage(error, entry):
+                    return Release(0.0, is_of_outage=True)
+                waited = time.monotonic() - failed
                 final = ""
                 if not may_run:
                     final = f"{entry.expiries} leases have expired"
                 elif error is handling.misfit or exceptions_in(error, GiveUpError):
                     final = "another attempt can't help"
-                failure = failure_of(entry, self._attempts, error, final)
+                attempts = handling.attempts or self._attempts
+                failure = failure_of(entry, attempts, error, final, waited=waited)
                 handling.is_last = failure.again_in is None
                 await self._handlings.report(error, handling, failure.words)
                 return failure
         finally:
             self._handlings.end(handling)
+
+    async def _is_of_outage(self, error: BaseException, entry: InboxEntry) -> bool:
+        """Whether an entry is given back, because an outage has made its handler fail."""
+        if self.outage is None or entry.outages >= _MAX_OUTAGES:
+            return False
+        if not await self.outage.has_caused(error):
+            return False
+        self.outage.given_back += 1
+        return True
 
     def _without_handler(self, entry: InboxEntry, notification: Notification[Any]) -> Outcome:
         """Return what becomes of a notification for which nothing is registered here.
@@ -283,6 +337,9 @@ class InboxWorker:
         if entry.releases < _OTHER_VERSION_RELEASES:
             logger.info("%s waits %g s: it has no matching handler", which, _OTHER_VERSION_SECONDS)
             return Release(_OTHER_VERSION_SECONDS)
+        if is_job(entry.key) and schedule_of(notification) is not None:
+            logger.warning("%s is dropped: no process has this schedule any more", which)
+            return None
         if is_job(entry.key):
             logger.error("%s is kept as failed: it has no matching handler", which)
             return Failure(LookupError("no such job is registered"), None)
@@ -349,7 +406,8 @@ class InboxWorker:
         if outcome is None:
             return await self._inbox.complete(entry)
         if isinstance(outcome, Release):
-            return await self._inbox.release(entry, retry_in=outcome.again_in)
+            retry_in, outage = outcome.again_in, outcome.is_of_outage
+            return await self._inbox.release(entry, retry_in=retry_in, outage=outage)
         error = summarize_redacted(outcome.error, self._handlings.known_secrets())
         return await self._inbox.fail(entry, error=error, retry_in=outcome.again_in)
 

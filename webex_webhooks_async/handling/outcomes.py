@@ -1,5 +1,8 @@
 """What becomes of an attempt to handle what is in an inbox: completed, failed or given back."""
 
+import random
+from collections.abc import Callable
+
 from attrs import frozen
 
 from webex_webhooks_async.errors import RateLimitError
@@ -7,7 +10,11 @@ from webex_webhooks_async.handling.dispatch import exceptions_in
 from webex_webhooks_async.inbox.entries import InboxEntry
 
 _LONGEST_PAUSE = 3600.0
+_LONGEST_DELAY = 0.25  # of a pause: what failed at the same time runs again at different times
+_MINUTE = 60.0
 _MAX_EXPIRIES = 5  # a notification may kill the process that handles it
+
+_random: Callable[[], float] = random.random  # tests replace it
 
 
 @frozen
@@ -16,9 +23,11 @@ class Release:
 
     Attributes:
         again_in: After how many seconds it is due again.
+        is_of_outage: Whether an outage is the reason.
     """
 
     again_in: float
+    is_of_outage: bool = False
 
 
 @frozen
@@ -40,7 +49,9 @@ Outcome = Failure | Release | None
 """What becomes of an attempt; `None` is its completion."""
 
 
-def failure_of(entry: InboxEntry, attempts: int, error: BaseException, final: str = "") -> Failure:
+def failure_of(
+    entry: InboxEntry, attempts: int, error: BaseException, final: str = "", *, waited: float = 0.0
+) -> Failure:
     """Return what becomes of a notification whose handlers have failed.
 
     Args:
@@ -48,6 +59,7 @@ def failure_of(entry: InboxEntry, attempts: int, error: BaseException, final: st
         attempts: How often its handlers run if they fail.
         error: Why they failed.
         final: Why no other attempt follows, whatever their number.
+        waited: How many seconds ago they failed.
     """
     number = entry.failures + 1
     what = final or f"attempt {number} of {attempts}"
@@ -55,9 +67,13 @@ def failure_of(entry: InboxEntry, attempts: int, error: BaseException, final: st
         return Failure(error, None, f": {what}, kept as failed")
     pause = 4.0 ** min(number - 1, 9)
     for each in exceptions_in(error, RateLimitError):
-        pause = max(pause, each.retry_after or 0)
-    pause = min(pause, _LONGEST_PAUSE)
-    return Failure(error, pause, f": {what}, again in {pause:g} s")
+        pause = max(pause, (each.retry_after or 0) - waited)
+    pause = min(pause, _LONGEST_PAUSE) * (1 + _LONGEST_DELAY * _random())
+    return Failure(error, pause, f": {what}, again in {_rounded(pause):g} s")
+
+
+def _rounded(seconds: float) -> float:
+    return round(seconds, 1 if seconds < _MINUTE else 0)
 
 
 def is_last_chance(entry: InboxEntry) -> bool:

@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 
 from webex_webhooks_async.formatting import storable
 from webex_webhooks_async.inbox.entries import (
@@ -280,6 +280,13 @@ class Inbox(ABC):
         Raises:
             TypeError: `keys` is one text or bytes, or one of them isn't text.
         """
+
+    async def now(self) -> datetime:
+        """Return the time by the clock that decides what is due, with a time zone.
+
+        By default that is the clock of this process.
+        """
+        return datetime.now(UTC)
 
     async def caught_up(self, name: str) -> datetime | None:
         """Return the time that `set_caught_up` has kept under a name, if any.

@@ -6,7 +6,7 @@ import os
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import suppress
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from queue import SimpleQueue
@@ -91,6 +91,7 @@ class SQLiteInbox(TransactionalInbox):
         self._path = Path(path).absolute()  # wherever the program is when it opens the file
         self._lease = lease
         self.keep: float = keep
+        self._clock = clock
         self._open: Callable[[], InboxFile] = partial(InboxFile.open, self._path, clock=clock)
         self._id = uuid4()  # whose claims are whose
         self._claims = OwnClaims()
@@ -113,6 +114,10 @@ class SQLiteInbox(TransactionalInbox):
         return await self._call(
             lambda rows: rows.put(key, body, line=line, after=after, at=at, replace=replace)
         )
+
+    async def now(self) -> datetime:
+        """Return the time by the clock of the inbox."""
+        return datetime.fromtimestamp(self._clock(), UTC)
 
     async def cancel(self, key: str) -> bool:
         """Remove a notification and its successor; of one that runs, the successor alone."""

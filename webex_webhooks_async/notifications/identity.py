@@ -21,6 +21,8 @@ RESOURCE = "jobs"
 JOB = "job:"
 """How the keys of jobs begin; the key of what comes by HTTP is a SHA-256."""
 
+_SCHEDULE = "schedule"
+
 
 def notification_key(notification: Notification[Any]) -> str:
     """Return the key that a copy of a notification is known by, also in another process.
@@ -79,7 +81,14 @@ def key_of_job(*parts: object) -> str:
     return f"{JOB}{_digest(dump_json(parts))}"
 
 
-def body_of_job(name: str, value: object, key: str | None, due: datetime) -> bytes:
+def body_of_job(
+    name: str,
+    value: object,
+    key: str | None,
+    due: datetime,
+    *,
+    schedule: tuple[str, str] | None = None,
+) -> bytes:
     """Return the body of the notification that a job is.
 
     Args:
@@ -87,7 +96,16 @@ def body_of_job(name: str, value: object, key: str | None, due: datetime) -> byt
         value: What JSON can hold.
         key: What the caller calls it.
         due: The time for which it is stored.
+        schedule: The expression and the time zone that made it, if a schedule did.
     """
     data: dict[str, object] = {} if key is None else {"id": key}
     data |= {"due": due.isoformat(), "value": value}
+    if schedule is not None:
+        data[_SCHEDULE] = schedule
     return dump_json({"id": "", "name": "", "resource": RESOURCE, "event": name, "data": data})
+
+
+def schedule_of(job: Notification[Any]) -> tuple[str, str] | None:
+    """Return the expression and the time zone that made a job, if a schedule did."""
+    schedule: list[str] | None = job.data.get(_SCHEDULE)
+    return None if schedule is None else (schedule[0], schedule[1])

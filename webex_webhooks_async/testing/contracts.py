@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 from uuid import uuid4
 
@@ -312,6 +312,13 @@ class _InboxCheck:
         _expect(dues == [_FUTURE], promise)
         await self._complete(entry)
         await inbox.cancel(future)
+        now, later = await inbox.now(), _new_key()
+        _expect(now.utcoffset() is not None, "now has a time zone")
+        await inbox.put(later, b"", at=now + timedelta(seconds=_LONG))
+        await inbox.put(_new_key(), b"", at=now)
+        await self._complete(await self._take(inbox, "due at the time of now"))
+        _expect(await inbox.take() is None, "take returns nothing that is due after now")
+        await inbox.cancel(later)
 
     async def replacements(self) -> None:
         """Check `replace` of what is completed, waits, has failed, or has lost its lease."""

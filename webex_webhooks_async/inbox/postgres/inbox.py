@@ -331,6 +331,11 @@ class PostgresInbox(TransactionalInbox):
         """Give back a claim that this inbox was granted."""
         await self._rows(sql.UNCLAIM, (_indexed(name), claimant(self._id)))
 
+    async def now(self) -> datetime:
+        """Return the time by the clock of the database."""
+        ((now,),) = await self._rows(sql.NOW)
+        return cast("datetime", now).astimezone(UTC)
+
     async def counts(self) -> InboxCounts:
         """Count what isn't completed, by its state, for all processes that use the tables."""
         rows = await self._rows(sql.COUNTS)

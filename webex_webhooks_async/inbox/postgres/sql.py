@@ -542,6 +542,9 @@ _STATE = f"""CASE
         ELSE 'retrying'::text
     END"""
 
+NOW = "SELECT <now>"
+"""The time by the clock of the database."""
+
 COUNTS = f"""
 SELECT state, pg_catalog.count(*), EXTRACT(epoch FROM <now> - pg_catalog.min(due))::float8 FROM (
     SELECT {_STATE} AS state, due FROM <notifications>

@@ -1,0 +1,321 @@
+"""An outage of Webex, which uses up no attempt of what a bot handles."""
+
+import asyncio
+import logging
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.bot.doubles import SECRET, URL, Webex
+from tests.support.clocks import Time
+from tests.support.inboxes import stored_in
+from tests.support.wire import until
+from webex_webhooks_async import (
+    Attempt,
+    Bot,
+    Client,
+    JobContext,
+    MessageContext,
+    RetryPolicy,
+    SQLiteInbox,
+    StoredNotification,
+    TransportError,
+    attempt,
+)
+from webex_webhooks_async.bot import outage
+from webex_webhooks_async.handling import inbox_worker
+
+pytestmark = pytest.mark.once
+
+PLACE = "ann@example.com"
+
+
+class Shift:
+    """Bots that share an inbox, and say what a job tells them to, in a time that is set."""
+
+    def __init__(self, webex: Webex, path: Path) -> None:
+        self.webex = webex
+        self.path = path
+        self.time = Time()
+        self.attempts: list[Attempt] = []
+        self.errors: list[Exception] = []
+
+    def bot(self, **options: Any) -> Bot:  # noqa: ANN401 - any option
+        """A process."""
+        client = Client(
+            "sandbox-token",
+            http_client=self.webex.sandbox.http_client(),
+            retry=RetryPolicy.none(),
+            timeout=0.2,
+        )
+        inbox = SQLiteInbox(self.path, clock=self.time.now_in_seconds)
+        bot = Bot(
+            client,
+            SECRET,
+            target_url=URL,
+            inbox=inbox,
+            on_error=lambda error, _: self.errors.append(error),
+            **options,
+        )
+
+        @bot.job("say")
+        async def say(context: JobContext) -> None:
+            self.attempts.append(attempt())
+            await context.send(context.value, to_person_email=PLACE)
+
+        bot.message()(self.echo)
+        return bot
+
+    async def echo(self, context: MessageContext) -> None:
+        self.attempts.append(attempt())
+        await context.reply(f"You said: {context.text}")
+
+    @property
+    def stored(self) -> list[StoredNotification]:
+        return stored_in(self.path, self.time.now_in_seconds)
+
+    @property
+    def probes(self) -> int:
+        """How often somebody has asked for `people/me`."""
+        return sum(each.path == "/v1/people/me" for each in self.webex.sandbox.requests)
+
+    @asynccontextmanager
+    async def running(self, bot: Bot) -> AsyncGenerator[int]:
+        """Run a bot that hears what is said; yield how many have asked who they are by then."""
+        async with self.webex.running(bot):
+            yield self.probes
+
+
+@pytest.fixture
+def shift(webex: Webex, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Shift:
+    """Bots that share an inbox."""
+    webex.sandbox.raise_handler_errors = False
+    shift = Shift(webex, tmp_path / "inbox.db")
+    monkeypatch.setattr(inbox_worker, "_sleep", shift.time.sleep)
+    monkeypatch.setattr(outage, "_clock", shift.time)
+    return shift
+
+
+def lines(caplog: pytest.LogCaptureFixture, part: str) -> list[str]:
+    """The levels of the log records that say this."""
+    return [each.levelname for each in caplog.records if part in each.getMessage()]
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [{"drop": True}, {"delay": 60}, {"status": 429}, {"status": 500}, {"status": 503}],
+    ids=["no connection", "no response", "429", "500", "503"],
+)
+async def test_an_outage_uses_up_no_attempt(
+    fault: dict[str, Any], shift: Shift, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What fails is given back, and nothing begins until `people/me` responds: after 1, 4, 16 s."""
+    caplog.set_level(logging.DEBUG)
+    sandbox = shift.webex.sandbox
+    bot = shift.bot()
+    async with shift.running(bot) as before:
+        sandbox.fail(**fault, times=None)
+        await bot.enqueue("say", "Lunch!")
+        await until(lambda: shift.probes == before + 1)
+        await until(lambda: lines(caplog, "Webex is out") == ["WARNING"])
+        await bot.enqueue("say", "Coffee!")
+        for pause, following in ((1, 4.0), (4, 16.0)):
+            await shift.time.pass_(pause)
+            await until(lambda: following in shift.time.slept)  # noqa: B023 - used at once
+        assert shift.probes == before + 3
+        sandbox.clear_faults()
+        await shift.time.pass_(17)
+        await until(lambda: shift.stored == [])
+
+    assert set(shift.webex.texts) == {"Coffee!", "Lunch!"}
+    assert [(each.number, each.is_first) for each in shift.attempts] == [
+        (1, True),
+        (1, False),
+        (1, True),
+    ]
+    assert shift.errors == []
+    assert lines(caplog, "Webex is back after 21 s: 1 were given back") == ["INFO"]
+    assert lines(caplog, "a handler failed in an outage of Webex") == ["DEBUG"]
+    assert lines(caplog, "a handler of") == []
+
+
+async def test_what_cannot_be_fetched(shift: Shift) -> None:
+    """A message that a bot can't fetch is handled after the outage, in its turn."""
+    bot = shift.bot(in_order=True)
+    sandbox = shift.webex.sandbox
+    async with shift.running(bot) as before:
+        sandbox.fail(status=502, times=None, method="GET")
+        for text in ("one", "two"):
+            await sandbox.say(text, person=PLACE)
+        await until(lambda: shift.probes == before + 1)
+        sandbox.clear_faults()
+        await shift.time.pass_(2)
+        await until(lambda: shift.stored == [])
+
+    assert shift.webex.texts == ["one", "two", "You said: one", "You said: two"]
+
+
+@pytest.mark.parametrize(
+    "fault", [None, {"status": 401}, {"status": 404}], ids=["works", "401", "404"]
+)
+async def test_it_is_no_outage_if_webex_responds(
+    fault: dict[str, Any] | None, shift: Shift, caplog: pytest.LogCaptureFixture
+) -> None:
+    """When only the writes fail, or the token is refused, it is a failure like any other."""
+    bot = shift.bot(attempts=1)
+    async with shift.running(bot) as before:
+        shift.webex.sandbox.fail(status=503, times=None, path="/messages")
+        if fault is not None:
+            shift.webex.sandbox.fail(**fault, times=None, path="/people/me")
+        await bot.enqueue("say", "Lunch!")
+        await until(lambda: [each.state for each in shift.stored] == ["failed"])
+        assert shift.probes == before + 1
+
+    assert len(shift.errors) == 1
+    assert lines(caplog, "Webex is out") == []
+
+
+async def test_one_probe_is_for_all_that_fail(shift: Shift) -> None:
+    """Handlers that fail at the same time, and those that fail during the outage, ask once."""
+    bot = shift.bot()
+    going_on = asyncio.Event()
+
+    @bot.job("long")
+    async def long(_: JobContext) -> None:
+        if attempt().is_first:
+            await going_on.wait()
+            raise TransportError("no response")
+
+    @bot.job("group")
+    async def group(_: JobContext) -> None:
+        if attempt().is_first:
+            raise ExceptionGroup("both", [TransportError("a"), ExceptionGroup("b", [OUT, OUT])])
+
+    async with shift.running(bot) as before:
+        shift.webex.sandbox.fail(drop=True, times=None)
+        await bot.enqueue("long", None)
+        await bot.enqueue("group", None)
+        await bot.enqueue("say", "Lunch!")
+        await until(lambda: len([each for each in shift.stored if each.holder is None]) == 2)
+        going_on.set()
+        await until(lambda: all(each.holder is None for each in shift.stored))
+        assert shift.probes == before + 1
+        shift.webex.sandbox.clear_faults()
+        await shift.time.pass_(2)
+        await until(lambda: shift.stored == [])
+
+    assert shift.errors == []
+
+
+OUT = TransportError("no response")
+
+
+async def test_another_error_beside_it_is_a_failure(shift: Shift) -> None:
+    """A group with another error, and an error of another kind, are failures; nobody asks."""
+    bot = shift.bot(attempts=1)
+
+    @bot.job("fail")
+    async def fail(context: JobContext) -> None:
+        raise ExceptionGroup("both", [OUT, KeyError()]) if context.value else KeyError()
+
+    async with shift.running(bot) as before:
+        for value in (True, False):
+            await bot.enqueue("fail", value)
+        await until(lambda: [each.state for each in shift.stored] == ["failed", "failed"])
+        assert shift.probes == before
+
+
+async def test_a_longer_retry_after(shift: Shift, caplog: pytest.LogCaptureFixture) -> None:
+    """After a 429 nobody asks until `Retry-After` is over, and until then nothing begins."""
+    bot = shift.bot()
+    async with shift.running(bot) as before:
+        for retry_after in (100, 200):  # of the message, and of the first question
+            shift.webex.sandbox.fail(status=429, retry_after=retry_after)
+        await bot.enqueue("say", "Lunch!")
+        await until(lambda: len(shift.attempts) == 1)
+        await bot.enqueue("say", "Coffee!")
+        await shift.time.pass_(99)
+        assert (shift.probes, len(shift.attempts)) == (before, 1)
+        await shift.time.pass_(1)
+        await until(lambda: lines(caplog, "Webex is out") == ["WARNING"])
+        await shift.time.pass_(199)
+        assert shift.probes == before + 1
+        await shift.time.pass_(2)
+        await until(lambda: shift.stored == [])
+
+    assert sorted(map(str, shift.webex.texts)) == ["Coffee!", "Lunch!"]
+
+
+async def test_a_bot_that_ends_in_an_outage(shift: Shift) -> None:
+    """It gives back what has failed, waits for nobody, and handles it after its next start."""
+    bot = shift.bot()
+    going_on = asyncio.Event()
+
+    @bot.job("last")
+    async def last(_: JobContext) -> None:
+        if attempt().is_first:
+            await going_on.wait()
+            raise OUT
+
+    async with shift.running(bot):
+        shift.webex.sandbox.fail(status=429, retry_after=1000, path="/messages")
+        await bot.enqueue("say", "Lunch!")
+        await until(lambda: len(shift.attempts) == 1)
+        await bot.enqueue("last", None)
+        await until(lambda: len(shift.stored) == 2)
+    assert [each.holder for each in shift.stored] == [None, None]
+    async with shift.running(bot):
+        await until(lambda: len(shift.stored) == 1)
+        shift.webex.sandbox.fail(drop=True, times=None)
+        ending = asyncio.create_task(bot.aclose())
+        await asyncio.sleep(0)
+        going_on.set()
+        await ending
+        shift.webex.sandbox.clear_faults()
+    async with shift.running(bot):
+        await until(lambda: shift.stored == [])
+
+    assert shift.webex.texts == ["Lunch!"]
+    assert shift.errors == []
+
+
+async def test_the_eleventh_return_is_a_failure(shift: Shift) -> None:
+    """Returns of an entry within a minute count as one; after ten, the error is a failure."""
+    bot = shift.bot(attempts=1)
+    outages: list[int] = []
+
+    @bot.job("fail")
+    async def fail(_: JobContext) -> None:
+        outages.append(len(outages))
+        shift.webex.sandbox.fail(drop=True, times=1, path="/people/me")
+        shift.time.seconds += 59 if len(outages) % 2 else 2
+        raise OUT
+
+    async with shift.running(bot):
+        await bot.enqueue("fail", None)
+        while [each.state for each in shift.stored] != ["failed"]:
+            await shift.time.pass_(1)
+
+    assert len(outages) == 20
+    assert len(shift.errors) == 1
+
+
+async def test_three_processes(shift: Shift, caplog: pytest.LogCaptureFixture) -> None:
+    """Each process finds out by itself, so a handler begins once in each; all is said once."""
+    caplog.set_level(logging.INFO)
+    bots = [shift.bot() for _ in range(3)]
+    async with shift.running(bots[0]), bots[1], bots[2]:
+        shift.webex.sandbox.fail(status=503, times=None)
+        await bots[0].enqueue("say", "Lunch!")
+        while len(lines(caplog, "Webex is out")) < 3:
+            await shift.time.pass_(1)
+        assert len(shift.attempts) == 3
+        shift.webex.sandbox.clear_faults()
+        while shift.stored:
+            await shift.time.pass_(1)
+
+    assert shift.webex.texts == ["Lunch!"]
+    assert shift.errors == []

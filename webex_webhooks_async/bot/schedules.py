@@ -1,0 +1,227 @@
+"""Runs handlers at the times of cron expressions: once for each, over all that share an inbox."""
+
+import asyncio
+import logging
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+from types import ModuleType
+from typing import Protocol, Self
+from zoneinfo import ZoneInfo
+
+from attrs import frozen
+
+from webex_webhooks_async.client.limiter import Clock
+from webex_webhooks_async.formatting import describe_exception
+from webex_webhooks_async.notifications.identity import body_of_job, key_of_job
+from webex_webhooks_async.validation import check_text
+
+logger: logging.Logger = logging.getLogger("webex_webhooks_async")
+
+_LINE = "webex-webhooks:schedule:"  # what the line of a schedule begins with
+_EVERY = 60.0  # seconds
+_WINDOWS = (120.0, 7_200.0, 172_800.0)  # seconds back, in which a newer time is looked for first
+
+_clock = Clock()  # tests replace it
+
+
+@frozen
+class Times:
+    """The times of a cron expression in a time zone.
+
+    Attributes:
+        expression: Five fields: minute, hour, day of the month, month and day of the week.
+        timezone: The name of the time zone.
+    """
+
+    expression: str
+    timezone: str
+    _zone: ZoneInfo
+
+    @classmethod
+    def of(cls, expression: str, timezone: str) -> Self:
+        """Check the arguments.
+
+        Raises:
+            ValueError: The expression isn't one, or never comes, or there is no such time zone.
+            TypeError: One isn't text.
+            ImportError: cronsim is missing; the extra ``schedule`` installs it.
+        """
+        check_text("expression", expression)
+        check_text("timezone", timezone)
+        times = cls(expression, timezone, _zone(timezone))
+        problem = "" if len(expression.split()) == _FIELDS else "it has another number of fields"
+        try:
+            times.after(datetime.now(UTC))
+        except _cronsim().CronSimError as error:
+            problem = problem or str(error)
+        if problem:
+            raise ValueError(f"expression must have {_EXPECTED}, got {expression!r}: {problem}")
+        return times
+
+    @property
+    def identity(self) -> tuple[str, str]:
+        """What tells it from other times."""
+        return self.expression, self.timezone
+
+    def after(self, time: datetime) -> datetime:
+        """Return the first time after this one, in UTC.
+
+        Raises:
+            ValueError: None comes in fifty years.
+        """
+        for each in self._from(time):
+            if each > time:  # in the hour that comes twice, cronsim may find an earlier one
+                return each
+        raise ValueError(f"the expression {self.expression!r} never comes")
+
+    def newest(self, now: datetime, after: datetime, seconds: float) -> datetime | None:
+        """Return the last time until now, if one has come after another, so many seconds ago."""
+        limit = min(seconds, (now - after).total_seconds())
+        for window in (*(each for each in _WINDOWS if each < limit), limit):
+            newest: datetime | None = None
+            since = now - timedelta(seconds=window)
+            for each in self._from(since - _SECOND):
+                if each > now:
+                    break
+                if each >= since and each > after:
+                    newest = each
+            if newest is not None:
+                return newest
+        return None
+
+    def _from(self, time: datetime) -> Iterator[datetime]:
+        for each in _cronsim().CronSim(self.expression, time.astimezone(self._zone)):
+            yield each.astimezone(UTC)
+
+
+class Schedule(Protocol):
+    """What is registered, and when it runs."""
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+        ...
+
+    @property
+    def times(self) -> Times:
+        """When it runs."""
+        ...
+
+    @property
+    def catch_up(self) -> float:
+        """How many seconds late it may begin."""
+        ...
+
+
+class Storage(Protocol):
+    """An inbox, for the times that come next."""
+
+    async def put(self, key: str, body: bytes, *, line: str | None, at: datetime | None) -> bool:
+        """Store what is due at a time."""
+        ...
+
+    async def now(self) -> datetime:
+        """Return the time by the clock of the inbox."""
+        ...
+
+
+class Schedules:
+    """Keeps the next time of each schedule in the inbox, as a job that is due then.
+
+    The clock of the inbox alone decides which time is next, and which is late.
+
+    Args:
+        storage: The inbox.
+    """
+
+    def __init__(self, storage: Storage) -> None:
+        self._storage = storage
+        self._keeping: asyncio.Task[None] | None = None
+
+    async def start(self, schedules: Sequence[Schedule]) -> None:
+        """Store the next times, and keep them stored.
+
+        An inbox that can't be reached for a while is waited for.
+
+        Raises:
+            Exception: What else the inbox raises.
+        """
+        if not schedules:
+            return
+        try:
+            await self._store(schedules)
+        except (ConnectionError, TimeoutError) as error:
+            self._log_failure(error)
+        self._keeping = asyncio.create_task(self._keep(schedules))
+
+    async def aclose(self) -> None:
+        """End that."""
+        if self._keeping is not None and not self._keeping.get_loop().is_closed():
+            self._keeping.cancel()
+            await asyncio.wait([self._keeping])
+        self._keeping = None
+
+    async def begin(self, schedule: Schedule, due: datetime) -> bool:
+        """Store the next time of a run that begins the first time; return whether it may run."""
+        now = await self._storage.now()
+        times, late = schedule.times, (now - due).total_seconds()
+        await self._put(schedule, times.after(max(now, due)))
+        newest = times.newest(now, due, schedule.catch_up)
+        if newest is not None:
+            await self._put(schedule, newest)
+        elif late <= schedule.catch_up:
+            return True
+        why = "a newer time has come" if newest is not None else f"it comes {late:.0f} s late"
+        logger.warning("the schedule %s of %s is left out: %s", schedule.name, due.isoformat(), why)
+        return False
+
+    async def _keep(self, schedules: Sequence[Schedule]) -> None:
+        while True:
+            await _clock.sleep(_EVERY)
+            try:
+                await self._store(schedules)
+            except Exception as error:  # noqa: BLE001 - it may work in the next minute
+                self._log_failure(error)
+
+    async def _store(self, schedules: Sequence[Schedule]) -> None:
+        now = await self._storage.now()
+        for each in schedules:
+            await self._put(each, each.times.after(now))
+
+    async def _put(self, schedule: Schedule, due: datetime) -> None:
+        key = key_of_job("schedule", schedule.name, *schedule.times.identity, due.isoformat())
+        body = body_of_job(schedule.name, None, None, due, schedule=schedule.times.identity)
+        await self._storage.put(key, body, line=line_of(schedule.name), at=due)
+
+    def _log_failure(self, error: Exception) -> None:
+        logger.error("the next times of schedules can't be stored: %s", describe_exception(error))
+
+
+def line_of(name: str) -> str:
+    """Return the line in which the runs of a schedule are, one at a time."""
+    return f"{_LINE}{name}"
+
+
+def _zone(name: str) -> ZoneInfo:
+    try:
+        return ZoneInfo(name)
+    except (KeyError, ValueError, OSError):
+        raise ValueError(
+            f"timezone must be a name of the time zone database, such as 'Europe/Berlin', got "
+            f"{name!r}; where the machine has no such database, install tzdata"
+        ) from None
+
+
+def _cronsim() -> ModuleType:
+    try:
+        import cronsim  # noqa: PLC0415 - most bots have no schedule
+    except ImportError:
+        raise ImportError(
+            "schedules need cronsim: pip install 'webex-webhooks-async[schedule]'"
+        ) from None
+    return cronsim
+
+
+_SECOND = timedelta(seconds=1)
+_FIELDS = 5
+_EXPECTED = "five fields (minute, hour, day of the month, month, day of the week)"
