@@ -4,6 +4,8 @@ import secrets
 from collections.abc import Iterable, Mapping
 from typing import Any, cast
 
+from webex_webhooks_async.models.ids import comparable
+
 WORD = "wwa-conformance-q7x"
 """What the titles, names and texts of every run contain, and nobody else's by chance."""
 
@@ -14,6 +16,8 @@ class ForeignError(Exception):
 
 class Guard:
     """Refuses requests that touch what isn't the run's, and notes what the run makes.
+
+    Ids are kept as `comparable` returns them: a list and a notification may write them differently.
 
     Attributes:
         tag: What the titles of this run's rooms and the names of its webhooks contain.
@@ -42,10 +46,10 @@ class Guard:
         """
         kind, identifier = _split(path)
         given = {**query, **document}
-        if "roomId" in given and given["roomId"] not in self.rooms:
+        if "roomId" in given and comparable(str(given["roomId"])) not in self.rooms:
             raise ForeignError(f"{method} {kind}: the room isn't one that this run has made")
         for name in ("personId", "personEmail", "toPersonId", "toPersonEmail", "email"):
-            if name in given and given[name] not in self.people:
+            if name in given and comparable(str(given[name])) not in self.people:
                 raise ForeignError(f"{method} {kind}: {name} is neither the bot nor the person")
         if identifier is not None:
             self._check_item(method, kind, identifier)
@@ -59,42 +63,45 @@ class Guard:
             allowed = self.made
         else:
             allowed = self.rooms | self.known | self.made
-        if identifier not in allowed:
+        if comparable(identifier) not in allowed:
             raise ForeignError(f"{method} {kind}/...: this run has neither made nor found it")
 
     def _check_tag(self, method: str, kind: str, document: Mapping[str, Any]) -> None:
         named = {"rooms": "title", "webhooks": "name"}.get(kind)
         if named and self.tag not in str(document.get(named)):
             raise ForeignError(f"{method} {kind}: its {named} must contain the run's tag")
-        if kind == "attachment/actions" and document.get("messageId") not in self.known:
+        message_id = comparable(str(document.get("messageId")))
+        if kind == "attachment/actions" and message_id not in self.known:
             raise ForeignError(f"{method} {kind}: the message isn't one of this run's rooms")
 
     def note(self, method: str, path: str, body: object) -> None:
         """Note what a response shows: what was made, and what is in the run's rooms."""
         kind, _ = _split(path)
         for each in _objects(body):
-            identifier = str(each.get("id", ""))
+            identifier = comparable(str(each.get("id", "")))
             if kind == "rooms" and self.tag in str(each.get("title")):
                 self.rooms.add(identifier)
             if method == "POST" and kind == "messages" and each.get("roomType") == "direct":
-                self.rooms.add(str(each["roomId"]))
+                self.rooms.add(comparable(str(each["roomId"])))
             is_own = (kind == "rooms" and identifier in self.rooms) or (
                 kind == "webhooks" and self.tag in str(each.get("name"))
             )
-            if is_own or each.get("roomId") in self.rooms:
+            if is_own or comparable(str(each.get("roomId"))) in self.rooms:
                 files = cast("list[str]", each.get("files") or [])
-                self.known.update([identifier, *(url.rpartition("/")[2] for url in files)])
+                contents = (comparable(url.rpartition("/")[2]) for url in files)
+                self.known.update([identifier, *contents])
             if is_own or method == "POST":
                 self.made.add(identifier)
 
     def invented(self, identifier: str) -> str:
         """Allow reading an id that was made up, and that nothing has."""
-        self.known.add(identifier)
+        self.known.add(comparable(identifier))
         return identifier
 
     def owns(self, data: Mapping[str, Any]) -> bool:
         """Whether the data of a notification are about something in the run's rooms."""
-        return data.get("roomId") in self.rooms or data.get("id") in self.rooms | self.made
+        room_id, identifier = (comparable(str(data.get(name))) for name in ("roomId", "id"))
+        return room_id in self.rooms or identifier in self.rooms | self.made
 
     def only_own(self, path: str, body: object) -> object:
         """A response without the rooms and webhooks of others in a list."""
@@ -102,7 +109,8 @@ class Guard:
         if kind not in {"rooms", "webhooks"} or identifier or not isinstance(body, dict):
             return body
         page = cast("dict[str, Any]", body)
-        items = [each for each in _objects(page) if each.get("id") in self.known | self.made]
+        own = self.known | self.made
+        items = [each for each in _objects(page) if comparable(str(each.get("id"))) in own]
         return {**page, "items": items} if "items" in page else page
 
 

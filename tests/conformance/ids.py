@@ -3,6 +3,15 @@
 import base64
 import re
 import uuid
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from webex_webhooks_async.models.ids import comparable
+
+
+def ids_of(items: Iterable[Mapping[str, Any]]) -> list[str]:
+    """The ids of items of a list or of messages, as `comparable` returns them."""
+    return [comparable(str(each["id"])) for each in items]
 
 
 def cluster_of(identifier: str) -> str:

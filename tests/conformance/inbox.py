@@ -13,6 +13,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.types import Receive, Scope, Send
 
 from tests.conformance.guard import Guard
+from webex_webhooks_async.models.ids import comparable
 
 Json = dict[str, Any]
 
@@ -57,6 +58,11 @@ class Arrival:
         """What it is about."""
         return cast("Json", self.json.get("data") or {})
 
+    @property
+    def id(self) -> str:
+        """The id of what it is about, as `comparable` returns it."""
+        return comparable(str(self.data.get("id")))
+
 
 @define(kw_only=True)
 class Hook:
@@ -82,6 +88,11 @@ class Hook:
     def arrivals(self) -> list[Arrival]:
         """What has come, of this run's rooms alone."""
         return [each for each in self.arrived if self.guard.owns(each.data)]
+
+    @property
+    def ids(self) -> list[str]:
+        """The ids of what has come, as `comparable` returns them."""
+        return [each.id for each in self.arrivals]
 
     async def wait_for(
         self, wanted: Callable[[Arrival], bool], *, seconds: float

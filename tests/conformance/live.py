@@ -21,6 +21,7 @@ from webex_webhooks_async.catalog import BASE_URL
 from webex_webhooks_async.cli.running import UsageError
 from webex_webhooks_async.cli.tunnels import find_tunnel
 from webex_webhooks_async.loopback_server import serve_on_loopback
+from webex_webhooks_async.models.ids import comparable, is_same
 
 LEFT_OVER = timedelta(hours=1)
 """What a run made longer ago than this belongs to a run that was killed."""
@@ -200,7 +201,7 @@ async def _delete(
         ]:
             for each in found:
                 if _is_marked(each, mark, before) and _is_of(each, caller):
-                    caller.guard.made.add(each["id"])
+                    caller.guard.made.add(comparable(each["id"]))
                     refused += not (await caller.delete(f"{path}/{each['id']}")).is_success
     return [f"{refused} things of a run couldn't be deleted."] if refused else []
 
@@ -220,4 +221,4 @@ def _is_marked(each: Json, mark: str, before: datetime | None) -> bool:
 
 def _is_of(each: Json, caller: Caller) -> bool:
     """Whether it is the caller's to delete; a webhook that is listed always is."""
-    return each.get("personId", each.get("creatorId", caller.id)) == caller.id
+    return is_same(each.get("personId", each.get("creatorId", caller.id)), caller.id)

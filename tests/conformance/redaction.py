@@ -5,6 +5,8 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any, cast
 
+from webex_webhooks_async.models.ids import comparable
+
 _WORDS = frozenset({"type", "roomType", "resource", "event", "status", "ownedBy"})
 _TEXTS = frozenset({"text", "html", "markdown"})
 _ERRORS = frozenset({"message", "description"})
@@ -37,7 +39,7 @@ class Redactor:
         """A JSON value with only what is nobody's."""
         if isinstance(value, dict):
             document = cast("Mapping[str, Any]", value)
-            is_own = document.get("roomId") in frozenset(self._rooms)
+            is_own = comparable(str(document.get("roomId"))) in frozenset(self._rooms)
             return {
                 self.words(name): self.value(each, key=name, is_own=is_own)
                 for name, each in document.items()

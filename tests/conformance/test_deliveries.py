@@ -4,8 +4,10 @@ import time
 
 from tests.conformance import sources
 from tests.conformance.assumptions import assumption
+from tests.conformance.ids import ids_of
 from tests.conformance.inbox import Answer, Hook
 from tests.conformance.webex import Webex
+from webex_webhooks_async.models.ids import comparable
 
 FAILURES = 100
 CARD = {
@@ -110,7 +112,7 @@ async def test_mentions_only(webex: Webex) -> None:
     mention = await webex.mention(webex.person, room)
     await webex.delivery(hook, mention)
     await webex.quiet()
-    assert [each.data["id"] for each in hook.arrivals] == [mention["id"]]
+    assert hook.ids == ids_of([mention])
 
 
 @assumption(
@@ -284,7 +286,7 @@ async def test_filter(webex: Webex) -> None:
     message = await webex.say(webex.bot, room)
     await webex.delivery(hook, message)
     await webex.quiet()
-    assert [each.data["roomId"] for each in hook.arrivals] == [room]
+    assert hook.ids == ids_of([message])
 
 
 @assumption(
@@ -342,7 +344,7 @@ async def test_missed_while_off(webex: Webex) -> None:
     await webex.quiet()
     webex.bot.needed(await webex.update(hook, status="active"))
     await webex.quiet(60)
-    assert [each for each in hook.arrivals if each.data["id"] == message["id"]] == []
+    assert comparable(message["id"]) not in hook.ids
 
 
 @assumption(

@@ -5,9 +5,11 @@ import hmac
 
 from tests.conformance import sources
 from tests.conformance.assumptions import assumption
+from tests.conformance.ids import ids_of
 from tests.conformance.inbox import Answer
 from tests.conformance.targets import TIMEOUT
 from tests.conformance.webex import Webex
+from webex_webhooks_async.models.ids import comparable
 
 SECRET = "the secret of a row"
 
@@ -93,7 +95,7 @@ async def test_thread_without_mention(webex: Webex) -> None:
     message = await webex.say(webex.bot, room)
     reply = await webex.say(webex.person, room, parentId=message["id"])
     await webex.quiet()
-    assert [each for each in hook.arrivals if each.data["id"] == reply["id"]] == []
+    assert comparable(reply["id"]) not in hook.ids
 
 
 @assumption(
@@ -148,8 +150,8 @@ async def test_order(webex: Webex) -> None:
     room = await webex.room()
     hook = await webex.hook(room)
     messages = await webex.say_in_quick_succession(webex.bot, room)
-    arrivals = await webex.deliveries(hook, 2)
-    assert [each.data["id"] for each in arrivals] == [each["id"] for each in messages]
+    await webex.deliveries(hook, 2)
+    assert hook.ids == ids_of(messages)
 
 
 @assumption(

@@ -4,6 +4,7 @@ import asyncio
 
 from tests.conformance import sources
 from tests.conformance.assumptions import assumption
+from tests.conformance.ids import ids_of
 from tests.conformance.webex import Webex
 from webex_webhooks_async.models.ids import comparable
 
@@ -19,7 +20,8 @@ async def test_rooms_by_activity(webex: Webex) -> None:
     await webex.say(webex.bot, older)
     await webex.quiet(2)
     rooms = (await webex.bot.get("/rooms", sortBy="lastactivity", max=20)).json()["items"]
-    assert [each["id"] for each in rooms if each["id"] in {older, newer}] == [older, newer]
+    expected = [comparable(older), comparable(newer)]
+    assert [each for each in ids_of(rooms) if each in expected] == expected
 
 
 @assumption(
@@ -32,7 +34,7 @@ async def test_activity_at_once(webex: Webex) -> None:
     message = await webex.say(webex.bot, room)
     await webex.quiet(1)
     rooms = (await webex.bot.get("/rooms", sortBy="lastactivity", max=20)).json()["items"]
-    assert rooms[0]["id"] == room
+    assert ids_of(rooms)[0] == comparable(room)
     assert rooms[0]["lastActivity"] >= message["created"]
 
 
@@ -50,7 +52,7 @@ async def test_mentions_list(webex: Webex) -> None:
     reply = await webex.mention(webex.person, room, parentId=root["id"])
     await webex.quiet(2)
     listed = webex.bot.needed(await webex.bot.get("/messages", roomId=room, mentionedPeople="me"))
-    assert [each["id"] for each in listed["items"]] == [reply["id"], root["id"]]
+    assert ids_of(listed["items"]) == ids_of([reply, root])
 
 
 @assumption(
@@ -64,7 +66,7 @@ async def test_own_messages_in_that_list(webex: Webex) -> None:
     await webex.say(webex.bot, room)
     await webex.quiet(2)
     listed = webex.bot.needed(await webex.bot.get("/messages", roomId=room, mentionedPeople="me"))
-    assert [each["id"] for each in listed["items"]] == [mention["id"]]
+    assert ids_of(listed["items"]) == ids_of([mention])
 
 
 @assumption(
@@ -90,7 +92,7 @@ async def test_mentions_of_a_person(webex: Webex) -> None:
     message = await webex.bot.make("/messages", roomId=room, markdown=mention)
     await webex.quiet(2)
     listed = await webex.person.get("/messages", roomId=room, mentionedPeople="me")
-    assert [each["id"] for each in listed.json()["items"]] == [message["id"]]
+    assert ids_of(listed.json()["items"]) == ids_of([message])
 
 
 @assumption(
@@ -107,8 +109,7 @@ async def test_direct_list(webex: Webex) -> None:
     )
     await webex.quiet(2)
     listed = webex.bot.needed(await webex.bot.get("/messages", roomId=root["roomId"]))
-    expected = [reply["id"], own["id"], root["id"]]
-    assert [each["id"] for each in listed["items"]][:3] == expected
+    assert ids_of(listed["items"])[:3] == ids_of([reply, own, root])
 
 
 @assumption(
@@ -122,8 +123,8 @@ async def test_replies_in_a_list(webex: Webex) -> None:
     reply = await webex.say(webex.person, room, parentId=root["id"])
     await webex.quiet(2)
     listed = webex.person.needed(await webex.person.get("/messages", roomId=room))
-    parents = {each["id"]: each.get("parentId") for each in listed["items"]}
-    assert parents == {reply["id"]: root["id"], root["id"]: None}
+    assert ids_of(listed["items"]) == ids_of([reply, root])
+    assert comparable(listed["items"][0]["parentId"]) == comparable(root["id"])
 
 
 @assumption(
@@ -189,7 +190,7 @@ async def test_next_page(webex: Webex) -> None:
     assert url.startswith(f"{webex.bot.base_url}/messages?")
     following = await webex.person.follow(url)
     pages = [each.json()["items"] for each in (response, following)]
-    assert [item["id"] for page in pages for item in page] == [second["id"], first["id"]]
+    assert [each for items in pages for each in ids_of(items)] == ids_of([second, first])
 
 
 @assumption(

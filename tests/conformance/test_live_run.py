@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import sys
+from base64 import b64encode
 from collections.abc import Iterator, Mapping
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
@@ -130,6 +131,21 @@ async def test_a_list_has_only_what_is_the_run_s(other: Sandbox) -> None:
 
         assert [each["id"] for each in listed] == [room]
         assert "Secret" not in str(door.exchanges)
+
+
+def test_a_room_is_known_in_whatever_form_its_id_comes() -> None:
+    """A notification that names another cluster of a room than the run knows is of this room."""
+    guard = Guard()
+    uuid = "5882ef90-e791-1ed6-950f-bf28815d3116"
+    forms = [
+        b64encode(f"ciscospark://{cluster}/ROOM/{uuid}".encode()).decode().rstrip("=")
+        for cluster in ("us", "urn:TEAM:us-west-2_r")
+    ]
+    guard.note("POST", "/rooms", {"id": forms[0], "title": guard.tag})
+
+    assert all(guard.owns({"roomId": each}) for each in [*forms, uuid])
+    assert not guard.owns({"roomId": "another room"})
+    guard.check("GET", f"/rooms/{forms[1]}", {}, {})
 
 
 async def test_the_end_deletes_what_was_made(other: Sandbox) -> None:

@@ -13,6 +13,7 @@ from attrs import frozen
 from tests.conformance.guard import ForeignError, Guard
 from tests.conformance.inbox import Answer, Arrival, Hook, Inbox, Json
 from tests.conformance.redaction import Redactor
+from webex_webhooks_async.models.ids import comparable
 
 _MOST = 60.0  # seconds that a Retry-After is waited for
 _MOST_ITEMS = 1000
@@ -82,7 +83,7 @@ class Caller:
     def meet(self, me: Json) -> None:
         """Note who calls, and that nothing of it must be printed."""
         self.me = me
-        self.guard.people |= {self.id, self.email}
+        self.guard.people |= {comparable(self.id), self.email}
         self.guard.secrets.update(_strings(me))
 
     @property
@@ -343,10 +344,8 @@ class Webex:
         Raises:
             AssertionError: It didn't come.
         """
-        wanted = of and of["id"]
-        arrival = await self._target.arrival(
-            hook, lambda each: wanted in {None, each.data.get("id")}
-        )
+        wanted = of and comparable(of["id"])
+        arrival = await self._target.arrival(hook, lambda each: wanted in {None, each.id})
         assert arrival is not None, "no delivery came"
         return arrival
 
@@ -377,7 +376,7 @@ class Webex:
     async def emit(self, resource: str, event: str) -> str:
         """Make something happen that no request of a run makes happen, to what has this id."""
         identifier = secrets.token_hex(16)
-        self.guard.made.add(identifier)
+        self.guard.made.add(comparable(identifier))
         await self._target.emit(resource, event, {"id": identifier})
         return identifier
 
