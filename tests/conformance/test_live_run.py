@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from uuid import uuid4
 
 import httpx
 import pytest
@@ -136,7 +137,7 @@ async def test_a_list_has_only_what_is_the_run_s(other: Sandbox) -> None:
 def test_a_room_is_known_in_whatever_form_its_id_comes() -> None:
     """A notification that names another cluster of a room than the run knows is of this room."""
     guard = Guard()
-    uuid = "5882ef90-e791-1ed6-950f-bf28815d3116"
+    uuid = str(uuid4())
     forms = [
         b64encode(f"ciscospark://{cluster}/ROOM/{uuid}".encode()).decode().rstrip("=")
         for cluster in ("us", "urn:TEAM:us-west-2_r")
