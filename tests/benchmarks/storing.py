@@ -10,7 +10,7 @@ import sys
 import time
 from asyncio.subprocess import PIPE
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
-from contextlib import aclosing, asynccontextmanager, contextmanager
+from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager, contextmanager
 from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -141,11 +141,69 @@ async def taking_beside_an_old_transaction(_: str) -> AsyncGenerator[Round]:
                 yield lambda count: take_each(inbox, count)
 
 
-async def take_each(inbox: Inbox, count: int) -> float:
+@asynccontextmanager
+async def in_a_file() -> AsyncGenerator[Inbox]:
+    """An inbox in a file."""
+    with TemporaryDirectory() as folder:
+        async with aclosing(SQLiteInbox(Path(folder, "inbox.db"), lease=3600)) as inbox:
+            yield inbox
+
+
+@asynccontextmanager
+async def on_postgres() -> AsyncGenerator[Inbox]:
+    """An inbox on PostgreSQL."""
+    with server() as url:
+        async with aclosing(PostgresInbox(url, lease=3600)) as inbox:
+            yield inbox
+
+
+Made = Callable[[], AbstractAsyncContextManager[Inbox]]
+
+
+def taking_beside_busy_lines(make: Made) -> Contender:
+    """Take what waits, beside 100,000 that wait in 1,000 lines whose first runs."""
+
+    @asynccontextmanager
+    async def taking(_: str) -> AsyncGenerator[Round]:
+        async with make() as inbox:
+            lines = [f"room {number}" for number in range(1_000)]
+            await put_in_lines(inbox, lines)
+            for _line in lines:
+                assert await inbox.take() is not None
+            for _round in range(99):
+                await put_in_lines(inbox, lines)
+            yield lambda count: take_each(inbox, count)
+
+    return taking
+
+
+def taking_behind_failed_ones(make: Made) -> Contender:
+    """Take from a line in which 10,000 have failed, and 2,000 are due."""
+
+    @asynccontextmanager
+    async def taking(_: str) -> AsyncGenerator[Round]:
+        async with make() as inbox:
+            await put_in_lines(inbox, ["room 0"] * 10_000)
+            for _failed in range(10_000):
+                entry = await inbox.take()
+                assert entry is not None
+                await inbox.fail(entry, error="it failed", retry_in=None)
+            await put_in_lines(inbox, ["room 0"] * 2_000)
+            yield lambda count: take_each(inbox, count, line="room 0")
+
+    return taking
+
+
+async def put_in_lines(inbox: Inbox, lines: list[str]) -> None:
+    """Put one into each."""
+    await asyncio.gather(*(inbox.put(os.urandom(32).hex(), BODY, line=line) for line in lines))
+
+
+async def take_each(inbox: Inbox, count: int, *, line: str | None = None) -> float:
     """Take so many, one after the other; what is put before each and completed isn't counted."""
     seconds = 0.0
     for _ in range(count):
-        await inbox.put(os.urandom(32).hex(), BODY)
+        await inbox.put(os.urandom(32).hex(), BODY, line=line)
         started = time.perf_counter()
         entry = await inbox.take()
         seconds += time.perf_counter() - started
@@ -288,6 +346,14 @@ CASES = (
         at_most(0.030),
         count=20,
         at_most=1,
+    ),
+    *(
+        Case(f"{name} / 50 ms (time)", taking(make), at_most(0.050), count=20, at_most=1)
+        for database, make in (("SQLite", in_a_file), ("PostgreSQL", on_postgres))
+        for name, taking in (
+            (f"{database}: take beside 100,000 in busy lines", taking_beside_busy_lines),
+            (f"{database}: take behind 10,000 failed, 2,000 due", taking_behind_failed_ones),
+        )
     ),
     Case(
         "PostgreSQL: next in a room of two processes / 25 ms (time)",

@@ -861,7 +861,7 @@ def test_a_file_that_is_no_inbox(path: Path) -> None:
             "can't become an inbox: webex_notifications is there, which the inbox would make",
         ),
         (
-            ("webex_notifications", "webex_records", "webex_claims", "webex_unfinished"),
+            ("webex_notifications", "webex_records", "webex_claims", "webex_line"),
             "was made by release 0.4 of .* drop its tables, whose names begin with webex_",
         ),
     ],

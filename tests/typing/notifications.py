@@ -6,6 +6,7 @@ Each ignored error here must occur: both checkers complain about one that doesn'
 # pyright: strict, reportUnnecessaryTypeIgnoreComment=true
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Mapping
+from datetime import datetime
 from pathlib import Path
 from typing import Any, assert_type
 
@@ -189,10 +190,22 @@ async def a_receiver_is_a_context_manager() -> None:
 
 
 class OwnInbox(Inbox):
-    async def put(
-        self, key: str, body: bytes, *, line: str | None = None, after: float = 0.0
+    keep = 60.0
+
+    async def put(  # noqa: PLR0913 - as in the class
+        self,
+        key: str,
+        body: bytes,
+        *,
+        line: str | None = None,
+        after: float = 0.0,
+        at: datetime | None = None,
+        replace: bool = False,
     ) -> bool:
-        return bool(key and body and line and after)
+        return bool(key and body and line and after and at and replace)
+
+    async def cancel(self, key: str) -> bool:
+        return bool(key)
 
     async def take(self) -> InboxEntry | None:
         return InboxEntry(key="key", body=b"{}", token="1")
@@ -206,8 +219,10 @@ class OwnInbox(Inbox):
     async def fail(self, entry: InboxEntry, *, error: str, retry_in: float | None) -> bool:
         return entry.failures == 0 and bool(error) and retry_in is None
 
-    async def release(self, entry: InboxEntry, *, retry_in: float = 0.0) -> bool:
-        return entry.releases == 0 and retry_in > 0
+    async def release(
+        self, entry: InboxEntry, *, retry_in: float = 0.0, outage: bool = False
+    ) -> bool:
+        return entry.releases == 0 and retry_in > 0 and outage
 
     async def recall(self, entry: InboxEntry, name: str) -> bytes | None:
         return entry.body if name else None

@@ -63,6 +63,7 @@ class Inbox(ABC):
             TypeError: An argument has a wrong type.
         """
 
+    @abstractmethod
     async def cancel(self, key: str) -> bool:
         """Remove a notification and its successor, and forget the key.
 
@@ -72,7 +73,6 @@ class Inbox(ABC):
             Whether anything was removed: False for a key that isn't known, or whose notification is
             completed, or runs and has no successor.
         """
-        raise NotImplementedError
 
     @abstractmethod
     async def take(self) -> InboxEntry | None:

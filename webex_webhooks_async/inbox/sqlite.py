@@ -71,8 +71,8 @@ class SQLiteInbox(TransactionalInbox):
 
     Raises:
         ValueError: `lease` or `keep` isn't positive, the folder doesn't exist, or the file isn't
-            an inbox or is one of a newer release. Nothing of it is changed. A damaged page is
-            noticed when it is read.
+            an inbox, is one of another release, or is a database in which one of the inbox's names
+            is taken. Nothing of it is changed. A damaged page is noticed when it is read.
         TypeError: An argument has a wrong type.
     """
 

@@ -239,15 +239,16 @@ def _version(
     if application_id:
         version: int = _pragma(connection, "user_version")
         return version
-    if {"webex_version", "webex_notifications"} <= names:
+    if names >= _NAMES_SINCE_0_5:
         with suppress(sqlite3.OperationalError):  # as of a table with another column
             (version,) = connection.execute("SELECT max(version) FROM webex_version").fetchone()
             return version
-    return _OLDEST_IN_A_TABLE - 1 if names >= _NAMES_OF_0_4 else None
+    return _VERSION_OF_0_4 if names >= _NAMES_OF_0_4 else None
 
 
-_OLDEST_IN_A_TABLE = 3
-_NAMES_OF_0_4 = {"webex_notifications", "webex_records", "webex_claims", "webex_unfinished"}
+_NAMES_SINCE_0_5 = {f"webex_{each}" for each in ("notifications", "version")}
+_NAMES_OF_0_4 = {f"webex_{each}" for each in ("notifications", "records", "claims", "line")}
+_VERSION_OF_0_4 = 2  # which was in no table
 _BEGIN_AGAIN = {
     APPLICATION_ID: "to begin again with an empty one, move the file away, or pass another path",
     0: "to begin again with an empty one, drop its tables, whose names begin with webex_",

@@ -49,7 +49,7 @@ def create_app() -> FastAPI:
     @app.get("/metrics")
     async def metrics() -> Response:
         counts = await inbox.counts()  # of all replicas
-        for state in ("waiting", "running", "failed"):
+        for state in ("waiting", "running", "retrying", "scheduled", "failed"):
             entries.labels(state).set(getattr(counts, state))
         return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
 
