@@ -43,11 +43,11 @@ _ERASED = re.compile(r"[^\n]*\r\x1b\[2K")  # releases of rich differ in what \r 
 
 
 def demo() -> str:
-    """The end of the demo: the steps in which the bot is called."""
+    """The beginning of the demo: a bot, a message, a card, a reply."""
     lines = _shown_by("demo")
     plain = [line.plain for line in lines]
-    first = next(n for n, line in enumerate(plain) if line.startswith("10  Receive notifications"))
-    last = next(n for n, line in enumerate(plain) if "─ next ─" in line)
+    first = next(n for n, line in enumerate(plain) if line.startswith("1  A bot"))
+    last = next(n for n, line in enumerate(plain) if line.startswith("4  "))
     return _svg("webex-webhooks demo", lines[first : last - 1])
 
 

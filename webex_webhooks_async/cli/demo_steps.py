@@ -4,8 +4,11 @@ from collections.abc import AsyncGenerator, Callable, Iterable
 
 import httpx
 
+from webex_webhooks_async.bot.bot import Bot
+from webex_webhooks_async.bot.contexts.contexts import MessageContext, SubmissionContext
 from webex_webhooks_async.client.client import Client
 from webex_webhooks_async.client.pagination import Page
+from webex_webhooks_async.models.messages import Message
 from webex_webhooks_async.models.notification_data import MessageData
 from webex_webhooks_async.models.notifications import Notification
 from webex_webhooks_async.models.vocabulary import Event, Resource
@@ -17,6 +20,41 @@ MORE = (Resource.MEMBERSHIPS, Resource.ROOMS, Resource.ATTACHMENT_ACTIONS)
 
 NOWHERE = "https://webex-webhooks.invalid/receiver"
 """Where the webhooks of the demo point to: a host that can't exist, so nobody gets anything."""
+
+
+CARD = {
+    "type": "AdaptiveCard",
+    "version": "1.3",
+    "body": [{"type": "Input.Text", "id": "dish", "placeholder": "Pasta"}],
+    "actions": [{"type": "Action.Submit", "title": "Order", "data": {"action": "order"}}],
+}
+
+
+def make_bot(client: Client, target_url: str, secret: str) -> Bot:
+    """A bot. It makes its webhooks when it starts, one for messages and one for cards."""
+    bot = Bot(client, secret, target_url=target_url)
+
+    @bot.command("lunch")
+    async def lunch(context: MessageContext) -> None:
+        await context.reply("Lunch?", card=CARD)
+
+    @bot.submission("order")
+    async def order(context: SubmissionContext) -> None:
+        await context.reply(f"One {context.inputs['dish']}, please!")
+
+    return bot  # an ASGI application
+
+
+async def write(sandbox: Sandbox) -> Message:
+    """Someone writes to the bot. Webex notifies it, and it replies with a card."""
+    await sandbox.say("lunch")
+    return await sandbox.next_reply()
+
+
+async def submit(sandbox: Sandbox, card: Message) -> Message:
+    """The person submits the card. The bot is notified of that, too."""
+    await sandbox.submit(card.id, {"dish": "pizza"})
+    return await sandbox.next_reply()
 
 
 async def list_first_page(client: Client) -> Page[Webhook]:

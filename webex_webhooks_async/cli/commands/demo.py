@@ -4,8 +4,8 @@ import asyncio
 import inspect
 import secrets
 import textwrap
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from contextlib import aclosing, asynccontextmanager
 from typing import Annotated, Any
 
 import httpx
@@ -47,15 +47,15 @@ def command(
     live: Annotated[bool, Parameter(show_default=False)] = False,
     connection: Connection = FROM_ENVIRONMENT,
 ) -> None:
-    """Watch the library at work; you need no account.
+    """Watch a bot and the library at work; you need no account.
 
     $ webex-webhooks demo
     $ webex-webhooks demo --live
 
-    It calls a local Webex simulator and receives notifications from it. With --live
-    it calls Webex: it creates a few webhooks under a name of their own, which point
-    to a host that doesn't exist, and deletes them at the end, also after an error
-    or Ctrl-C.
+    A bot talks to a person in a local Webex simulator. Then notifications are
+    received, and webhooks managed. With --live it manages webhooks on Webex: it
+    creates a few under a name of their own, which point to a host that doesn't
+    exist, and deletes them at the end, also after an error or Ctrl-C.
 
     Args:
         live: Call Webex, with your token.
@@ -68,31 +68,55 @@ def command(
 
 
 async def _on_sandbox(narrator: "Narrator") -> None:
-    sandbox = Sandbox()
-    async with sandbox.serve() as base_url:
-        narrator.introduce(
-            "Webex webhooks, without a Webex account",
-            f"A real client calls a real HTTP server: a sandbox at {base_url}",
-        )
-        async with (
-            narrator.narrated_client(trust_env=False) as http_client,
-            Client("any-token", base_url=base_url, http_client=http_client) as client,
-        ):
-            await _look_around(narrator, client)
-            created = await _manage(narrator, client, "demo")
-            sandbox.fail(status=429, retry_after=1)
-            await narrator.step(steps.retry)
-            with log_messages_to(lambda _text: None):  # the narrator shows the pause itself
-                await steps.retry(client, created[0].id)
-            await _clean_up(narrator, client, created)
-            await _receive(narrator, client, sandbox)
+    narrator.introduce(
+        "A Webex bot, without a Webex account",
+        "A real client calls a real HTTP server: the sandbox, a local Webex simulator.",
+    )
+    async with _sandbox(narrator) as (sandbox, client):
+        await _talk(narrator, client, sandbox)
+    async with _sandbox(narrator) as (sandbox, client):  # one without webhooks
+        await _receive(narrator, client, sandbox)
+    async with _sandbox(narrator) as (sandbox, client):
+        await _look_around(narrator, client)
+        created = await _manage(narrator, client, "demo")
+        sandbox.fail(status=429, retry_after=1)
+        await narrator.step(steps.retry)
+        with log_messages_to(lambda _text: None):  # the narrator shows the pause itself
+            await steps.retry(client, created[0].id)
+        await _clean_up(narrator, client, created)
     narrator.conclude(_NEXT)
 
 
+@asynccontextmanager
+async def _sandbox(narrator: "Narrator") -> AsyncGenerator[tuple[Sandbox, Client]]:
+    sandbox = Sandbox()
+    async with (
+        sandbox.serve() as base_url,
+        narrator.narrated_client(trust_env=False) as http_client,
+        Client("any-token", base_url=base_url, http_client=http_client) as client,
+    ):
+        yield sandbox, client
+
+
+async def _talk(narrator: "Narrator", client: Client, sandbox: Sandbox) -> None:
+    """Let a person talk to a bot: a message, a card, a reply."""
+    await narrator.step(steps.make_bot)
+    bot = steps.make_bot(client, steps.NOWHERE, secrets.token_urlsafe())
+    sandbox.deliver_to(bot)
+    async with bot:
+        await narrator.step(steps.write)
+        card = await steps.write(sandbox)
+        narrator.approve(f"the bot replied: {card.text} [dish] (Order)")
+        await narrator.step(steps.submit)
+        reply = await steps.submit(sandbox, card)
+        narrator.approve(f"the bot replied: {reply.text}")
+
+
 _NEXT = {
+    "webex-webhooks dev docs/examples/bot.py": "talk to a bot of your own in the browser",
     "webex-webhooks listen --sandbox": "watch notifications arrive, without an account",
     "webex-webhooks sandbox": "a local Webex simulator for your own program",
-    "webex-webhooks demo --live": "the first part of this on Webex, with your token",
+    "webex-webhooks demo --live": "the last part of this on Webex, with your token",
     "webex-webhooks --help": "all commands",
 }
 
