@@ -62,10 +62,13 @@ if TYPE_CHECKING:
     from webex_webhooks_async.handling.attempts import once as once
     from webex_webhooks_async.handling.log_context import LogContext as LogContext
     from webex_webhooks_async.handling.router import Router as Router
+    from webex_webhooks_async.handling.suspension import HandlerSuspended as HandlerSuspended
+    from webex_webhooks_async.handling.suspension import NoAnswerError as NoAnswerError
     from webex_webhooks_async.inbox.base import Inbox as Inbox
     from webex_webhooks_async.inbox.base import TransactionalInbox as TransactionalInbox
     from webex_webhooks_async.inbox.entries import InboxCounts as InboxCounts
     from webex_webhooks_async.inbox.entries import InboxEntry as InboxEntry
+    from webex_webhooks_async.inbox.entries import Question as Question
     from webex_webhooks_async.inbox.entries import StoredNotification as StoredNotification
     from webex_webhooks_async.inbox.postgres.inbox import PostgresInbox as PostgresInbox
     from webex_webhooks_async.inbox.sqlite import SQLiteInbox as SQLiteInbox
@@ -131,9 +134,10 @@ else:
         "converters": "from_json to_json",
         "errors": (
             "APIError AuthenticationError BadRequestError ConflictError DecodeError GiveUpError "
-            "GoneError LockedError NotFoundError NotificationError PaginationError PayloadError "
-            "PermissionDeniedError RateLimitError RequestTimeoutError ResponseTooLargeError "
-            "ServerError SignatureError TransportError WebexError WebexWarning"
+            "GoneError LockedError NotFoundError NotificationError "
+            "PaginationError PayloadError PermissionDeniedError RateLimitError "
+            "RequestTimeoutError ResponseTooLargeError ServerError SignatureError TransportError "
+            "WebexError WebexWarning"
         ),
         "models.files": "File",
         "models.messages": "AttachmentAction Message Person PhoneNumber",
@@ -146,7 +150,9 @@ else:
         "models.vocabulary": "Event OwnedBy Resource WebhookStatus",
         "models.webhooks": "NewWebhook Webhook WebhookUpdate",
         "handling.attempts": "Attempt attempt once",
-        "inbox.base": "Inbox InboxCounts InboxEntry StoredNotification TransactionalInbox",
+        "handling.suspension": "HandlerSuspended NoAnswerError",
+        "inbox.base": "Inbox TransactionalInbox",
+        "inbox.entries": "InboxCounts InboxEntry Question StoredNotification",
         "notifications.identity": "notification_key",
         "notifications.parsing": "parse_notification parse_unverified_notification",
         "inbox.postgres.inbox": "PostgresInbox",

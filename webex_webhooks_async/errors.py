@@ -22,7 +22,8 @@
         ├── SignatureError          it doesn't prove that it comes from Webex
         └── PayloadError            verified, but not a notification
 
-Its warnings are of the class `WebexWarning`. A handler of yours raises `GiveUpError`. Invalid
+Its warnings are of the class `WebexWarning`. A handler of yours raises `GiveUpError`. A question of
+a handler raises `HandlerSuspended` while it is open, and `NoAnswerError` without an answer. Invalid
 arguments raise the builtin ``ValueError`` and ``TypeError`` before anything is sent.
 
 Every error survives ``pickle`` and ``copy``, and ``type(error)(*error.args)`` rebuilds it, as task

@@ -98,7 +98,7 @@ def jobs(webex: Webex, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Jobs:
 async def test_a_job(jobs: Jobs) -> None:
     """It is stored, and its handler gets what JSON gives back of the value; it may be due later.
 
-    It needs no webhook.
+    The bot has the webhooks of what answers the questions that it may ask.
     """
     async with jobs.webex.running(jobs.bot):
         assert await jobs.bot.enqueue("remind", {"order": Order("Pasta"), "at": (1, 2)}) is True
@@ -112,7 +112,8 @@ async def test_a_job(jobs: Jobs) -> None:
 
     assert jobs.values == [{"order": {"dish": "Pasta"}, "at": [1, 2]}, None]
     assert jobs.webex.texts == ["Lunch!", "Lunch!"]
-    assert {each.resource for each in jobs.webex.sandbox.webhooks} == {"memberships"}
+    resources = [each.resource for each in jobs.webex.sandbox.webhooks]
+    assert resources == ["memberships", "messages", "attachmentActions"]
     assert waiting.key.startswith("job:")
     shown = (waiting.resource, waiting.event, waiting.data_id, waiting.line)
     assert shown == ("jobs", "remind", "later", "a line")
@@ -542,7 +543,7 @@ async def test_a_job_of_another_version(jobs: Jobs, caplog: pytest.LogCaptureFix
         await until(lambda: [each.state for each in jobs.stored] == ["failed"])
 
     assert jobs.values == [1]
-    assert jobs.stored[0].error == "LookupError: no such job is registered"
+    assert jobs.stored[0].error == "LookupError: nothing is registered for it"
     assert "jobs remind is kept as failed: it has no matching handler" in caplog.text
     async with aclosing(inbox):
         await inbox.retry([jobs.stored[0].key])

@@ -11,10 +11,17 @@ from typing import Any
 import pytest
 from attrs import frozen
 
-from tests.bot.doubles import SECRET, URL, Webex, echo
+from tests.bot.doubles import SECRET, URL, Webex
 from tests.support.clocks import StoppedClock, let_pass
 from tests.support.wire import until
-from webex_webhooks_async import Bot, Client, SQLiteInbox, WebhookUpdate
+from webex_webhooks_async import (
+    Bot,
+    Client,
+    MessageData,
+    Notification,
+    SQLiteInbox,
+    WebhookUpdate,
+)
 from webex_webhooks_async.bot import bot as bot_module
 
 pytestmark = pytest.mark.once
@@ -62,7 +69,12 @@ class Replicas:
     def bot(self, *, client: Client | None = None, **options: Any) -> Bot:  # noqa: ANN401 - any option
         options = {"target_url": URL, "inbox": self.inbox(), **options}
         bot = Bot(client or self.webex.client, SECRET, **options)
-        bot.message()(echo)
+
+        @bot.on("messages", "created")  # which asks nothing, so there is one webhook
+        async def echo(notification: Notification[MessageData]) -> None:
+            said = await bot.client.fetch(notification)
+            await bot.send(f"You said: {said.text}", room_id=said.room_id)
+
         return bot
 
     @asynccontextmanager

@@ -287,56 +287,13 @@ def test_pauses_are_an_hour_at_most(failures: int, failure: Exception, seconds: 
     assert failed.again_in == seconds
 
 
-async def test_a_notification_for_another_version(
-    bot: InboxBot, caplog: pytest.LogCaptureFixture
-) -> None:
-    """One for whose resource nothing is registered waits ten minutes for a process that has it.
-
-    Then it is completed, with a warning.
-    """
-
-    def is_put_off() -> bool:
-        (stored,) = stored_in(bot.path, bot.time.now_in_seconds)
-        now = bot.time.now_in_seconds()
-        return (
-            stored.state == "retrying" and stored.due is not None and stored.due.timestamp() > now
-        )
-
-    async with bot.receiver:
-        assert await deliver(bot.receiver, body_of({"id": "ROOM"}, resource="rooms")) == 204
-        for number in range(20):
-            await until(is_put_off)
-            assert caplog.records == []
-            await bot.time.pass_(29)
-            assert [each.failures for each in stored_in(bot.path)] == [0], number
-            await bot.time.pass_(1)
-        await until(lambda: bot.states() == [])
-
-    (warning,) = caplog.records
-    assert warning.levelno == logging.WARNING
-    assert warning.getMessage() == (
-        "rooms created ROOM of webhook WEBHOOK is completed: it has no matching handler"
-    )
-
-
-async def test_a_rolling_deploy(bot: InboxBot) -> None:
-    """What the old version has no handler for is handled by the new one, half a minute later."""
-    new = Receiver(SECRET, inbox=SQLiteInbox(bot.path, clock=bot.time.now_in_seconds))
-    handled: list[str] = []
-
-    @new.on("rooms")
-    async def note(notification: Notification[Any]) -> None:
-        handled.append(notification.data.id)
-
+async def test_what_has_no_handler(bot: InboxBot) -> None:
+    """A notification for which nothing is registered is completed at once."""
     async with bot.receiver:
         await deliver(bot.receiver, body_of({"id": "ROOM"}, resource="rooms"))
-        await until(lambda: bot.states() == ["retrying"])
-        async with new:
-            await bot.time.pass_(31)
-            await until(lambda: handled == ["ROOM"] or bot.states() == ["retrying"])
-            await bot.receiver.aclose()
-            await bot.time.pass_(31)
-            await until(lambda: handled == ["ROOM"])
+        await until(lambda: bot.states() == [])
+
+    assert bot.started == []
 
 
 async def test_own_actions(make: Make) -> None:

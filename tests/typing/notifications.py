@@ -5,7 +5,15 @@ Each ignored error here must occur: both checkers complain about one that doesn'
 
 # pyright: strict, reportUnnecessaryTypeIgnoreComment=true
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Mapping
+from collections.abc import (
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Coroutine,
+    Iterable,
+    Mapping,
+    Sequence,
+)
 from datetime import datetime
 from pathlib import Path
 from typing import Any, assert_type
@@ -23,6 +31,7 @@ from webex_webhooks_async import (
     MessageData,
     Notification,
     NotificationData,
+    Question,
     Receiver,
     RecordingData,
     Resource,
@@ -228,6 +237,43 @@ class OwnInbox(Inbox):
         return entry.body if name else None
 
     async def remember(self, entry: InboxEntry, name: str, value: bytes) -> None: ...
+
+    async def records(self, entry: InboxEntry) -> Mapping[str, bytes]:
+        return {} if entry.waits else {"name": entry.body}
+
+    async def ask(  # noqa: PLR0913 - as `Inbox.ask`
+        self,
+        entry: InboxEntry,
+        record: str,
+        *,
+        place: str,
+        data: bytes,
+        seconds: float | None = None,
+        owner: str | None = None,
+        queues: bool = False,
+    ) -> Question | bytes | None:
+        if seconds is None and queues:
+            return record.encode()
+        number = entry.number
+        return Question(
+            id=1, key="key", number=number, place=place, owner=owner, opened=None, data=data
+        )
+
+    async def unask(self, entry: InboxEntry, record: str) -> None: ...
+
+    async def questions(self, place: str) -> Sequence[Question]:
+        return () if place else []
+
+    async def wait(self, entry: InboxEntry, record: str) -> bool:
+        return entry.key == record
+
+    async def answer(self, entry: InboxEntry, question_id: int, value: bytes) -> bool:
+        return entry.number == question_id and bool(value)
+
+    async def end(self, question_ids: Iterable[int]) -> int:
+        return sum(question_ids)
+
+    async def postpone(self, seconds: float) -> None: ...
 
     async def claim(self, name: str, seconds: float) -> bool:
         return bool(name) and seconds > 0

@@ -4,7 +4,7 @@ import asyncio
 import inspect
 import logging
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from enum import IntEnum
 from functools import partial
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Self, Unpack, cast
 from urllib.parse import urlsplit
 
 from webex_webhooks_async.bot.access import Access, Allow, check_access, check_reply, decision
+from webex_webhooks_async.bot.answers import Answers
 from webex_webhooks_async.bot.contexts.contexts import (
     Context,
     JobContext,
@@ -22,6 +23,12 @@ from webex_webhooks_async.bot.contexts.contexts import (
     age_of,
 )
 from webex_webhooks_async.bot.contexts.mentions import text_without_mention
+from webex_webhooks_async.bot.contexts.questions import (
+    Conversation,
+    Questions,
+    context_of,
+    known_in,
+)
 from webex_webhooks_async.bot.contexts.writing import SendOptions, delete, edit, send
 from webex_webhooks_async.bot.jobs import cancel, enqueue
 from webex_webhooks_async.bot.outage import Outage
@@ -58,7 +65,7 @@ from webex_webhooks_async.models.ids import comparable, is_same
 from webex_webhooks_async.models.messages import AttachmentAction, Message, Person
 from webex_webhooks_async.models.notification_data import AttachmentActionData, MessageData
 from webex_webhooks_async.models.notifications import Notification
-from webex_webhooks_async.models.vocabulary import OwnedBy
+from webex_webhooks_async.models.vocabulary import Event, OwnedBy, Resource
 from webex_webhooks_async.models.webhooks import NewWebhook
 from webex_webhooks_async.notifications.descriptions import OWN_ACTION, describe, log_debug
 from webex_webhooks_async.notifications.identity import schedule_of
@@ -78,6 +85,7 @@ from webex_webhooks_async.validation import (
 if TYPE_CHECKING:
     from webex_webhooks_async.bot.webhooks import BotWebhooks
     from webex_webhooks_async.handling.inbox_worker import InboxWorker
+    from webex_webhooks_async.handling.records import Records
 
 logger: logging.Logger = logging.getLogger("webex_webhooks_async")
 
@@ -211,6 +219,9 @@ class Bot(BotRouter, Receiver):
             self._worker.outage = Outage(self)
             self._keeper = Schedules(self._worker)
         self._in_order = in_order
+        admits = None if self._access is None else self._access.is_open_to
+        wake = None if self._worker is None else self._worker.wake
+        self._asker = Questions(self._inbox, in_order=in_order, admits=admits, wake=wake)
         self._make_client: Callable[[], Client] | None = None
         if not isinstance(client, Client):
             self._make_client = partial(Client, client)
@@ -356,6 +367,13 @@ class Bot(BotRouter, Receiver):
         if target_url is None:
             raise ValueError("pass target_url, where Webex posts to: the bot has none itself")
         return await super().wanted_webhooks(name=name, target_url=target_url, owned_by=owned_by)
+
+    def _watched(self) -> Iterator[tuple[str, str]]:
+        """Yield also what answers questions, if a handler may ask some."""
+        yield from super()._watched()
+        if self._inbox is not None and self._labels():
+            yield Resource.MESSAGES, Event.CREATED
+            yield Resource.ATTACHMENT_ACTIONS, Event.CREATED
 
     async def send(self, text: str | None = None, **options: Unpack[SendOptions]) -> Message:
         """Write into a room or to a person, from anywhere in the program.
@@ -553,7 +571,8 @@ class Bot(BotRouter, Receiver):
         self._task = asyncio.create_task(self._keep_looking(webhooks, pause))
 
     def _keeps_webhooks(self) -> bool:
-        return self._target_url is not None and not self._has_only_jobs()
+        only_jobs = self._inbox is None and self._has_only_jobs()
+        return self._target_url is not None and not only_jobs
 
     def _own_webhooks(self) -> "BotWebhooks":
         # Imported here, as in `Client.webhooks`.
@@ -665,15 +684,25 @@ class Bot(BotRouter, Receiver):
         token = self.client._requester.token_in_use  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] - nobody else needs it
         return (*super()._own_secrets(), token)
 
+    def _handling_of(
+        self, notification: Notification[Any], records: "Records | None" = None
+    ) -> Handling | None:
+        if records is not None and (known := known_in(records)):
+            routes = {self._labels_now[each]: each for each in self._routes()}
+            if known["route"] not in routes:
+                return None
+        return super()._handling_of(notification, records)
+
     def _steps_of(self, handling: Handling) -> list[Handler[Any]]:
         """Fetch what messages and submissions are about, if that may be for a handler."""
         routes = [each for each in self._routes() if each.is_for(handling.notification)]
-        if not (routes and handling.fits):
+        may_answer = handling.records is not None and _may_answer(handling.notification)
+        if not ((routes or may_answer) and handling.fits):
             return super()._steps_of(handling)
         return in_middleware(self._middlewares, [partial(self._pass_on, handling, routes)])
 
     async def _pass_on(
-        self, handling: Handling, routes: Iterable[Route], notification: Notification[Any]
+        self, handling: Handling, routes: Sequence[Route], notification: Notification[Any]
     ) -> None:
         """Fetch a message or a submission; run the first handler that is for it, and those of `on`.
 
@@ -682,11 +711,16 @@ class Bot(BotRouter, Receiver):
         failure: Exception | None = None
         choice: Choice | None = None, None
         try:
-            choice = await self._choice(routes, notification)
+            choice = await self._resumed(handling) or await self._choice(
+                routes, notification, self._answers_of(handling)
+            )
         except Exception as error:  # noqa: BLE001 - it is raised below
             failure = error
         if choice is None:
             return
+        chosen, context = choice
+        if chosen is not None and context is not None:
+            self._begin_conversation(handling, context)
         select = partial(self._selected, handling, *choice)
         await run_each(self._inner_steps(select, set()), notification)
         if failure is not None:
@@ -700,8 +734,12 @@ class Bot(BotRouter, Receiver):
         entry: Registration,
     ) -> Handler[Any] | None:
         """Return what runs of a registration: of messages and submissions, the chosen one alone."""
+        conversation = handling.conversation
         if not isinstance(entry, Route):
-            return handling.select(entry)
+            handler = handling.select(entry)
+            if handler is None or not isinstance(conversation, Conversation):
+                return handler
+            return conversation.once(handler)
         if entry is not chosen or context is None:
             return None
         handling.handlers += 1
@@ -715,64 +753,134 @@ class Bot(BotRouter, Receiver):
         (step,) = in_middleware(middlewares, [entry.handler])
         await step(context)
 
+    def _begin_conversation(self, handling: Handling, context: Context) -> None:
+        if handling.records is not None and handling.records.stored is not None:
+            Conversation(handling, handling.records, context)
+
+    def _answers_of(self, handling: Handling) -> Answers | None:
+        records, data = handling.records, handling.notification.data
+        if records is None or records.stored is None:
+            return None
+        return Answers(self._asker, records, records.stored, self.me, data)
+
+    async def _resumed(self, handling: Handling) -> "Choice | None":
+        """Return the handler that has asked, with the context that it had, if one has."""
+        records = handling.records
+        if records is None or not (known := known_in(records)):
+            return None
+        route = next(each for each in self._routes() if self._labels_now[each] == known["route"])
+        of_each = {**self._of_each_context(route), "age": known["age"]}
+        details = route.details(known["text"]) if "text" in known else None
+        match = (details or {}).get("match")
+        more = {} if match is None else {"match": match}
+        return route, context_of(known, handling.notification, {**of_each, **more})
+
     async def _choice(
-        self, routes: Iterable[Route], notification: Notification[Any]
+        self,
+        routes: Sequence[Route],
+        notification: Notification[Any],
+        answers: Answers | None = None,
     ) -> "Choice | None":
         """Fetch what a notification is about, and choose its handler; `None` for the bot's own."""
+        may_answer = answers is not None and await answers.look()
+        if answers is not None and (answers.has_answered or not (routes or may_answer)):
+            return None, None
         try:
-            fetched = await self.client.fetch(notification)
+            said, context_of = await self._fetched(notification)
         except (NotFoundError, GoneError):
             logger.info("%s is passed over: it is gone", describe(notification))
             self._look_for_another_bot(notification)
             return None, None
-        found = cast("Message | AttachmentAction", fetched)  # its notification says which
-        me = self.me
-        if is_same(found.person_id, me.id):
+        if context_of is None:
             log_debug(OWN_ACTION, notification)
             return None
+        choice: Choice = None, None
+        if may_answer and answers is not None:
+            choice = await self._match((each for each in routes if each.names), said, context_of)
+            is_command, context = choice[0] is not None, context_of(None)
+            if await answers.take(context, is_command=is_command, admits=self._admits):
+                return None, None
+        if choice == (None, None):
+            choice = await self._match(routes, said, context_of)
+        route, chosen = choice
+        if route is None or chosen is None:
+            log_debug("%s has no matching handler", notification)
+            return None, None
+        if answers is not None:
+            answers.note_handler()
+        return (route if await self._admits(chosen) else None), chosen
+
+    async def _fetched(
+        self, notification: Notification[Any]
+    ) -> "tuple[object, MakeContext | None]":
+        """Fetch what a notification is about; return what it says, and what makes a context.
+
+        The bot's own has no context.
+        """
+        fetched = await self.client.fetch(notification)
+        found = cast("Message | AttachmentAction", fetched)  # its notification says which
+        if is_same(found.person_id, self.me.id):
+            return None, None
         said: object
-        context_of: Callable[..., MessageContext | SubmissionContext]
+        make: Callable[..., MessageContext | SubmissionContext]
         if isinstance(found, Message):
-            said = text = text_without_mention(found, me.id)
-            context_of = partial(MessageContext, message=found, text=text)
+            said = text = text_without_mention(found, self.me.id)
+            make = partial(MessageContext, message=found, text=text)
         else:
             said = found.inputs or {}
-            context_of = partial(SubmissionContext, action=found)
-        given: dict[str, Any] = {"notification": notification, "age": age_of(found.created)}
+            make = partial(SubmissionContext, action=found)
+        make = partial(make, notification=notification, age=age_of(found.created))
+
+        def context_of(
+            registered: Registration | None, **details: object
+        ) -> MessageContext | SubmissionContext:
+            return make(**self._of_each_context(registered), **details)
+
+        return said, context_of
+
+    async def _match(
+        self, routes: Iterable[Route], said: object, context_of: "MakeContext"
+    ) -> "Choice":
+        """Return the first of some handlers that is for what was said, with what it gets."""
         for route in routes:
             details = route.details(said)
             if details is None:
                 continue
-            context = context_of(**given, **self._of_each_context(route), **details)
+            context = context_of(route, **details)
             where = route.where
             if where is None or await decision(f"where of {route.title}", where, context):
-                admitted = self._access is None or await self._access.admits(context)
-                return (route if admitted else None), context
-        log_debug("%s has no matching handler", notification)
+                return route, context
         return None, None
 
-    def _of_each_context(self, registered: Registration) -> dict[str, Any]:
+    async def _admits(self, context: MessageContext | SubmissionContext) -> bool:
+        return self._access is None or await self._access.admits(context)
+
+    def _of_each_context(self, registered: Registration | None) -> dict[str, Any]:
         return {
             "client": self.client,
             "me": self.me,
             "state": State.copy(self._life.state),  # which may hold something called `copy`
-            "route": self._labels_now[registered],
+            "route": "" if registered is None else self._labels_now[registered],
             "jobs": self,
+            "asker": self._asker,
         }
 
-    def _handling_of_job(self, notification: Notification[Any]) -> Handling | None:
+    def _handling_of_job(
+        self, notification: Notification[Any], records: "Records | None" = None
+    ) -> Handling | None:
         job = self._jobs().get(notification.event)
         schedule = schedule_of(notification)
         if job is None or schedule not in {None, job.schedule}:
             return None
         handling = Handling(notification)
-        handling.steps = [partial(self._run_job, job)]
+        handling.records = records
+        handling.steps = [partial(self._run_job, job, handling)]
         handling.handlers = 1
         handling.route = self._labels_now[job]
         handling.attempts = job.attempts
         return handling
 
-    async def _run_job(self, job: Job, notification: Notification[Any]) -> None:
+    async def _run_job(self, job: Job, handling: Handling, notification: Notification[Any]) -> None:
         data = notification.data
         due = datetime.fromisoformat(data["due"])
         if not await self._may_begin(job, due, notification):
@@ -781,9 +889,9 @@ class Bot(BotRouter, Receiver):
             value=job.value if isinstance(job, Schedule) else data["value"],
             key=data.get("id"),
             due=due,
-            age=age_of(due),
-            **self._of_each_context(job),
+            **{"age": age_of(due), **self._of_each_context(job)},
         )
+        self._begin_conversation(handling, context)
         await self._run_in_middleware(job, context)
 
     async def _may_begin(self, job: Job, due: datetime, notification: Notification[Any]) -> bool:
@@ -832,6 +940,13 @@ class Bot(BotRouter, Receiver):
             raise RuntimeError(_NOT_RUNNING)
 
 
+def _may_answer(notification: Notification[Any]) -> bool:
+    data: object = notification.data
+    return notification.event == Event.CREATED and isinstance(
+        data, MessageData | AttachmentActionData
+    )
+
+
 class _State(IntEnum):
     """How far a bot has started: each does more than the one before."""
 
@@ -840,6 +955,9 @@ class _State(IntEnum):
     HANDLING = 2  # it knows itself; not all webhooks may be there
     READY = 3
 
+
+MakeContext = Callable[..., MessageContext | SubmissionContext]
+"""Makes the context for a handler, with what the handler has found."""
 
 Choice = tuple[Route | None, MessageContext | SubmissionContext | None]
 """The handler that was found, and the context that it gets."""

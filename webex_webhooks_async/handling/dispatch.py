@@ -12,6 +12,11 @@ from attrs import frozen
 from webex_webhooks_async.converters import structure
 from webex_webhooks_async.errors import DecodeError, GiveUpError, PayloadError
 from webex_webhooks_async.formatting import describe_exception, short_id
+from webex_webhooks_async.handling.suspension import (
+    HandlerSuspended,
+    Suspension,
+    is_suspension,
+)
 from webex_webhooks_async.models.notifications import Notification, data_classes
 from webex_webhooks_async.notifications.descriptions import describe, id_of_data
 
@@ -73,6 +78,8 @@ class Handling:
         is_last: Whether nothing will run for the notification again, if this fails.
         task: What handles it, if that is a task of its own: it may outlast the request.
         records: What was done for it, if that is recorded.
+        suspension: Where it is suspended, if it may ask.
+        conversation: What it has asked, if it may ask.
         enqueued: Of equal jobs that were enqueued for it, the numbers.
         has_ended: Whether all of it has ended.
         outer: The handling of which this is a part, until this one ends: a handler there delivers
@@ -96,6 +103,8 @@ class Handling:
     attempts: int | None = None
     task: asyncio.Task[Any] | None = None
     records: "Records | None" = None
+    suspension: "Suspension | None" = None
+    conversation: object = None
     has_ended: bool = False
     _end: asyncio.Event | None = None
     _started: float | None = None
@@ -135,6 +144,8 @@ class Handling:
         """
         self._started = time.perf_counter()
         await run_each(self.steps, self.notification)
+        if self.suspension is not None and self.suspension.record is not None:
+            raise RuntimeError(_NOT_SUSPENDED)
         if self.misfit is not None:
             raise self.misfit
         if self.handlers and logger.isEnabledFor(logging.INFO):
@@ -178,6 +189,8 @@ class Handling:
 
     def end(self) -> None:
         """Note that all of it has ended."""
+        if self.suspension is not None:
+            self.suspension.pause()  # what it has begun, and goes on, may act
         self.outer = None  # or deliveries out of handlers would hold on to each other
         self.steps = ()  # which may hold on to this
         self.apology = None  # likewise
@@ -185,6 +198,11 @@ class Handling:
         if self._end is not None and not self.loop.is_closed():
             self._end.set()
 
+
+_NOT_SUSPENDED = (
+    "a handler has ended although its question is open: let HandlerSuspended pass, which ask "
+    "raises, and write `except Exception` instead of a bare `except`"
+)
 
 current_handling: "ContextVar[Handling | None]" = ContextVar("current_handling", default=None)
 """The handling of which this is a part: a handler, `on_error`, or a task that they have begun."""
@@ -206,18 +224,41 @@ def active_handling() -> Handling | None:
 async def run_each(steps: Iterable[Callable[[T], Coroutine[Any, Any, object]]], subject: T) -> None:
     """Run handlers, and middleware with what it is around, one after the other.
 
+    If one is suspended, those after it run, too, before that is raised.
+
     Raises:
         RuntimeError: One raised `SystemExit`, alone or in a group, which asyncio, and who expects
             an `Exception`, would let end the process.
         BaseException: What else one raised.
     """
+    suspended: _Suspended | None = None
     for step in steps:
         try:
             await step(subject)
         except BaseException as error:
             for each in exceptions_in(error, SystemExit):
                 raise RuntimeError(f"a handler raised {describe_exception(each)}") from error
-            raise
+            suspension = _suspension_of(error)
+            if suspension is None:
+                raise
+            suspended = _Suspended(error, suspension, suspension.pause())
+    if suspended is not None:
+        suspended.suspension.go_on(suspended.raised)
+        raise suspended.error
+
+
+@frozen
+class _Suspended:
+    """A handler that is suspended, while those after it run."""
+
+    error: BaseException
+    suspension: Suspension
+    raised: HandlerSuspended | None
+
+
+def _suspension_of(error: BaseException) -> Suspension | None:
+    handling = current_handling.get()
+    return handling.suspension if handling is not None and is_suspension(error) else None
 
 
 def exceptions_in(error: BaseException, kind: type[E]) -> list[E]:

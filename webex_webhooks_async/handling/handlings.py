@@ -23,6 +23,7 @@ from webex_webhooks_async.notifications.descriptions import describe
 from webex_webhooks_async.notifications.identity import is_job
 
 if TYPE_CHECKING:
+    from webex_webhooks_async.handling.records import Records
     from webex_webhooks_async.models.notification_data import NotificationData
 
 logger: logging.Logger = logging.getLogger("webex_webhooks_async")
@@ -56,11 +57,13 @@ class Handlings:
         self._unended: set[Handling] = set()
         self.begun: int = 0
 
-    def begin(self, notification: Notification[Any], key: str) -> Handling | None:
+    def begin(
+        self, notification: Notification[Any], key: str, records: "Records | None" = None
+    ) -> Handling | None:
         """Begin to handle a notification; return `None` if nothing is to be run for it."""
         router = self._router
         find = router._handling_of_job if is_job(key) else router._handling_of  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] - our own
-        handling = find(notification)
+        handling = find(notification, records)
         if handling is not None:
             handling.key = key
             self._unended.add(handling)

@@ -6,24 +6,27 @@ import time
 from collections.abc import Awaitable, Callable, Iterable
 from datetime import datetime
 from functools import partial
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 from attrs import define, field
 
-from webex_webhooks_async.errors import GiveUpError, PayloadError
+from webex_webhooks_async.errors import PayloadError
 from webex_webhooks_async.formatting import describe_exception, summarize_redacted
 from webex_webhooks_async.handling import handler_errors
-from webex_webhooks_async.handling.dispatch import exceptions_in
+from webex_webhooks_async.handling.dispatch import Handling
 from webex_webhooks_async.handling.handlings import Handlings
 from webex_webhooks_async.handling.outcomes import (
     Failure,
     Outcome,
     Release,
+    Wait,
     expiry_of,
     failure_of,
+    is_final,
     is_last_chance,
 )
 from webex_webhooks_async.handling.records import Records
+from webex_webhooks_async.handling.suspension import Suspension, is_quiet_end, is_suspension
 from webex_webhooks_async.inbox.base import Inbox
 from webex_webhooks_async.inbox.entries import InboxEntry
 from webex_webhooks_async.models.notifications import Notification
@@ -37,6 +40,7 @@ logger: logging.Logger = logging.getLogger("webex_webhooks_async")
 _POLL_SECONDS = 1.0  # other processes store notifications, too, and leave leases behind
 _RENEWALS_PER_LEASE = 3
 _MANY_RENEWALS = 10
+_SECONDS_TO_ANSWER = 120.0  # what was sent meanwhile has arrived by then
 _SECONDS_TO_RECORD = 5.0  # at the end
 _OTHER_VERSION_SECONDS = 30.0  # a replica of another version may handle it
 _OTHER_VERSION_RELEASES = 20
@@ -117,6 +121,7 @@ class InboxWorker:
         self._is_taking = False
         self._limits: set[asyncio.Timeout] = set()  # of what is being recorded, set at the end
         self._loop: asyncio.AbstractEventLoop | None = None  # in which it takes entries
+        self._has_begun = False  # to take them, since the start or an outage
 
     def accept(self) -> None:
         """Let what comes be stored, before `open`."""
@@ -129,6 +134,7 @@ class InboxWorker:
 
         A database that can't be reached for a while is waited for.
         """
+        self._has_begun = False
         first = await self._first()
         self.accept()
         self._woken = asyncio.Event()
@@ -139,7 +145,7 @@ class InboxWorker:
 
     async def _first(self) -> InboxEntry | None:
         try:
-            return await self._inbox.take()
+            return await self._take()
         except (ConnectionError, TimeoutError) as error:
             logger.error(_UNREADABLE, describe_exception(error))  # noqa: TRY400 - it says all
             return None
@@ -190,14 +196,23 @@ class InboxWorker:
             self._woken.set()
         return is_removed
 
+    async def _take(self) -> InboxEntry | None:
+        """Take an entry; where this begins, what was sent before comes before questions end."""
+        if not self._has_begun:
+            await self._inbox.postpone(_SECONDS_TO_ANSWER)
+            self._has_begun = True
+        return await self._inbox.take()
+
     async def _take_each(self) -> None:
         while self.is_open:
             self._woken.clear()
             entry = None
+            if self._is_held():
+                self._has_begun = False
             if self._alone is None and not self._is_full() and not self._is_held():
                 self._is_taking = True
                 try:
-                    entry = await self._inbox.take()
+                    entry = await self._take()
                 except Exception as error:  # noqa: BLE001 - it may work again later
                     logger.error(_UNREADABLE, describe_exception(error))  # noqa: TRY400 - once a second
                 finally:
@@ -230,6 +245,10 @@ class InboxWorker:
         timer.cancel()
 
     def _wake(self, _: object) -> None:
+        self.wake()
+
+    def wake(self) -> None:
+        """Look at the inbox at once: something may be due."""
         self._woken.set()
 
     def _start(self, entry: InboxEntry) -> None:
@@ -278,18 +297,19 @@ class InboxWorker:
         self, work: "_Work", entry: InboxEntry, notification: Notification[Any]
     ) -> Outcome:
         """Run the handlers of a notification, and report a failure."""
-        handling = self._handlings.begin(notification, entry.key)
+        # Somebody who lets a failed one be tried again begins a new count, but the error stays.
+        counts = entry.failures, entry.expiries, entry.outages, entry.waits
+        is_first = not any(counts) and entry.error is None
+        work.records = Records(notification, self._inbox, entry, is_first=is_first)
+        if not await self._has_loaded(work.records):
+            return Release(0.0)
+        handling = self._handlings.begin(notification, entry.key, work.records)
         if handling is None:
             return self._without_handler(entry, notification)
         try:
             handling.is_late = True
             handling.attempt = entry.failures + 1
-            # Somebody who lets a failed one be tried again begins a new count, but the error stays.
-            counts = entry.failures, entry.expiries, entry.outages
-            handling.is_first = not any(counts) and entry.error is None
-            handling.records = work.records = Records(
-                notification, self._inbox, entry, is_first=handling.is_first
-            )
+            handling.is_first = is_first
             may_run = await self._may_run(entry)
             if not self.is_open or self._is_held():
                 return Release(0.0)
@@ -298,24 +318,34 @@ class InboxWorker:
                 error: BaseException | None = expiry_of(entry)
                 if may_run:
                     error = await handling.failure()
-                if error is None:
+                if error is None or _is_ended_quietly(work, error):
                     return None
-                failed = time.monotonic()
-                if await self._is_of_outage(error, entry):
-                    return Release(0.0, is_of_outage=True)
-                waited = time.monotonic() - failed
-                final = ""
-                if not may_run:
-                    final = f"{entry.expiries} leases have expired"
-                elif error is handling.misfit or exceptions_in(error, GiveUpError):
-                    final = "another attempt can't help"
-                attempts = handling.attempts or self._attempts
-                failure = failure_of(entry, attempts, error, final, waited=waited)
-                handling.is_last = failure.again_in is None
-                await self._handlings.report(error, handling, failure.words)
-                return failure
+                if handling.suspension is not None and is_suspension(error):
+                    return self._wait(work, handling.suspension)
+                return await self._failed(entry, handling, error, may_run=may_run)
         finally:
             self._handlings.end(handling)
+
+    async def _failed(
+        self, entry: InboxEntry, handling: Handling, error: BaseException, *, may_run: bool
+    ) -> Outcome:
+        """Report a failure, and return what becomes of the entry."""
+        if handling.suspension is not None:
+            handling.suspension.pause()  # for what is said about it
+        failed = time.monotonic()
+        if await self._is_of_outage(error, entry):
+            return Release(0.0, is_of_outage=True)
+        waited = time.monotonic() - failed
+        final = ""
+        if not may_run:
+            final = f"{entry.expiries} leases have expired"
+        elif error is handling.misfit or is_final(error):
+            final = "another attempt can't help"
+        attempts = handling.attempts or self._attempts
+        failure = failure_of(entry, attempts, error, final, waited=waited)
+        handling.is_last = failure.again_in is None
+        await self._handlings.report(error, handling, failure.words)
+        return failure
 
     async def _is_of_outage(self, error: BaseException, entry: InboxEntry) -> bool:
         """Whether an entry is given back, because an outage has made its handler fail."""
@@ -326,25 +356,40 @@ class InboxWorker:
         self.outage.given_back += 1
         return True
 
+    async def _has_loaded(self, records: Records) -> bool:
+        """Read what earlier attempts have recorded, if need be again and again, until the end."""
+        while self.is_open:
+            try:
+                await records.load()
+            except Exception as error:  # noqa: BLE001 - it may work again later
+                logger.error(_UNREADABLE, describe_exception(error))  # noqa: TRY400 - once a second
+                await _sleep(_POLL_SECONDS)
+            else:
+                return True
+        return False
+
     def _without_handler(self, entry: InboxEntry, notification: Notification[Any]) -> Outcome:
         """Return what becomes of a notification for which nothing is registered here.
 
         Another version of the bot stored it, in a deploy that is under way, and may handle it.
         """
         which = describe(notification)
-        if not is_job(entry.key) and self._handlings.is_own(notification):
-            return None  # a bot may have learned who it is since
+        if not (is_job(entry.key) or entry.waits):
+            return None
         if entry.releases < _OTHER_VERSION_RELEASES:
             logger.info("%s waits %g s: it has no matching handler", which, _OTHER_VERSION_SECONDS)
             return Release(_OTHER_VERSION_SECONDS)
         if is_job(entry.key) and schedule_of(notification) is not None:
             logger.warning("%s is dropped: no process has this schedule any more", which)
             return None
-        if is_job(entry.key):
-            logger.error("%s is kept as failed: it has no matching handler", which)
-            return Failure(LookupError("no such job is registered"), None)
-        logger.warning("%s is completed: it has no matching handler", which)
-        return None
+        logger.error("%s is kept as failed: it has no matching handler", which)
+        return Failure(LookupError("nothing is registered for it"), None)
+
+    def _wait(self, work: "_Work", suspension: Suspension) -> Outcome:
+        """Return that an entry waits; what it has said and deleted stays done."""
+        logger.info("%s waits for an answer", work.name)
+        cast("Records", work.records).keep_unsaid()
+        return Wait(cast("str", suspension.record))
 
     async def _may_run(self, entry: InboxEntry) -> bool:
         """Wait until an entry may run: one that has its last chance, for what runs, or for a lease.
@@ -405,6 +450,8 @@ class InboxWorker:
         """Record an outcome; return False if the lease is lost."""
         if outcome is None:
             return await self._inbox.complete(entry)
+        if isinstance(outcome, Wait):
+            return await self._inbox.wait(entry, outcome.record)
         if isinstance(outcome, Release):
             retry_in, outage = outcome.again_in, outcome.is_of_outage
             return await self._inbox.release(entry, retry_in=retry_in, outage=outage)
@@ -435,6 +482,14 @@ class InboxWorker:
             if renewals == _MANY_RENEWALS:
                 seconds = renewals * work.entry.lease / _RENEWALS_PER_LEASE
                 logger.warning("%s has been running for %.0f s: does it hang?", work.name, seconds)
+
+
+def _is_ended_quietly(work: "_Work", error: BaseException) -> bool:
+    """Whether a handler has ended without an answer, and that is no failure."""
+    if not is_quiet_end(error):
+        return False
+    logger.info("%s is ended: %s", work.name, error)
+    return True
 
 
 def _record_until() -> float:

@@ -5,8 +5,9 @@ from collections.abc import Callable
 
 from attrs import frozen
 
-from webex_webhooks_async.errors import RateLimitError
+from webex_webhooks_async.errors import GiveUpError, RateLimitError
 from webex_webhooks_async.handling.dispatch import exceptions_in
+from webex_webhooks_async.handling.suspension import NoAnswerError
 from webex_webhooks_async.inbox.entries import InboxEntry
 
 _LONGEST_PAUSE = 3600.0
@@ -45,7 +46,18 @@ class Failure:
     words: str = ""
 
 
-Outcome = Failure | Release | None
+@frozen
+class Wait:
+    """A notification whose handler has asked a question.
+
+    Attributes:
+        record: The record that will have the answer.
+    """
+
+    record: str
+
+
+Outcome = Failure | Release | Wait | None
 """What becomes of an attempt; `None` is its completion."""
 
 
@@ -74,6 +86,15 @@ def failure_of(
 
 def _rounded(seconds: float) -> float:
     return round(seconds, 1 if seconds < _MINUTE else 0)
+
+
+def is_final(error: BaseException) -> bool:
+    """Whether an error isn't tried again: somebody gave up, or somebody else hasn't answered."""
+    unanswered = any(
+        each._is_failure  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] - our own
+        for each in exceptions_in(error, NoAnswerError)
+    )
+    return unanswered or bool(exceptions_in(error, GiveUpError))
 
 
 def is_last_chance(entry: InboxEntry) -> bool:

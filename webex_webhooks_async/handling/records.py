@@ -9,7 +9,7 @@ import hashlib
 import inspect
 import logging
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Generator, Iterable
+from collections.abc import Awaitable, Callable, Generator, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager, contextmanager
 from contextvars import ContextVar
 from datetime import date, time
@@ -21,6 +21,7 @@ from attrs import define
 
 from webex_webhooks_async.converters import unstructure
 from webex_webhooks_async.formatting import describe_exception
+from webex_webhooks_async.handling.suspension import current_suspension
 from webex_webhooks_async.inbox.base import TransactionalInbox
 from webex_webhooks_async.inbox.transactions import COMMITTED, check_transaction
 from webex_webhooks_async.models.notifications import Notification
@@ -66,9 +67,27 @@ class Records:
         self._is_first = is_first
         self._numbers: dict[str, set[int]] = defaultdict(set)  # that equal messages have used
         self._names: dict[object, str] = {}  # of records, by the id of the message
+        self._known: dict[str, bytes] = {}  # records, by their names
+        self._unsaid: dict[str, bytes] = {}  # what was said and deleted in this attempt
         self._done: dict[str, bytes] = {}
         self._locks: dict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._unwritten: dict[str, Callable[[], Awaitable[None]]] = {}
+
+    async def load(self) -> None:
+        """Read all records at once, if there may be any."""
+        if self._stored is not None and not self._is_first:
+            inbox, entry = self._stored
+            self._known = dict(await inbox.records(entry))
+
+    @property
+    def stored(self) -> "tuple[Inbox, InboxEntry] | None":
+        """Where the records are; `None` if they last as long as this does."""
+        return self._stored
+
+    @property
+    def known(self) -> "Mapping[str, bytes]":
+        """What `load` has found, and what was recorded since."""
+        return self._known
 
     async def say(
         self,
@@ -113,22 +132,23 @@ class Records:
     ) -> tuple[T, str]:
         if self._stored is None:
             return (await act())[0], ""
-        digest = hashlib.sha256(_as_json(what)).hexdigest()
+        digest = hashlib.sha256(as_json(what)).hexdigest()
         new: bytes | None = None
         with numbered(self._numbers[f"{kind}:{digest}"]) as number:
             name = f"{kind}:{digest}:{number}"
-            if record := await self._recall(name):
+            if record := await self.recall(name):
                 done = read(record)
             else:
                 done, new = await act()
         if new is not None:
-            await self._remember(name, new, words)
+            await self.remember(name, new, words)
         return done, name
 
     async def unsay(self, message_id: str) -> None:
         """Let what was deleted be sent again, if it is said again."""
         if name := self._names.pop(message_id, None):
-            await self._remember(name, b"", "the deletion of a message")
+            self._unsaid[name] = self._known[name]
+            await self.remember(name, b"", "the deletion of a message")
 
     async def once(self, name: str, call: Call, within: Within | None = None) -> Any:  # noqa: ANN401 - JSON
         """Call a function, or return what was recorded when it was called under this name."""
@@ -146,7 +166,7 @@ class Records:
             )
         async with lock:
             if name not in self._done:
-                record = await self._recall(f"once:{name}")
+                record = await self.recall(f"once:{name}")
                 is_new = record is None
                 if record is None:
                     _held.set(held | {lock})
@@ -159,7 +179,7 @@ class Records:
                         _held.set(held)  # without a token, which fails in another context
                 self._done[name] = record  # before it is written, which may be cancelled
                 if is_new and within is None:
-                    await self._remember(f"once:{name}", record, repr(name))
+                    await self.remember(f"once:{name}", record, repr(name))
         return _result_in(self._done[name])
 
     async def _call_within(self, name: str, call: Call, within: Within) -> bytes:
@@ -205,19 +225,39 @@ class Records:
             )
         return inbox, entry
 
+    def note(self, name: str, record: bytes) -> None:
+        """Record something together with the outcome, unless the notification is completed."""
+        if self._stored is not None:
+            inbox, entry = self._stored
+            self._known[name] = record
+            self.later(name, partial(inbox.remember, entry, name, record))
+
+    def later(self, name: str, write: Callable[[], Awaitable[None]]) -> None:
+        """Do something in the inbox together with the outcome, unless there is more by its name."""
+        self._unwritten[name] = write
+
+    def keep_unsaid(self) -> None:
+        """Let what was said and deleted count as said: what follows is another part of the work."""
+        for name, record in self._unsaid.items():
+            self.note(name, record)
+
     async def write_rest(self) -> None:
         """Write the records that couldn't be written when they were made."""
         for name, write in [*self._unwritten.items()]:
             await write()
             self._unwritten.pop(name, None)
 
-    async def _recall(self, name: str) -> bytes | None:
-        if self._stored is None or self._is_first:
-            return None
+    async def recall(self, name: str) -> bytes | None:
+        """Return what is recorded under a name; what `load` hasn't found is looked up once more."""
+        if self._stored is None or name in self._known or self._is_first:
+            return self._known.get(name)
         inbox, entry = self._stored
-        return await inbox.recall(entry, name)
+        found = await inbox.recall(entry, name)
+        if found is not None:
+            self._known[name] = found
+        return found
 
-    async def _remember(self, name: str, record: bytes, what: str) -> None:
+    async def remember(self, name: str, record: bytes, what: str) -> None:
         """Record something; what happened can't be undone, so a failure is only logged.
 
         What can't be written now is written with the outcome.
@@ -225,9 +265,10 @@ class Records:
         if self._stored is None:
             return
         inbox, entry = self._stored
+        self._known[name] = record
         write = partial(inbox.remember, entry, name, record)
 
-        async def remember() -> None:
+        async def write_now() -> None:
             try:
                 await write()
                 self._unwritten.pop(name, None)
@@ -241,7 +282,7 @@ class Records:
                     describe_exception(error),
                 )
 
-        await _end_of(asyncio.create_task(remember()))
+        await end_of(asyncio.create_task(write_now()))
 
 
 @contextmanager
@@ -259,7 +300,7 @@ def numbered(used: set[int]) -> Generator[int]:
         raise
 
 
-async def _end_of(task: asyncio.Task[None]) -> None:
+async def end_of(task: asyncio.Task[None]) -> None:
     """Wait for the end of a task, also if the caller is cancelled; that is raised afterwards."""
     cancellation: asyncio.CancelledError | None = None
     while not task.done():
@@ -300,13 +341,29 @@ def check_outside(what: str) -> None:
 
     Raises:
         RuntimeError: It is.
+        HandlerSuspended: The handler waits for an answer.
     """
+    suspension = current_suspension.get()
+    if suspension is not None:
+        suspension.check(what)
     inside = _inside.get()
     if inside is not None and inside.is_open:
         raise RuntimeError(
             f"don't {what} within the transaction of once({inside.name!r}), which may be rolled "
             "back: return what you need, and do it after once"
         )
+
+
+def check_outside_of_once(what: str) -> None:
+    """Check that something isn't done in a call of `once`, which doesn't run again.
+
+    Raises:
+        RuntimeError: It is.
+        HandlerSuspended: The handler waits for an answer.
+    """
+    check_outside(what)
+    if any(each.locked() for each in _held.get()):
+        raise RuntimeError(f"don't {what} in a call of once, which runs once: do it beside once")
 
 
 async def _result_of(name: str, call: Call, transaction: object) -> bytes:
@@ -349,7 +406,8 @@ _held: "ContextVar[frozenset[asyncio.Lock]]" = ContextVar("_held", default=froze
 """The locks of what calls this with `once`, or has begun the task that does."""
 
 
-def _as_json(what: object) -> bytes:
+def as_json(what: object) -> bytes:
+    """Return anything that JSON can hold as JSON."""
     try:
         return dump_json(what)
     except TypeError:  # nearly all is JSON already, and turning that into JSON takes longer

@@ -20,6 +20,7 @@ from webex_webhooks_async.notifications.descriptions import OWN_ACTION, log_debu
 from webex_webhooks_async.validation import check_type, is_async_function
 
 if TYPE_CHECKING:
+    from webex_webhooks_async.handling.records import Records
     from webex_webhooks_async.models.notification_data import (
         AttachmentActionData,
         MeetingData,
@@ -295,11 +296,14 @@ class Router(Registry):
     def _ended(self, handling: Handling) -> None:
         handling.end()
 
-    def _handling_of(self, notification: Notification[Any]) -> Handling | None:
+    def _handling_of(
+        self, notification: Notification[Any], records: "Records | None" = None
+    ) -> Handling | None:
         """Return the handling of a notification; if there is nothing to run, log why."""
         if not self._frozen_by:
             self._freeze("the first notification")
         handling = Handling(notification)
+        handling.records = records
         if self._is_own(notification):
             log_debug(OWN_ACTION, notification)
             return None
@@ -309,7 +313,11 @@ class Router(Registry):
         log_debug("%s has no matching handler", notification)
         return None
 
-    def _handling_of_job(self, notification: Notification[Any]) -> Handling | None:  # noqa: ARG002 - a Bot's
+    def _handling_of_job(
+        self,
+        notification: Notification[Any],  # noqa: ARG002 - a Bot's
+        records: "Records | None" = None,  # noqa: ARG002 - a Bot's
+    ) -> Handling | None:
         """Return the handling of a job; `None` if no job of its name is registered."""
         return None
 

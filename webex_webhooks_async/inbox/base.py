@@ -145,10 +145,11 @@ class Inbox(ABC):
         the lease is lost meanwhile. For a notification that is completed, nothing is recorded.
         """
 
+    @abstractmethod
     async def records(self, entry: InboxEntry) -> Mapping[str, bytes]:
         """Return everything that is recorded for the notification, by its name, in one query."""
-        raise NotImplementedError
 
+    @abstractmethod
     async def ask(  # noqa: PLR0913 - what there is to know of a question
         self,
         entry: InboxEntry,
@@ -181,16 +182,16 @@ class Inbox(ABC):
             seconds have passed is closed, and the record is `NO_ANSWER`. `None` if the lease is
             lost; then nothing is changed.
         """
-        raise NotImplementedError
 
+    @abstractmethod
     async def unask(self, entry: InboxEntry, record: str) -> None:
         """Close a question that wasn't sent, if it is open."""
-        raise NotImplementedError
 
+    @abstractmethod
     async def questions(self, place: str) -> Sequence[Question]:
         """Return the questions that have this place or this owner, by their ids, in one query."""
-        raise NotImplementedError
 
+    @abstractmethod
     async def wait(self, entry: InboxEntry, record: str) -> bool:
         """End the lease of an entry until its question is answered, or its seconds have passed.
 
@@ -201,8 +202,8 @@ class Inbox(ABC):
         Returns:
             False if the lease is lost; then nothing is changed.
         """
-        raise NotImplementedError
 
+    @abstractmethod
     async def answer(self, entry: InboxEntry, question_id: int, value: bytes) -> bool:
         """Answer a question with an entry, which answers no other one.
 
@@ -214,19 +215,18 @@ class Inbox(ABC):
             Whether the entry has answered a question, this one or an earlier one; False if the
             question isn't open any more.
         """
-        raise NotImplementedError
 
+    @abstractmethod
     async def end(self, question_ids: Iterable[int]) -> int:
         """Complete the entries that ask these questions, which aren't answered any more.
 
         Returns:
             How many questions were open, or waited, until now.
         """
-        raise NotImplementedError
 
+    @abstractmethod
     async def postpone(self, seconds: float) -> None:
         """Let no question that is open now end within so many seconds; each question once."""
-        raise NotImplementedError
 
     @abstractmethod
     async def claim(self, name: str, seconds: float) -> bool:

@@ -68,6 +68,7 @@ class Question:
         key: The key of the entry that asks.
         number: The number of that entry.
         place: Where an answer is looked for.
+        owner: Whose conversation it is a part of, if it is a person's.
         opened: What was stored after it was opened has a higher number; `None` while it waits for
             another question at its place.
         data: What the bot knows of it.
@@ -77,6 +78,7 @@ class Question:
     key: str
     number: int
     place: str
+    owner: str | None
     opened: int | None
     data: bytes = field(repr=False)
 

@@ -4,7 +4,7 @@ import asyncio
 import logging
 import os
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from functools import partial
@@ -17,7 +17,12 @@ from uuid import uuid4
 from webex_webhooks_async.claims import OwnClaims, check_claim, claimant
 from webex_webhooks_async.formatting import storable
 from webex_webhooks_async.inbox.base import TransactionalInbox, check_put, check_time
-from webex_webhooks_async.inbox.entries import InboxCounts, InboxEntry, StoredNotification
+from webex_webhooks_async.inbox.entries import (
+    InboxCounts,
+    InboxEntry,
+    Question,
+    StoredNotification,
+)
 from webex_webhooks_async.inbox.listing import in_parts
 from webex_webhooks_async.inbox.sqlite_file import InboxFile, check_file
 from webex_webhooks_async.inbox.sqlite_rows import (
@@ -159,6 +164,59 @@ class SQLiteInbox(TransactionalInbox):
     async def remember(self, entry: InboxEntry, name: str, value: bytes) -> None:
         """Record something durably, until the notification is completed or removed."""
         await self._call(lambda rows: rows.remember(entry, name, value))
+
+    async def records(self, entry: InboxEntry) -> Mapping[str, bytes]:
+        """Return everything that is recorded for the notification, by its name."""
+        return await self._call(lambda rows: rows.questions.records(entry.number))
+
+    async def ask(  # noqa: PLR0913 - as `Inbox.ask`
+        self,
+        entry: InboxEntry,
+        record: str,
+        *,
+        place: str,
+        data: bytes,
+        seconds: float | None = None,
+        owner: str | None = None,
+        queues: bool = False,
+    ) -> Question | bytes | None:
+        """Open a question of the handler of an entry, or change the one that has its record."""
+        return await self._call(
+            lambda rows: rows.questions.ask(
+                entry,
+                record,
+                place=place,
+                data=data,
+                seconds=seconds,
+                owner=owner,
+                queues=queues,
+            )
+        )
+
+    async def unask(self, entry: InboxEntry, record: str) -> None:
+        """Close a question that wasn't sent, if it is open."""
+        await self._call(lambda rows: rows.questions.unask(entry.number, record))
+
+    async def questions(self, place: str) -> Sequence[Question]:
+        """Return the questions that have this place or this owner, by their ids."""
+        return await self._call(lambda rows: rows.questions.questions(place))
+
+    async def wait(self, entry: InboxEntry, record: str) -> bool:
+        """End the lease of an entry until its question is answered, or its seconds have passed."""
+        return await self._call(lambda rows: rows.questions.wait(entry, record))
+
+    async def answer(self, entry: InboxEntry, question_id: int, value: bytes) -> bool:
+        """Answer a question with an entry, which answers no other one."""
+        return await self._call(lambda rows: rows.questions.answer(entry, question_id, value))
+
+    async def end(self, question_ids: Iterable[int]) -> int:
+        """Complete the entries that ask these questions, which aren't answered any more."""
+        ids = [*question_ids]
+        return await self._call(lambda rows: rows.questions.end(ids, self.keep))
+
+    async def postpone(self, seconds: float) -> None:
+        """Let no question that is open now end within so many seconds; each question once."""
+        await self._call(lambda rows: rows.questions.postpone(seconds))
 
     async def remember_within(
         self, transaction: object, entry: InboxEntry, name: str, value: bytes

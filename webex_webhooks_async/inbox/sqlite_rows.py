@@ -27,6 +27,7 @@ from webex_webhooks_async.inbox.listing import (
     state_of_failed,
     with_subject,
 )
+from webex_webhooks_async.inbox.sqlite_questions import DUE, LATER, QUESTIONS, QuestionRows
 from webex_webhooks_async.notifications.identity import is_job
 
 logger: logging.Logger = logging.getLogger("webex_webhooks_async")
@@ -51,6 +52,7 @@ class InboxRows:
         self._clock = clock
         self._puts = 0  # in this transaction
         self._holder = f"process {os.getpid()}"
+        self.questions: QuestionRows = QuestionRows(connection, clock, self._complete)
 
     def put(  # noqa: PLR0913 - most are options, by name
         self,
@@ -102,7 +104,8 @@ class InboxRows:
         """
         now = self._clock()
         while (found := self._connection.execute(_NEXT, {"now": now}).fetchone()) is not None:
-            number, key, body, line, due, lost, failures, expiries, releases, outages, error = found
+            number, key, body, line, due, lost, waits, error, *counted = found
+            failures, expiries, releases, outages = counted
             if line is not None and self._changes(_RIPEN, {"line": line, "now": now}):
                 continue  # another one may be the first of the line now
             counts = (failures, int), (expiries, int), (releases, int), (outages, int)
@@ -121,11 +124,13 @@ class InboxRows:
                 expiries=expiries + (lost is not None),
                 releases=releases,
                 outages=outages,
+                waits=bool(waits),
                 error=error,
             )
             self._changes(
                 "UPDATE webex_notifications "
-                "SET token = ?, holder = ?, due = ?, place = 0, expiries = ? WHERE number = ?",
+                "SET token = ?, holder = ?, due = ?, place = 0, expiries = ?, asks = 0 "
+                "WHERE number = ?",
                 (entry.token, self._holder, now + lease, entry.expiries, number),
             )
             return entry
@@ -152,9 +157,21 @@ class InboxRows:
     def complete(self, entry: InboxEntry, keep: float) -> bool:
         """Keep only the key of a notification, for `keep` seconds, unless it has a successor."""
         is_ours = self._update(entry, _COMPLETED, forget=self._clock() + keep)
-        if is_ours and not self._succeed(entry.number, entry.key):
-            self._changes("DELETE FROM webex_records WHERE number = ?", (entry.number,))
+        if is_ours:
+            self._end(entry.number, entry.key)
         return is_ours
+
+    def _complete(self, number: int, keep: float) -> None:
+        """Complete a notification, whoever has it."""
+        row = {"number": number, "forget": self._clock() + keep}
+        self._changes(f"UPDATE webex_notifications SET {_COMPLETED} WHERE number = :number", row)  # noqa: S608 - ours
+        found = self._connection.execute(_KEY, row)
+        self._end(number, found.fetchone()[0])
+
+    def _end(self, number: int, key: object) -> None:
+        self.questions.close(number)
+        if not self._succeed(number, key):
+            self._changes("DELETE FROM webex_records WHERE number = ?", (number,))
 
     def fail(self, entry: InboxEntry, error: str, retry_in: float | None) -> bool:
         """Count a failure; without `retry_in`, the notification is set aside as failed."""
@@ -169,13 +186,16 @@ class InboxRows:
             aside=state_of_failed(entry.body) if is_final else None,
         )
         if is_ours and is_final:
+            self.questions.close(entry.number)
             self._succeed(entry.number, entry.key)
         return is_ours
 
     def release(self, entry: InboxEntry, retry_in: float, *, outage: bool) -> bool:
         """Give a notification back."""
         now = self._clock()
-        place = _HOLDS if outage else _LATER if retry_in > 0 else _DUE
+        # A conversation that nobody here can go on with holds up what may answer it.
+        holds = outage or entry.waits
+        place = _HOLDS if holds else _LATER if retry_in > 0 else _DUE
         counted = _COUNT_OUTAGE if outage else "releases = releases + 1"
         changes = f"token = NULL, holder = NULL, due = :due, place = :place, {counted}"
         return self._update(entry, changes, due=now + retry_in, place=place, now=now)
@@ -195,6 +215,7 @@ class InboxRows:
 
     def _remove(self, number: int, key: object) -> None:
         """Remove a notification with all that belongs to it."""
+        self.questions.close(number)
         self._changes("DELETE FROM webex_records WHERE number = ?", (number,))
         self._changes("DELETE FROM webex_successors WHERE key = ?", (key,))
         self._changes("DELETE FROM webex_notifications WHERE number = ?", (number,))
@@ -262,8 +283,9 @@ class InboxRows:
         """Let a notification be due now, as if it had just come; False if it is due, or runs."""
         row = {"key": storable(key), "now": self._clock()}
         for number, stored in self._found(key):
-            if stored.state in {"waiting", "retrying", "scheduled", "failed"}:
+            if stored.state in {"waiting", "retrying", "scheduled", "asking", "failed"}:
                 self._changes(_RETRY, {"number": number, **row})
+                self.questions.end_now(number)
                 return stored.state != "waiting"
         return bool(self._changes(_RETRY_SUCCESSOR, row))
 
@@ -275,11 +297,7 @@ class InboxRows:
             if is_job(stored.key):
                 self._remove(number, stored.key)
             else:
-                self._changes("DELETE FROM webex_records WHERE number = ?", (number,))
-                self._changes(
-                    f"UPDATE webex_notifications SET {_COMPLETED} WHERE number = :number",  # noqa: S608 - ours
-                    {"forget": self._clock() + keep, "number": number},
-                )
+                self._complete(number, keep)
             return True
         return False
 
@@ -333,7 +351,7 @@ RELEASES = {1: "0.2 or 0.3", 2: "0.4"}
 # Of a line, the first one by `place` is the next: what runs or holds up its line (0), else of what
 # was due when a `take` looked (1) the one that was stored first, else what is due first (2). So
 # `webex_lines` has the first of each line, and a `take` reads nothing of what waits behind it.
-_HOLDS, _DUE, _LATER = range(3)
+_HOLDS, _DUE, _LATER = 0, DUE, LATER
 _ORDER = f"place, CASE place WHEN {_LATER} THEN due ELSE number END"
 _FIRST_OF_OLD = f"""
     DELETE FROM webex_lines WHERE line = old.line;
@@ -360,6 +378,8 @@ _SCHEMA = (
         releases INTEGER NOT NULL DEFAULT 0,
         outages INTEGER NOT NULL DEFAULT 0,
         outage REAL,
+        waits INTEGER NOT NULL DEFAULT 0,
+        asks INTEGER NOT NULL DEFAULT 0,
         error TEXT
     )
     """,
@@ -375,7 +395,7 @@ _SCHEMA = (
     # What is counted, so that neither bodies nor what is completed is read.
     """
     CREATE INDEX webex_unfinished ON webex_notifications
-        (number, due, token, aside, failures, expiries, releases, outages)
+        (number, due, token, aside, asks, failures, expiries, releases, outages)
     WHERE forget IS NULL
     """,
     """
@@ -425,6 +445,7 @@ _SCHEMA = (
     """,
     "CREATE INDEX webex_until ON webex_claims (until)",
     "CREATE TABLE webex_times (name TEXT PRIMARY KEY, time REAL NOT NULL) WITHOUT ROWID",
+    *QUESTIONS,
 )
 _IDENTITY = (
     f"PRAGMA application_id = {APPLICATION_ID}",
@@ -470,8 +491,8 @@ _FORGET = """
     WHERE number IN (SELECT number FROM webex_notifications WHERE forget <= ? LIMIT ?)
 """
 _NEXT = """
-    SELECT number, key, CAST(body AS BLOB), line, due, token, failures, expiries, releases,
-        outages, error
+    SELECT number, key, CAST(body AS BLOB), line, due, token, waits, error,
+        failures, expiries, releases, outages
     FROM webex_notifications WHERE number = (
         SELECT number FROM (
             SELECT * FROM (
@@ -495,6 +516,7 @@ _COMPLETED = """
     token = NULL, holder = NULL, line = NULL, due = NULL, place = NULL, aside = NULL,
     forget = :forget, body = x'', error = NULL
 """
+_KEY = "SELECT key FROM webex_notifications WHERE number = :number"
 _COUNT_OUTAGE = f"""
     outages = outages + (outage IS NULL OR outage + {OUTAGE_SECONDS} <= :now),
     outage = CASE WHEN outage + {OUTAGE_SECONDS} > :now THEN outage ELSE :now END
@@ -514,6 +536,7 @@ _STATE = """
         WHEN due IS NULL THEN ifnull(aside, 'failed')
         WHEN due <= :now THEN 'waiting'
         WHEN token IS NOT NULL THEN 'running'
+        WHEN asks THEN 'asking'
         WHEN failures + expiries + releases + outages THEN 'retrying'
         ELSE 'scheduled'
     END

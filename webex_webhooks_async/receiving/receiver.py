@@ -50,6 +50,8 @@ from webex_webhooks_async.validation import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from webex_webhooks_async.handling.inbox_worker import InboxWorker
     from webex_webhooks_async.inbox.base import Inbox
     from webex_webhooks_async.models.webhooks import NewWebhook
@@ -247,11 +249,7 @@ class Receiver(Router):
         check_text("name", name)
         if not name:
             raise ValueError("name is empty; pass what the names of the webhooks begin with")
-        wanted = dict.fromkeys(
-            (each.resource, each.event or Event.ALL)
-            for each in self._registrations(set())
-            if each.resource is not None
-        )
+        wanted = dict.fromkeys(self._watched())
         if not wanted:
             # An empty result would let `prune` delete every webhook.
             raise ValueError("no handler names a resource: register one with on(Resource.MESSAGES)")
@@ -268,6 +266,12 @@ class Receiver(Router):
             for resource, event in wanted
             if event == Event.ALL or (resource, Event.ALL) not in wanted
         )
+
+    def _watched(self) -> "Iterator[tuple[str, str]]":
+        """Yield resource and event of what the handlers need."""
+        for each in self._registrations(set()):
+            if each.resource is not None:
+                yield each.resource, each.event or Event.ALL
 
     def run(
         self, host: str = "127.0.0.1", *, port: int = 8000, graceful_timeout: float = 30.0

@@ -4,11 +4,17 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
-from typing import TypeVar
+from typing import Any, TypeVar, cast
 from uuid import uuid4
 
 from webex_webhooks_async.inbox.base import Inbox
-from webex_webhooks_async.inbox.entries import InboxCounts, InboxEntry
+from webex_webhooks_async.inbox.entries import (
+    ANSWERED,
+    NO_ANSWER,
+    InboxCounts,
+    InboxEntry,
+    Question,
+)
 from webex_webhooks_async.notifications.identity import key_of_job
 from webex_webhooks_async.testing.samples import sample_notification
 from webex_webhooks_async.validation import check_inherits
@@ -56,6 +62,11 @@ async def check_inbox(factory: Callable[..., Inbox]) -> None:
         await check.counts()
         await check.listing()
         await check.decisions()
+        await check.questions()
+        await check.closings()
+        await check.queues()
+        await check.ends_of_questions()
+        await check.races_of_questions()
         await check.claims()
         await check.times()
         await check.concurrency()
@@ -74,6 +85,7 @@ _SECONDS = 0.5  # how long leases, pauses and memories are that have to end
 _TOLERANCE = 0.1  # of it; clocks are coarse
 _PATIENCE = 10.0
 _LONG = 60.0  # longer than the check takes
+_RACES = 4
 _PAST = datetime(2020, 1, 2, tzinfo=UTC)
 _FUTURE = datetime(2990, 1, 2, tzinfo=UTC)
 
@@ -558,6 +570,207 @@ class _InboxCheck:
         _expect(await other.retry([unreadable]) == 0, promise)
         _expect(await inbox.take() is None, promise)
         await self._drop(unreadable)
+
+    async def questions(self) -> None:
+        """Check what is asked, found, waited for and answered."""
+        inbox, other = self._inbox, self._other
+        asks = await self._asking("line")
+        opened = await self._ask(asks, "place", owner="owner")
+        promise = "a question is opened with what was stored before it"
+        _expect((opened.key, opened.number) == (asks.key, asks.number), promise)
+        _expect(opened.opened is not None and opened.opened >= asks.number, promise)
+        later = await self._ask(asks, "elsewhere", data=b"later", seconds=_LONG)
+        promise = "ask again changes the data alone"
+        _expect((later.id, later.place, later.data) == (opened.id, "place", b"later"), promise)
+        for place in ("place", "owner"):
+            found = [*await other.questions(place)]
+            _expect(found == [later], "questions finds a question by its place, and its owner")
+        _expect([*await other.questions("elsewhere")] == [], "questions finds no others")
+        _expect(await inbox.wait(asks, "record") is True, "wait returns True")
+        _expect(await inbox.wait(asks, "record") is False, "wait ends the lease")
+        _expect((await other.counts()).asking == 1, "counts has what asks")
+        listed = [each.state async for each in other.unfinished() if each.key == asks.key]
+        _expect(listed == ["asking"], "unfinished says what asks")
+        answers = await self._asking("line")
+        promise = "what asks holds up nobody, and what is stored later has a higher number"
+        _expect(answers.number > (later.opened or 0), promise)
+        _expect(await other.answer(answers, later.id, b"yes") is True, "answer returns True")
+        promise = (
+            "answer returns True for an entry that has answered, and answers no other question"
+        )
+        _expect(await inbox.answer(answers, later.id + 1, b"no") is True, promise)
+        _expect([*await inbox.questions("place")] == [], "answer closes the question")
+        recorded = await inbox.records(answers)
+        _expect(recorded == {ANSWERED: b"%d" % later.id}, "answer records which one it was")
+        await self._complete(answers)
+        again = await self._take(other, "answered")
+        _expect((again.key, again.waits) == (asks.key, True), "what was answered is due, and waits")
+        _expect(await inbox.ask(again, "record", place="place", data=b"") == b"yes", promise)
+        _expect(await other.records(again) == {"record": b"yes"}, "records returns all records")
+        await self._complete(again)
+
+    async def closings(self) -> None:
+        """Check how a question is closed, and what that leaves behind."""
+        inbox, other = self._inbox, self._other
+        asks = await self._asking("line")
+        question = await self._ask(asks, "place")
+        await inbox.answer(asks, question.id, b"yes")
+        late = await self._asking("other line")
+        promise = "answer returns False, and records nothing, if the question isn't open any more"
+        _expect(await inbox.answer(late, question.id, b"late") is False, promise)
+        _expect(await inbox.records(late) == {}, promise)
+        await self._complete(late)
+        await self._ask(asks, "place", record="other")
+        await self._ask(asks, "place", record="another")
+        promise = "an entry has one question at a time"
+        _expect(len(await inbox.questions("place")) == 1, promise)
+        await other.unask(asks, "another")
+        _expect([*await inbox.questions("place")] == [], "unask closes a question")
+        await inbox.wait(asks, "another")
+        again = await self._take(inbox, "due at once, as its question isn't open")
+        await self._ask(again, "place", record="other")
+        promise = "a conversation that is given back holds up its line"
+        await inbox.release(again, retry_in=_SECONDS)
+        await inbox.put(behind := _new_key(), b"", line="line")
+        _expect(await inbox.take() is None, promise)
+        again = await _eventually(inbox.take, promise)
+        _expect(again.key == asks.key, promise)
+        await self._complete(again)
+        _expect([*await inbox.questions("place")] == [], "complete closes the questions")
+        entry = await self._take(inbox, "behind it")
+        _expect(entry.key == behind, promise)
+        await self._complete(entry)
+        promise = "ask returns None, and opens nothing, if the lease is lost"
+        _expect(await inbox.ask(again, "record", place="place", data=b"") is None, promise)
+
+    async def queues(self) -> None:
+        """Check that questions which queue at a place are open one after the other."""
+        inbox, other = self._inbox, self._other
+        first, second, third = [await self._asking(None) for _ in range(3)]
+        one = await self._ask(first, "queue", queues=True)
+        _expect(one.opened is not None, "the first question that queues at a place is open")
+        for each in (second, third):
+            question = await self._ask(each, "queue", queues=True)
+            _expect(question.opened is None, "a question that queues waits for the one before it")
+            promise = "a question that waits can't be answered"
+            _expect(await inbox.answer(first, question.id, b"") is False, promise)
+            await inbox.wait(each, "record")
+        beside = await self._asking(None)
+        question = await self._ask(beside, "queue")
+        _expect(question.opened is not None, "a question that doesn't queue waits for none")
+        await self._complete(beside)
+        promise = "a question that waits is due when the one before it is closed"
+        _expect(await other.take() is None, promise)
+        answers = await self._asking(None)
+        await inbox.answer(answers, one.id, b"")
+        await inbox.fail(first, error="it failed", retry_in=None)
+        await self._complete(answers)
+        entry = await self._take(other, "next in the queue")
+        _expect(entry.key == second.key, promise)
+        _expect(await other.take() is None, promise)
+        _expect((await self._ask(entry, "queue", queues=True)).opened is not None, promise)
+        await inbox.fail(entry, error="it failed", retry_in=None)
+        entry = await self._take(other, "next in the queue")
+        _expect(entry.key == third.key, "fail closes the questions of what is kept as failed")
+        await self._complete(entry)
+        await self._drop(first.key, second.key)
+
+    async def ends_of_questions(self) -> None:
+        """Check the ends of questions: in time, by `end`, `retry`, `cancel` and `put`."""
+        inbox, other = self._inbox, self._other
+        asks = await self._asking(None)
+        start = time.monotonic()
+        await self._ask(asks, "place", seconds=_SECONDS)
+        await inbox.wait(asks, "record")
+        promise = "what asks is due when the seconds of its question have passed"
+        again = await _later(start, inbox.take, promise)
+        question = await inbox.ask(again, "record", place="place", data=b"")
+        _expect(question == NO_ANSWER, "a question whose seconds have passed has no answer")
+        promise = "that there was no answer is recorded"
+        _expect(await other.recall(again, "record") == NO_ANSWER, promise)
+        await self._ask(again, "place", record="next", seconds=_SECONDS)
+        await inbox.wait(again, "next")
+        for seconds in (_LONG, 2 * _LONG):
+            await other.postpone(seconds)
+        _expect(await other.retry([asks.key]) == 1, "retry counts what asks")
+        again = await self._take(inbox, "made due")
+        question = await inbox.ask(again, "next", place="place", data=b"")
+        _expect(question == NO_ANSWER, "retry ends the question of what asks")
+        start = time.monotonic()
+        await self._ask(again, "place", record="last", seconds=_SECONDS / 2)
+        await inbox.wait(again, "last")
+        for _ in range(2):
+            await other.postpone(_SECONDS)
+        promise = "postpone lets each question end later, once"
+        again = await _later(start, inbox.take, promise)
+        question = await self._ask(again, "place", record="more")
+        await inbox.wait(again, "more")
+        _expect(await other.end([question.id, question.id + 1]) == 1, "end counts what it ends")
+        promise = "end completes what asks, and closes the question"
+        _expect(await inbox.put(asks.key, b"") is False, promise)
+        _expect([*await inbox.questions("place")] == [], promise)
+        _expect(await inbox.take() is None, promise)
+        for replace in (False, True):
+            asks = await self._asking(None)
+            await self._ask(asks, "place")
+            await inbox.wait(asks, "record")
+            if replace:
+                await inbox.put(asks.key, b"", replace=True)
+                await self._complete(await self._take(inbox, "put in its place"))
+            else:
+                await inbox.cancel(asks.key)
+            promise = f"{'put in place of what asks' if replace else 'cancel'} closes its question"
+            _expect([*await inbox.questions("place")] == [], promise)
+
+    async def races_of_questions(self) -> None:
+        """Check calls about one question at the same moment, in both orders."""
+        inbox, other = self._inbox, self._other
+        for number in range(_RACES):
+            asks = await self._asking(None)
+            question = await self._ask(asks, "place")
+            answers = await self._asking(None)
+            calls: list[Awaitable[object]] = [
+                inbox.wait(asks, "record"),
+                other.answer(answers, question.id, b"yes"),
+            ]
+            await asyncio.gather(*(calls if number % 2 else reversed(calls)))
+            await self._complete(answers)
+            again = await self._take(inbox, "answered while it began to wait")
+            promise = "an answer beside wait is recorded, and makes the entry due"
+            _expect(await other.recall(again, "record") == b"yes", promise)
+            question = await self._ask(again, "place", record="next", seconds=_LONG)
+            await inbox.wait(again, "next")
+            one, two = await self._asking(None), await self._asking(None)
+            results = await asyncio.gather(
+                inbox.answer(one, question.id, b"one"),
+                other.answer(two, question.id, b"two"),
+                other.end([question.id]),
+            )
+            promise = "of answers and an end at the same moment, one succeeds"
+            _expect(sum(map(int, results)) == 1, promise)
+            for each in (one, two):
+                await self._complete(each)
+            if not results[2]:
+                await self._complete(await self._take(inbox, "answered"))
+
+    async def _asking(self, line: str | None) -> InboxEntry:
+        """Store an entry, and take it."""
+        await self._inbox.put(key := _new_key(), b"", line=line)
+        entry = await self._take(self._inbox, "put")
+        _expect(entry.key == key, "take returns what was put")
+        return entry
+
+    async def _ask(
+        self,
+        entry: InboxEntry,
+        place: str,
+        *,
+        record: str = "record",
+        **more: Any,  # noqa: ANN401 - as `ask`
+    ) -> Question:
+        found = await self._inbox.ask(entry, record, place=place, **{"data": b"data", **more})
+        _expect(isinstance(found, Question), "ask returns a question that isn't answered")
+        return cast("Question", found)
 
     async def claims(self) -> None:
         inbox, other = self._inbox, self._other

@@ -5,10 +5,11 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
-from typing import Any, Generic, Protocol, TypedDict, TypeVar, Unpack, cast
+from typing import Any, Generic, Protocol, TypedDict, TypeVar, Unpack, cast, overload
 
 from attrs import field, frozen
 
+from webex_webhooks_async.bot.contexts.buttons import Buttons
 from webex_webhooks_async.bot.contexts.writing import (
     MessageOptions,
     SendOptions,
@@ -51,6 +52,48 @@ class JobOptions(TypedDict, total=False):
     replace: bool
 
 
+class AskOptions(TypedDict, total=False):
+    """The arguments of `ask` besides the text.
+
+    Attributes:
+        markdown: Markdown, as for `MessageContext.reply`.
+        card: An adaptive card, whose submission is the answer.
+        buttons: What each button says, by its action: the answer is a press of one of them.
+        key: What the question is known by when the handler runs again; by default by everything it
+            says, and by its place.
+        timeout: For how many seconds, or for which `timedelta`, an answer is waited for: by default
+            for an hour, with a card or buttons for a day.
+        commands: Whether a message that is a command stays one; with False, it is an answer.
+        to_person_id: The id of the person who is asked, in the direct room.
+        to_person_email: The address of the person who is asked, in the direct room.
+        room_id: The id of the room in which anybody may submit the card.
+    """
+
+    markdown: str | None
+    card: Mapping[str, Any] | None
+    buttons: Buttons | None
+    key: str | None
+    timeout: float | timedelta | None
+    commands: bool
+    to_person_id: str | None
+    to_person_email: str | None
+    room_id: str | None
+
+
+class Asker(Protocol):
+    """What a context asks questions with."""
+
+    async def ask(
+        self, context: "Context", text: str | None, options: AskOptions
+    ) -> "MessageContext | SubmissionContext":
+        """Ask a question, and return its answer."""
+        ...
+
+    async def end_conversations(self, context: "PersonContext[Any]") -> int:
+        """End the conversations of a person in a room."""
+        ...
+
+
 class Jobs(Protocol):
     """What a context stores jobs with, and removes them: a `Bot`."""
 
@@ -88,6 +131,91 @@ class Context:
     route: str = ""
     age: float = field(default=0.0, eq=False)
     _jobs: Jobs | None = field(default=None, alias="jobs", repr=False, eq=False)
+    _asker: Asker | None = field(default=None, alias="asker", repr=False, eq=False)
+
+    @overload
+    async def ask(
+        self,
+        text: str | None = None,
+        *,
+        markdown: str | None = None,
+        key: str | None = None,
+        timeout: float | timedelta | None = None,  # noqa: ASYNC109 - days, over processes
+        commands: bool = True,
+        to_person_id: str | None = None,
+        to_person_email: str | None = None,
+    ) -> "MessageContext": ...
+    @overload
+    async def ask(
+        self,
+        text: str | None = None,
+        *,
+        card: Mapping[str, Any],
+        markdown: str | None = None,
+        key: str | None = None,
+        timeout: float | timedelta | None = None,  # noqa: ASYNC109 - days, over processes
+        to_person_id: str | None = None,
+        to_person_email: str | None = None,
+        room_id: str | None = None,
+    ) -> "SubmissionContext": ...
+    @overload
+    async def ask(
+        self,
+        text: str | None = None,
+        *,
+        buttons: Buttons,
+        markdown: str | None = None,
+        key: str | None = None,
+        timeout: float | timedelta | None = None,  # noqa: ASYNC109 - days, over processes
+        to_person_id: str | None = None,
+        to_person_email: str | None = None,
+        room_id: str | None = None,
+    ) -> "SubmissionContext": ...
+    async def ask(
+        self, text: str | None = None, **options: Unpack[AskOptions]
+    ) -> "MessageContext | SubmissionContext":
+        """Ask a question, and return the answer: a message, or the submission of a card.
+
+        ::
+
+            day = await context.ask("Which day?")
+            await context.reply(f"See you on {day.text}")
+
+        The handler is suspended at the question, and runs again from its start with the answer. It
+        doesn't say again what it said, `once` doesn't call again, and a question that was answered
+        returns its answer at once; everything else in it runs again.
+
+        By default it is a reply, and the person who wrote or submitted answers. Another person is
+        asked in the direct room, with `to_person_id` or `to_person_email`. With `room_id`, which is
+        for a card or buttons, anybody whom the bot's `allow` lets in answers. In a job or a
+        schedule, one of the three has to be there.
+
+        The answer to a text is the next message of the person in that room, in a group room one
+        that mentions the bot. A command stays a command. The answer to a card or to buttons is the
+        submission of that very card.
+
+        Args:
+            text: Plain text, as for `MessageContext.reply`.
+            options: What else the question says, whom it asks, and for how long.
+
+        Returns:
+            The answer.
+
+        Raises:
+            NoAnswerError: Nobody has answered in time.
+            HandlerSuspended: The question is open; it inherits from `BaseException`: let it pass.
+            ValueError: Arguments don't go together, the timeout isn't positive, nobody has the
+                address, or as for `MessageContext.reply`; nothing was sent.
+            TypeError: An argument is unknown or has a wrong type; nothing was sent.
+            RuntimeError: The bot has no inbox, or for a text no `in_order`; the person may not use
+                the bot; another question of this handling is under way; or it is called inside of
+                `once`, in `dispatch`, or outside of the handler; nothing was sent.
+            GiveUpError: The handler asks another question each time it runs again.
+            APIError: Webex responded with an error status. The question isn't open.
+            TransportError: No response arrived. The question isn't open.
+            Exception: What the inbox raised.
+        """
+        return await self._asking().ask(self, text, options)
 
     async def enqueue(self, name: str, value: object, **options: Unpack[JobOptions]) -> bool:
         """Enqueue a job, as `Bot.enqueue` does.
@@ -176,9 +304,26 @@ class Context:
             raise RuntimeError("this context isn't of a bot, so it has no inbox for jobs")
         return self._jobs
 
+    def _asking(self) -> Asker:
+        if self._asker is None:
+            raise RuntimeError("this context isn't of a bot, so it has no inbox for questions")
+        return self._asker
+
     def _room(self) -> str | None:
         """The id of the room to which it belongs, if there is one."""
         return None
+
+    def _shared(self) -> dict[str, Any]:
+        """What the context of an answer has of this one."""
+        return {
+            "client": self.client,
+            "me": self.me,
+            "state": self.state,
+            "route": self.route,
+            "age": self.age,
+            "jobs": self._jobs,
+            "asker": self._asker,
+        }
 
 
 @frozen(kw_only=True)
@@ -240,9 +385,38 @@ class PersonContext(Context, ABC, Generic[D]):
             DecodeError: The response doesn't fit.
         """
         check_keywords("reply", options, MessageOptions.__annotations__)
+        return await self._reply(text, options)
+
+    async def end_conversations(self) -> int:
+        """End all conversations that this person has begun in this room, whomever they ask.
+
+        ::
+
+            @bot.command("cancel")
+            async def cancel(context: MessageContext) -> None:
+                ended = await context.end_conversations()
+                await context.reply("Cancelled." if ended else "There is nothing to cancel.")
+
+        Their handlers don't run again. A conversation whose question has just been answered goes
+        on, and so do questions to this person that somebody else or a job asks.
+
+        Returns:
+            How many have ended. In a handler that runs again, what the call returned before.
+
+        Raises:
+            RuntimeError: The bot has no inbox, or it is called where `ask` can't be called.
+            Exception: What the inbox raised.
+        """
+        return await self._asking().end_conversations(self)
+
+    async def _reply(
+        self, text: str | None, options: MessageOptions, question: str | None = None
+    ) -> Message:
         place = {"roomId": self.room_id, "parentId": await self._thread()}
         asked = {"reply": self.notification.data.id}
-        return await write(self.client, place, text, options, me=self.me, asked=asked)
+        return await write(
+            self.client, place, text, options, me=self.me, asked=asked, question=question
+        )
 
     @property
     @abstractmethod
@@ -253,6 +427,15 @@ class PersonContext(Context, ABC, Generic[D]):
     @abstractmethod
     def room_id(self) -> str:
         """The id of the room."""
+
+    @property
+    @abstractmethod
+    def _created(self) -> datetime | None:
+        """When it was written or submitted."""
+
+    @abstractmethod
+    async def _is_direct(self) -> bool:
+        """Whether its room is the direct room of its author."""
 
     def _room(self) -> str:
         return self.room_id
@@ -311,6 +494,13 @@ class MessageContext(PersonContext[MessageData]):
         """The id of the message that the thread begins with, which is where a reply goes."""
         return self.message.parent_id or self.message.id
 
+    @property
+    def _created(self) -> datetime | None:
+        return self.message.created
+
+    async def _is_direct(self) -> bool:
+        return self.message.room_type == "direct"
+
     async def _thread(self) -> str:
         return self.thread_id
 
@@ -326,8 +516,9 @@ class SubmissionContext(PersonContext[AttachmentActionData]):
     """
 
     action: AttachmentAction
-    _threads: list[str] = field(
-        factory=cast("type[list[str]]", list), init=False, repr=False, eq=False
+    # Of the message with the card, the thread and the kind of the room, when it was fetched.
+    _cards: list[tuple[str, str | None]] = field(
+        factory=cast("type[list[tuple[str, str | None]]]", list), init=False, repr=False, eq=False
     )
 
     @property
@@ -350,14 +541,26 @@ class SubmissionContext(PersonContext[AttachmentActionData]):
         """The id of the room."""
         return self.action.room_id or self.notification.data.room_id
 
+    @property
+    def _created(self) -> datetime | None:
+        return self.action.created
+
+    async def _is_direct(self) -> bool:
+        _, room_type = await self._card()
+        return room_type == "direct"
+
     async def _thread(self) -> str:
-        if not self._threads:  # the message with the card is fetched once
-            root = self.message_id
+        root, _ = await self._card()
+        return root
+
+    async def _card(self) -> tuple[str, str | None]:
+        if not self._cards:  # the message with the card is fetched once
+            root, room_type = self.message_id, None
             with suppress(NotFoundError, GoneError):
                 message = await self.client.get("messages", root, into=Message)
-                root = message.parent_id or root
-            self._threads.append(root)
-        return self._threads[0]
+                root, room_type = message.parent_id or root, message.room_type
+            self._cards.append((root, room_type))
+        return self._cards[0]
 
 
 @frozen(kw_only=True)

@@ -10,7 +10,7 @@ from typing import Any, TypedDict, cast
 from webex_webhooks_async.bot.contexts.buttons import Buttons, card_of_buttons, check_buttons
 from webex_webhooks_async.client.client import Client
 from webex_webhooks_async.converters import from_json, unstructure
-from webex_webhooks_async.errors import GoneError, NotFoundError
+from webex_webhooks_async.errors import BadRequestError, GoneError, NotFoundError
 from webex_webhooks_async.handling.dispatch import active_handling
 from webex_webhooks_async.handling.records import Records, check_outside
 from webex_webhooks_async.models import wire_name
@@ -80,7 +80,7 @@ async def send(
     """Write to the place that the options name, as `Context.send` says; by default to a room."""
     check_keywords("send", options, SendOptions.__annotations__)
     message = dict[str, Any](options)
-    place = _place_of({name: message.pop(name, None) for name in _PLACES}, room_id)
+    place = place_of({name: message.pop(name, None) for name in PLACES}, room_id)
     parent_id = message.pop("parent_id", None)
     if parent_id is not None:
         place["parentId"] = check_not_empty("parent_id", parent_id)
@@ -95,40 +95,71 @@ async def write(  # noqa: PLR0913 - what a message may have
     *,
     me: Person | None,
     asked: Mapping[str, str] | None = None,
+    question: str | None = None,
 ) -> Message:
     """Write to a place, as `Context.reply` says; what an earlier attempt wrote isn't sent again.
 
     What was written is recognized by the bot, by the place as it was `asked` for, and by its key
-    or what it says.
+    or what it says; a `question` by itself alone. A reply, which is asked for as such, leaves a
+    thread that is gone.
     """
     content = dict[str, Any](options)
     key, file = content.pop("key", None), content.get("file")
     if key is not None:
         check_not_empty("key", key)
     bodies = new_messages(text, **content)
+    say = partial(_say, client, may_leave_thread=asked is not None)
+    if question is not None:
+        say, key = partial(say, kind="asked"), question
     upload = file if isinstance(file, File) else None
-    place_and_bot = [me and me.id, place if asked is None else asked]
+    place_and_bot = [me and me.id, question or (place if asked is None else asked)]
     for number, body in enumerate(bodies[:-1]):
         what = body if key is None else [key, number]
-        await _say(client, {**place, **body}, None, [*place_and_bot, what, None])
+        await say({**place, **body}, None, [*place_and_bot, what, None])
     what = [key, "last"]
     if key is None:
         digest = upload and hashlib.sha256(upload.content).hexdigest()
         what = [bodies[-1], upload and [upload.name, upload.content_type, digest]]
-    return await _say(client, {**place, **bodies[-1]}, upload, [*place_and_bot, *what])
+    return await say({**place, **bodies[-1]}, upload, [*place_and_bot, *what])
 
 
-async def _say(
-    client: Client, message: Mapping[str, Any], file: File | None, what: Sequence[object]
+async def _say(  # noqa: PLR0913 - what is sent, and how it is known
+    client: Client,
+    message: Mapping[str, Any],
+    file: File | None,
+    what: Sequence[object],
+    *,
+    may_leave_thread: bool,
+    kind: str = "said",
 ) -> Message:
     """Send a message, unless an earlier attempt has sent what is the same."""
     check_outside("say something")
+
+    async def send() -> tuple[Message, bytes]:
+        post = client._send_for_record  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] - our own
+        to_send = partial(post, "POST", "messages", file=file, into=Message)
+        try:
+            return await to_send(json=message)
+        except (BadRequestError, NotFoundError):
+            if not may_leave_thread or await _exists(client, message["parentId"]):
+                raise
+        place_alone = {name: each for name, each in message.items() if name != "parentId"}
+        return await to_send(json=place_alone)
+
     records = _records()
     if records is None:
-        return await client.post("messages", json=message, file=file, into=Message)
-    post = client._send_for_record  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] - our own
-    send = partial(post, "POST", "messages", json=message, file=file, into=Message)
-    return await records.say(what, send, _message_in)
+        return (await send())[0]
+    if kind == "said":
+        return await records.say(what, send, _message_in)
+    return await records.act(kind, what, send, _message_in)
+
+
+async def _exists(client: Client, message_id: str) -> bool:
+    try:
+        await client.get("messages", message_id)
+    except (NotFoundError, GoneError):
+        return False
+    return True
 
 
 async def edit(
@@ -199,10 +230,10 @@ def _message_in(record: bytes) -> Message:
     return from_json(record, Message)
 
 
-_PLACES = ("room_id", "to_person_id", "to_person_email")
+PLACES = ("room_id", "to_person_id", "to_person_email")
 
 
-def _place_of(given: Mapping[str, str | None], room_id: str | None) -> dict[str, str]:
+def place_of(given: Mapping[str, str | None], room_id: str | None) -> dict[str, str]:
     """Return the place that is meant by one of three, by default a room."""
     places = [(name, each) for name, each in given.items() if each is not None]
     if not places and room_id is not None:

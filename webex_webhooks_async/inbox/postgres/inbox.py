@@ -13,6 +13,7 @@ from collections.abc import (
     Generator,
     Iterable,
     Iterator,
+    Mapping,
     Sequence,
 )
 from contextlib import contextmanager, suppress
@@ -24,7 +25,14 @@ from uuid import uuid4
 from webex_webhooks_async.claims import OwnClaims, check_claim, claimant
 from webex_webhooks_async.formatting import storable
 from webex_webhooks_async.inbox.base import TransactionalInbox, check_put
-from webex_webhooks_async.inbox.entries import InboxCounts, InboxEntry, StoredNotification
+from webex_webhooks_async.inbox.entries import (
+    ANSWERED,
+    NO_ANSWER,
+    InboxCounts,
+    InboxEntry,
+    Question,
+    StoredNotification,
+)
 from webex_webhooks_async.inbox.listing import (
     PLAIN,
     in_parts,
@@ -33,6 +41,7 @@ from webex_webhooks_async.inbox.listing import (
     state_of_failed,
     with_subject,
 )
+from webex_webhooks_async.inbox.postgres import questions as question_sql
 from webex_webhooks_async.inbox.postgres import sql
 from webex_webhooks_async.inbox.transactions import (
     COMMITTED,
@@ -204,7 +213,7 @@ class PostgresInbox(TransactionalInbox):
             self._lost |= dict.fromkeys(tokens, math.inf)
 
     def _entry(self, token: str, number: int, row: Sequence[Any]) -> InboxEntry:
-        key, body, line, late, failures, expiries, releases, outages, error = row
+        key, body, line, late, failures, expiries, releases, outages, waits, error = row
         return InboxEntry(
             key=key,
             body=body,
@@ -217,6 +226,7 @@ class PostgresInbox(TransactionalInbox):
             expiries=expiries,
             releases=releases,
             outages=outages,
+            waits=waits,
             error=error,
         )
 
@@ -255,6 +265,64 @@ class PostgresInbox(TransactionalInbox):
     async def remember(self, entry: InboxEntry, name: str, value: bytes) -> None:
         """Record something durably, until the notification is completed or removed."""
         await self._rows(sql.REMEMBER, (entry.number, _indexed(name), value))
+
+    async def records(self, entry: InboxEntry) -> Mapping[str, bytes]:
+        """Return everything that is recorded for the notification, by its name."""
+        rows = await self._rows(question_sql.RECORDS, (entry.number,))
+        return {name: bytes(value) for name, value in rows}
+
+    async def ask(  # noqa: PLR0913 - those of the base class
+        self,
+        entry: InboxEntry,
+        record: str,
+        *,
+        place: str,
+        data: bytes,
+        seconds: float | None = None,
+        owner: str | None = None,
+        queues: bool = False,
+    ) -> Question | bytes | None:
+        """Open a question of the handler of an entry, or change the one that has its record."""
+        seconds = None if seconds is None else _bounded(seconds)
+        of_entry = entry.number, entry.token, _indexed(record)
+        values = *of_entry, _indexed(place), owner and _indexed(owner), queues, data, seconds
+        while True:
+            ((recorded, is_over, is_leased, *found),) = await self._rows(question_sql.ASK, values)
+            if recorded is not None or is_over:
+                return NO_ANSWER if is_over else bytes(recorded)
+            if found[0] is not None:
+                return _question(found[0], entry.key, entry.number, *found[1:])
+            if not is_leased:
+                return None
+
+    async def unask(self, entry: InboxEntry, record: str) -> None:
+        """Close a question that wasn't sent, if it is open."""
+        await self._rows(question_sql.UNASK, (entry.number, _indexed(record)))
+
+    async def questions(self, place: str) -> Sequence[Question]:
+        """Return the questions that have this place or this owner, by their ids."""
+        rows = await self._rows(question_sql.QUESTIONS, (_indexed(place),))
+        return [_question(*row) for row in rows]
+
+    async def wait(self, entry: InboxEntry, record: str) -> bool:
+        """End the lease of an entry until its question is answered, or its seconds have passed."""
+        values = entry.number, entry.token, _indexed(record)
+        return bool(await self._rows(question_sql.WAIT, values, question_sql.WAITED_BEFORE))
+
+    async def answer(self, entry: InboxEntry, question_id: int, value: bytes) -> bool:
+        """Answer a question with an entry, which answers no other one."""
+        values = entry.number, question_id, value, ANSWERED, b"%d" % question_id
+        return bool(await self._rows(question_sql.ANSWER, values))
+
+    async def end(self, question_ids: Iterable[int]) -> int:
+        """Complete the entries that ask these questions, which aren't answered any more."""
+        values = [*question_ids], os.urandom(16).hex()
+        ((count,),) = await self._rows(question_sql.END, values, may_repeat=False)
+        return int(count)
+
+    async def postpone(self, seconds: float) -> None:
+        """Let no question that is open now end within so many seconds; each question once."""
+        await self._rows(question_sql.POSTPONE, (_bounded(seconds),))
 
     async def remember_within(
         self, transaction: object, entry: InboxEntry, name: str, value: bytes
@@ -395,6 +463,7 @@ class PostgresInbox(TransactionalInbox):
             self._looks_at = now + _SECONDS_BETWEEN_LOOKS
             self._lowest = 0.0
             ((self._lowest,),) = await statements.execute(self._query(sql.LOWEST), (), deadline)
+            await statements.execute(self._query(question_sql.WAKE), (), deadline)
         if now >= self._forgets_at:
             gone = await statements.execute(
                 self._query(sql.FORGET), (_FORGOTTEN_AT_ONCE,), deadline
@@ -491,6 +560,12 @@ def look_into(conninfo: str, *, schema: str) -> PostgresInbox:
     inbox = PostgresInbox(conninfo, schema=schema)
     inbox._makes_tables = False  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] - our own
     return inbox
+
+
+def _question(*row: Any) -> Question:  # noqa: ANN401 - of each column
+    names = ("id", "key", "number", "place", "owner", "opened", "data")
+    found = dict(zip(names, row, strict=True))
+    return Question(**{**found, "data": bytes(found["data"])})
 
 
 _LISTED_AT_ONCE = 1_000

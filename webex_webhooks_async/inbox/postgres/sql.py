@@ -21,7 +21,7 @@ OLD_RELEASES = {1: "0.4"}
 SLACK = 5.0
 """Seconds for which a statement may wait, after it has looked at the clock."""
 
-TABLES = ("claims", "known", "lines", "notifications", "records", "times", "version")
+TABLES = ("claims", "known", "lines", "notifications", "questions", "records", "times", "version")
 
 # The stages of a notification: it is kept as failed, it comes first in its line (it runs, or goes
 # on before the others), or it was due, or due later, when it was written. So the first of a line
@@ -62,6 +62,8 @@ CREATE TABLE {schema}.notifications (
     outages int NOT NULL DEFAULT 0,
     outage timestamptz,
     unreadable boolean NOT NULL DEFAULT FALSE,
+    waits boolean NOT NULL DEFAULT FALSE,
+    asks boolean NOT NULL DEFAULT FALSE,
     error text,
     next bytea,
     next_line text,
@@ -97,6 +99,28 @@ CREATE TABLE {schema}.records (
     value bytea NOT NULL,
     PRIMARY KEY (number, name)
 )""",
+    # Those of the entry `number`. What is stored after a question was opened has a higher number
+    # than `opened`; without it, the question waits for another one at its place. `until` is there
+    # when its message was sent.
+    """
+CREATE TABLE {schema}.questions (
+    id bigint PRIMARY KEY GENERATED ALWAYS AS IDENTITY,
+    number bigint NOT NULL REFERENCES {schema}.notifications ON DELETE CASCADE,
+    record text NOT NULL,
+    place text NOT NULL,
+    owner text,
+    queues boolean NOT NULL,
+    opened bigint,
+    until timestamptz,
+    postponed boolean NOT NULL DEFAULT FALSE,
+    data bytea NOT NULL,
+    UNIQUE (number, record)
+)""",
+    "CREATE INDEX questions_place ON {schema}.questions (place)",
+    "CREATE INDEX questions_owner ON {schema}.questions (owner) WHERE owner IS NOT NULL",
+    """
+CREATE UNIQUE INDEX questions_open ON {schema}.questions (place)
+    WHERE queues AND opened IS NOT NULL""",
     """
 CREATE TABLE {schema}.claims (
     name text PRIMARY KEY,
@@ -225,7 +249,7 @@ FOUND_VERSION = "SELECT number FROM <version>"
 """The version of the tables."""
 
 
-def _noted(rows: str) -> str:
+def noted(rows: str) -> str:
     """Return what writes that lines are to be looked at; each row has a line and a time."""
     return f"""noted AS (
     INSERT INTO <lines> AS l (line, due)
@@ -234,6 +258,35 @@ def _noted(rows: str) -> str:
     ON CONFLICT (line) DO UPDATE SET due = LEAST(l.due, excluded.due)
 )"""
 
+
+def woken(shut: str) -> str:
+    """Return what makes due what waits to ask at the places of questions that are closed.
+
+    A running one isn't, and notices it when it would wait.
+
+    Args:
+        shut: Their ids and places, in a statement in which they are still there.
+    """
+    return f"""shut AS MATERIALIZED ({shut}), woken AS (
+    UPDATE <notifications> n SET
+        due = CASE WHEN n.asks AND n.token IS NULL THEN <now> ELSE n.due END,
+        stage = CASE WHEN n.asks AND n.token IS NULL THEN {DUE} ELSE n.stage END
+    WHERE n.number IN (
+        SELECT q.number FROM <questions> q JOIN shut s ON q.place = s.place
+        WHERE q.queues AND q.opened IS NULL AND q.id NOT IN (SELECT id FROM shut)
+            AND NOT EXISTS (
+                SELECT FROM <questions> o WHERE o.place = q.place AND o.queues AND o.id <> q.id
+                    AND (o.opened IS NOT NULL OR o.id < q.id) AND o.id NOT IN (SELECT id FROM shut)
+            )
+    ) RETURNING n.line, <now> AS due
+)"""
+
+
+SHUT_WITH = "SELECT q.id, q.place FROM <questions> q JOIN gone g ON q.number = g.number"
+"""The questions of what is removed: its rows are `gone`."""
+
+SHUT_WITH_MINE = SHUT_WITH.replace("JOIN gone", "JOIN mine")
+"""The same of what is kept as failed, whose row is `mine`."""
 
 _STAGE = f"CASE WHEN t.due > <now> THEN {LATER} ELSE {DUE} END"
 
@@ -255,7 +308,7 @@ WITH asked AS (
         <now> + pg_catalog.make_interval(secs => after), pg_catalog.to_timestamp(at)
     ) AS due) t ORDER BY asked.place
     RETURNING line, due
-), {_noted("SELECT line, due FROM stored")}
+), {noted("SELECT line, due FROM stored")}
 SELECT place FROM asked JOIN new USING (key)
 """
 """Stores; takes keys, bodies, lines or empty texts, seconds until they are due, the times before
@@ -278,8 +331,8 @@ WITH asked AS MATERIALIZED (
     FROM asked a WHERE n.key = a.key AND n.token IS NOT NULL AND n.due > <now> RETURNING n.key
 ), gone AS (
     DELETE FROM <notifications> n USING asked a
-    WHERE n.key = a.key AND (n.token IS NULL OR n.due <= <now>) RETURNING n.line
-), new AS (
+    WHERE n.key = a.key AND (n.token IS NULL OR n.due <= <now>) RETURNING n.line, n.number
+), {woken(SHUT_WITH)}, new AS (
     INSERT INTO <known> AS k (key, token) SELECT key, $6::uuid FROM asked
     WHERE (SELECT pg_catalog.count(*) FROM gone) >= 0::bigint
     ON CONFLICT (key) DO UPDATE SET token = excluded.token, forget = NULL RETURNING key
@@ -287,7 +340,12 @@ WITH asked AS MATERIALIZED (
     INSERT INTO <notifications> (key, line, body, due, stage)
     SELECT key, t.line, t.body, t.due, {_STAGE} FROM asked t JOIN new USING (key)
     WHERE NOT EXISTS (SELECT FROM succeeded) RETURNING line, due
-), {_noted("SELECT line, due FROM stored UNION ALL SELECT line, <now> FROM gone")}
+), {
+    noted(
+        "SELECT line, due FROM stored UNION ALL SELECT line, <now> FROM gone"
+        " UNION ALL SELECT line, due FROM woken"
+    )
+}
 SELECT 1
 """
 """Stores in place of what is known, or as its successor; takes what `PUT` takes, once."""
@@ -297,10 +355,11 @@ WITH alone AS (
     UPDATE <notifications> SET next = NULL, next_line = NULL, next_due = NULL, next_stored = NULL
     WHERE key = $1::text AND {_RUNS} AND next IS NOT NULL RETURNING key
 ), gone AS (
-    DELETE FROM <notifications> WHERE key = $1::text AND {_RUNS} IS NOT TRUE RETURNING key, line
-), forgotten AS (
+    DELETE FROM <notifications> WHERE key = $1::text AND {_RUNS} IS NOT TRUE
+    RETURNING key, line, number
+), {woken(SHUT_WITH)}, forgotten AS (
     UPDATE <known> k SET token = $2::uuid, forget = <now> FROM gone g WHERE k.key = g.key
-), {_noted("SELECT line, <now> AS due FROM gone")}
+), {noted("SELECT line, <now> AS due FROM gone UNION ALL SELECT line, due FROM woken")}
 SELECT key FROM alone UNION ALL SELECT key FROM gone
 """
 """Removes what doesn't run, and what succeeds; takes a key, and a token of the call."""
@@ -353,12 +412,12 @@ WITH seen AS MATERIALIZED (
     ORDER BY n.due, n.number LIMIT 1::bigint FOR NO KEY UPDATE OF n SKIP LOCKED
 ), taken AS (
     UPDATE <notifications> n SET
-        stage = {AHEAD}, token = $1::uuid, holder = $2::text, due = <now> + <lease>,
+        stage = {AHEAD}, token = $1::uuid, holder = $2::text, due = <now> + <lease>, asks = FALSE,
         expiries = n.expiries + (n.token IS NOT NULL)::int
     FROM chosen c WHERE n.number = c.number
     RETURNING n.number, n.key, n.body, n.line,
         EXTRACT(epoch FROM <now> - c.due)::float8 AS late,
-        n.failures, n.expiries, n.releases, n.outages, n.error
+        n.failures, n.expiries, n.releases, n.outages, n.waits, n.error
 ), removed AS (
     DELETE FROM <lines> l USING first f WHERE l.line = f.line AND (
         f.number IS NULL OR f.runs OR f.number = (SELECT number FROM taken)
@@ -392,7 +451,7 @@ GIVE_BACK = f"""
 WITH given AS (
     UPDATE <notifications> SET token = NULL, holder = NULL, due = <now>
     WHERE token = ANY($1::uuid[]) RETURNING line, due
-), {_noted("SELECT line, due FROM given")}
+), {noted("SELECT line, due FROM given")}
 SELECT 1
 """
 """Gives back what has one of the tokens, in one array."""
@@ -410,7 +469,7 @@ WITH mine AS MATERIALIZED (
     WHERE key = $1::text AND token = $2::uuid FOR UPDATE NOWAIT
 )"""
 
-_SUCCESSOR = f"""next AS (
+SUCCESSOR = f"""next AS (
     INSERT INTO <notifications> (key, line, body, due, stored, stage, ended)
     SELECT key, next_line, next, t.due, next_stored, {_STAGE}, $2::uuid FROM gone
     CROSS JOIN LATERAL (SELECT GREATEST(next_due, <now>) AS due) t
@@ -422,8 +481,11 @@ COMPLETE = f"""{_MINE}, gone AS (
 ), kept AS (
     UPDATE <known> k SET token = $2::uuid, forget = <now> + <keep>
     FROM gone g WHERE k.key = g.key AND g.next IS NULL
-), {_SUCCESSOR}, {
-    _noted("SELECT line, <now> AS due FROM gone UNION ALL SELECT line, due FROM next")
+), {SUCCESSOR}, {woken(SHUT_WITH)}, {
+    noted(
+        "SELECT line, <now> AS due FROM gone UNION ALL SELECT line, due FROM next"
+        " UNION ALL SELECT line, due FROM woken"
+    )
 }
 SELECT 1 FROM gone
 """
@@ -441,14 +503,16 @@ GIVE_UP = f"""{_MINE}, failed AS (
     UPDATE <notifications> n SET
         {_END}, due = NULL, stage = {FAILED}, failures = n.failures + 1, outages = 0,
         error = $3::text, unreadable = $4::boolean
-    FROM mine m WHERE n.number = m.number AND m.is_last RETURNING n.line
+    FROM mine m WHERE n.number = m.number AND m.is_last RETURNING n.line, n.number
 ), gone AS (
     DELETE FROM <notifications> n USING mine m
     WHERE n.number = m.number AND NOT m.is_last RETURNING n.*
-), {_SUCCESSOR}, {
-    _noted(
+), closed AS (
+    DELETE FROM <questions> q USING failed f WHERE q.number = f.number
+), {SUCCESSOR}, {woken(SHUT_WITH_MINE)}, {
+    noted(
         "SELECT line, <now> AS due FROM failed UNION ALL SELECT line, <now> FROM gone"
-        " UNION ALL SELECT line, due FROM next"
+        " UNION ALL SELECT line, due FROM next UNION ALL SELECT line, due FROM woken"
     )
 }
 SELECT 1 FROM mine
@@ -463,7 +527,7 @@ WITH ended AS (
     UPDATE <notifications> SET
         {_END}, due = <now> + pg_catalog.make_interval(secs => $3::float8), {changes}
     WHERE key = $1::text AND token = $2::uuid RETURNING line, due, stage
-), {_noted(f"SELECT line, CASE WHEN stage = {AHEAD} THEN due ELSE <now> END AS due FROM ended")}
+), {noted(f"SELECT line, CASE WHEN stage = {AHEAD} THEN due ELSE <now> END AS due FROM ended")}
 SELECT 1 FROM ended
 """
 
@@ -472,7 +536,9 @@ FAIL = _ended(f"stage = {AHEAD}, failures = failures + 1, outages = 0, error = $
 """Takes a key, a token, seconds until it is due, and an error."""
 
 RELEASE = _ended(
-    f"stage = CASE WHEN $3::float8 > 0::float8 THEN {LATER} ELSE {DUE} END, releases = releases + 1"
+    # A conversation that nobody there can go on with holds up what may answer it.
+    f"stage = CASE WHEN waits THEN {AHEAD} WHEN $3::float8 > 0::float8 THEN {LATER} ELSE {DUE} END,"
+    " releases = releases + 1"
 )
 """Takes a key, a token, and seconds until it is due."""
 
@@ -538,6 +604,7 @@ _STATE = f"""CASE
         WHEN stage = {FAILED} THEN 'failed'::text
         WHEN due <= <now> THEN 'waiting'::text
         WHEN token IS NOT NULL THEN 'running'::text
+        WHEN asks THEN 'asking'::text
         WHEN failures + expiries + releases + outages = 0 AND error IS NULL THEN 'scheduled'::text
         ELSE 'retrying'::text
     END"""
@@ -571,11 +638,13 @@ WITH due AS (
         due = <now>, stage = CASE WHEN stage = {AHEAD} THEN {AHEAD} ELSE {DUE} END,
         failures = 0, expiries = 0, releases = 0
     WHERE {_MEANT} AND NOT unreadable AND token IS NULL AND (due > <now> OR stage = {FAILED})
-    RETURNING line, due
+    RETURNING line, due, number
+), over AS (
+    UPDATE <questions> q SET until = <now> FROM due d WHERE q.number = d.number AND q.until > <now>
 ), next AS (
     UPDATE <notifications> SET next_due = <now>
     WHERE {_MEANT} AND token IS NOT NULL AND next_due > <now> RETURNING key
-), {_noted("SELECT line, due FROM due")}
+), {noted("SELECT line, due FROM due")}
 SELECT (SELECT pg_catalog.count(*) FROM due) + (SELECT pg_catalog.count(*) FROM next)
 """
 """Makes due what isn't; takes keys, numbers, and the pattern; returns how many it was."""

@@ -1,0 +1,421 @@
+"""Conversations: what a handler asks, who answers, what runs again, and how it ends."""
+
+# pyright: reportPrivateUsage=false
+
+import asyncio
+import logging
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+
+from tests.bot.doubles import CARD, Webex
+from tests.support.clocks import Time
+from tests.support.inboxes import stored_in
+from tests.support.wire import until
+from webex_webhooks_async import (
+    Bot,
+    Context,
+    GiveUpError,
+    JobContext,
+    Message,
+    MessageContext,
+    NoAnswerError,
+    SQLiteInbox,
+    StoredNotification,
+    SubmissionContext,
+    once,
+)
+from webex_webhooks_async.handling import inbox_worker
+from webex_webhooks_async.types import CallNext
+
+pytestmark = pytest.mark.once
+
+ANN, BOB, BOSS = "ann@example.com", "bob@example.com", "boss@example.com"
+BUTTONS = {"yes": "Yes", "no": "No"}
+Handler = Callable[[MessageContext], Awaitable[object]]
+
+
+class Talk:
+    """People who talk with a bot that has an inbox, and time that passes when a test lets it."""
+
+    def __init__(self, webex: Webex, path: Path, time: Time) -> None:
+        self.webex = webex
+        self.path = path
+        self.time = time
+        self.errors: list[Exception] = []
+        self.runs = 0
+        self.bot = self.replica()
+
+    def replica(self, **options: Any) -> Bot:  # noqa: ANN401 - any option
+        """Another process of the bot."""
+        inbox = SQLiteInbox(self.path, clock=self.time.now_in_seconds)
+        note = cast("Any", lambda error, _: self.errors.append(error))
+        return self.webex.bot(**{"inbox": inbox, "in_order": True, "on_error": note, **options})
+
+    def command(self, name: str = "go") -> Callable[[Handler], Handler]:
+        """Register the handler of a command, and count its runs."""
+
+        def register(handler: Handler) -> Handler:
+            @self.bot.command(name)
+            async def counted(context: MessageContext) -> None:
+                self.runs += 1
+                await handler(context)
+
+            return handler
+
+        return register
+
+    @asynccontextmanager
+    async def running(self, bot: Bot | None = None) -> AsyncGenerator[None]:
+        async with self.webex.running(bot or self.bot):
+            yield
+
+    async def say(self, text: str, person: str = ANN, **options: Any) -> None:  # noqa: ANN401 - as `say`
+        await self.webex.sandbox.say(text, person=person, **options)
+
+    async def press(self, message: Message, title: str, person: str = ANN) -> None:
+        await self.webex.sandbox.submit(message.id, press=title, person=person)
+
+    async def hear(self, text: str) -> Message:
+        """Wait for the next thing that the bot says."""
+        message = await self.webex.sandbox.next_reply()
+        assert message.text == text
+        return message
+
+    async def settle(self, *states: str) -> list[StoredNotification]:
+        """Wait until what isn't completed is in these states."""
+        await until(lambda: [each.state for each in self.stored] == [*states])
+        return self.stored
+
+    async def pass_(self, seconds: float) -> None:
+        """Let time pass at once, and everybody look at the inbox."""
+        self.time.advance(seconds)
+        await self.time.pass_(1)
+
+    @property
+    def stored(self) -> list[StoredNotification]:
+        return stored_in(self.path, self.time.now_in_seconds)
+
+
+@pytest.fixture
+def talk(webex: Webex, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Talk:
+    """A bot to talk with."""
+    webex.sandbox.raise_handler_errors = False
+    time = Time()
+    monkeypatch.setattr(inbox_worker, "_sleep", time.sleep)
+    return Talk(webex, tmp_path / "inbox.db", time)
+
+
+async def test_a_conversation(talk: Talk) -> None:
+    """A handler runs again with each answer, in its middleware; what it said and did once stays."""
+    did: list[str] = []
+
+    @talk.bot.context_middleware
+    async def around(context: Context, call_next: CallNext) -> None:
+        did.append("middleware")
+        await call_next()
+
+    @talk.command("order")
+    async def order(context: MessageContext) -> None:
+        await context.reply("Welcome")
+        await once("log", lambda: asyncio.sleep(0, did.append("once")))
+        dish = await context.ask("Which dish?")
+        size = await dish.ask("Which size?", buttons={"s": "Small", "l": "Large"})
+        await size.reply(f"{size.inputs['action']} {dish.text} for {context.arguments}")
+
+    async with talk.running():
+        await talk.say("order lunch")
+        await talk.hear("Welcome")
+        await talk.hear("Which dish?")
+        await talk.settle("asking")
+        await talk.say("Pasta")
+        await talk.press(await talk.hear("Which size?"), "Large")
+        await talk.hear("l Pasta for lunch")
+        await talk.settle()
+
+    assert did == ["middleware", "once", "middleware", "middleware"]
+
+
+async def test_answers_that_are_typed_ahead(talk: Talk) -> None:
+    """What a person writes at once answers the questions in its order, and then is a message."""
+
+    @talk.command()
+    async def go(context: MessageContext) -> None:
+        one, two = await context.ask("One?"), await context.ask("Two?")
+        await context.send(f"{one.text} {two.text}")
+
+    @talk.bot.message()
+    async def other(context: MessageContext) -> None:
+        await context.send(f"Heard {context.text}")
+
+    async with talk.running():
+        for text in ("go", "1", "2", "3"):
+            await talk.say(text)
+        await talk.settle()
+
+    assert talk.webex.texts[4:] == ["One?", "Two?", "1 2", "Heard 3"]
+
+
+async def test_a_conversation_survives_its_process(talk: Talk) -> None:
+    """Another process goes on: nothing is fetched again, and a command that was edited counts."""
+
+    @talk.command("go")
+    async def go(context: MessageContext) -> None:
+        answer = await context.ask("Which day?")
+        said = (context.text, context.arguments, context.message.text, context.thread_id)
+        await context.reply(f"{answer.text}: {said == (*said[:3], context.message.id)}, {said[:3]}")
+
+    async with talk.running():
+        await talk.say("go on")
+        await talk.hear("Which day?")
+        await talk.settle("asking")
+    began, age = next(each for each in talk.webex.sandbox.messages), talk.runs
+    bot = talk.replica()
+    bot.command("go")(go)
+    fetched = f"/v1/messages/{began.id}"
+    count = [each.path for each in talk.webex.sandbox.requests].count(fetched)
+    async with talk.running(bot):
+        await talk.say("Monday")
+        await talk.hear("Monday: True, ('go on', 'on', 'go on')")
+        await talk.settle()
+
+    assert [each.path for each in talk.webex.sandbox.requests].count(fetched) == count == age
+
+
+async def test_somebody_else_is_asked(talk: Talk) -> None:
+    """Who is asked answers by a button of the question; other presses are submissions."""
+    presses: list[tuple[str, Any]] = []
+
+    @talk.command()
+    async def go(context: MessageContext) -> None:
+        decision = await context.ask("May Ann?", buttons=BUTTONS, to_person_email=BOSS)
+        await context.reply(f"{decision.inputs['action']} by {(await decision.person()).emails[0]}")
+
+    @talk.bot.submission()
+    async def other(context: SubmissionContext) -> None:
+        presses.append(((await context.person()).emails[0], context.inputs.get("action")))
+
+    async with talk.running():
+        card = await talk.bot.send("A card", card=CARD, to_person_email=BOSS)
+        await talk.webex.sandbox.next_reply()
+        await talk.say("go")
+        question = await talk.hear("May Ann?")
+        await talk.press(card, "Order", BOSS)
+        await talk.say("Hello", BOSS)
+        await talk.press(question, "No", BOSS)
+        await talk.hear("no by boss@example.com")
+        await talk.press(question, "Yes", BOSS)
+        await talk.settle()
+        await until(lambda: len(presses) == 2)
+
+    assert presses == [(BOSS, "order"), (BOSS, "yes")]
+
+
+async def test_anybody_in_a_room_is_asked(talk: Talk) -> None:
+    """The first submission of the card in a room answers, also in a job."""
+
+    @talk.bot.job("poll")
+    async def poll(context: JobContext) -> None:
+        who = await context.ask("Who?", buttons=BUTTONS, room_id=context.value)
+        await context.send((await who.person()).emails[0], room_id=context.value)
+
+    room = await talk.webex.client.post("rooms", json={"title": "Team"})
+    async with talk.running():
+        await talk.bot.enqueue("poll", room["id"])
+        question = await talk.hear("Who?")
+        await talk.press(question, "Yes", BOB)
+        await talk.hear(BOB)
+        await talk.settle()
+
+
+async def test_a_card_is_submitted_as_a_whole(talk: Talk) -> None:
+    """Whatever is submitted with the card of a question is its answer."""
+
+    @talk.command()
+    async def go(context: MessageContext) -> None:
+        answer = await context.ask(card=CARD)
+        await answer.reply(answer.inputs["dish"])
+
+    async with talk.running():
+        await talk.say("go")
+        question = await talk.webex.sandbox.next_reply()
+        await talk.webex.sandbox.submit(question.id, {"dish": "Pasta"}, person=ANN)
+        await talk.hear("Pasta")
+
+
+async def test_commands(talk: Talk) -> None:
+    """A command stays one while a question is open, unless `commands` is false."""
+
+    @talk.command()
+    async def go(context: MessageContext) -> None:
+        one = await context.ask("One?")
+        two = await context.ask("Two?", commands=False)
+        await context.reply(f"{one.text} {two.text}")
+
+    @talk.command("time")
+    async def time(context: MessageContext) -> None:
+        await context.reply("Noon")
+
+    @talk.bot.message()
+    async def other(context: MessageContext) -> None:
+        raise NotImplementedError
+
+    async with talk.running():
+        await talk.say("go")
+        await talk.hear("One?")
+        await talk.say("time")
+        await talk.hear("Noon")
+        await talk.say("1")
+        await talk.hear("Two?")
+        await talk.say("time")
+        await talk.hear("1 time")
+
+
+async def test_conversations_are_ended(talk: Talk, caplog: pytest.LogCaptureFixture) -> None:
+    """`end_conversations` ends those of its person in its room, whomever they ask."""
+    caplog.set_level(logging.INFO)
+
+    @talk.command()
+    async def go(context: MessageContext) -> None:
+        with suppress(NoAnswerError):
+            await context.ask("Boss?", buttons=BUTTONS, to_person_email=BOSS)
+            await context.reply("Never")
+
+    @talk.command("ask")
+    async def ask(context: MessageContext) -> None:
+        answer = await context.ask("Name?")
+        await context.reply(f"Hello {answer.text}")
+
+    @talk.command("cancel")
+    async def cancel(context: MessageContext) -> None:
+        await context.reply(f"Ended {await context.end_conversations()}")
+
+    async with talk.running():
+        for text, question in (("go", "Boss?"), ("ask", "Name?")):
+            await talk.say(text)
+            await talk.hear(question)
+        await talk.say("ask", BOB)
+        await talk.hear("Name?")
+        await talk.settle("asking", "asking", "asking")
+        await talk.say("cancel")
+        await talk.hear("Ended 2")
+        await talk.settle("asking")
+        await talk.say("Bob", BOB)
+        await talk.hear("Hello Bob")
+        await talk.say("cancel")
+        await talk.hear("Ended 0")
+
+    ends = [each for each in caplog.messages if each.endswith("ended: its person has ended it")]
+    assert len(ends) == 2
+
+
+async def test_a_new_conversation_ends_one_that_waits_for_a_text(talk: Talk) -> None:
+    """When a conversation begins with a text, an earlier one that asks its person for one ends.
+
+    One that asks by buttons goes on, and its text question then comes after the newer one's.
+    """
+
+    @talk.command("text")
+    async def text(context: MessageContext) -> None:
+        answer = await context.ask(f"Text {context.arguments}?")
+        await context.reply(f"{context.arguments}: {answer.text}")
+
+    @talk.command("card")
+    async def card(context: MessageContext) -> None:
+        await context.ask("Card?", buttons=BUTTONS)
+        answer = await context.ask("Text after the card?")
+        await context.reply(f"card: {answer.text}")
+
+    async with talk.running():
+        await talk.say("card")
+        question = await talk.hear("Card?")
+        for number in "12":
+            await talk.say(f"text {number}")
+            await talk.hear(f"Text {number}?")
+        await talk.settle("asking", "asking")
+        await talk.press(question, "Yes")
+        await talk.hear("Text after the card?")
+        await talk.settle("asking", "asking")
+        await talk.say("one")
+        await talk.hear("2: one")
+        await talk.say("two")
+        await talk.hear("card: two")
+        await talk.settle()
+
+
+async def test_a_group(talk: Talk) -> None:
+    """In a group room, a message in the thread of the question answers, or one in no thread."""
+    sandbox = talk.webex.sandbox
+    room = await talk.webex.client.post("rooms", json={"title": "Team"})
+    there: dict[str, Any] = {"room_id": room["id"], "mention": sandbox.bot}
+
+    @talk.command()
+    async def go(context: MessageContext) -> None:
+        answers = [(await context.ask(f"{each}?")).text for each in ("One", "Two")]
+        await context.reply(f"{answers} {context.me.display_name}")
+
+    @talk.bot.message()
+    async def other(context: MessageContext) -> None:
+        await context.send(f"Heard {context.text}")
+
+    async with talk.running():
+        await talk.say("begin", **there)
+        thread = (await talk.hear("Heard begin")) and sandbox.messages[0].id
+        await talk.say("go", **there)
+        question = await talk.hear("One?")
+        await talk.say("elsewhere", parent_id=thread, mention=sandbox.bot)
+        await talk.hear("Heard elsewhere")
+        await talk.say("Bob", BOB, **there)
+        await talk.hear("Heard Bob")
+        await talk.say("in the thread", parent_id=question.parent_id, mention=sandbox.bot)
+        await talk.hear("Two?")
+        await talk.say("outside", **there)
+        await talk.hear(f"['in the thread', 'outside'] {sandbox.bot.display_name}")
+
+
+async def test_questions_to_one_person_queue(talk: Talk) -> None:
+    """A text question waits until no other one of others is open, and is sent then."""
+
+    @talk.bot.job("ask")
+    async def ask(context: JobContext) -> None:
+        answer = await context.ask(f"{context.value}?", to_person_email=BOSS)
+        await context.send(f"{context.value}: {answer.text}", to_person_email=BOSS)
+
+    async with talk.running():
+        for name in "ABC":
+            await talk.bot.enqueue("ask", name)
+        await talk.settle("asking", "asking", "asking")
+        for number, name in enumerate("ABC"):
+            await talk.hear(f"{name}?")
+            await talk.say(f"{number}", BOSS)
+            await talk.hear(f"{name}: {number}")
+        await talk.settle()
+
+
+async def test_a_question_that_waits_is_asked_whatever_ends_the_one_before(talk: Talk) -> None:
+    """Also when nobody answers that one in time, or when it fails."""
+
+    @talk.bot.job("ask")
+    async def ask(context: JobContext) -> None:
+        try:
+            await context.ask(f"{context.value}?", to_person_email=BOSS, timeout=60)
+        except NoAnswerError:
+            if context.value == "B":
+                raise GiveUpError("B") from None
+
+    async with talk.running():
+        for name in "ABC":
+            await talk.bot.enqueue("ask", name)
+        await talk.hear("A?")
+        await talk.settle("asking", "asking", "asking")
+        await talk.pass_(60)
+        await talk.hear("B?")
+        await talk.settle("asking", "asking")
+        await talk.pass_(60)
+        await talk.hear("C?")
+        await talk.settle("failed", "asking")
+
+    assert [type(each) for each in talk.errors] == [GiveUpError]

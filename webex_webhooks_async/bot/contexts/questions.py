@@ -1,0 +1,682 @@
+"""Asks questions: each is opened and sent, and its answer is there when the handler runs again."""
+
+import asyncio
+import hashlib
+import logging
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Generator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from functools import partial
+from typing import TYPE_CHECKING, Any, cast
+
+from attrs import evolve, frozen
+
+from webex_webhooks_async.bot.contexts.contexts import (
+    AskOptions,
+    Context,
+    MessageContext,
+    PersonContext,
+    SubmissionContext,
+)
+from webex_webhooks_async.bot.contexts.writing import (
+    PLACES,
+    MessageOptions,
+    new_messages,
+    place_of,
+    write,
+)
+from webex_webhooks_async.converters import structure, to_json, unstructure
+from webex_webhooks_async.errors import GiveUpError
+from webex_webhooks_async.formatting import describe_exception
+from webex_webhooks_async.handling.dispatch import Handler, Handling, active_handling
+from webex_webhooks_async.handling.records import (
+    Records,
+    as_json,
+    check_outside_of_once,
+    end_of,
+    numbered,
+)
+from webex_webhooks_async.handling.suspension import (
+    NoAnswerError,
+    Suspension,
+    current_suspension,
+)
+from webex_webhooks_async.inbox.entries import NO_ANSWER, InboxEntry, Question
+from webex_webhooks_async.models.ids import comparable
+from webex_webhooks_async.models.messages import AttachmentAction, Message, Person
+from webex_webhooks_async.models.notifications import Notification
+from webex_webhooks_async.notifications.descriptions import describe
+from webex_webhooks_async.notifications.parsing import parse_unverified_notification
+from webex_webhooks_async.strict_json import dump_json, parse_json
+from webex_webhooks_async.validation import (
+    check_flag,
+    check_keywords,
+    check_not_empty,
+    check_seconds,
+    check_type,
+)
+
+if TYPE_CHECKING:
+    from webex_webhooks_async.client.client import Client
+    from webex_webhooks_async.inbox.base import Inbox
+
+logger: logging.Logger = logging.getLogger("webex_webhooks_async")
+
+RECORD = "conversation"
+"""The name of the record of what a conversation began with, and of its newest question."""
+
+_TEXT_SECONDS = 3600.0
+_CARD_SECONDS = 86_400.0
+
+
+def place_of_texts(me: Person, person_id: str, room_id: str | None) -> str:
+    """Return the place of the texts of a person; without a room, that is the direct room."""
+    room = "direct" if room_id is None else comparable(room_id)
+    return _place("texts", comparable(me.id), comparable(person_id), room)
+
+
+def place_of_card(me: Person, message_id: str) -> str:
+    """Return the place of the submissions of the card of a message."""
+    return _place("card", comparable(me.id), comparable(message_id))
+
+
+def _place(*parts: str) -> str:
+    return hashlib.sha256(dump_json(parts)).hexdigest()
+
+
+@frozen(kw_only=True)
+class QuestionData:
+    """What the bot knows of an open question, as the inbox keeps it.
+
+    Attributes:
+        about: What asks, for the log.
+        is_own: Whether it is one of the newest conversation of the person who is asked.
+        after: The number of the entry that its answer follows, if the person who is asked began
+            the conversation.
+        created: When that was written, or the question itself.
+        threads: The threads in which an answer is one to this question.
+        takes_commands: Whether a command is an answer.
+        person: Who answers; `None` if anybody in the room does.
+        actions: The actions of the buttons, of which one answers; `None` if every submission does.
+    """
+
+    about: str
+    is_own: bool = False
+    after: int | None = None
+    created: datetime | None = None
+    threads: tuple[str, ...] = ()
+    takes_commands: bool = False
+    person: str | None = None
+    actions: tuple[str, ...] | None = None
+
+    @classmethod
+    def of(cls, question: Question) -> "QuestionData":
+        """Return what is known of a question."""
+        return structure(parse_json(question.data), cls)
+
+
+class Conversation:
+    """What a handler asks, over all its runs.
+
+    Args:
+        handling: This run.
+        records: What was done for it, in an inbox.
+        context: What the handler gets.
+
+    Attributes:
+        known: The record, as JSON; empty before the first question.
+        taken: The records of the answers that this run has taken.
+        numbers: Of equal questions, the numbers.
+    """
+
+    def __init__(self, handling: Handling, records: Records, context: Context) -> None:
+        self.inbox, self.entry = cast("tuple[Inbox, InboxEntry]", records.stored)
+        self.records = records
+        self.context = context
+        self.about: str = describe(handling.notification)
+        self.suspension: Suspension = Suspension()
+        self.numbers: dict[str, set[int]] = defaultdict(set)
+        self.taken: set[str] = set()
+        self.known: dict[str, Any] = known_in(records)
+        self._completed: list[str] = self.known.get("completed", [])
+        self._handlers: dict[str, int] = defaultdict(int)
+        self._is_asking = False
+        self._last: tuple[int | None, datetime | None] = None, None
+        if isinstance(context, PersonContext):
+            self.follow(context, self.entry.number)
+        handling.conversation = self
+        handling.suspension = self.suspension
+        current_suspension.set(self.suspension)
+
+    def once(self, handler: Handler[Any]) -> Handler[Any] | None:
+        """Return a handler of `on` that doesn't run again after it has completed beside a question.
+
+        It is known by its name; equal ones are numbered.
+        """
+        name = f"{handler.__module__}.{getattr(handler, '__qualname__', type(handler).__name__)}"
+        self._handlers[name] += 1
+        name = f"{name} {self._handlers[name]}"
+        if name in self._completed:
+            return None
+
+        async def run(notification: Notification[Any]) -> None:
+            await handler(notification)
+            self._completed.append(name)
+            if self.known:
+                self.records.note(RECORD, self._record())
+
+        return run
+
+    @contextmanager
+    def one_at_a_time(self) -> Generator[None]:
+        """Refuse another question while the block asks one."""
+        if self._is_asking:
+            raise RuntimeError(
+                "a handler asks one question at a time: await the first one before the next; to "
+                "ask several people, enqueue a job for each"
+            )
+        self._is_asking = True
+        try:
+            yield
+        finally:
+            self._is_asking = False
+
+    def follow(self, context: PersonContext[Any], number: int) -> None:
+        """Note what the person who began has said, which the next answer of that person follows."""
+        if self.is_of(context.person_id):
+            self._last = number, context._created  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] - our own
+
+    def last_of(self, person_id: str | None) -> tuple[int | None, datetime | None]:
+        """Return number and time of what a person has said last, if that is the one who began."""
+        return self._last if self.is_of(person_id) else (None, None)
+
+    def is_of(self, person_id: str | None) -> bool:
+        """Whether a person began it."""
+        return (
+            isinstance(self.context, PersonContext)
+            and person_id is not None
+            and comparable(self.context.person_id) == comparable(person_id)
+        )
+
+    async def begin(self) -> None:
+        """Note what the conversation begins with, to be recorded with a question."""
+        if not self.known:
+            owner: str | None = None
+            if isinstance(self.context, PersonContext):
+                owner = await place_of_person(self.context)
+            self.known = {"owner": owner, **recorded_context(self.context)}
+
+    async def note(self, record: str, words: str, person_id: str | None) -> None:
+        """Record the question that is asked next, and whom it is for."""
+        self.known["asked"] = {"record": record, "words": words, "person": person_id}
+        if isinstance(self.context, PersonContext) and not self.is_of(person_id):
+            self.known.setdefault("others", []).append(record)
+        await self.records.remember(RECORD, self._record(), "a question")
+
+    def _record(self) -> bytes:
+        return dump_json({**self.known, "completed": self._completed})
+
+    async def unask(self, record: str) -> None:
+        """Close a question that wasn't sent; if that fails now, then with the outcome."""
+        try:
+            await self.inbox.unask(self.entry, record)
+        except Exception as error:  # noqa: BLE001 - whatever the inbox raises
+            self.records.later(f"unask:{record}", partial(self.inbox.unask, self.entry, record))
+            logger.warning("a question can't be closed yet: %s", describe_exception(error))
+
+    async def check_has_taken(self, record: str, words: str) -> None:
+        """Check that the run has taken the answer that it has, before it asks something new.
+
+        Raises:
+            GiveUpError: It hasn't, for the second time: it would ask for ever.
+        """
+        last = self.known.get("asked")
+        if last is None or last["record"] in {record, *self.taken}:
+            return
+        if await self.records.recall(last["record"]) is None:
+            return
+        message = (
+            f"the answer to {last['words']!r} isn't taken, because the handler asks {words!r} "
+            "instead when it runs again: if it is the same question, pass the same key= each time"
+        )
+        if self.known.get("strays"):
+            raise RefusedQuestionError(message)
+        self.known["strays"] = 1
+        logger.warning("%s: %s", self.about, message)
+
+
+class RefusedQuestionError(GiveUpError, RuntimeError):
+    """A question that can't be asked, also if the handler runs again."""
+
+
+def _read(record: bytes) -> dict[str, Any]:
+    return cast("dict[str, Any]", parse_json(record))
+
+
+async def place_of_person(context: PersonContext[Any]) -> str:
+    """Return the place of the texts of the person who wrote or submitted something, there."""
+    is_direct = await context._is_direct()  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] - our own
+    room_id = None if is_direct else context.room_id
+    return place_of_texts(context.me, context.person_id, room_id)
+
+
+async def _thread_of(context: Context) -> str:
+    return await cast("PersonContext[Any]", context)._thread()  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] - our own
+
+
+def known_in(records: Records) -> dict[str, Any]:
+    """Return the record of a conversation; an empty one if nothing was asked."""
+    record = records.known.get(RECORD)
+    return {} if record is None else _read(record)
+
+
+def recorded_context(context: Context) -> dict[str, Any]:
+    """Return what is recorded of a context, as JSON."""
+    recorded: dict[str, Any] = {"route": context.route, "age": context.age}
+    if isinstance(context, MessageContext):
+        given = {"text": context.text, "arguments": context.arguments}
+        return {**recorded, "message": unstructure(context.message), **given}
+    if isinstance(context, SubmissionContext):
+        return {**recorded, "action": unstructure(context.action), "card": context._cards}  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] - our own
+    return recorded
+
+
+def context_of(
+    known: Mapping[str, Any], notification: Notification[Any], of_each: Mapping[str, Any]
+) -> MessageContext | SubmissionContext:
+    """Return the context of a message or a submission, from what is recorded."""
+    given: dict[str, Any] = {"notification": notification, **of_each}
+    if "message" in known:
+        message = structure(known["message"], Message)
+        texts = {name: known[name] for name in ("text", "arguments") if name in known}
+        return MessageContext(message=message, **texts, **given)
+    context = SubmissionContext(action=structure(known["action"], AttachmentAction), **given)
+    context._cards.extend((root, kind) for root, kind in known.get("card", ()))  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] - our own
+    return context
+
+
+class Questions:
+    """The questions of a bot.
+
+    Args:
+        inbox: Where they are; without one, nothing can be asked.
+        in_order: Whether the messages of a room are handled in their order.
+        admits: Returns whether a person may use the bot; `None` if everybody may.
+        wake: Makes this process look at the inbox at once.
+
+    Attributes:
+        sending: What is done when a card that is being sent has its question.
+    """
+
+    def __init__(
+        self,
+        inbox: "Inbox | None",
+        *,
+        in_order: bool,
+        admits: "Callable[[str, Client], Awaitable[bool]] | None",
+        wake: Callable[[], None] | None,
+    ) -> None:
+        self._inbox = inbox
+        self._in_order = in_order
+        self._admits = admits
+        self._wake = wake
+        self.sending: set[asyncio.Future[None]] = set()
+
+    def wake(self) -> None:
+        """Look at the inbox at once, because something was answered or ended."""
+        if self._wake is not None:
+            self._wake()
+
+    async def ask(
+        self, context: Context, text: str | None, options: AskOptions
+    ) -> MessageContext | SubmissionContext:
+        """Ask a question, as `Context.ask` says."""
+        asked = _Asked.of(context, text, options)
+        if asked.is_text and self._inbox is not None and not self._in_order:
+            raise RuntimeError(
+                "a question that a text answers needs a bot with in_order=True, or two quick "
+                "answers could overtake each other: pass that to the bot, or buttons to ask"
+            )
+        conversation = self._conversation("ask anything")
+        with conversation.one_at_a_time():
+            await conversation.begin()
+            digest = hashlib.sha256(as_json(asked.identity)).hexdigest()
+            with numbered(conversation.numbers[digest]) as number:
+                record = f"answer:{digest}:{number}"
+                answer = await conversation.records.recall(record)
+                if answer is None:
+                    answer = await self._open(context, asked, conversation, record)
+            conversation.taken.add(record)
+        if answer == NO_ANSWER:
+            raise await self._no_answer(context, asked, conversation, record)
+        return self._answered(conversation, answer)
+
+    def _conversation(self, what: str) -> Conversation:
+        """Return what asks.
+
+        Raises:
+            RuntimeError: That can't be done here.
+            HandlerSuspended: The handler waits for an answer already.
+        """
+        if self._inbox is None:
+            raise RuntimeError(
+                f'without an inbox, a handler can\'t {what}: pass inbox=SQLiteInbox("inbox.db") to '
+                "the bot, or set WEBEX_INBOX for Bot.from_env"
+            )
+        check_outside_of_once(what)
+        handling = active_handling()
+        if handling is not None and isinstance(handling.conversation, Conversation):
+            return handling.conversation
+        if handling is not None and not handling.key:
+            raise RuntimeError(
+                f"a handler can't {what} in dispatch, because nothing is stored with which it "
+                "could run again: let Webex post to the bot"
+            )
+        raise RuntimeError(
+            f"only a handler of a command, a message, a submission, a job or a schedule can {what}"
+            ", or the middleware of its context, before it ends"
+        )
+
+    async def _open(
+        self, context: Context, asked: "_Asked", conversation: Conversation, record: str
+    ) -> bytes:
+        """Open a question and send it, unless that has been done; return its answer.
+
+        Raises:
+            HandlerSuspended: There is none yet.
+        """
+        known = conversation.known.get("asked")
+        if known is not None and known["record"] == record:
+            person_id = known["person"]
+        else:
+            await conversation.check_has_taken(record, asked.words)
+            person_id = await self._person(context, asked)
+        place = await asked.place_of(context, person_id)
+        is_own = (
+            asked.is_text
+            and asked.place is None
+            and place == conversation.known["owner"]
+            and await self._is_newest(conversation, place)
+        )
+        if known is None or known["record"] != record:
+            await conversation.note(record, asked.words, person_id)
+        after, created = conversation.last_of(person_id)
+        data = QuestionData(
+            about=conversation.about,
+            is_own=is_own,
+            after=after,
+            created=created,
+            threads=() if asked.place is not None else (comparable(await _thread_of(context)),),
+            takes_commands=not asked.commands,
+            person=None if person_id is None else comparable(person_id),
+            actions=asked.actions,
+        )
+        opening = partial(
+            conversation.inbox.ask,
+            conversation.entry,
+            record,
+            owner=conversation.known["owner"],
+            queues=asked.is_text and not is_own,
+        )
+        send = partial(self._send, context, asked, record)
+        if asked.is_text:
+            found = await opening(place=place, data=to_json(data))
+            if isinstance(found, Question) and found.opened is not None:
+                message = await self._sent(send, conversation, record)
+                sent = evolve(
+                    data,
+                    created=data.created or message.created,
+                    threads=(*data.threads, comparable(message.id)),
+                )
+                found = await opening(place=place, data=to_json(sent), seconds=asked.seconds)
+        else:
+            with self._is_sending():
+                message = await send()
+                place = place_of_card(context.me, message.id)
+                found = await opening(place=place, data=to_json(data), seconds=asked.seconds)
+        if isinstance(found, bytes):
+            return found
+        if found is None:
+            raise RuntimeError(
+                f"{conversation.about} has lost its lease, so another process asks: does a handler "
+                "block the event loop?"
+            )
+        raise conversation.suspension.begin(record, asked.words)
+
+    async def _person(self, context: Context, asked: "_Asked") -> str | None:
+        """Return the id of who is asked; `None` if that is anybody in a room.
+
+        Raises:
+            ValueError: Nobody has the address.
+            RuntimeError: The person may not use the bot.
+        """
+        person_id = asked.person_of(context)
+        if asked.email is not None:
+            async for person in context.client.list(
+                "people", into=Person, params={"email": asked.email}
+            ):
+                person_id = person.id
+            if person_id is None:
+                raise ValueError(f"nobody in Webex has the address {asked.email!r}: correct it")
+        is_refused = (
+            person_id is not None
+            and self._admits is not None
+            and not await self._admits(person_id, context.client)
+        )
+        if is_refused:
+            raise RefusedQuestionError(
+                f"who is asked {asked.words!r} may not use the bot, and so can't answer: ask "
+                "somebody whom allow lets in"
+            )
+        return person_id
+
+    async def _is_newest(self, conversation: Conversation, place: str) -> bool:
+        """Whether a conversation is the newest one of its person in its room.
+
+        With its first question, it ends earlier ones that have a text question there.
+        """
+        others = [
+            each
+            for each in await conversation.inbox.questions(place)
+            if each.key != conversation.entry.key
+        ]
+        owned = [each for each in others if each.owner == place]
+        if "asked" not in conversation.known:
+            earlier = [each for each in owned if each.place == place]
+            await end_questions(conversation.inbox, earlier, "its person has begun another one")
+            return True
+        return all(each.number < conversation.entry.number for each in owned)
+
+    async def _sent(
+        self, send: Callable[[], Awaitable[Message]], conversation: Conversation, record: str
+    ) -> Message:
+        """Send a question that is open; if that fails, close it before anything else happens."""
+        try:
+            return await send()
+        except BaseException:
+            await end_of(asyncio.create_task(conversation.unask(record)))
+            raise
+
+    @contextmanager
+    def _is_sending(self) -> Generator[None]:
+        """Let submissions wait while the block sends a card, and opens its question."""
+        sending = asyncio.get_running_loop().create_future()
+        self.sending.add(sending)
+        try:
+            yield
+        finally:
+            self.sending.discard(sending)
+            sending.set_result(None)
+
+    async def _send(self, context: Context, asked: "_Asked", record: str) -> Message:
+        if asked.place is None:
+            reply = cast("PersonContext[Any]", context)._reply  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] - our own
+            return await reply(asked.text, asked.content, question=record)
+        return await write(
+            context.client,
+            asked.place,
+            asked.text,
+            asked.content,
+            me=context.me,
+            question=record,
+        )
+
+    async def _no_answer(
+        self, context: Context, asked: "_Asked", conversation: Conversation, record: str
+    ) -> NoAnswerError:
+        error = NoAnswerError(await self._send(context, asked, record))  # it isn't sent again
+        error._is_failure = record in conversation.known.get("others", ())  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] - our own
+        return error
+
+    @staticmethod
+    def _answered(conversation: Conversation, answer: bytes) -> MessageContext | SubmissionContext:
+        known = _read(answer)
+        notification = parse_unverified_notification(known["body"].encode())
+        of_each = conversation.context._shared()  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] - our own
+        found = context_of(known, notification, of_each)
+        conversation.follow(found, known["number"])
+        return found
+
+    async def end_conversations(self, context: PersonContext[Any]) -> int:
+        """End conversations, as `PersonContext.end_conversations` says."""
+        conversation = self._conversation("end conversations")
+        place = await place_of_person(context)
+
+        async def end() -> tuple[int, bytes]:
+            found = await conversation.inbox.questions(place)
+            key = conversation.entry.key
+            ended = [each for each in found if each.owner == place and each.key != key]
+            count = await end_questions(conversation.inbox, ended, "its person has ended it")
+            return count, dump_json(count)
+
+        read = partial(cast("Callable[[bytes], int]", parse_json))
+        return await conversation.records.act("ended", place, end, read)
+
+
+async def end_questions(inbox: "Inbox", questions: Sequence[Question], why: str) -> int:
+    """End the conversations that ask some questions, and log why."""
+    count = await inbox.end([each.id for each in questions]) if questions else 0
+    if count:
+        for each in questions:
+            logger.info("the conversation of %s is ended: %s", QuestionData.of(each).about, why)
+    return count
+
+
+@frozen(kw_only=True)
+class _Asked:
+    """What is asked, and of whom.
+
+    Attributes:
+        text: The text.
+        content: What else the message has.
+        place: Where it is sent, as Webex has it; `None` for a reply.
+        email: The address of who is asked, if it is given.
+        seconds: For how long an answer is waited for.
+        commands: Whether a command stays one.
+        actions: The actions of its buttons, if it has some.
+        identity: What tells it from other questions.
+        words: What it says, for the log.
+    """
+
+    text: str | None
+    content: MessageOptions
+    place: Mapping[str, str] | None
+    email: str | None
+    seconds: float
+    commands: bool
+    is_text: bool
+    actions: tuple[str, ...] | None
+    identity: object
+    words: str
+
+    @classmethod
+    def of(cls, context: Context, text: str | None, options: AskOptions) -> "_Asked":
+        """Check the arguments of a question.
+
+        Raises:
+            ValueError: One is empty, or doesn't go with another one.
+            TypeError: One is unknown or has a wrong type.
+        """
+        check_keywords("ask", options, AskOptions.__annotations__)
+        content: dict[str, Any] = {
+            name: options.get(name) for name in ("markdown", "card", "buttons")
+        }
+        is_text = content["card"] is None and content["buttons"] is None
+        new_messages(text, **content)
+        commands, key, buttons = (
+            options.get("commands", True),
+            options.get("key"),
+            content["buttons"],
+        )
+        check_flag("commands", commands)
+        if not (commands or is_text):
+            raise ValueError("commands=False is for a question that a text answers: leave it out")
+        if key is not None:
+            check_not_empty("key", key)
+        place = _place_asked(context, options, is_text=is_text)
+        if place is None:
+            identity = [text, content, {"reply": cast("Any", context).notification.data.id}]
+        else:
+            identity = [text, content, dict(place)]
+        return cls(
+            text=text,
+            content=cast("MessageOptions", content),
+            place=place,
+            email=None if place is None else place.get("toPersonEmail"),
+            seconds=_seconds(options.get("timeout"), is_text=is_text),
+            commands=commands,
+            is_text=is_text,
+            actions=None if buttons is None else tuple(buttons),
+            identity=identity if key is None else key,
+            words=(text or content["markdown"] or "a card")[:_MOST_SHOWN],
+        )
+
+    def person_of(self, context: Context) -> str | None:
+        """Return the id of who is asked, if it is given."""
+        if self.place is None:
+            return cast("PersonContext[Any]", context).person_id
+        return self.place.get("toPersonId")
+
+    async def place_of(self, context: Context, person_id: str | None) -> str:
+        """Return the place of the texts that answer it; empty if anybody may."""
+        if person_id is None:
+            return ""
+        if self.place is None:
+            return await place_of_person(cast("PersonContext[Any]", context))
+        return place_of_texts(context.me, person_id, None)
+
+
+def _place_asked(
+    context: Context, options: AskOptions, *, is_text: bool
+) -> Mapping[str, str] | None:
+    """Return where a question is sent, as Webex has it; `None` for a reply."""
+    named = cast("Mapping[str, str | None]", options)
+    given = {name: each for name in PLACES if (each := named.get(name)) is not None}
+    if len(given) > 1:
+        raise ValueError("pass one of room_id, to_person_id and to_person_email, or none to reply")
+    if is_text and "room_id" in given:
+        raise ValueError(
+            "a text in a room answers nobody's question: pass buttons or a card with room_id, or "
+            "ask a person"
+        )
+    if given:
+        return place_of(given, None)
+    if not isinstance(context, PersonContext):
+        raise ValueError(  # noqa: TRY004 - of the arguments
+            "nobody began this, so say who is asked: pass to_person_id, to_person_email or room_id"
+        )
+    return None
+
+
+def _seconds(timeout: object, *, is_text: bool) -> float:
+    if timeout is None:
+        return _TEXT_SECONDS if is_text else _CARD_SECONDS
+    check_type("timeout", timeout, float, int, timedelta)
+    seconds = timeout.total_seconds() if isinstance(timeout, timedelta) else cast("float", timeout)
+    check_seconds("timeout", seconds)
+    return min(seconds, _LONGEST)
+
+
+_LONGEST = 86_400.0 * 366 * 100  # what is longer ends in a hundred years
+_MOST_SHOWN = 100  # characters of a question, in the log

@@ -1,0 +1,109 @@
+"""Ends a run at an open question: the handler is suspended, and runs again with the answer."""
+
+import logging
+from contextvars import ContextVar
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from webex_webhooks_async.models.messages import Message
+
+logger: logging.Logger = logging.getLogger("webex_webhooks_async")
+
+
+class NoAnswerError(TimeoutError):
+    """Nobody has answered a question in time: raised by ``context.ask``.
+
+    A handler that lets it pass ends, as if it had returned, where the question was for the person
+    who began the conversation. A question for somebody else, or for anybody in a room, makes it a
+    failure that isn't tried again.
+
+    Attributes:
+        message: The question, as ``context.reply`` returns it, to delete it, say.
+    """
+
+    def __init__(self, message: "Message") -> None:
+        self.message = message
+        self._is_failure = False  # set where somebody else was asked
+        super().__init__(message)
+
+    def __str__(self) -> str:
+        return "nobody has answered in time"
+
+
+class HandlerSuspended(BaseException):
+    """A question is open, and the handler runs again with its answer: raised by ``context.ask``.
+
+    Let it pass: it inherits from `BaseException`, so that ``except Exception`` does. ``finally``
+    and ``async with`` run, and the transaction of a middleware rolls back. What the context is
+    asked to do meanwhile raises it, too, and does nothing.
+    """
+
+
+class Suspension:
+    """Where a run is suspended: at the question that is open.
+
+    Attributes:
+        record: The record that will have the answer; `None` if the run asks nothing that is open.
+    """
+
+    def __init__(self) -> None:
+        self.record: str | None = None
+        self._raised: HandlerSuspended | None = None
+        self._has_warned = False
+
+    def begin(self, record: str, words: str) -> HandlerSuspended:
+        """Return what suspends the handler, to be raised."""
+        self.record = record
+        self._raised = HandlerSuspended(words)
+        return self._raised
+
+    def pause(self) -> HandlerSuspended | None:
+        """Let other handlers of the same notification act; return what `go_on` takes."""
+        raised, self._raised = self._raised, None
+        return raised
+
+    def go_on(self, raised: HandlerSuspended | None) -> None:
+        """Let the handler that is suspended do nothing more, as before `pause`."""
+        self._raised = raised
+
+    def check(self, what: str) -> None:
+        """Check that the handler isn't suspended.
+
+        Raises:
+            HandlerSuspended: It is: this is a `finally`, or an ``async with``.
+        """
+        if self._raised is None:
+            return
+        if not self._has_warned:
+            self._has_warned = True
+            logger.warning(
+                "a handler that waits for an answer can't %s in a finally or an async with, which "
+                "run again with the answer: it does nothing now",
+                what,
+            )
+        raise self._raised
+
+
+current_suspension: "ContextVar[Suspension | None]" = ContextVar("current_suspension", default=None)
+"""That of the conversation of which this is a part, if it is one."""
+
+
+def is_suspension(error: BaseException) -> bool:
+    """Whether a handler is suspended: it raised `HandlerSuspended`, or a group of nothing else."""
+    return _consists_of(error, lambda each: isinstance(each, HandlerSuspended))
+
+
+def is_quiet_end(error: BaseException) -> bool:
+    """Whether a handler ends without a failure: the person who began hasn't answered."""
+    return _consists_of(
+        error,
+        lambda each: isinstance(each, NoAnswerError) and not each._is_failure,  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] - our own
+    )
+
+
+def _consists_of(error: BaseException, is_one: "Callable[[BaseException], bool]") -> bool:
+    if isinstance(error, BaseExceptionGroup):
+        return all(_consists_of(each, is_one) for each in error.exceptions)
+    return is_one(error)

@@ -1,0 +1,187 @@
+"""What a `PostgresInbox` asks of PostgreSQL about questions: a statement for each method.
+
+An answer, the end of a question, and the wait of its entry may come at the same moment. Each locks
+the row of the question first, and a row that is gone decides for the one that was there before. A
+condition on the entry that asks stands in the new value, because a row whose old version doesn't
+meet it would be passed over.
+"""
+
+from webex_webhooks_async.inbox.postgres.sql import (
+    DUE,
+    LATER,
+    SHUT_WITH,
+    SUCCESSOR,
+    noted,
+    woken,
+)
+
+_NEVER = "'5000-01-01 00:00:00+00'::timestamptz"  # later than all that is said
+_HIGHEST = "(SELECT COALESCE(pg_catalog.max(number), 0::bigint) FROM <notifications>)"
+# Whether it is the turn of a question: no other one that queues there is open, or came before.
+_TURN = """(NOT q.queues OR NOT EXISTS (
+        SELECT FROM <questions> o WHERE o.place = q.place AND o.queues AND o.id <> q.id
+            AND (o.opened IS NOT NULL OR o.id < q.id)
+    ))"""
+_QUESTION = "id, place, owner, opened, data"
+
+RECORDS = "SELECT name, value FROM <records> WHERE number = $1::bigint"
+"""Takes a number."""
+
+# A question that is seen, and gone when it is locked, was answered: then this is asked again.
+ASK = f"""
+WITH mine AS MATERIALIZED (
+    SELECT number FROM <notifications> WHERE number = $1::bigint AND token = $2::uuid
+), known AS MATERIALIZED (
+    SELECT value FROM <records> WHERE number = $1::bigint AND name = $3::text
+), seen AS MATERIALIZED (
+    SELECT id FROM <questions> WHERE number = $1::bigint AND record = $3::text
+), old AS MATERIALIZED (
+    SELECT id, until FROM <questions>
+    WHERE number = $1::bigint AND record = $3::text AND EXISTS (SELECT FROM mine) FOR UPDATE
+), over AS (
+    DELETE FROM <questions> q USING old o WHERE q.id = o.id AND o.until <= <now>
+    RETURNING q.id, q.place
+), unanswered AS (
+    INSERT INTO <records> (number, name, value) SELECT $1::bigint, $3::text, ''::bytea FROM over
+), closed AS (
+    DELETE FROM <questions> WHERE number = $1::bigint AND record <> $3::text
+        AND EXISTS (SELECT FROM mine) AND NOT EXISTS (SELECT FROM known)
+        AND NOT EXISTS (SELECT FROM seen)
+    RETURNING id, place
+), changed AS (
+    UPDATE <questions> q SET
+        data = $7::bytea,
+        until = COALESCE(q.until, <now> + pg_catalog.make_interval(secs => $8::float8)),
+        opened = COALESCE(q.opened, CASE WHEN {_TURN} THEN {_HIGHEST} END)
+    FROM old o WHERE q.id = o.id AND (o.until IS NULL OR o.until > <now>)
+    RETURNING q.id, q.place, q.owner, q.opened, q.data
+), new AS (
+    INSERT INTO <questions> (number, record, place, owner, queues, data, until, opened)
+    SELECT number, $3::text, $4::text, $5::text, $6::boolean, $7::bytea,
+        <now> + pg_catalog.make_interval(secs => $8::float8),
+        CASE WHEN NOT $6::boolean OR NOT EXISTS (
+            SELECT FROM <questions> o
+            WHERE o.place = $4::text AND o.queues AND o.number <> $1::bigint
+        ) THEN {_HIGHEST} END
+    FROM mine WHERE NOT EXISTS (SELECT FROM known) AND NOT EXISTS (SELECT FROM seen)
+    RETURNING {_QUESTION}
+), asking AS (
+    UPDATE <notifications> SET waits = TRUE
+    WHERE number = $1::bigint AND EXISTS (SELECT FROM new)
+), {woken("SELECT id, place FROM over UNION ALL SELECT id, place FROM closed")}, {
+    noted("SELECT line, due FROM woken")
+}
+SELECT (SELECT value FROM known), EXISTS (SELECT FROM over), EXISTS (SELECT FROM mine), q.*
+FROM (SELECT) s LEFT JOIN (
+    SELECT {_QUESTION} FROM new UNION ALL SELECT {_QUESTION} FROM changed
+) q ON TRUE
+"""
+"""Opens a question, or changes or ends it; takes number and token of the entry that asks, record,
+place, owner, whether it queues, data, and its seconds. Returns what is recorded, whether its time
+is over, whether the lease is there, and the question."""
+
+UNASK = f"""
+WITH closed AS (
+    DELETE FROM <questions> WHERE number = $1::bigint AND record = $2::text RETURNING id, place
+), {woken("SELECT id, place FROM closed")}, {noted("SELECT line, due FROM woken")}
+SELECT 1
+"""
+"""Closes a question; takes the number of its entry, and its record."""
+
+QUESTIONS = """
+SELECT q.id, n.key, q.number, q.place, q.owner, q.opened, q.data
+FROM <questions> q JOIN <notifications> n USING (number)
+WHERE q.place = $1::text OR q.owner = $1::text ORDER BY q.id
+"""
+"""Takes a place or an owner."""
+
+WAIT = f"""
+WITH asked AS MATERIALIZED (
+    SELECT CASE WHEN q.opened IS NOT NULL THEN q.until WHEN {_TURN} THEN <now> ELSE {_NEVER} END
+        AS due
+    FROM <questions> q WHERE q.number = $1::bigint AND q.record = $3::text FOR UPDATE
+), ended AS (
+    UPDATE <notifications> n SET
+        token = NULL, holder = NULL, ended = $2::uuid, asks = TRUE, due = t.due,
+        stage = CASE WHEN t.due > <now> THEN {LATER} ELSE {DUE} END
+    FROM (SELECT GREATEST((SELECT due FROM asked), <now>) AS due) t
+    WHERE n.number = $1::bigint AND n.token = $2::uuid RETURNING n.line
+), {noted("SELECT line, <now> AS due FROM ended")}
+SELECT 1 FROM ended
+"""
+"""Ends a lease until a question is answered, or its time is over; takes number and token of the
+entry that asks, and the record."""
+WAITED_BEFORE = """
+UNION ALL SELECT 1 FROM <notifications> WHERE number = $1::bigint AND ended = $2::uuid
+"""
+
+ANSWER = f"""
+WITH done AS MATERIALIZED (
+    SELECT number FROM <records> WHERE number = $1::bigint AND name = $4::text
+), gone AS (
+    DELETE FROM <questions> WHERE id = $2::bigint AND opened IS NOT NULL
+        AND NOT EXISTS (SELECT FROM done)
+        AND EXISTS (SELECT FROM <notifications> WHERE number = $1::bigint)
+    RETURNING id, number, record, place
+), answered AS (
+    INSERT INTO <records> (number, name, value) SELECT number, record, $3::bytea FROM gone
+), answering AS (
+    INSERT INTO <records> (number, name, value)
+    SELECT $1::bigint, $4::text, $5::bytea FROM gone
+), due AS (
+    UPDATE <notifications> n SET
+        due = CASE WHEN n.token IS NULL THEN <now> ELSE n.due END,
+        stage = CASE WHEN n.stage = {LATER} THEN {DUE} ELSE n.stage END,
+        failures = 0, expiries = 0, releases = 0, outages = 0, outage = NULL
+    FROM gone g WHERE n.number = g.number RETURNING n.line
+), {woken("SELECT id, place FROM gone")}, {
+    noted("SELECT line, <now> AS due FROM due UNION ALL SELECT line, due FROM woken")
+}
+SELECT 1 FROM gone UNION ALL SELECT 1 FROM done
+"""
+"""Answers a question; takes the number of the entry that answers, the id of the question, the
+answer, and name and value of the record of the entry that answers."""
+
+END = f"""
+WITH asked AS MATERIALIZED (
+    SELECT id, number FROM <questions> WHERE id = ANY($1::bigint[]) FOR UPDATE
+), gone AS (
+    DELETE FROM <notifications> n WHERE n.number IN (SELECT number FROM asked) RETURNING n.*
+), kept AS (
+    UPDATE <known> k SET token = $2::uuid, forget = <now> + <keep>
+    FROM gone g WHERE k.key = g.key AND g.next IS NULL
+), {SUCCESSOR}, {woken(SHUT_WITH)}, {
+    noted(
+        "SELECT line, <now> AS due FROM gone UNION ALL SELECT line, due FROM next"
+        " UNION ALL SELECT line, due FROM woken"
+    )
+}
+SELECT pg_catalog.count(*) FROM asked
+"""
+"""Completes what asks questions; takes their ids, and a token of the call."""
+
+POSTPONE = f"""
+WITH later AS (
+    UPDATE <questions> SET
+        until = <now> + pg_catalog.make_interval(secs => $1::float8), postponed = TRUE
+    WHERE until < <now> + pg_catalog.make_interval(secs => $1::float8) AND NOT postponed
+    RETURNING number, until
+), moved AS (
+    UPDATE <notifications> n SET due = l.until, stage = {LATER}
+    FROM later l WHERE n.number = l.number AND n.asks AND n.token IS NULL
+)
+SELECT 1
+"""
+"""Lets open questions end later; takes seconds."""
+
+# A question that is opened to wait at the moment at which the one before it is closed isn't seen.
+WAKE = f"""
+WITH woken AS (
+    UPDATE <notifications> n SET due = <now>, stage = {DUE}
+    WHERE n.asks AND n.token IS NULL AND n.due > <now> AND n.number IN (
+        SELECT q.number FROM <questions> q WHERE q.queues AND q.opened IS NULL AND {_TURN}
+    ) RETURNING n.line, n.due
+), {noted("SELECT line, due FROM woken")}
+SELECT 1
+"""
+"""Makes due what waits to ask, and whose turn it is."""

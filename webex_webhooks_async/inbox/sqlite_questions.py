@@ -1,0 +1,245 @@
+"""The questions in a file: which are open, what waits for an answer, and what was answered."""
+
+import sqlite3
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from webex_webhooks_async.inbox.entries import ANSWERED, NO_ANSWER, InboxEntry, Question
+
+# `number` is that of the entry that asks. `opened` is the highest number of an entry when the
+# question was opened; without it, it waits for another one at its place. `until` is there when its
+# message was sent.
+QUESTIONS = (
+    """
+    CREATE TABLE webex_questions (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        number INTEGER NOT NULL,
+        record TEXT NOT NULL,
+        place TEXT NOT NULL,
+        owner TEXT,
+        queues INTEGER NOT NULL,
+        opened INTEGER,
+        until REAL,
+        postponed INTEGER NOT NULL DEFAULT 0,
+        data BLOB NOT NULL,
+        UNIQUE (number, record)
+    )
+    """,
+    "CREATE INDEX webex_place ON webex_questions (place)",
+    "CREATE INDEX webex_owner ON webex_questions (owner) WHERE owner IS NOT NULL",
+)
+
+DUE = 1
+LATER = 2
+"""The places in a line of what is due, or is due later, which holds up nobody."""
+
+NEVER = 1e11
+"""When an entry is due that waits without a deadline: later than all that is said."""
+
+
+class QuestionRows:
+    """The questions, used inside of a transaction.
+
+    Args:
+        connection: Opened on the file.
+        clock: Returns the time in seconds.
+        complete: Completes the entry that has a number, whoever has leased it, to be known for so
+            many seconds, and closes its questions.
+    """
+
+    def __init__(
+        self,
+        connection: sqlite3.Connection,
+        clock: Callable[[], float],
+        complete: Callable[[int, float], None],
+    ) -> None:
+        self._connection = connection
+        self._clock = clock
+        self._complete = complete
+
+    def records(self, number: int) -> dict[str, bytes]:
+        """Return all that is recorded for an entry."""
+        return dict(self._all("SELECT name, value FROM webex_records WHERE number = ?", number))
+
+    def ask(  # noqa: PLR0913 - as `Inbox.ask`
+        self,
+        entry: InboxEntry,
+        record: str,
+        *,
+        place: str,
+        data: bytes,
+        seconds: float | None,
+        owner: str | None,
+        queues: bool,
+    ) -> Question | bytes | None:
+        """Open a question, or change one that is open, as `Inbox.ask` says."""
+        if (recorded := self._record(entry.number, record)) is not None:
+            return recorded
+        if not self._all(_LEASED, entry.number, entry.token):
+            return None
+        now = self._clock()
+        found = self._all(_ASKED, entry.number, record)
+        if not found:
+            self.close(entry.number)
+            self._change(_ADD, entry.number, record, place, owner, queues, data)
+            self._change(_WAITS, entry.number)
+        elif found[0][1] is not None and found[0][1] <= now:
+            self._add_record(entry.number, record, NO_ANSWER)
+            self.close(entry.number)
+            return NO_ANSWER
+        self._change(_OPEN, entry.number, record)
+        self._change(_SET, data, None if seconds is None else now + seconds, entry.number, record)
+        return self._listed("q.number = ? AND q.record = ?", entry.number, record)[0]
+
+    def unask(self, number: int, record: str) -> None:
+        """Close a question, as `Inbox.unask` says."""
+        for question_id, _, place in self._all(_ASKED, number, record):
+            self._remove(question_id, place)
+
+    def questions(self, place: str) -> list[Question]:
+        """Return the questions of a place or an owner, as `Inbox.questions` says."""
+        return self._listed("q.place = ?1 OR q.owner = ?1", place)
+
+    def wait(self, entry: InboxEntry, record: str) -> bool:
+        """Let an entry wait at its question, as `Inbox.wait` says."""
+        now = self._clock()
+        found = self._all(_WAITS_UNTIL, entry.number, record)
+        due = max(now, found[0][0]) if found else now
+        place = LATER if due > now else DUE
+        return self._change(_WAIT, due, place, entry.number, entry.token) > 0
+
+    def answer(self, entry: InboxEntry, question_id: int, value: bytes) -> bool:
+        """Answer a question, as `Inbox.answer` says."""
+        if self._record(entry.number, ANSWERED) is not None:
+            return True
+        found = self._all(_OPEN_ONE, question_id)
+        if not (found and self._all(_UNFINISHED, entry.number)):
+            return False
+        ((number, record, place),) = found
+        self._add_record(number, record, value)
+        self._add_record(entry.number, ANSWERED, b"%d" % question_id)
+        self._change(_ANSWER, self._clock(), number)
+        self._remove(question_id, place)
+        return True
+
+    def end(self, ids: Iterable[int], keep: float) -> int:
+        """Complete the entries that ask questions, as `Inbox.end` says."""
+        ended = 0
+        for each in ids:
+            for (number,) in self._all("SELECT number FROM webex_questions WHERE id = ?", each):
+                self._complete(number, keep)
+                ended += 1
+        return ended
+
+    def postpone(self, seconds: float) -> None:
+        """Let what is open end later, as `Inbox.postpone` says."""
+        earliest = self._clock() + seconds
+        self._change(_POSTPONE_ENTRIES, earliest)
+        self._change(_POSTPONE, earliest)
+
+    def close(self, number: int) -> None:
+        """Close the questions of an entry that has ended, or asks something else."""
+        for question_id, place in self._all(_OF_ENTRY, number):
+            self._remove(question_id, place)
+
+    def end_now(self, number: int) -> None:
+        """Let the time of an entry's question be over."""
+        now = self._clock()
+        self._change(
+            "UPDATE webex_questions SET until = min(until, ?) WHERE number = ?", now, number
+        )
+
+    def _remove(self, question_id: int, place: str) -> None:
+        """Remove a question, and let the next one at its place be asked."""
+        self._change("DELETE FROM webex_questions WHERE id = ?", question_id)
+        self._change(_WAKE, self._clock(), place)
+
+    def _listed(self, where: str, *values: object) -> list[Question]:
+        rows = self._all(f"{_LIST} WHERE {where} ORDER BY q.id", *values)
+        names = ("id", "key", "number", "place", "owner", "opened", "data")
+        return [Question(**dict(zip(names, row, strict=True))) for row in rows]
+
+    def _record(self, number: int, name: str) -> bytes | None:
+        found = self._all(
+            "SELECT value FROM webex_records WHERE number = ? AND name = ?", number, name
+        )
+        return found[0][0] if found else None
+
+    def _add_record(self, number: int, name: str, value: bytes) -> None:
+        self._change(
+            "INSERT INTO webex_records (number, name, value) VALUES (?, ?, ?)", number, name, value
+        )
+
+    def _all(self, statement: str, *values: object) -> list[tuple[Any, ...]]:
+        return self._connection.execute(statement, values).fetchall()
+
+    def _change(self, statement: str, *values: object) -> int:
+        return self._connection.execute(statement, values).rowcount
+
+
+_LEASED = "SELECT 1 FROM webex_notifications WHERE number = ? AND token = ?"
+_UNFINISHED = "SELECT 1 FROM webex_notifications WHERE number = ? AND forget IS NULL"
+_ASKED = "SELECT id, until, place FROM webex_questions WHERE number = ? AND record = ?"
+_OF_ENTRY = "SELECT id, place FROM webex_questions WHERE number = ?"
+_OPEN_ONE = """
+    SELECT number, record, place FROM webex_questions WHERE id = ? AND opened IS NOT NULL
+"""
+_LIST = """
+    SELECT q.id, n.key, q.number, q.place, q.owner, q.opened, CAST(q.data AS BLOB)
+    FROM webex_questions AS q JOIN webex_notifications AS n ON n.number = q.number
+"""
+_ADD = """
+    INSERT INTO webex_questions (number, record, place, owner, queues, data)
+    VALUES (?, ?, ?, ?, ?, ?)
+"""
+_WAITS = "UPDATE webex_notifications SET waits = 1 WHERE number = ?"
+# Whether it is the turn of a question: no other one that queues there is open, or came before.
+_TURN = """
+    (NOT q.queues OR NOT EXISTS (
+        SELECT 1 FROM webex_questions AS other
+        WHERE other.place = q.place AND other.queues AND other.id <> q.id
+        AND (other.opened IS NOT NULL OR other.id < q.id)
+    ))
+"""
+_OPEN = f"""
+    UPDATE webex_questions AS q
+    SET opened = (SELECT seq FROM sqlite_sequence WHERE name = 'webex_notifications')
+    WHERE number = ? AND record = ? AND opened IS NULL AND {_TURN}
+"""  # noqa: S608 - ours
+_SET = """
+    UPDATE webex_questions SET data = ?, until = coalesce(until, ?) WHERE number = ? AND record = ?
+"""
+# When what waits at a question is due: at its end, or at once if it is its turn to be asked.
+_WAITS_UNTIL = f"""
+    SELECT CASE
+        WHEN opened IS NOT NULL THEN coalesce(until, 0.0) WHEN {_TURN} THEN 0.0 ELSE {NEVER}
+    END FROM webex_questions AS q WHERE number = ? AND record = ?
+"""  # noqa: S608 - ours
+_WAIT = """
+    UPDATE webex_notifications SET token = NULL, holder = NULL, asks = 1, due = ?, place = ?
+    WHERE number = ? AND token = ?
+"""
+# A running one finds the answer when it would wait.
+_ANSWER = f"""
+    UPDATE webex_notifications SET
+        due = CASE WHEN token IS NULL THEN ? ELSE due END,
+        place = CASE place WHEN {LATER} THEN {DUE} ELSE place END,
+        failures = 0, expiries = 0, releases = 0, outages = 0, outage = NULL
+    WHERE number = ?
+"""  # noqa: S608 - ours
+_WAKE = f"""
+    UPDATE webex_notifications SET due = ?, place = {DUE}
+    WHERE asks AND token IS NULL AND number IN (
+        SELECT number FROM webex_questions AS q WHERE place = ? AND opened IS NULL AND {_TURN}
+    )
+"""  # noqa: S608 - ours
+_POSTPONE_ENTRIES = f"""
+    UPDATE webex_notifications SET due = ?1, place = {LATER}
+    WHERE asks AND token IS NULL AND number IN (
+        SELECT number FROM webex_questions WHERE until < ?1 AND NOT postponed
+    )
+"""  # noqa: S608 - ours
+_POSTPONE = """
+    UPDATE webex_questions SET until = ?1, postponed = 1 WHERE until < ?1 AND NOT postponed
+"""
+_END_NOW = "UPDATE webex_questions SET until = min(until, ?) WHERE number = ?"
