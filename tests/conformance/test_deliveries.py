@@ -101,7 +101,7 @@ async def test_file_data(webex: Webex) -> None:
 
 @assumption(
     "mentions-only",
-    "Of a group room, a bot is notified of the messages of others that mention it, and no others.",
+    "A bot is notified of what others write in a group room if it mentions the bot, else not.",
     source=sources.EVENTS,
     grade="documented",
 )
@@ -334,7 +334,7 @@ async def test_switched_off_again(webex: Webex) -> None:
 
 @assumption(
     "missed-while-off",
-    "What happened while a webhook was switched off isn't delivered afterwards.",
+    "A webhook that is switched on again isn't notified of what happened meanwhile.",
     grade="assumed",
     slow=True,
 )

@@ -227,7 +227,7 @@ async def test_no_idempotency(webex: Webex) -> None:
 
 @assumption(
     "own-card",
-    "Who wrote a card can't submit it: 400.",
+    "The author of a card can't submit it: 400.",
     source=f"{sources.EMULATOR}/attachmentActions.js",
     grade="second-hand",
 )

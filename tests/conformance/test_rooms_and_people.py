@@ -80,7 +80,7 @@ async def test_writing_without_membership(webex: Webex) -> None:
 
 @assumption(
     "member-already",
-    "Who is a member of a room can't be added to it: 409.",
+    "A member of a room can't be added to it again: 409.",
     source=f"{sources.EMULATOR}/memberships.js",
     grade="second-hand",
 )
