@@ -7,10 +7,10 @@ from typing import Any, Literal
 
 from attrs import evolve
 
-from webex_webhooks_async.errors import PayloadError
+from webex_webhooks_async.errors import DecodeError, PayloadError
 from webex_webhooks_async.inbox.entries import StoredNotification
-from webex_webhooks_async.notifications.descriptions import id_of_data
 from webex_webhooks_async.notifications.parsing import parse_unverified_notification
+from webex_webhooks_async.strict_json import parse_json
 from webex_webhooks_async.validation import check_type
 
 BEGINNING = 16_384
@@ -28,31 +28,41 @@ def with_subject(stored: StoredNotification, beginning: bytes, size: int) -> Sto
 
 def state_of_failed(body: bytes) -> Literal["failed", "unreadable"]:
     """Return the state of an entry that isn't taken any more, by its body."""
-    return "unreadable" if subject_of(body, len(body)) is None else "failed"
+    try:
+        parse_unverified_notification(body)
+    except PayloadError:
+        return "unreadable"
+    return "failed"
 
 
 def subject_of(beginning: bytes, size: int) -> tuple[str, str, str | None] | None:
     """Return the resource, the event, and the id of the data, if it has one.
 
-    It is `None` if the body isn't a notification's.
+    It is `None` if they can't be read. Nothing else of the body is checked, so that a long list is
+    there soon.
 
     Args:
         beginning: The body, or at least the first `BEGINNING` bytes of it.
         size: How many bytes the whole body has.
     """
+    match _object_in(beginning, size):
+        case {"resource": str(resource), "event": str(event), **others}:
+            data = others.get("data")
+            members: dict[str, Any] = data if isinstance(data, dict) else {}
+            found = members.get("id") or members.get("callId")
+            return resource, event, found if isinstance(found, str) else None
+        case _:
+            return None
+
+
+def _object_in(beginning: bytes, size: int) -> object:
     if size > len(beginning):
         found = dict(_members(beginning.decode(errors="replace")))
-        data = dict(found.get("data", ()))
-        match found.get("resource"), found.get("event"), data.get("id"):
-            case str(resource), str(event), str() | None as data_id:
-                return resource, event, data_id
-            case _:
-                return None
+        return {**found, "data": dict(found.get("data", ()))}
     try:
-        notification = parse_unverified_notification(beginning)
-    except PayloadError:
+        return parse_json(beginning)
+    except DecodeError:
         return None
-    return notification.resource, notification.event, id_of_data(notification)
 
 
 def _members(text: str, place: int = 0) -> Iterator[tuple[str, Any]]:

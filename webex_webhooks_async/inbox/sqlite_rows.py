@@ -25,7 +25,7 @@ from webex_webhooks_async.inbox.listing import (
     row_of,
     shown_key,
     state_of_failed,
-    with_subject,
+    subject_of,
 )
 from webex_webhooks_async.inbox.sqlite_questions import DUE, LATER, QUESTIONS, QuestionRows
 from webex_webhooks_async.notifications.identity import is_job
@@ -586,8 +586,13 @@ def _stored(row: tuple[Any, ...]) -> StoredNotification:
     texts = (line, str | None), (holder, str | None), (error, str | None)
     if found.stored is None or not _fits((key, str), (due, float | None), *counts, *texts):
         return found
-    found = evolve(
+    # Of an empty body, the beginning is NULL.
+    resource, event, data_id = subject_of(beginning or b"", size) or (None, None, None)
+    return evolve(
         found,
+        resource=resource,
+        event=event,
+        data_id=data_id,
         state=state,
         failures=failures,
         expiries=expiries,
@@ -595,7 +600,6 @@ def _stored(row: tuple[Any, ...]) -> StoredNotification:
         holder=holder if state == "running" else None,
         line=line,
     )
-    return with_subject(found, beginning or b"", size)  # of an empty body, the beginning is NULL
 
 
 def _time(seconds: object) -> datetime | None:

@@ -113,6 +113,26 @@ def test_list(file: str, invoke: Invoke) -> None:
     assert f"  process {os.getpid()}" in lines
 
 
+def test_a_list_of_many_on_a_terminal(
+    tmp_path: Path, empty: InboxFile, invoke: Invoke, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each page is there as soon as it is read, in colours on a terminal, and none is left out."""
+    with empty.transaction() as rows:
+        for number in range(250):
+            rows.put(f"key-{number}", body(f"{number}"))
+    path = str(tmp_path / "empty.db")
+    plain = invoke("inbox", "list", path).out
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    coloured = invoke("inbox", "list", path).out
+
+    assert "\x1b[1mkey-0\x1b[0m" in coloured
+    assert re.sub(r"\x1b\[[\d;]*m", "", coloured).splitlines()[:-1] == plain.splitlines()[:-1]
+    assert [line.split()[0] for line in plain.splitlines()[:-1:2]] == [
+        f"key-{number}" for number in range(250)
+    ]
+    assert len(listed(invoke, path)) == 250
+
+
 def test_nothing_to_list_and_a_long_id(tmp_path: Path, empty: InboxFile, invoke: Invoke) -> None:
     """An empty inbox has zeros and an empty list; a long id is whole in JSON alone."""
     path = str(tmp_path / "empty.db")
