@@ -11,6 +11,7 @@ from unittest.mock import Mock
 import pytest
 
 from tests.cli.harness import COMMAND, Invoke, ServedWebex
+from tests.support.programs import printed_by
 from tests.support.wire import PATIENCE
 from webex_webhooks_async import cli
 from webex_webhooks_async.cli import app
@@ -306,3 +307,15 @@ complete_at webex-webhooks create --resource attach
         ["attachmentActions"],
     ]
     assert done.stderr == ""
+
+
+async def test_help_imports_nothing_that_calls_webex() -> None:
+    """The help of a command comes at once: neither httpx nor cattrs is imported for it."""
+    program = """
+import sys
+from webex_webhooks_async.cli.app import run
+
+run(["list", "--help"])
+print(sorted({"cattrs", "httpx"}.intersection(sys.modules)))
+"""
+    assert (await printed_by("-c", program))[-1] == "[]"

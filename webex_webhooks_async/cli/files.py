@@ -10,7 +10,7 @@ from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
-from typing import IO, Annotated
+from typing import IO, TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter, Token
 
@@ -18,13 +18,14 @@ from webex_webhooks_async.cli.console import stderr
 from webex_webhooks_async.cli.running import CommandError, UsageError, usage_errors
 from webex_webhooks_async.client.auth import StaticToken, TokenProvider
 from webex_webhooks_async.client.environment import WEBEX_CLIENT_ID, WEBEX_CLIENT_SECRET
-from webex_webhooks_async.client.oauth import RefreshingToken, Tokens
-from webex_webhooks_async.converters import from_json
 from webex_webhooks_async.errors import DecodeError
 from webex_webhooks_async.models.files import File
 
 STDIN = Path("-")
 """Standard input. It is this object alone: the path of ./- is equal, and a file."""
+
+if TYPE_CHECKING:
+    from webex_webhooks_async.client.oauth import Tokens
 
 _LARGEST = 10_000_000  # bytes of a file; /dev/zero would fill the memory
 
@@ -107,6 +108,9 @@ def read_token(path: Path) -> TokenProvider:
     if not content.startswith("{"):
         with usage_errors(str(path)):
             return StaticToken(content)
+    from webex_webhooks_async.client.oauth import RefreshingToken, Tokens  # noqa: PLC0415 - no help text needs it
+    from webex_webhooks_async.converters import from_json  # noqa: PLC0415 - no help text needs it
+
     try:
         tokens = from_json(content, Tokens)
     except DecodeError as error:
@@ -121,7 +125,7 @@ def read_token(path: Path) -> TokenProvider:
         )
 
 
-def write_tokens(path: Path, tokens: Tokens) -> None:
+def write_tokens(path: Path, tokens: "Tokens") -> None:
     """Write tokens to a file that only its owner can read, all at once or not at all.
 
     Raises:

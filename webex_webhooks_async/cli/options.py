@@ -3,9 +3,8 @@
 import os
 import re
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from typing import Annotated, Literal, TypeVar, cast
+from typing import TYPE_CHECKING, Annotated, Literal, TypeVar, cast
 
-import httpx
 from attrs import frozen
 from cyclopts import Parameter, Token, validators
 
@@ -13,14 +12,17 @@ from webex_webhooks_async.catalog import BASE_URL
 from webex_webhooks_async.cli.files import InputFile, name_of, read_text, read_token
 from webex_webhooks_async.cli.running import UsageError, run, usage_errors
 from webex_webhooks_async.client.auth import StaticToken, TokenProvider
-from webex_webhooks_async.client.client import Client
 from webex_webhooks_async.client.environment import (
     WEBEX_ACCESS_TOKEN,
     WEBEX_BASE_URL,
 )
-from webex_webhooks_async.client.requester import http_url
 from webex_webhooks_async.models.vocabulary import Event, Resource
 from webex_webhooks_async.validation import HIGHEST_PORT, check_text
+
+if TYPE_CHECKING:
+    import httpx
+
+    from webex_webhooks_async.client.client import Client
 
 T = TypeVar("T")
 
@@ -50,6 +52,8 @@ NotEmpty = Annotated[str, Parameter(validator=_not_empty)]
 
 
 def _absolute(_: object, text: str | None) -> None:
+    from webex_webhooks_async.client.requester import http_url  # noqa: PLC0415 - no help text needs it
+
     if text is not None and http_url(text) is None:
         raise ValueError("it must be an absolute http(s) URL")
 
@@ -107,17 +111,19 @@ class Connection:
         """Whether an option names the token or the URL, rather than the environment alone."""
         return self.token_file is not None or is_url_given(self.base_url, BASE_URL)
 
-    def client(self, http_client: httpx.AsyncClient | None = None) -> Client:
+    def client(self, http_client: "httpx.AsyncClient | None" = None) -> "Client":
         """A client to call Webex with, through `http_client` if it is given.
 
         Raises:
             UsageError: There is no token, or the token or the base URL can't be used.
         """
+        from webex_webhooks_async.client.client import Client  # noqa: PLC0415 - no help text needs it
+
         token = self._token()
         with usage_errors():
             return Client(token, base_url=self.base_url, http_client=http_client)
 
-    def call(self, operation: Callable[[Client], Awaitable[T]]) -> T:
+    def call(self, operation: "Callable[[Client], Awaitable[T]]") -> T:
         """Run an operation with a client and an event loop of its own."""
 
         async def operate() -> T:

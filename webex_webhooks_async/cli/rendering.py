@@ -4,22 +4,24 @@ import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from itertools import accumulate
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
-import httpx
 from rich.console import Console
 from rich.text import Text
 
 from webex_webhooks_async.cli.console import print_fields, print_json, stdout
 from webex_webhooks_async.cli.running import CommandError
-from webex_webhooks_async.converters import unstructure
 from webex_webhooks_async.formatting import describe_status, on_one_line
 from webex_webhooks_async.models.vocabulary import WebhookStatus
-from webex_webhooks_async.models.webhooks import Webhook
+
+if TYPE_CHECKING:
+    from webex_webhooks_async.models.webhooks import Webhook
 
 
-def webhook_document(webhook: Webhook, *, show_secret: bool) -> dict[str, Any]:
+def webhook_document(webhook: "Webhook", *, show_secret: bool) -> dict[str, Any]:
     """A webhook as Webex sends it, plus ``hasSecret``; the secret itself only if it is shown."""
+    from webex_webhooks_async.converters import unstructure  # noqa: PLC0415 - no help text needs it
+
     try:
         document: dict[str, Any] = unstructure(webhook)
     except ValueError as error:
@@ -30,7 +32,7 @@ def webhook_document(webhook: Webhook, *, show_secret: bool) -> dict[str, Any]:
     return document
 
 
-_COLUMNS: Mapping[str, Callable[[Webhook], Text]] = {
+_COLUMNS: "Mapping[str, Callable[[Webhook], Text]]" = {
     "NAME": lambda webhook: Text(on_one_line(webhook.name), "bold"),
     "STATUS": lambda webhook: status_text(webhook.status),
     "WATCHES": lambda webhook: Text(on_one_line(f"{webhook.resource} {webhook.event}")),
@@ -41,7 +43,7 @@ _COLUMNS: Mapping[str, Callable[[Webhook], Text]] = {
 _GAP = 2  # spaces between columns
 
 
-def print_webhooks(console: Console, webhooks: Iterable[Webhook]) -> None:
+def print_webhooks(console: Console, webhooks: "Iterable[Webhook]") -> None:
     """Print webhooks as a table."""
     rows = [[cell(webhook) for cell in _COLUMNS.values()] for webhook in webhooks]
     print_table(console, _COLUMNS, rows)
@@ -79,7 +81,7 @@ def status_text(status: str | None) -> Text:
     return Text(on_one_line(status or "-"), styles.get(status or "", ""))
 
 
-def print_webhook(webhook: Webhook, *, as_json: bool, show_secret: bool) -> None:
+def print_webhook(webhook: "Webhook", *, as_json: bool, show_secret: bool) -> None:
     """Print the webhook that a command returns, as JSON or field by field."""
     if as_json:
         print_json(webhook_document(webhook, show_secret=show_secret))
@@ -87,7 +89,7 @@ def print_webhook(webhook: Webhook, *, as_json: bool, show_secret: bool) -> None
         print_fields(stdout(), webhook_fields(webhook, show_secret=show_secret))
 
 
-def webhook_fields(webhook: Webhook, *, show_secret: bool) -> dict[str, Text]:
+def webhook_fields(webhook: "Webhook", *, show_secret: bool) -> dict[str, Text]:
     """Every field of a webhook that has a value, by a name for people."""
     fields: dict[str, Text | str | None] = {
         "name": Text(on_one_line(webhook.name), "bold"),
@@ -115,11 +117,11 @@ def webhook_fields(webhook: Webhook, *, show_secret: bool) -> dict[str, Text]:
     }
 
 
-def _has_secret(webhook: Webhook) -> bool:
+def _has_secret(webhook: "Webhook") -> bool:
     return bool(webhook.secret or webhook.extra.get("secret"))  # there if it isn't text
 
 
-def _secret_text(webhook: Webhook, *, show_secret: bool) -> Text | str:
+def _secret_text(webhook: "Webhook", *, show_secret: bool) -> Text | str:
     if not _has_secret(webhook):
         return Text("none: nothing proves that a notification comes from Webex", "yellow")
     if not show_secret:
@@ -166,6 +168,8 @@ def _value(value: object) -> Text:
 
 def shown_url(url: str) -> str:
     """A URL without credentials and query: they may be secret."""
+    import httpx  # noqa: PLC0415 - no help text needs it
+
     return str(httpx.URL(url).copy_with(userinfo=b"", query=None))
 
 

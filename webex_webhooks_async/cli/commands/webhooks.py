@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Annotated, Literal, TypeVar
+from typing import TYPE_CHECKING, Annotated, Literal, TypeVar
 
 import attrs
 from cyclopts import Parameter
@@ -30,10 +30,12 @@ from webex_webhooks_async.cli.options import (
 )
 from webex_webhooks_async.cli.rendering import print_webhook, print_webhooks, webhook_document
 from webex_webhooks_async.cli.running import CommandError, ExitCode, UsageError, usage_errors
-from webex_webhooks_async.client.client import Client
 from webex_webhooks_async.errors import NotFoundError, WebexError
 from webex_webhooks_async.formatting import on_one_line
-from webex_webhooks_async.models.webhooks import NewWebhook, Webhook, WebhookUpdate
+
+if TYPE_CHECKING:
+    from webex_webhooks_async.client.client import Client
+    from webex_webhooks_async.models.webhooks import Webhook
 
 T = TypeVar("T")
 
@@ -59,7 +61,7 @@ def list_all(
     if show_secret and not json:
         raise UsageError("the table has no secrets: use --show-secret with --json")
 
-    async def list_pages(client: Client) -> list[Webhook]:
+    async def list_pages(client: "Client") -> "list[Webhook]":
         found: list[Webhook] = []
         with progress("Listing the webhooks") as status:
             async for page in client.webhooks.list(owned_by=owned_by, prefetch=True).pages():
@@ -131,6 +133,8 @@ def create(  # noqa: PLR0913 - each is an option
         show_secret: Print the secret too.
         connection: The address of Webex, and the account that calls it.
     """
+    from webex_webhooks_async.models.webhooks import NewWebhook  # noqa: PLC0415 - no help text needs it
+
     with usage_errors():
         wanted = NewWebhook(
             name=name,
@@ -181,7 +185,9 @@ def update(  # noqa: PLR0913 - each is an option
             "nothing to change: pass --name, --target-url, --status, --secret-env or --secret-file"
         )
 
-    async def change(client: Client) -> Webhook:
+    from webex_webhooks_async.models.webhooks import WebhookUpdate  # noqa: PLC0415 - no help text needs it
+
+    async def change(client: "Client") -> "Webhook":
         webhook = await _by_id_or_name(client, webhook_id, client.webhooks.get)
         with usage_errors():
             changed = attrs.evolve(WebhookUpdate.of(webhook), **changes)
@@ -214,7 +220,7 @@ def delete(
         ids = _confirmed(connection, ids)
     deleted: dict[str, str] = {}
 
-    async def delete_one(client: Client, given: str) -> None:
+    async def delete_one(client: "Client", given: str) -> None:
         async def delete(webhook_id: str) -> str:
             await client.webhooks.delete(webhook_id)
             return webhook_id
@@ -248,7 +254,9 @@ def _confirmed(connection: Connection, ids: Sequence[str]) -> Sequence[str]:
     return tuple(dict.fromkeys(webhook.id for webhook in webhooks))
 
 
-async def _by_id_or_name(client: Client, given: str, operation: Callable[[str], Awaitable[T]]) -> T:
+async def _by_id_or_name(
+    client: "Client", given: str, operation: Callable[[str], Awaitable[T]]
+) -> T:
     """Call an operation with an id. If there is no such id, it is that of a webhook of this name.
 
     Raises:
