@@ -134,9 +134,9 @@ async def taking_beside_an_old_transaction(_: str) -> AsyncGenerator[Round]:
             with psycopg.connect(url) as old:
                 old.execute("BEGIN ISOLATION LEVEL REPEATABLE READ")
                 old.execute("SELECT count(*) FROM webex_webhooks.known")
-                for _round in range(30):
-                    await put_each(inbox.put, 2_000)
-                    entries = await asyncio.gather(*(inbox.take() for _ in range(2_000)))
+                for _round in range(300):
+                    await put_each(inbox.put, 200)
+                    entries = await asyncio.gather(*(inbox.take() for _ in range(200)))
                     await asyncio.gather(*(inbox.complete(each) for each in entries if each))
                 yield lambda count: take_each(inbox, count)
 

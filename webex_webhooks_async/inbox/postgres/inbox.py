@@ -161,11 +161,10 @@ class PostgresInbox(TransactionalInbox):
         """Store a notification durably; return False if the key is known."""
         line = check_put(line, after, at, replace=replace)
         earliest = -math.inf if at is None else at.timestamp()
-        token = os.urandom(16).hex()
-        values = (_indexed(key), body, _indexed(line or ""), _bounded(after), earliest, token)
+        values = _indexed(key), body, _indexed(line or ""), _bounded(after), earliest
         if not replace:
             return await self._in_loop().put(values, len(body))
-        await self._rows(sql.REPLACE, values)
+        await self._rows(sql.REPLACE, (*values, os.urandom(16).hex()))
         return True
 
     async def cancel(self, key: str) -> bool:

@@ -294,11 +294,10 @@ _STAGE = f"CASE WHEN t.due > <now> THEN {LATER} ELSE {DUE} END"
 # can't be. The number says in which order they were stored.
 PUT = f"""
 WITH asked AS (
-    SELECT * FROM unnest(
-        $1::text[], $2::bytea[], $3::text[], $4::float8[], $5::float8[], $6::uuid[]
-    ) WITH ORDINALITY AS a (key, body, line, after, at, token, place)
+    SELECT * FROM unnest($1::text[], $2::bytea[], $3::text[], $4::float8[], $5::float8[])
+        WITH ORDINALITY AS a (key, body, line, after, at, place)
 ), new AS (
-    INSERT INTO <known> AS k (key, token) SELECT key, token FROM asked ORDER BY key
+    INSERT INTO <known> AS k (key, token) SELECT key, $6::uuid FROM asked ORDER BY key
     ON CONFLICT (key) DO UPDATE SET token = excluded.token, forget = NULL WHERE k.forget <= <now>
     RETURNING key
 ), stored AS (
@@ -312,9 +311,9 @@ WITH asked AS (
 SELECT place FROM asked JOIN new USING (key)
 """
 """Stores; takes keys, bodies, lines or empty texts, seconds until they are due, the times before
-which they aren't in seconds since 1970, and tokens."""
+which they aren't in seconds since 1970, and a token for all."""
 # When it is asked again, because the response was lost.
-PUT_BEFORE = "UNION ALL SELECT place FROM asked JOIN <known> USING (key, token)"
+PUT_BEFORE = "UNION ALL SELECT place FROM asked JOIN <known> USING (key) WHERE token = $6::uuid"
 
 _RUNS = "(token IS NOT NULL AND due > <now>)"
 

@@ -1,9 +1,9 @@
 """Executes statements on PostgreSQL, and waits while it can't be reached; `put` shares them."""
 
 import asyncio
+import os
 from collections import deque
-from collections.abc import Callable, Generator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import psycopg
@@ -110,17 +110,19 @@ class Statements:
         Raises:
             OSError: As of `execute`.
         """
-        call = _Put(values, size, self._loop.create_future())
-        timer = self._loop.call_at(self.deadline(), self._expire, call)
-        self._puts.append(call)
+        future: asyncio.Future[bool] = self._loop.create_future()
+        timer = self._loop.call_at(self.deadline(), self._expire, future)
+        self._puts.append(_Put(values, size, future))
         if self._putting is None:
             self._putting = self._loop.create_task(self._put_each())
             self._putting.add_done_callback(self._forget_putting)
+        self._calls += 1
         try:
-            with self._counted():
-                return await call.future
+            return await future
         finally:
             timer.cancel()
+            self._calls -= 1
+            self._ended.set()
 
     async def aclose(self) -> None:
         """Close the connections, after the calls that wait."""
@@ -133,15 +135,6 @@ class Statements:
         """Close the connections where the event loop has ended."""
         self._connections.close_of_a_lost_loop()
 
-    @contextmanager
-    def _counted(self) -> Generator[None]:
-        self._calls += 1
-        try:
-            yield
-        finally:
-            self._calls -= 1
-            self._ended.set()
-
     async def _attempt(
         self, choose: Callable[[], tuple[bytes, Sequence[Any]] | None], until: float
     ) -> Rows:
@@ -152,29 +145,35 @@ class Statements:
             psycopg.Error: PostgreSQL refuses it.
             OSError: No connection can be had.
         """
-        with self._counted():
+        self._calls += 1
+        connection = None
+        try:
             connection = await self._connections.get(until)
-            try:
-                chosen = choose()
-                rows = await connection.execute(*chosen, until) if chosen else []
-            except Outage as outage:
+            chosen = choose()
+            rows = await connection.execute(*chosen, until) if chosen else []
+        except Outage as outage:
+            if connection is not None:
                 outage.was_sent = True
                 self._connections.note_failure(outage)
-                raise
-            except psycopg.Error as refusal:
-                self._connections.note_success()
-                if refusal.sqlstate in GONE:
-                    connection.is_lost = True
-                    self._connections.prepare_again()
-                raise
-            else:
-                self._connections.note_success()
-                return rows
-            finally:
+            raise
+        except psycopg.Error as refusal:
+            self._connections.note_success()
+            if connection is not None and refusal.sqlstate in GONE:
+                connection.is_lost = True
+                self._connections.prepare_again()
+            raise
+        else:
+            self._connections.note_success()
+            return rows
+        finally:
+            if connection is not None:
                 self._connections.give_back(connection)
+            self._calls -= 1
+            self._ended.set()
 
-    def _expire(self, call: "_Put") -> None:
-        call.set_error(self._connections.outage().error())
+    def _expire(self, future: "asyncio.Future[bool]") -> None:
+        if not future.done():
+            future.set_exception(self._connections.outage().error())
 
     def _forget_putting(self, task: "asyncio.Task[None]") -> None:
         """Forget what was cancelled; those who wait for it are so now."""
@@ -191,20 +190,11 @@ class Statements:
 
     async def _put_some(self) -> None:
         calls: list[_Put] = []
-
-        def choose() -> tuple[bytes, Sequence[Any]] | None:
-            calls.extend(self._together())
-            if not calls:  # nobody waits any more
-                return None
-            text = self._put.again if calls[0].is_repeated else self._put.text
-            columns = zip(*(each.values for each in calls), strict=True)
-            return text, [list(column) for column in columns]
-
         try:
-            rows = await self._attempt(choose, self.deadline())
+            rows = await self._attempt(lambda: self._shared(calls), self.deadline())
         except Outage:
             for each in calls:
-                each.is_repeated = each.is_doubted = True
+                each.is_doubted = True
             self._puts.extendleft(reversed(calls))
             await asyncio.sleep(PAUSE)
         except psycopg.Error as refusal:
@@ -217,6 +207,18 @@ class Statements:
                 self._puts.popleft().set_error(error)
         else:
             self._respond(calls, {number for (number,) in rows})
+
+    def _shared(self, calls: list["_Put"]) -> tuple[bytes, Sequence[Any]] | None:
+        """Choose the calls that share the next statement; return that and its parameters."""
+        calls.extend(self._together())
+        if not calls:  # nobody waits any more
+            return None
+        text = self._put.again if calls[0].token else self._put.text
+        token = calls[0].token or os.urandom(16).hex()
+        for each in calls:
+            each.token = token
+        columns = zip(*(each.values for each in calls), strict=True)
+        return text, [*(list(column) for column in columns), token]
 
     def _respond(self, calls: Sequence["_Put"], found: set[int]) -> None:
         for number, call in enumerate(calls, 1):
@@ -249,10 +251,7 @@ class Statements:
             size += call.size
             first = next(iter(calls.values()), call)
             if call is not first and (
-                size > _MAX_BYTES
-                or call.is_alone
-                or first.is_alone
-                or call.is_repeated != first.is_repeated
+                size > _MAX_BYTES or call.is_alone or first.is_alone or call.token != first.token
             ):
                 break
             self._puts.popleft()
@@ -274,16 +273,16 @@ class _Put:
         values: An element of each parameter of the statement, the key first.
         size: Of the values, in bytes.
         future: Its result.
+        token: Of its first attempt, which may have been executed; what shared that has the same.
         is_alone: Whether it has a statement of its own, because one that it shared was refused.
-        is_repeated: Whether it may have been executed already.
         is_doubted: Whether its first attempt may still be executed, which the next one can't see.
     """
 
     values: Sequence[Any]
     size: int
     future: "asyncio.Future[bool]"
+    token: str = ""
     is_alone: bool = False
-    is_repeated: bool = False
     is_doubted: bool = False
 
     def set_error(self, error: Exception) -> None:
