@@ -151,7 +151,7 @@ def described_database(text: str) -> str | None:
 
     It shows the scheme of a URL alone, and nothing of a conninfo.
     """
-    if url := re.match(r"[A-Za-z][\w+.-]+:(?=/)", text):  # a drive of Windows has one letter
+    if url := re.match(r"^[A-Za-z][\w+.-]+:(?=/)", text):  # a drive of Windows has one letter
         return f"a URL that begins with {url[0]!r}"
     return "a conninfo" if _CONNINFO.search(text) else None
 

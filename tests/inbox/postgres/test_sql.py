@@ -137,7 +137,7 @@ class TestCosts:
 
     def pages_read(self, postgres: PostgresServer, inbox: PostgresInbox) -> int:
         """How many pages a take reads."""
-        query = inbox._query(sql.TAKE).text  # pyright: ignore[reportPrivateUsage]
+        query = inbox._query(sql.TAKE).text  # pyright: ignore[reportPrivateUsage] - what it asks
         token = "00000000-0000-0000-0000-000000000001"
         with psycopg.connect(postgres.url, cursor_factory=psycopg.RawCursor) as connection:
             cursor = connection.execute(

@@ -54,7 +54,9 @@ class MessageOptions(TypedDict, total=False):
 
 
 class SendOptions(MessageOptions, total=False):
-    """The arguments of `send`: where to, and those of `MessageOptions`.
+    """The arguments of `send` besides the text.
+
+    As `MessageOptions`, it has what a message may have; these say where it goes.
 
     Attributes:
         room_id: The id of a room.
