@@ -146,6 +146,13 @@ def _summary(text: str) -> str:
     return on_one_line(text[:_MAX_SUMMARY])[:_MAX_SUMMARY]
 
 
+def conninfo_in(database: str) -> str | None:
+    """Return what libpq takes, if a text names a database of PostgreSQL, and not a file."""
+    if not re.match("postgres(ql)?[:+]", database):
+        return None
+    return "" if database in {"postgresql:", "postgres:"} else database
+
+
 def described_database(text: str) -> str | None:
     """Name a text that belongs to a database on a server, without its password; `None` for a path.
 

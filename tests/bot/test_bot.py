@@ -27,6 +27,7 @@ from webex_webhooks_async import (
     NewWebhook,
     PermissionDeniedError,
     Person,
+    PostgresInbox,
     Receiver,
     RetryPolicy,
     SQLiteInbox,
@@ -844,6 +845,11 @@ class TestFromEnv:
                 "bot.example.com",
                 "WEBEX_TARGET_URL must be an absolute http(s) URL, got 'bot.example.com'",
             ),
+            (
+                "WEBEX_INBOX",
+                "mysql://bot:a-password@db/bots",
+                "a SQLiteInbox takes the path of a file, got a URL that begins with 'mysql:'",
+            ),
             ("WEBEX_WEBHOOK_SECRET", " ", "set the environment variable WEBEX_WEBHOOK_SECRET to a"),
             ("WEBEX_ACCESS_TOKEN", "", "set the environment variable WEBEX_ACCESS_TOKEN to an"),
         ],
@@ -855,6 +861,18 @@ class TestFromEnv:
         environment.setenv(name, value)
         with pytest.raises(ValueError, match=f"^{re.escape(error)}"):
             Bot.from_env()
+
+    def test_an_inbox(self, environment: pytest.MonkeyPatch, tmp_path: Path) -> None:
+        """The variable names a file or a database; it isn't read if the bot has none or another."""
+        for place, kind in (
+            (str(tmp_path / "inbox.db"), SQLiteInbox),
+            ("postgresql://bot@127.0.0.1/bots", PostgresInbox),
+            ("postgresql:", PostgresInbox),
+        ):
+            environment.setenv("WEBEX_INBOX", place)
+            assert isinstance(Bot.from_env(in_order=True)._inbox, kind)
+        for options in ({"respond_within": 5.0}, {"inbox": None}):
+            assert Bot.from_env(**options)._inbox is None
 
     async def test_a_client_takes_the_place_of_the_token(
         self, environment: pytest.MonkeyPatch

@@ -10,7 +10,7 @@ pytest_plugins = ["pytester"]
 USERS_TESTS = """
 import asyncio
 import pytest
-from webex_webhooks_async import Client, NewWebhook
+from webex_webhooks_async import Client, NewWebhook, SQLiteInbox
 from webex_webhooks_async.testing import Sandbox
 
 clients = []
@@ -44,6 +44,11 @@ async def test_it_was_closed() -> None:
         await clients[0].webhooks.list()
     assert [each.is_closed for each in http_clients] == [True]
 
+@pytest.mark.{marker}
+async def test_inbox(webex_inbox: SQLiteInbox) -> None:
+    assert await webex_inbox.put("key", b"body")  # each test has its own, which is empty
+    assert (await webex_inbox.take()).body == b"body"
+
 def test_an_event_loop_of_its_own(webex_client: Client, webex_sandbox: Sandbox) -> None:
     async def use() -> None:
         await webex_client.webhooks.list()
@@ -74,7 +79,7 @@ def test_any_plugin_for_asyncio(
 
     result = pytester.runpytest_inprocess("-W", "error", *in_order, *arguments)
 
-    assert (result.ret, result.parseoutcomes()["passed"]) == (0, 3)
+    assert (result.ret, result.parseoutcomes()["passed"]) == (0, 4)
 
 
 def test_loading_the_plugin_loads_nothing_else() -> None:

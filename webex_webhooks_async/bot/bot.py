@@ -38,6 +38,7 @@ from webex_webhooks_async.claims import InboxUnavailableError, SharedClaims
 from webex_webhooks_async.client.auth import TokenProvider
 from webex_webhooks_async.client.client import Client
 from webex_webhooks_async.client.environment import (
+    WEBEX_INBOX,
     WEBEX_TARGET_URL,
     WEBEX_WEBHOOK_SECRET,
     token_from_env,
@@ -52,7 +53,7 @@ from webex_webhooks_async.errors import (
     ServerError,
     TransportError,
 )
-from webex_webhooks_async.formatting import short_id, storable
+from webex_webhooks_async.formatting import conninfo_in, short_id, storable
 from webex_webhooks_async.handling.dispatch import (
     Handler,
     Handling,
@@ -86,6 +87,7 @@ if TYPE_CHECKING:
     from webex_webhooks_async.bot.webhooks import BotWebhooks
     from webex_webhooks_async.handling.inbox_worker import InboxWorker
     from webex_webhooks_async.handling.records import Records
+    from webex_webhooks_async.inbox.base import Inbox
 
 logger: logging.Logger = logging.getLogger("webex_webhooks_async")
 
@@ -249,8 +251,10 @@ class Bot(BotRouter, Receiver):
         """Return a bot with what the environment variables hold.
 
         ``WEBEX_WEBHOOK_SECRET`` is the webhook's secret, or several, separated by whitespace.
-        ``WEBEX_TARGET_URL`` is the `target_url`. An argument takes the place of its variable. The
-        client is that of `Client.from_env`.
+        ``WEBEX_TARGET_URL`` is the `target_url`. ``WEBEX_INBOX`` is the `inbox`, unless that or
+        `respond_within` is passed: the path of a `SQLiteInbox`, or the URL of a `PostgresInbox`,
+        ``postgresql://...``. An argument takes the place of its variable. The client is that of
+        `Client.from_env`.
 
         Args:
             client: A `Client`, which stays open; no variable is read for it then.
@@ -262,8 +266,10 @@ class Bot(BotRouter, Receiver):
 
         Raises:
             ValueError: The token or the secret is missing (one error names each that is),
-                ``WEBEX_TARGET_URL`` isn't an absolute http(s) URL, or as when made directly.
+                ``WEBEX_TARGET_URL`` isn't an absolute http(s) URL, ``WEBEX_INBOX`` can't be an
+                inbox, or as when made directly.
             TypeError: As when made directly.
+            ImportError: ``WEBEX_INBOX`` is a URL, and psycopg isn't installed.
         """
         check_type("client", client, Client, NoneType)
         check_text("prefix", prefix)
@@ -286,6 +292,9 @@ class Bot(BotRouter, Receiver):
         if options.get("target_url") is None and (url := os.environ.get(name)):
             check_url(name, url)
             options["target_url"] = url
+        place = os.environ.get(prefix + WEBEX_INBOX)
+        if place and not {"inbox", "respond_within"} & options.keys():
+            options["inbox"] = _inbox_in(place)
         if client is not None:
             return cls(client, secrets, **options)
         make_client = partial(Client.from_env, prefix=prefix)
@@ -945,6 +954,18 @@ def _may_answer(notification: Notification[Any]) -> bool:
     return notification.event == Event.CREATED and isinstance(
         data, MessageData | AttachmentActionData
     )
+
+
+def _inbox_in(place: str) -> "Inbox":
+    """Return the inbox that a variable names."""
+    # Imported here: most bots have another inbox, or none.
+    if (conninfo := conninfo_in(place)) is not None:
+        from webex_webhooks_async.inbox.postgres.inbox import PostgresInbox  # noqa: PLC0415 - see above
+
+        return PostgresInbox(conninfo)
+    from webex_webhooks_async.inbox.sqlite import SQLiteInbox  # noqa: PLC0415 - see above
+
+    return SQLiteInbox(place)
 
 
 class _State(IntEnum):

@@ -32,6 +32,7 @@ from webex_webhooks_async.client.client import Client
 from webex_webhooks_async.client.environment import (
     WEBEX_ACCESS_TOKEN,
     WEBEX_BASE_URL,
+    WEBEX_INBOX,
     WEBEX_TARGET_URL,
     WEBEX_WEBHOOK_SECRET,
 )
@@ -40,7 +41,13 @@ T = TypeVar("T")
 
 logger: logging.Logger = logging.getLogger("webex_webhooks_async")
 
-KEPT = (WEBEX_BASE_URL, WEBEX_ACCESS_TOKEN, WEBEX_WEBHOOK_SECRET, WEBEX_TARGET_URL)
+KEPT = (
+    WEBEX_BASE_URL,
+    WEBEX_ACCESS_TOKEN,
+    WEBEX_WEBHOOK_SECRET,
+    WEBEX_TARGET_URL,
+    WEBEX_INBOX,
+)
 """The variables that `dev` sets."""
 
 _PATIENCE = 2  # seconds that handlers have to finish at the end

@@ -10,8 +10,10 @@ import pytest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from webex_webhooks_async.client.client import Client
+    from webex_webhooks_async.inbox.sqlite import SQLiteInbox
     from webex_webhooks_async.testing import Sandbox
 
 
@@ -43,4 +45,18 @@ def webex_client(webex_sandbox: "Sandbox") -> "Iterator[Client]":
     loop = asyncio.new_event_loop()
     loop.run_until_complete(client.aclose())
     loop.run_until_complete(http_client.aclose())
+    loop.close()
+
+
+@pytest.fixture
+def webex_inbox(tmp_path: "Path") -> "Iterator[SQLiteInbox]":
+    """A `SQLiteInbox` in a file of the test's own, for a bot that asks or has jobs."""
+    import asyncio  # noqa: PLC0415 - only its users pay
+
+    from webex_webhooks_async.inbox.sqlite import SQLiteInbox  # noqa: PLC0415 - the same
+
+    inbox = SQLiteInbox(tmp_path / "webex-inbox.db")
+    yield inbox
+    loop = asyncio.new_event_loop()  # as above
+    loop.run_until_complete(inbox.aclose())
     loop.close()

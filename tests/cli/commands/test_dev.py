@@ -30,7 +30,7 @@ import argparse
 import os
 
 import httpx
-from webex_webhooks_async import Bot, Client, MessageContext
+from webex_webhooks_async import Bot, Client, MessageContext, SQLiteInbox
 
 os.environ.clear()
 os.environ.update(  # as load_dotenv(override=True) does
@@ -44,18 +44,20 @@ del os.environ["WEBEX_TARGET_URL"], os.environ["OTHER"]
 argparse.ArgumentParser().parse_args()  # the arguments of `dev` aren't its own
 """
 FROM_ENV = f"""{OVERRIDES}
-bot = Bot.from_env()
+bot = Bot.from_env(in_order=True)
 
 
 @bot.message()
 async def reply(context: MessageContext) -> None:
-    await context.reply(f"from the environment: {{context.text}}")
+    answer = await context.ask(f"from the environment: {{context.text}}?")
+    await context.reply(f"{{context.text}}, {{answer.text}}")
 """
 BY_HAND = f"""{OVERRIDES}
 bot = Bot(
     "a-real-token",
     os.environ["WEBEX_WEBHOOK_SECRET"],
     target_url="https://bot.example.com/webex",
+    inbox=SQLiteInbox(os.environ["WEBEX_INBOX"]),
 )
 
 
@@ -89,7 +91,7 @@ def shown_on(page: str) -> dict[str, Any]:
 def test_from_a_file_to_a_conversation(
     tmp_path: Path, invoke: Invoke, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The program is started with each save, keeps its conversation, and can't reach Webex."""
+    """The program is started with each save, keeps its conversations, and can't reach Webex."""
     browser = tmp_path / "browser"
     browser.write_text("#!/bin/sh\necho opened $1\n", encoding="utf-8")
     browser.chmod(0o700)
@@ -113,7 +115,12 @@ def test_from_a_file_to_a_conversation(
         running.wait_for(r"the program sets WEBEX_ACCESS_TOKEN; `dev` keeps its own setting")
         running.wait_for(r"runs: bot, a Bot")
         before = shown_on(page)
-        assert invoke("chat", "one", *chat).out == "from the environment: one\n"
+        assert invoke("chat", "one", *chat).out == "from the environment: one?\n"
+
+        bot.write_text(f"{FROM_ENV}# the same", encoding="utf-8")
+        running.wait_for(r"bot\.py was saved: starting again")
+        running.wait_for(r"runs: bot, a Bot")
+        assert invoke("chat", "two", *chat).out == "one, two\n"
 
         bot.write_text("raise ValueError('not yet')", encoding="utf-8")
         running.wait_for(r"bot\.py was saved: starting again")
@@ -127,7 +134,7 @@ def test_from_a_file_to_a_conversation(
         after = shown_on(page)
         first, last = ([each["id"] for each in now["webhooks"]] for now in (before, after))
         assert first == last != []
-        assert (len(after["messages"]), after["program"]) == (4, "")
+        assert (len(after["messages"]), after["program"]) == (6, "")
         running.wait_for("a client for Webex calls the sandbox in `dev`")
         running.wait_for("bot.example.com is your program here")
         running.type("\x03")

@@ -13,6 +13,7 @@ from asyncio.subprocess import Process
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, suppress
 from functools import cache, partial
+from tempfile import TemporaryDirectory
 from typing import Annotated, Self, TypeVar
 
 import httpx
@@ -42,6 +43,7 @@ from webex_webhooks_async.cli.running import (
 )
 from webex_webhooks_async.cli.running_sandbox import variables_for_bot
 from webex_webhooks_async.cli.traffic import print_delivery, print_log
+from webex_webhooks_async.client.environment import WEBEX_INBOX
 from webex_webhooks_async.client.pool import tls_context
 from webex_webhooks_async.loopback_server import HOST, port_error
 from webex_webhooks_async.testing import Sandbox
@@ -72,9 +74,10 @@ def command(
     $ webex-webhooks dev package.module:make_app
 
     It starts a local Webex simulator and then the program, with the variables that
-    Bot.from_env reads, and opens a page on which you talk to your bot. A bot that
-    Starlette or FastAPI mounts gets its notifications there. The program can't
-    reach Webex, whatever token it has. Ctrl-C ends both.
+    Bot.from_env reads, and opens a page on which you talk to your bot. If
+    WEBEX_INBOX isn't set, the inbox is a temporary file, which lasts until dev
+    ends. A bot that Starlette or FastAPI mounts gets its notifications there. The
+    program can't reach Webex, whatever token it has. Ctrl-C ends both.
 
     Without a name after the colon, it runs the only ASGI application that isn't a
     bot, else the only Bot, else the only Receiver.
@@ -115,8 +118,17 @@ async def _develop(
                 SANDBOX_PORT,
                 lambda port: stack.enter_async_context(sandbox.serve(port=port, page=True)),
             )
+            # Its questions and jobs are about this sandbox, and outlast the program alone.
+            folder = stack.enter_context(TemporaryDirectory(prefix="webex-webhooks-dev-"))
             development = _Development(
-                target, console, sandbox, listener, base_url, reload=reload, browser=browser
+                target,
+                console,
+                sandbox,
+                listener,
+                base_url,
+                inbox=f"{folder}/inbox.db",
+                reload=reload,
+                browser=browser,
             )
             exit_code = await (development.run_and_reload() if reload else development.run())
     return exit_code
@@ -198,6 +210,7 @@ class _Development:
         listener: socket.socket,
         base_url: str,
         *,
+        inbox: str,
         reload: bool,
         browser: bool,
     ) -> None:
@@ -215,6 +228,7 @@ class _Development:
         self._environment = {
             **{name: value for name, value in os.environ.items() if not is_proxy(name)},
             "PYTHONUNBUFFERED": "1",
+            WEBEX_INBOX: os.environ.get(WEBEX_INBOX) or inbox,
             **variables_for_bot(base_url, self._origin),
         }
 

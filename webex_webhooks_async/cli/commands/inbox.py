@@ -1,7 +1,6 @@
 """The commands inbox list, inbox retry, inbox drop and inbox schema."""
 
 import asyncio
-import re
 from collections.abc import AsyncGenerator, Coroutine, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
@@ -15,7 +14,7 @@ from rich.text import Text
 from webex_webhooks_async.cli.console import stdout
 from webex_webhooks_async.cli.options import AsJson, NotEmpty
 from webex_webhooks_async.cli.running import CommandError, UsageError, run, usage_errors
-from webex_webhooks_async.formatting import described_database, on_one_line, short_id
+from webex_webhooks_async.formatting import conninfo_in, described_database, on_one_line, short_id
 from webex_webhooks_async.inbox.base import Inbox
 from webex_webhooks_async.inbox.entries import State, StoredNotification
 from webex_webhooks_async.inbox.postgres import inbox as postgres_inbox
@@ -132,8 +131,7 @@ async def _opened(database: str, schema: str, *, change: bool) -> AsyncGenerator
 
 
 def _inbox(database: str, schema: str, *, change: bool) -> Inbox:
-    if re.match("postgres(ql)?[:+]", database):
-        conninfo = "" if database in {"postgresql:", "postgres:"} else database
+    if (conninfo := conninfo_in(database)) is not None:
         try:
             with usage_errors():
                 return postgres_inbox.look_into(conninfo, schema=schema)
