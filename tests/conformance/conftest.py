@@ -16,6 +16,7 @@ from tests.conformance.webex import Webex
 REPORT = pytest.StashKey[Report]()
 
 IN_SANDBOX, AT_WEBEX = "sandbox", "webex"
+MOST_SECONDS = 3600  # of a row against Webex
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -58,6 +59,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             (item for item in items if row_of(item)[0] is not None),
             key=lambda item: (row_of(item)[1], item.path.stem != FIRST),
         )
+        for item in items:
+            item.add_marker(pytest.mark.timeout(MOST_SECONDS))
 
 
 def row_of(item: pytest.Item) -> tuple[Row | None, str]:
