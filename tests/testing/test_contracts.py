@@ -3,6 +3,7 @@
 # pyright: reportPrivateUsage=false
 
 from collections.abc import AsyncIterator, Iterable
+from contextlib import aclosing
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 from attrs import evolve
 
 from tests.support.clocks import check_inbox_at_once
+from webex_webhooks_async.inbox.base import Inbox
 from webex_webhooks_async.inbox.entries import InboxCounts, InboxEntry, State, StoredNotification
 from webex_webhooks_async.inbox.sqlite import SQLiteInbox
 from webex_webhooks_async.testing import check_inbox
@@ -366,6 +368,26 @@ async def test_a_broken_inbox(
     broken = partial(_BrokenInbox, promise, tmp_path / "inbox.db")
     with pytest.raises(AssertionError, match=promise):
         await check_inbox_at_once(broken, monkeypatch)
+
+
+class _InboxWithoutTimes(SQLiteInbox):
+    """An inbox of somebody who needs no catching up."""
+
+    caught_up = Inbox.caught_up
+    set_caught_up = Inbox.set_caught_up
+
+
+async def test_an_inbox_that_keeps_no_times(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It keeps all that it promises, and says that it has no times."""
+    path = tmp_path / "inbox.db"
+    await check_inbox_at_once(partial(_InboxWithoutTimes, path), monkeypatch)
+    async with aclosing(_InboxWithoutTimes(path)) as inbox:
+        with pytest.raises(NotImplementedError):
+            await inbox.caught_up("name")
+        with pytest.raises(NotImplementedError):
+            await inbox.set_caught_up("name", datetime.now(UTC))
 
 
 async def test_what_is_no_inbox() -> None:
