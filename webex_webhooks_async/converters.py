@@ -39,7 +39,7 @@ def to_json(obj: object) -> bytes:
         ValueError: It holds a number that JSON can't hold, such as NaN, or itself, or is nested
             too deeply.
     """
-    if not is_class(type(obj)):
+    if not _is_class(type(obj)):
         raise TypeError(
             "to_json takes a model or an instance of an attrs class or a dataclass, got "
             f"{type(obj).__name__}"
@@ -162,6 +162,8 @@ def unstructure(value: object) -> JSON:
     except RecursionError:
         raise ValueError(TOO_DEEP) from None
 
+
+_is_class = cache(is_class)  # looking takes as long as writing three fields
 
 _converter = cache(new_converter)
 """The package's converter, made when it is first needed."""

@@ -134,6 +134,14 @@ CASES = (
         count=2,
         at_most=1.35,
     ),
+    Case(
+        "list over aiohttp / wxc-sdk (instructions)",
+        lambda url: over_aiohttp(url, lambda client: through(client.webhooks.list(max=ITEMS))),
+        wxc_sdk_lists,
+        count=1,
+        at_most=1.00,
+        in_instructions=True,
+    ),
     Case(  # at this length all caches of the standard library are full
         "growth: memory of 100 pages / of 50",
         lambda url: own_peak(url, pages=100),

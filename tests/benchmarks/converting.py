@@ -100,7 +100,7 @@ CASES = (
         parsing,
         parsing_by_hand,
         count=500,
-        at_most=1.1,
+        at_most=1.05,
         in_instructions=True,
     ),
 )
