@@ -39,10 +39,11 @@ def to_json(obj: object) -> bytes:
         ValueError: It holds a number that JSON can't hold, such as NaN, or itself, or is nested
             too deeply.
     """
-    if not _is_class(type(obj)):
+    cls: Any = type(obj)  # mypy takes no type for hashable
+    if not _is_class(cls):
         raise TypeError(
             "to_json takes a model or an instance of an attrs class or a dataclass, got "
-            f"{type(obj).__name__}"
+            f"{cls.__name__}"
         )
     return dump_json(unstructure(obj))
 
