@@ -104,7 +104,8 @@ def print_schema(*, schema: NotEmpty = SCHEMA) -> None:
     $ webex-webhooks inbox schema > tables.sql
 
     A role that may make tables runs it with psql, if that of the bot may not. It
-    can be run again, by several at once: then it adds what is missing.
+    can be run again, by several at once: then it changes nothing. Tables of 0.4 are
+    refused.
 
     Args:
         schema: The schema for the tables.

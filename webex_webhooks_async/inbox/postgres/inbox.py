@@ -71,22 +71,23 @@ class PostgresInbox(TransactionalInbox):
         receiver = Receiver(secret, inbox=PostgresInbox("postgresql://bot@db.example.com/bots"))
 
     It needs the extra ``postgres``. The first call makes the tables, in a schema of their own; for
-    a role that may not, ``webex-webhooks inbox schema`` prints the SQL. Each method is one
-    statement, committed by itself, so it works behind any pooler. It has three connections at most
-    in each event loop, and uses the database's clock.
+    a role that may not, ``webex-webhooks inbox schema`` prints the SQL. Tables of 0.4 are refused
+    with a `ValueError`. Each statement is committed by itself, so the inbox works behind any
+    pooler. It has three connections at most in each event loop, works with one if it gets no more,
+    and uses the database's clock.
 
     While the database restarts or fails over, a call waits for it, up to `timeout`, and then raises
-    `ConnectionError`, or `TimeoutError` if it doesn't respond. What another attempt can't change,
-    such as a wrong password, missing rights or the tables of a newer release, is a
-    `PermissionError`, a `ValueError` or a `RuntimeError` that says what to do. What else PostgreSQL
-    refuses is an `OSError`. No error shows a password. A process that is forked needs an inbox that
-    none of its parents has used.
+    `ConnectionError`, or `TimeoutError` if it doesn't respond. An error that another attempt can't
+    change, such as a wrong password, missing rights or the tables of another release, is a
+    `PermissionError`, a `ValueError` or a `RuntimeError` that says what to do. Any other refusal of
+    PostgreSQL is an `OSError`. No error shows a password. A process that is forked needs an inbox
+    that none of its parents has used.
 
     Args:
         conninfo: What libpq takes, as ``postgresql://user@host/database``; ``""`` is its variables,
             such as ``PGHOST`` and ``PGPASSWORD``. A function, plain (called in a thread) or async,
-            returns it for each new connection, for passwords that expire. Of several hosts, the one
-            that takes writes is used.
+            returns it for each new connection, for passwords that expire; one call of it is under
+            way at a time. Of several hosts, the one that takes writes is used.
         schema: The schema of the tables.
         lease: As for a `SQLiteInbox`.
         keep: As for a `SQLiteInbox`.
