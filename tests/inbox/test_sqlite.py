@@ -1,3 +1,5 @@
+# pyright: reportPrivateUsage=false
+
 import asyncio
 import os
 import resource

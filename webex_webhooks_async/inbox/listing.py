@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable, Iterator
 from json import JSONDecoder
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 from attrs import evolve
 
@@ -45,24 +45,25 @@ def subject_of(beginning: bytes, size: int) -> tuple[str, str, str | None] | Non
         beginning: The body, or at least the first `BEGINNING` bytes of it.
         size: How many bytes the whole body has.
     """
-    match _object_in(beginning, size):
-        case {"resource": str(resource), "event": str(event), **others}:
-            data = others.get("data")
-            members: dict[str, Any] = data if isinstance(data, dict) else {}
-            found = members.get("id") or members.get("callId")
-            return resource, event, found if isinstance(found, str) else None
-        case _:
-            return None
+    body = _object_in(beginning, size)
+    resource, event, data = (body.get(name) for name in ("resource", "event", "data"))
+    if not isinstance(resource, str) or not isinstance(event, str):
+        return None
+    members = cast("dict[str, Any]", data) if isinstance(data, dict) else {}
+    found = members.get("id") or members.get("callId")
+    return resource, event, found if isinstance(found, str) else None
 
 
-def _object_in(beginning: bytes, size: int) -> object:
+def _object_in(beginning: bytes, size: int) -> dict[str, Any]:
+    """Return the object in a body; an empty one if it isn't JSON, or JSON of something else."""
     if size > len(beginning):
         found = dict(_members(beginning.decode(errors="replace")))
         return {**found, "data": dict(found.get("data", ()))}
     try:
-        return parse_json(beginning)
+        body = parse_json(beginning)
     except DecodeError:
-        return None
+        return {}
+    return cast("dict[str, Any]", body) if isinstance(body, dict) else {}
 
 
 def _members(text: str, place: int = 0) -> Iterator[tuple[str, Any]]:
