@@ -264,7 +264,7 @@ def chaos(session: nox.Session) -> None:
 
 @nox.session(default=False, requires=["wheel"], allow_parallel=False)
 def live(session: nox.Session) -> None:
-    """Compare Webex with what we assume of it; CONTRIBUTING says what the environment needs.
+    """Compare Webex with what we assume of it: `docs/explanation/what-we-know-of-webex.md`.
 
     Arguments after `--` go to pytest: `--slow` for the rows that take minutes, `--accept` to keep
     the results, `-k edit` for the rows with this in their names.

@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from importlib import import_module
+from operator import attrgetter
 from pathlib import Path
 from typing import Any, Literal, cast
 
@@ -26,6 +27,7 @@ from tests.conformance.webex import Webex
 PAGE = Path("docs", "explanation", "what-we-know-of-webex.md")
 
 _SHOWN = 3  # exchanges and deliveries beside a difference
+_SHOWN_HEADERS = frozenset({"content-type", "user-agent"})  # with their values
 
 
 @frozen(kw_only=True)
@@ -142,12 +144,24 @@ def difference(excinfo: pytest.ExceptionInfo[BaseException], door: Webex | None)
     if ours and not ours[-1][0].stem.startswith("test_"):
         shown.append(str(excinfo.value))  # in words of this suite
     if door is not None:
-        redactor = Redactor(door.guard.secrets, door.guard.rooms)
-        shown += map(str, door.exchanges[-_SHOWN:])
-        for arrival in [each for hook in door.hooks for each in hook.arrivals][-_SHOWN:]:
-            body = redactor.value(arrival.json)
-            shown.append(f"delivered with {', '.join(sorted(arrival.headers))}: {body}")
+        shown += [*map(str, door.exchanges[-_SHOWN:]), *_deliveries(door)]
     return "\n".join(f"    {each}" for each in shown)
+
+
+def _deliveries(door: Webex) -> Iterator[str]:
+    """The last deliveries of a row: when they came, and their form."""
+    redactor = Redactor(door.guard.secrets, door.guard.rooms)
+    arrivals = sorted((each for hook in door.hooks for each in hook.arrivals), key=attrgetter("at"))
+    for arrival in arrivals[-_SHOWN:]:
+        headers = (
+            f"{name}: {redactor.words(value)}" if name in _SHOWN_HEADERS else name
+            for name, value in sorted(arrival.headers.items())
+        )
+        yield f"delivered {arrival.at - arrivals[0].at:.1f} s after the first, with"
+        yield f"  {', '.join(headers)}"
+        if arrival.hung_up_after is not None:
+            yield f"  which was hung up on after {arrival.hung_up_after:.1f} s"
+        yield f"  {redactor.value(arrival.json)}"
 
 
 def _today() -> str:

@@ -11,6 +11,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from unittest.mock import AsyncMock
+from uuid import uuid4
 
 import httpx
 import pytest
@@ -24,6 +26,8 @@ from tests.conformance.targets import LiveTarget, in_sandbox, opened
 from tests.conformance.webex import Webex
 from tests.support.wire import PATIENCE, unused_port
 from webex_webhooks_async.catalog import BASE_URL
+from webex_webhooks_async.cli.tunnels import Tunnel
+from webex_webhooks_async.models.ids import comparable
 from webex_webhooks_async.testing import Sandbox
 
 pytestmark = pytest.mark.once
@@ -136,7 +140,7 @@ async def test_a_list_has_only_what_is_the_run_s(other: Sandbox) -> None:
 def test_a_room_is_known_in_whatever_form_its_id_comes() -> None:
     """A notification that names another cluster of a room than the run knows is of this room."""
     guard = Guard()
-    uuid = "5882ef90-e791-1ed6-950f-bf28815d3116"
+    uuid = str(uuid4())
     forms = [
         b64encode(f"ciscospark://{cluster}/ROOM/{uuid}".encode()).decode().rstrip("=")
         for cluster in ("us", "urn:TEAM:us-west-2_r")
@@ -250,6 +254,34 @@ async def test_without_a_url(other: Sandbox) -> None:
     assert [each.partition(":")[0] for each in remarks] == ["Rows of deliveries are unchecked"]
 
 
+async def test_a_tunnel(other: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a URL, the tunnel that leads to the port is used."""
+    port = unused_port()
+    tunnel = Tunnel(agent="ngrok", public_url=f"http://127.0.0.1:{port}/")
+    monkeypatch.setattr("tests.conformance.live.find_tunnel", AsyncMock(return_value=tunnel))
+    async with other.serve() as base_url:
+        wanted = Settings(tokens=TOKENS, url=None, port=port, base_url=base_url)
+        async with at_webex(wanted) as (door, remarks):
+            room = await door.room()
+            hook = await door.hook(room)
+            await door.delivery(hook, await door.say(door.bot, room))
+
+    assert remarks == []
+
+
+async def test_what_happens_in_another_room_is_no_delivery(other: Sandbox) -> None:
+    """A notification of a room that isn't the run's doesn't count, though its webhook gets it."""
+    async with AsyncExitStack() as stack:
+        door = await run_at(stack, other)
+        hook = await door.hook(None)
+        await other.say("Secret", person=KIM)
+        message = await door.say(door.bot, await door.room())
+        await door.delivery(hook, message)
+
+        assert len(hook.arrived) == 2
+        assert hook.ids == [comparable(message["id"])]
+
+
 async def test_without_a_person(other: Sandbox) -> None:
     """Without a person's token, a row that needs one is unchecked, and names the variable."""
     async with AsyncExitStack() as stack:
@@ -354,6 +386,8 @@ async def test_a_run(checkout: Path) -> None:
     assert "| holds | unchecked: a run makes no meetings ended |" in printed
     assert "| holds | unchecked: it takes minutes: pass --slow |" in printed
     assert 'assert notification["actorId"] == notification["createdBy"]' in printed
+    assert "delivered 0.0 s after the first, with" in printed
+    assert "content-type: application/json;charset=UTF-8, host, trackingid, user-agent: " in printed
     assert "'actorId': '<13 characters>'" in printed
     assert not re.search(rf"Y2lz|{KIM}|Kim|Sandbox Bot|a-bot-token|sandbox@|:{port}", printed)
     changed = {path: text for path, text in files(checkout) if before.get(path) != text}
