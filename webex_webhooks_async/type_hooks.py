@@ -36,6 +36,8 @@ from cattrs.errors import (
 from cattrs.fns import identity
 from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn, override
 
+from webex_webhooks_async import models
+from webex_webhooks_async.model_reader import new_reader
 from webex_webhooks_async.models import EXTRA, JSON_KEY, format_datetime, has_extra, wire_name
 from webex_webhooks_async.models.notifications import Notification, data_classes
 from webex_webhooks_async.strict_json import JSON, MisfitError
@@ -359,6 +361,14 @@ def _class_hook(cls: Any, converter: Converter, **hooks: StructureHook) -> Struc
         error.add_note(_field_that_fails(cls, converter, overrides))
         raise
     hook: Any = (_tolerant_hook if has_extra(origin) else _strict_hook)(origin, structure_fields)
+    if _is_ours(origin) and get_args(cls) in {(), (Any,)}:
+
+        def hook_of(field: Any) -> StructureHook:  # noqa: ANN401 - of attrs
+            if field.type == datetime | None:  # null is taken as it is
+                return _structure_datetime
+            return hooks.get(field.name) or converter.get_structure_hook(field.type)
+
+        hook = new_reader(origin, keys_of(origin), hook_of, hook)
     hook.overrides = overrides  # by which cattrs tells the classes of a union apart
     return cast("StructureHook", hook)
 
@@ -369,6 +379,11 @@ def _classes_in(cls: object) -> Iterator[object]:
         if is_class(each):
             yield each
         yield from _classes_in(each)
+
+
+def _is_ours(cls: type[Any]) -> bool:
+    """Whether it is a model of this package that is read, not a class that inherits from one."""
+    return has_extra(cls) and cls.__module__.startswith(f"{models.__name__}.")
 
 
 def _is_list_of_ours(cls: type[Any], field: Any) -> bool:  # noqa: ANN401 - of attrs or a dataclass
@@ -475,13 +490,17 @@ def _notification_hook(_: object, converter: Converter) -> StructureHook:
     ``Notification[MessageData]`` is strict about its data; this is for those of `_is_of_any_data`.
     """
     structure_fields = _class_hook(Notification[Any], converter, data=_object)
+    hooks: dict[str, StructureHook] = {}
 
     def structure_notification(value: object, cls: object) -> object:
         notification: Notification[Any] = structure_fields(value, cls)
         data_class = data_classes().get(notification.resource)
         if data_class is not None:
+            hook = hooks.get(notification.resource)
+            if hook is None:
+                hook = hooks[notification.resource] = converter.get_structure_hook(data_class)
             try:
-                data = converter.structure(notification.data, data_class)
+                data = hook(notification.data, data_class)
             except ClassValidationError:
                 return notification
             object.__setattr__(notification, "data", data)  # frozen, but ours alone so far

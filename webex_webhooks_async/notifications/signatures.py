@@ -209,6 +209,7 @@ def _decoded(digits: str) -> bytes:
 
 _header_names = frozenset(name.lower() for name in SIGNATURE_HEADERS)
 _names = _header_names | {name.encode() for name in _header_names}
+(_NAME_LENGTH,) = {len(name) for name in SIGNATURE_HEADERS}  # by which most others are told apart
 
 _MAX_BYTES, _MAX_PARTS = 4096, 16  # of a request; what `sign` returns is far below
 
@@ -224,7 +225,7 @@ def _signature_parts(headers: Headers) -> list[str]:
     for header in _pairs(headers):
         try:
             name, value = header
-            if name.lower() not in _names:
+            if len(name) != _NAME_LENGTH or name.lower() not in _names:
                 continue
         except (AttributeError, TypeError, ValueError):
             continue
