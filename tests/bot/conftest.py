@@ -1,7 +1,12 @@
+from pathlib import Path
+
 import pytest
 
 from tests.bot.doubles import Handlers, Webex
+from tests.bot.talking import Talk
+from tests.support.clocks import Time
 from webex_webhooks_async import Client
+from webex_webhooks_async.handling import inbox_worker
 from webex_webhooks_async.testing import Sandbox
 
 
@@ -15,3 +20,12 @@ def webex(webex_sandbox: Sandbox, webex_client: Client) -> Webex:
 def handlers() -> Handlers:
     """Handlers to register."""
     return Handlers()
+
+
+@pytest.fixture
+def talk(webex: Webex, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Talk:
+    """A bot that asks, and people to answer."""
+    webex.sandbox.raise_handler_errors = False
+    time = Time()
+    monkeypatch.setattr(inbox_worker, "_sleep", time.sleep)
+    return Talk(webex, tmp_path / "inbox.db", time)

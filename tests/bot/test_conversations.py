@@ -1,112 +1,27 @@
-"""Conversations: what a handler asks, who answers, what runs again, and how it ends."""
-
-# pyright: reportPrivateUsage=false
+"""Conversations: what a handler asks, and who answers."""
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
-from pathlib import Path
-from typing import Any, cast
+from contextlib import suppress
+from typing import Any
 
 import pytest
 
-from tests.bot.doubles import CARD, Webex
-from tests.support.clocks import Time
-from tests.support.inboxes import stored_in
+from tests.bot.doubles import CARD
+from tests.bot.talking import ANN, BOB, BOSS, BUTTONS, Talk
 from tests.support.wire import until
 from webex_webhooks_async import (
-    Bot,
     Context,
     GiveUpError,
     JobContext,
-    Message,
     MessageContext,
     NoAnswerError,
-    SQLiteInbox,
-    StoredNotification,
     SubmissionContext,
     once,
 )
-from webex_webhooks_async.handling import inbox_worker
 from webex_webhooks_async.types import CallNext
 
 pytestmark = pytest.mark.once
-
-ANN, BOB, BOSS = "ann@example.com", "bob@example.com", "boss@example.com"
-BUTTONS = {"yes": "Yes", "no": "No"}
-Handler = Callable[[MessageContext], Awaitable[object]]
-
-
-class Talk:
-    """People who talk with a bot that has an inbox, and time that passes when a test lets it."""
-
-    def __init__(self, webex: Webex, path: Path, time: Time) -> None:
-        self.webex = webex
-        self.path = path
-        self.time = time
-        self.errors: list[Exception] = []
-        self.runs = 0
-        self.bot = self.replica()
-
-    def replica(self, **options: Any) -> Bot:  # noqa: ANN401 - any option
-        """Another process of the bot."""
-        inbox = SQLiteInbox(self.path, clock=self.time.now_in_seconds)
-        note = cast("Any", lambda error, _: self.errors.append(error))
-        return self.webex.bot(**{"inbox": inbox, "in_order": True, "on_error": note, **options})
-
-    def command(self, name: str = "go") -> Callable[[Handler], Handler]:
-        """Register the handler of a command, and count its runs."""
-
-        def register(handler: Handler) -> Handler:
-            @self.bot.command(name)
-            async def counted(context: MessageContext) -> None:
-                self.runs += 1
-                await handler(context)
-
-            return handler
-
-        return register
-
-    @asynccontextmanager
-    async def running(self, bot: Bot | None = None) -> AsyncGenerator[None]:
-        async with self.webex.running(bot or self.bot):
-            yield
-
-    async def say(self, text: str, person: str = ANN, **options: Any) -> None:  # noqa: ANN401 - as `say`
-        await self.webex.sandbox.say(text, person=person, **options)
-
-    async def press(self, message: Message, title: str, person: str = ANN) -> None:
-        await self.webex.sandbox.submit(message.id, press=title, person=person)
-
-    async def hear(self, text: str) -> Message:
-        """Wait for the next thing that the bot says."""
-        message = await self.webex.sandbox.next_reply()
-        assert message.text == text
-        return message
-
-    async def settle(self, *states: str) -> list[StoredNotification]:
-        """Wait until what isn't completed is in these states."""
-        await until(lambda: [each.state for each in self.stored] == [*states])
-        return self.stored
-
-    async def pass_(self, seconds: float) -> None:
-        """Let time pass at once, and everybody look at the inbox."""
-        self.time.advance(seconds)
-        await self.time.pass_(1)
-
-    @property
-    def stored(self) -> list[StoredNotification]:
-        return stored_in(self.path, self.time.now_in_seconds)
-
-
-@pytest.fixture
-def talk(webex: Webex, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Talk:
-    """A bot to talk with."""
-    webex.sandbox.raise_handler_errors = False
-    time = Time()
-    monkeypatch.setattr(inbox_worker, "_sleep", time.sleep)
-    return Talk(webex, tmp_path / "inbox.db", time)
 
 
 async def test_a_conversation(talk: Talk) -> None:

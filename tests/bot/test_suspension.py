@@ -1,0 +1,611 @@
+"""What runs again with an answer, what doesn't, and how a conversation ends."""
+
+# pyright: reportPrivateUsage=false
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from datetime import timedelta
+from typing import Any, cast
+
+import pytest
+
+from tests.bot.doubles import CARD, Webex
+from tests.bot.talking import ANN, BOSS, BUTTONS, Talk
+from tests.support.wire import until
+from webex_webhooks_async import (
+    APIError,
+    GiveUpError,
+    HandlerSuspended,
+    JobContext,
+    MessageContext,
+    MessageData,
+    NoAnswerError,
+    Notification,
+    Person,
+    TransportError,
+    attempt,
+    once,
+)
+
+pytestmark = pytest.mark.once
+
+
+async def test_the_end_of_a_question(talk: Talk) -> None:
+    """After the timeout, `ask` raises an error with the question, in each later run as well."""
+    seen: list[str | None] = []
+
+    @talk.command()
+    async def go(context: MessageContext) -> None:
+        try:
+            await context.ask("Well?", timeout=timedelta(minutes=2))
+        except NoAnswerError as error:
+            seen.append(error.message.text)
+            await context.delete(error.message)
+        answer = await context.ask("Still there?")
+        await context.reply(answer.text)
+
+    async with talk.running():
+        await talk.say("go")
+        await talk.hear("Well?")
+        await talk.settle("asking")
+        await talk.pass_(119)
+        await talk.settle("asking")
+        await talk.pass_(1)
+        await talk.hear("Still there?")
+        await talk.settle("asking")
+        await talk.say("Yes")
+        await talk.hear("Yes")
+
+    assert seen == ["Well?", "Well?"]
+    assert "Well?" not in talk.webex.texts
+
+
+@pytest.mark.parametrize("who", ["began", "else", "job"])
+async def test_an_end_that_nobody_catches(
+    who: str, talk: Talk, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It ends the handling, with a line; where somebody else was asked, it is a failure."""
+    caplog.set_level(logging.INFO)
+
+    @talk.command()
+    async def go(context: MessageContext) -> None:
+        if who == "began":
+            await context.ask("Well?", timeout=60)
+        await context.ask("Well?", timeout=60, to_person_email=BOSS)
+
+    @talk.bot.job("go")
+    async def job(context: JobContext) -> None:
+        await context.ask("Well?", timeout=60, to_person_email=BOSS)
+
+    async with talk.running():
+        await (talk.bot.enqueue("go", None) if who == "job" else talk.say("go"))
+        await talk.hear("Well?")
+        await talk.settle("asking")
+        await talk.pass_(60)
+        await talk.settle(*(["failed"] if who == "else" else []))
+
+    ends = [
+        each for each in caplog.messages if each.endswith("is ended: nobody has answered in time")
+    ]
+    assert len(ends) == (0 if who == "else" else 1)
+    assert [type(each) for each in talk.errors] == ([NoAnswerError] if who == "else" else [])
+
+
+async def test_an_answer_comes_before_the_end(talk: Talk) -> None:
+    """What was sent while no process ran counts: after a start, a question has two more minutes."""
+
+    @talk.command()
+    async def go(context: MessageContext) -> None:
+        answer = await context.ask("Well?", timeout=60)
+        await context.reply(answer.text)
+
+    async with talk.running():
+        await talk.say("go")
+        await talk.hear("Well?")
+        await talk.settle("asking")
+    talk.time.advance(3600)
+    bot = talk.replica()
+    bot.command("go")(go)
+    async with talk.running(bot):
+        await talk.pass_(118)
+        await talk.settle("asking")
+        await talk.say("Here")
+        await talk.hear("Here")
+
+
+async def test_handlers_of_on_run_once(talk: Talk) -> None:
+    """Those beside a handler that is suspended run before it waits, and not with the answer."""
+    ran: list[str] = []
+    fails = [True]
+
+    def register(name: str) -> None:
+        @talk.bot.on("messages", "created")
+        async def note(_: Notification[MessageData]) -> None:
+            ran.append(name)
+            if name == "after" and fails:
+                fails.pop()
+                raise ConnectionError(name)
+
+    register("before")
+
+    @talk.command()
+    async def go(context: MessageContext) -> None:
+        ran.append("go")
+        await context.reply((await context.ask("Well?")).text)
+
+    register("after")
+    async with talk.running():
+        await talk.say("go")
+        await talk.hear("Well?")
+        await talk.settle("retrying")
+        await talk.pass_(2)
+        await talk.settle("asking")
+        assert ran == ["before", "go", "after", "go", "after"]
+        await talk.say("Yes")
+        await talk.hear("Yes")
+        await talk.settle()
+
+    assert ran[5:] == ["before", "after", "go"]  # those of the answer, and the handler again
+
+
+async def test_what_a_finally_does_meanwhile(talk: Talk, caplog: pytest.LogCaptureFixture) -> None:
+    """It does nothing while the handler is suspended, with one warning; it runs with the answer."""
+    raised: list[type[BaseException]] = []
+
+    async def do(call: Awaitable[object]) -> None:
+        try:
+            await call
+        except HandlerSuspended as suspended:
+            raised.append(type(suspended))
+
+    @talk.command()
+    async def go(context: MessageContext) -> None:
+        message = await context.reply("Wait")
+        try:
+            await context.ask("Well?")
+        finally:
+            await do(context.reply("Bye"))
+            await do(context.edit(message, "Waited"))
+            await do(context.delete(message))
+            await do(once("x", lambda: asyncio.sleep(0)))
+            await do(context.enqueue("work", 1))
+            await do(context.cancel("work", key="k"))
+            await do(context.ask("Really?"))
+
+    @talk.bot.job("work")
+    async def work(_: JobContext) -> None: ...
+
+    async with talk.running():
+        await talk.say("go")
+        await talk.hear("Wait")
+        await talk.hear("Well?")
+        await talk.settle("asking")
+        assert raised == [HandlerSuspended] * 7
+        assert talk.webex.texts[1:] == ["Wait", "Well?"]
+        await talk.say("Yes")
+        await talk.hear("Bye")
+
+    warnings = [each for each in caplog.messages if "waits for an answer can't" in each]
+    assert len(warnings) == 1
+
+
+async def test_a_suspension_that_is_swallowed(talk: Talk) -> None:
+    """A handler that returns although its question is open fails, and the question stays open."""
+
+    @talk.command()
+    async def go(context: MessageContext) -> None:
+        answer = None
+        with suppress(*([] if answer else [BaseException])):
+            answer = await context.ask("Well?")
+        if answer is not None:
+            await context.reply(answer.text)
+
+    async with talk.running():
+        await talk.say("go")
+        await talk.hear("Well?")
+        await talk.settle("retrying")
+        await talk.pass_(0)
+
+    (error,) = talk.errors[:1]
+    assert str(error).startswith("a handler has ended although its question is open: let Handler")
+
+
+async def test_a_group_of_tasks(talk: Talk) -> None:
+    """A question in a task of a group suspends the handler, as in the handler itself."""
+
+    @talk.command()
+    async def go(context: MessageContext) -> None:
+        async with asyncio.TaskGroup() as group:
+            asking = group.create_task(cast("Any", context.ask("Well?")))
+        await context.reply(asking.result().text)
+
+    async with talk.running():
+        await talk.say("go")
+        await talk.hear("Well?")
+        await talk.settle("asking")
+        await talk.say("Yes")
+        await talk.hear("Yes")
+
+    assert talk.errors == []
+
+
+async def test_one_question_at_a_time(talk: Talk) -> None:
+    """A second question while one is asked is refused, and a handler may give up at a question."""
+
+    @talk.command()
+    async def go(context: MessageContext) -> None:
+        asked = await asyncio.gather(
+            *(context.ask(text) for text in ("One?", "Two?")), return_exceptions=True
+        )
+        raise GiveUpError(str(asked[1])) from None
+
+    async with talk.running():
+        await talk.say("go")
+        await talk.settle("failed")
+
+    assert str(talk.errors[0]).startswith("a handler asks one question at a time")
+
+
+async def test_another_question_in_each_run(talk: Talk, caplog: pytest.LogCaptureFixture) -> None:
+    """A question that isn't the same is asked, with a warning that names `key=`, and then fails."""
+
+    @talk.command()
+    async def go(context: MessageContext) -> None:
+        await context.ask(f"Is {talk.runs} right?")
+
+    @talk.command("price")
+    async def price(context: MessageContext) -> None:
+        answer = await context.ask(f"Is {talk.runs} right?", key="price")
+        await context.reply(answer.text)
+
+    async with talk.running():
+        await talk.say("go")
+        for number in (1, 2):
+            await talk.hear(f"Is {number} right?")
+            await talk.say("Yes")
+        await talk.settle("failed")
+        await talk.say("price")
+        await talk.hear("Is 4 right?")
+        await talk.say("Of course")
+        await talk.hear("Of course")
+
+    (warning,) = [each for each in caplog.records if "isn't taken" in each.getMessage()]
+    assert warning.levelno == logging.WARNING
+    for part in ("'Is 1 right?'", "'Is 2 right?'", "pass the same key="):
+        assert part in warning.getMessage()
+    assert isinstance(talk.errors[0], GiveUpError)
+
+
+async def test_equal_questions(talk: Talk) -> None:
+    """The n-th equal question gets the n-th answer, also where one had none."""
+
+    @talk.command()
+    async def go(context: MessageContext) -> None:
+        answers: list[str] = []
+        while len(answers) < 3:
+            try:
+                answers.append((await context.ask("Next?", timeout=60)).text)
+            except NoAnswerError:
+                answers.append("none")
+        await context.reply(" ".join(answers))
+
+    async with talk.running():
+        await talk.say("go")
+        await talk.hear("Next?")
+        await talk.say("a")
+        await talk.hear("Next?")
+        await talk.settle("asking")
+        await talk.pass_(60)
+        await talk.hear("Next?")
+        await talk.say("c")
+        await talk.hear("a none c")
+
+
+async def test_an_answer_is_progress(talk: Talk) -> None:
+    """After an answer the attempts begin at 1, and are never the first; what fails goes on."""
+    attempts: list[tuple[int, bool]] = []
+    failures = ["before", "after"]
+
+    @talk.command()
+    async def go(context: MessageContext) -> None:
+        attempts.append((attempt().number, attempt().is_first))
+        if failures and failures[0] == "before":
+            raise ConnectionError(failures.pop(0))
+        answer = await context.ask("Well?")
+        if failures:
+            raise ConnectionError(failures.pop(0))
+        await context.reply(answer.text)
+
+    async with talk.running():
+        await talk.say("go")
+        await talk.settle("retrying")
+        await talk.pass_(2)
+        await talk.hear("Well?")
+        await talk.settle("asking")
+        await talk.say("Yes")
+        await talk.settle("retrying")
+        await talk.pass_(2)
+        await talk.hear("Yes")
+
+    assert attempts == [(1, True), (2, False), (1, False), (2, False)]
+
+
+async def test_what_was_said_and_deleted_before_a_question(talk: Talk) -> None:
+    """It stays done for good, and so does what was edited."""
+
+    @talk.command()
+    async def go(context: MessageContext) -> None:
+        working = await context.reply("Working")
+        await context.delete(working)
+        shown = await context.reply("One")
+        await context.edit(shown, "Two")
+        await context.ask("Well?")
+
+    async with talk.running():
+        await talk.say("go")
+        await talk.hear("Working")
+        await talk.hear("One")
+        await talk.hear("Well?")
+        await talk.settle("asking")
+        await talk.say("Yes")
+        await talk.settle()
+
+    posts = [each for each in talk.webex.sandbox.requests if each.path == "/v1/messages"]
+    assert len([each for each in posts if each.method == "POST"]) == 3
+    assert len([each for each in talk.webex.sandbox.requests if each.method == "PUT"]) == 1
+
+
+async def test_a_message_whose_handler_failed_is_no_answer(talk: Talk) -> None:
+    """It is tried again, although a question was opened meanwhile."""
+    heard: list[str] = []
+
+    @talk.bot.job("ask")
+    async def ask(context: JobContext) -> None:
+        answer = await context.ask("Well?", to_person_email=ANN)
+        await context.send(f"Answer: {answer.text}", to_person_email=ANN)
+
+    @talk.bot.message()
+    async def message(context: MessageContext) -> None:
+        heard.append(context.text)
+        if len(heard) == 1:
+            raise ConnectionError("the database is down")
+
+    async with talk.running():
+        await talk.say("first")
+        await talk.settle("retrying")
+        await talk.bot.enqueue("ask", None)
+        await talk.hear("Well?")
+        await talk.pass_(2)
+        await talk.settle("asking")
+        await talk.say("second")
+        await talk.hear("Answer: second")
+
+    assert heard == ["first", "first"]
+
+
+async def test_a_version_without_the_handler(talk: Talk) -> None:
+    """A process without the handler gives the conversation back, with what may answer it."""
+
+    @talk.command()
+    async def go(context: MessageContext) -> None:
+        one, two = await context.ask("One?"), await context.ask("Two?")
+        await context.reply(f"{one.text} {two.text}")
+
+    old = talk.replica()
+    heard: list[str] = []
+
+    @old.message()
+    async def message(context: MessageContext) -> None:
+        heard.append(context.text)
+
+    async with talk.running():
+        await talk.say("go")
+        await talk.hear("One?")
+        await talk.settle("asking")
+    async with talk.running(old):
+        await talk.say("1")
+        await until(lambda: [each.state for each in talk.stored] == ["retrying"])
+        await talk.say("2")  # it is held up, so that it isn't lost
+        await talk.settle("retrying", "waiting")
+    new = talk.replica()
+    new.command("go")(go)
+    async with talk.running(new):
+        await talk.pass_(31)
+        await talk.hear("Two?")
+        await talk.hear("1 2")
+        await talk.settle()
+
+    assert heard == []
+
+
+async def test_who_may_answer(talk: Talk) -> None:
+    """`allow` is asked about who is asked, and who answers; a refusal leaves the question open."""
+    allowed = {ANN, BOSS}
+
+    async def allow(person: Person) -> bool:
+        return person.emails[0] in allowed
+
+    bot = talk.replica(allow=allow, refusal="Not you")
+
+    @bot.command("go")
+    async def go(context: MessageContext) -> None:
+        to = "stranger@example.com" if context.arguments else None
+        answer = await context.ask("Well?", to_person_email=to)
+        await context.reply(answer.text)
+
+    async with talk.running(bot):
+        await talk.say("go")
+        await talk.hear("Well?")
+        await talk.settle("asking")
+        allowed.remove(ANN)
+        bot._access.forget()  # type: ignore[union-attr] # what is known for ten minutes
+        await talk.say("Yes")
+        await talk.hear("Not you")
+        await talk.settle("asking")
+        allowed.add(ANN)
+        await talk.say("Now")
+        await talk.hear("Now")
+        await talk.say("go stranger")
+        await talk.settle("failed")
+
+    assert isinstance(talk.errors[0], RuntimeError)
+    assert str(talk.errors[0]).startswith("who is asked 'Well?' may not use the bot")
+    assert "Well?" not in talk.webex.texts[5:]
+
+
+@pytest.mark.parametrize("fault", [{"status": 403}, {"status": 500}, {"drop": True}])
+async def test_a_question_that_is_not_sent(fault: dict[str, Any], talk: Talk) -> None:
+    """Nothing is open that would take the next message; the run that sends it opens it again."""
+    errors: list[type[Exception]] = []
+
+    @talk.command()
+    async def go(context: MessageContext) -> None:
+        try:
+            await context.ask("Well?")
+        except (APIError, TransportError) as error:
+            errors.append(type(error))
+            await context.reply("That didn't work")
+
+    @talk.bot.message()
+    async def message(context: MessageContext) -> None:
+        await context.reply(f"Heard {context.text}")
+
+    async with talk.running():
+        talk.webex.sandbox.fail(method="POST", path="/messages", **fault, times=1)
+        await talk.say("go")
+        await talk.hear("That didn't work")
+        await talk.settle()
+        await talk.say("Yes")
+        await talk.hear("Heard Yes")
+
+    assert len(errors) == 1
+
+
+async def test_an_old_message_is_no_answer(talk: Talk) -> None:
+    """A message that was written before what it would follow is an ordinary one."""
+
+    @talk.command()
+    async def go(context: MessageContext) -> None:
+        await context.ask("Well?")
+
+    @talk.bot.message()
+    async def message(context: MessageContext) -> None:
+        await context.send(f"Heard {context.text}")
+
+    sandbox = talk.webex.sandbox
+    await talk.say("old")
+    old = sandbox.messages[0]
+    async with talk.running():
+        await talk.say("go")
+        await talk.hear("Well?")
+        data = {
+            "id": old.id,
+            "roomId": old.room_id,
+            "roomType": "direct",
+            "personId": old.person_id,
+        }
+        await sandbox.emit("messages", "created", data=data, actor_id=old.person_id)
+        await talk.hear("Heard old")
+        await talk.settle("asking")
+
+
+@pytest.mark.parametrize(
+    ("ask", "error"),
+    [
+        ({"card": CARD, "buttons": BUTTONS}, ValueError("buttons make a card")),
+        ({"buttons": {}}, ValueError("buttons is empty")),
+        ({"buttons": {"a": 1}}, TypeError("what the button 'a' says must be")),
+        ({"timeout": 0}, ValueError("timeout must be a positive number of seconds")),
+        ({"timeout": timedelta(-1)}, ValueError("timeout must be a positive number of seconds")),
+        ({"timeout": "1"}, TypeError("timeout must be")),
+        ({"room_id": "ROOM"}, ValueError("a text in a room answers nobody's question")),
+        ({"room_id": "R", "to_person_id": "P", "card": CARD}, ValueError("pass one of room_id")),
+        ({"commands": False, "buttons": BUTTONS}, ValueError("commands=False is for a question")),
+        ({"key": ""}, ValueError("key is empty")),
+        ({"to_person_email": "nobody@example.invalid"}, ValueError("nobody in Webex has the addr")),
+        ({"colour": "red"}, TypeError("ask has no argument 'colour'")),
+    ],
+)
+async def test_wrong_questions(ask: dict[str, Any], error: Exception, talk: Talk) -> None:
+    """They are an error that says what to write, and nothing was sent."""
+    raised: list[Exception] = []
+
+    @talk.command()
+    async def go(context: MessageContext) -> None:
+        try:
+            await context.ask("Well?", **ask)
+        except (ValueError, TypeError) as wrong:
+            raised.append(wrong)
+
+    async with talk.running():
+        await talk.say("go")
+        await talk.settle()
+
+    assert [type(each) for each in raised] == [type(error)]
+    assert str(error) in str(raised[0])
+    assert talk.webex.texts == ["go"]
+
+
+async def test_where_nothing_can_be_asked(talk: Talk, webex: Webex) -> None:
+    """Without an inbox or order, in `once` or `dispatch`, or outside of a handler it is refused."""
+    refusals: list[str] = []
+
+    def asks(text: str, ask: Callable[[MessageContext], Awaitable[object]]) -> None:
+        @talk.bot.command(text)
+        async def handler(context: MessageContext) -> None:
+            try:
+                await ask(context)
+            except RuntimeError as error:
+                refusals.append(str(error))
+
+    late: list[MessageContext] = []
+    asks("once", lambda context: once("x", lambda: context.ask("Well?")))
+    asks("keep", lambda context: asyncio.sleep(0, late.append(context)))
+    asks("job", lambda context: context.enqueue("job", None))
+
+    @talk.bot.job("job")
+    async def job(context: JobContext) -> None:
+        with pytest.raises(ValueError, match="nobody began this, so say who is asked"):
+            await context.ask("Well?")
+        refusals.append("job")
+
+    async with talk.running():
+        for text in ("once", "keep", "job"):
+            await talk.say(text)
+            await talk.settle()
+        with pytest.raises(RuntimeError, match="only a handler of a command, a message"):
+            await late[0].ask("Well?")
+        with pytest.raises(RuntimeError, match="only a handler of a command, a message"):
+            await late[0].end_conversations()
+    assert refusals[0].startswith("don't ask anything in a call of once")
+    assert refusals[1:] == ["job"]
+    bot = talk.replica()
+
+    @bot.message()
+    async def ask(context: MessageContext) -> None:
+        await context.ask("Well?")
+
+    async with bot:
+        with pytest.raises(RuntimeError, match="a handler can't ask anything in dispatch"):
+            await bot.dispatch(late[0].notification)
+    with pytest.raises(RuntimeError, match="this context isn't of a bot"):
+        await MessageContext(
+            client=webex.client,
+            me=late[0].me,
+            notification=late[0].notification,
+            message=late[0].message,
+            text="",
+        ).ask("Well?")
+    for options, words in (
+        ({"inbox": None, "in_order": False}, "without an inbox, a handler can't ask anything"),
+        ({"in_order": False}, "needs a bot with in_order=True"),
+    ):
+        bot = talk.replica(**options)
+        bot.message()(ask)
+        talk.errors.clear()
+        async with talk.running(bot):
+            await talk.say("go")
+            await until(lambda: len(talk.errors) == 1)
+        assert words in str(talk.errors[0])
