@@ -317,7 +317,9 @@ def _signature(name: str, thing: griffe.Object) -> Iterator[str]:
     elif isinstance(thing, griffe.Class) and "__init__" in thing.members:
         init = resolved(thing["__init__"])
         if isinstance(init, griffe.Function):
-            signature = _without_self(init.signature()).replace("__init__", name, 1)
+            shown = (each for each in init.parameters if not each.name.startswith("_"))
+            public = griffe.Function("__init__", parameters=griffe.Parameters(*shown))
+            signature = _without_self(public.signature()).replace("__init__", name, 1)
             signature = signature.removesuffix(" -> None")
     elif isinstance(thing, griffe.Class) and fields(thing):
         signature = _constructor(name, thing)

@@ -96,7 +96,7 @@ async def test_a_refusal_is_replied_once_a_day(
     bot = webex.bot(allow=lambda _: False)
     Handlers().message(bot)
     seconds = 0.0
-    bot._access = Access(lambda _: False, "Not for you", clock=lambda: seconds)
+    bot._matching._access = Access(lambda _: False, "Not for you", clock=lambda: seconds)
     webex.sandbox.raise_handler_errors = False
     webex.sandbox.fail(status=400, method="POST", path="/messages")
 
@@ -141,7 +141,9 @@ async def test_a_person_is_fetched_once_in_ten_minutes(webex: Webex) -> None:
     allowed = {ANN.email}
     seconds = 0.0
     bot = webex.bot(allow=lambda _: True)
-    bot._access = Access(lambda person: bool(allowed & {*person.emails}), clock=lambda: seconds)
+    bot._matching._access = Access(
+        lambda person: bool(allowed & {*person.emails}), clock=lambda: seconds
+    )
     handlers = Handlers()
     handlers.message(bot)
 

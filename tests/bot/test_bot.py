@@ -22,6 +22,7 @@ from webex_webhooks_async import (
     AuthenticationError,
     Bot,
     Client,
+    InboxEntry,
     Message,
     MessageContext,
     NewWebhook,
@@ -223,7 +224,26 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Pauses:
     return stopped
 
 
+class Away(SQLiteInbox):
+    """An inbox whose database is away until a test lets it come back."""
+
+    is_away = True
+
+    async def take(self) -> InboxEntry | None:
+        if self.is_away:
+            raise ConnectionError("no database")
+        return await super().take()
+
+
 class TestOutage:
+    async def test_it_is_not_ready_without_its_database(self, webex: Webex, tmp_path: Path) -> None:
+        """A bot that keeps no webhooks is ready when its inbox works, too."""
+        inbox = Away(tmp_path / "inbox.db")
+        async with hearing(webex.bot(target_url=None, inbox=inbox)) as bot:
+            assert not bot.is_ready
+            inbox.is_away = False
+            await until(lambda: bot.is_ready)
+
     @pytest.mark.parametrize("with_inbox", [True, False])
     async def test_it_starts_all_the_same(
         self,

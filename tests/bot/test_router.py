@@ -460,10 +460,7 @@ async def test_a_handler_that_would_get_nothing_is_an_error(
     assert webex.sandbox.requests == ()
 
 
-NO_BOT = (
-    "TypeError: a Bot receives by itself, so it can't be included: register its handlers on a "
-    "BotRouter, and include that"
-)
+NO_BOT = "TypeError: a Bot receives by itself, so it can't be included: register its handlers on a "
 
 WRONG: list[tuple[Callable[[BotRouter], Any], str]] = [
     (lambda router: router.command(), "ValueError: a command needs a name, such as command"),

@@ -1,19 +1,16 @@
 """Registers what a bot does about messages and submitted cards, in one module or in several."""
 
 import re
-from collections import Counter
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from datetime import timedelta
 from types import NoneType
 from typing import Any, Never, TypeVar
 
-from attrs import frozen
-
 from webex_webhooks_async.bot.contexts.contexts import JobContext, MessageContext, SubmissionContext
+from webex_webhooks_async.bot.matching import Checks, Find, Job, Route, Schedule
 from webex_webhooks_async.bot.schedules import Times
 from webex_webhooks_async.handling.dispatch import CallNext, Registration
 from webex_webhooks_async.handling.router import Registry, Router, check_function
-from webex_webhooks_async.models.notifications import Notification
 from webex_webhooks_async.models.vocabulary import Event, Resource
 from webex_webhooks_async.strict_json import is_same
 from webex_webhooks_async.validation import (
@@ -43,90 +40,12 @@ OnMessage = TypeVar("OnMessage", bound=ContextHandler[MessageContext])
 OnSubmission = TypeVar("OnSubmission", bound=ContextHandler[SubmissionContext])
 OnJob = TypeVar("OnJob", bound=ContextHandler[JobContext])
 
-_LEAST_CATCH_UP = 60.0  # seconds
-
 H = TypeVar("H", bound=ContextHandler[Any])
 M = TypeVar("M", bound=ContextMiddleware)
 
+_LEAST_CATCH_UP = 60.0  # seconds
+
 Value = str | float | bool | None
-
-Find = Callable[[Any], Mapping[str, Any] | None]
-"""Returns what a context has in addition, if a text or inputs are for a handler."""
-
-
-@frozen(eq=False)
-class Route(Registration):
-    """A handler of messages or of submitted cards, and which ones it handles.
-
-    Attributes:
-        title: How it was registered, for errors.
-        label: What it is, for logs and metrics, such as ``command swap``.
-        find: Recognizes what is for it; `None` if everything is.
-        names: The names of a command.
-        where: Decides by the context whether it is for it; `None` if it always is.
-    """
-
-    title: str
-    label: str
-    find: Find | None
-    names: tuple[str, ...]
-    where: Where[Any] | None
-
-    def details(self, said: object) -> Mapping[str, Any] | None:
-        """Return what the context has in addition; `None` if the handler isn't for it."""
-        return {} if self.find is None else self.find(said)
-
-
-@frozen(eq=False)
-class Job(Registration):
-    """A handler of jobs.
-
-    Attributes:
-        name: The name of the jobs.
-        attempts: How often it runs if it fails; `None` for the number of the bot.
-    """
-
-    name: str
-    attempts: int | None
-
-    @property
-    def schedule(self) -> tuple[str, str] | None:
-        """The expression and the time zone of a schedule."""
-        return None
-
-    @property
-    def label(self) -> str:
-        """What it is, for logs and metrics."""
-        return f"job {self.name}"
-
-    def is_for(self, notification: Notification[Any]) -> bool:  # noqa: ARG002 - as its base
-        """Whether it handles such notifications: none that comes by HTTP."""
-        return False
-
-
-@frozen(eq=False)
-class Schedule(Job):
-    """A handler that runs at the times of a cron expression.
-
-    Attributes:
-        times: When it runs.
-        catch_up: How many seconds late it may begin.
-        value: What its context has.
-    """
-
-    times: Times
-    catch_up: float
-    value: Any
-
-    @property
-    def schedule(self) -> tuple[str, str]:
-        """The expression and the time zone."""
-        return self.times.identity
-
-    @property
-    def label(self) -> str:
-        """What it is, for logs and metrics."""
-        return f"schedule {self.name}"
 
 
 class BotRouter(Registry):
@@ -154,7 +73,7 @@ class BotRouter(Registry):
     around the request that fetches these.
     """
 
-    _context_middlewares: tuple[ContextMiddleware, ...] = ()
+    _checks: Checks | None = None  # of what is registered; none where a router has got more since
 
     def command(
         self, *names: str, where: Where[MessageContext] | None = None
@@ -327,7 +246,7 @@ class BotRouter(Registry):
 
         def register(handler: OnJob) -> OnJob:
             check_function("a handler", handler, "one argument, the context", 1)
-            self._add(Job(None, None, handler, name, attempts))
+            self._add_checked(Job(None, None, handler, name, attempts))
             return handler
 
         return register
@@ -389,7 +308,7 @@ class BotRouter(Registry):
 
         def register(handler: OnJob) -> OnJob:
             check_function("a handler", handler, "one argument, the context", 1)
-            self._add(Schedule(None, None, handler, name, attempts, times, seconds, value))
+            self._add_checked(Schedule(None, None, handler, name, attempts, times, seconds, value))
             return handler
 
         return register
@@ -421,7 +340,7 @@ class BotRouter(Registry):
             "a context middleware", function, "two arguments, the context and call_next", 2
         )
         self._check_is_open()
-        self._context_middlewares = (*self._context_middlewares, function)
+        self._context_middlewares.append(function)
         return function
 
     def include(self, router: "BotRouter | Router") -> None:
@@ -437,6 +356,12 @@ class BotRouter(Registry):
             RuntimeError: The bot has been started.
         """
         self._include(router, BotRouter, Router)
+        try:
+            self._checks = self._new_checks()
+        except ValueError:
+            self._entries.pop()
+            raise
+        self._outdate_checks(set())
 
     def _registering(  # noqa: PLR0913 - what a `Route` has
         self,
@@ -456,88 +381,34 @@ class BotRouter(Registry):
             full_title = f"{getattr(handler, '__name__', handler)} of {title}"
             kind = title.partition("(")[0]
             name = label or f"{kind} {getattr(handler, '__name__', type(handler).__name__)}"
-            self._add(Route(resource, Event.CREATED, handler, full_title, name, find, names, where))
+            self._add_checked(
+                Route(resource, Event.CREATED, handler, full_title, name, find, names, where)
+            )
             return handler
 
         return register
 
-    def _add(self, entry: Registration | Registry) -> None:
-        super()._add(entry)
-        try:
-            self._check_routes()
-        except ValueError:
-            self._entries.pop()
-            raise
+    def _add_checked(self, entry: Registration) -> None:
+        self._check_is_open()
+        if self._checks is None:
+            self._checks = self._new_checks()
+        self._checks.add(entry)
+        self._add(entry)
+        self._outdate_checks(set())
 
-    def _routes(self) -> list[Route]:
-        """Return the handlers of messages and submissions, those of routers in their place."""
-        return [each for each in self._registrations(set()) if isinstance(each, Route)]
+    def _new_checks(self) -> Checks:
+        checks = Checks()
+        for each in self._placed():
+            checks.add(each.entry)
+        return checks
 
-    def _labels(self) -> dict[Registration, str]:
-        """Return the label of each handler that gets a context; equal ones are numbered."""
-        labels = dict[Registration, str]()
-        counts = Counter[str]()
-        for each in self._registrations(set()):
-            if isinstance(each, Route | Job):
-                counts[each.label] += 1
-                number = counts[each.label]
-                labels[each] = each.label if number == 1 else f"{each.label} {number}"
-        return labels
-
-    def _jobs(self) -> dict[str, Job]:
-        """Return the handlers of jobs, by their names."""
-        jobs = dict[str, Job]()
-        for each in self._registrations(set()):
-            if isinstance(each, Job) and jobs.setdefault(each.name, each) is not each:
-                raise ValueError(f"two handlers are for the job {each.name!r}: it runs one")
-        return jobs
-
-    def _schedules(self) -> list[Schedule]:
-        return [each for each in self._jobs().values() if isinstance(each, Schedule)]
-
-    def _has_only_jobs(self) -> bool:
-        """Whether all that is registered is handlers of jobs, for which no webhook is needed."""
-        return {isinstance(each, Job) for each in self._registrations(set())} == {True}
-
-    def _check_routes(self) -> None:
-        """Check that each handler may get something."""
-        self._jobs()
-        taking_all = dict[str | None, Route]()
-        commands = dict[str, Route]()
-        for route in self._routes():
-            if other := taking_all.get(route.resource):
-                raise ValueError(
-                    f"{route.title} gets nothing, because {other.title} takes everything: register "
-                    "that last"
-                )
-            if route.find is None and route.where is None:
-                taking_all[route.resource] = route
-            names = [name.lower() for name in route.names]
-            for name in names:
-                for end in (*(each.start() for each in re.finditer(r"\s", name)), len(name)):
-                    if other := commands.get(name[:end]):
-                        raise ValueError(
-                            f"{route.title} gets no {name!r}, because {other.title} takes "
-                            f"{name[:end]!r} and what follows it: give it another name, or "
-                            "register it first"
-                        )
-            if route.where is None:
-                commands |= dict.fromkeys(names, route)
-
-    def _context_middlewares_of(
-        self, route: Registration, routers: "set[BotRouter]"
-    ) -> tuple[ContextMiddleware, ...] | None:
-        """Return what runs around a handler, the outermost first; `None` if it isn't in here."""
+    def _outdate_checks(self, routers: set[Registry]) -> None:
+        """Let the routers that include this one check all that they have at their next addition."""
         routers.add(self)
-        for entry in self._entries:
-            inner: tuple[ContextMiddleware, ...] | None = None
-            if isinstance(entry, BotRouter) and entry not in routers:
-                inner = entry._context_middlewares_of(route, routers)  # noqa: SLF001 - a router's own
-            elif entry is route:
-                inner = ()
-            if inner is not None:
-                return self._context_middlewares + inner
-        return None
+        for each in self._included_by - routers:
+            if isinstance(each, BotRouter):
+                each._checks = None  # noqa: SLF001 - a router's own
+                each._outdate_checks(routers)  # noqa: SLF001 - the same
 
 
 def _check_pattern(pattern: object) -> None:

@@ -2,7 +2,7 @@
 
 import logging
 from collections import defaultdict
-from collections.abc import AsyncGenerator, Iterable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
 
 from webex_webhooks_async.claims import Claims, InboxUnavailableError, MemoryClaims, SharedClaims
@@ -27,6 +27,7 @@ class BotWebhooks:
     Args:
         client: The client of the bot.
         name: What the names of its webhooks begin with.
+        wanted: Returns those that it needs now; it asks for the secret.
         shared: What it shares with its replicas.
         clock: The time.
 
@@ -35,18 +36,25 @@ class BotWebhooks:
     """
 
     def __init__(
-        self, client: Client, name: str, shared: SharedClaims | None, clock: Clock
+        self,
+        client: Client,
+        name: str,
+        wanted: Callable[[], Awaitable[Iterable[NewWebhook]]],
+        shared: SharedClaims | None,
+        clock: Clock,
     ) -> None:
         self._webhooks = client.webhooks
         self._name = name
+        self._wanted = wanted
         self._shared = shared
         self._clock = clock
         self._rivalry = _Rivalry(shared or MemoryClaims(clock.monotonic), clock)
         self.waits: bool = False
         self._looking = self._reconciler(self._rivalry)
 
-    async def start(self, wanted: Iterable[NewWebhook]) -> None:
+    async def start(self) -> None:
         """Make them match, and delete the others of this name; one process at a time does it."""
+        wanted = await self._wanted()
         async with self._alone():
             desired = DesiredState.of(wanted, f"{self._name}:")
             await self._apply(self._reconciler(), desired, logging.INFO)
@@ -58,8 +66,9 @@ class BotWebhooks:
         name = f"look:{self._name}"
         return self._shared is None or await self._shared.claim(name, seconds)
 
-    async def look(self, wanted: Iterable[NewWebhook]) -> None:
+    async def look(self) -> None:
         """Correct what has happened to them; delete nothing but doubles, as others may start."""
+        wanted = await self._wanted()
         await self._apply(self._looking, DesiredState(tuple(wanted)), logging.WARNING)
 
     def pause_after(self, error: Exception, every: float) -> float:

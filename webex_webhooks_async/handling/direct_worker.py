@@ -24,7 +24,6 @@ class DirectWorker:
         respond_within: After how many seconds the response comes at the latest; the handlers go on
             then. With 0 it comes before they run, and with `None` when they are done.
         limit: How many may be unfinished at a time, unless `respond_within` is `None`.
-        failed_is_handled: Whether a notification isn't handled again after a failure.
     """
 
     def __init__(
@@ -33,13 +32,11 @@ class DirectWorker:
         *,
         respond_within: float | None,
         limit: int,
-        failed_is_handled: bool,
     ) -> None:
         self._handlings = handlings
         self._duplicates = Duplicates()
         self._respond_within = respond_within
         self._limit = limit
-        self._failed_is_handled = failed_is_handled
         self._is_closing = False
         self._pending: set[Handling] = set()  # which have a task of their own
 
@@ -109,7 +106,7 @@ class DirectWorker:
                 failure = await handling.failure()
                 if failure is not None:
                     await self._handlings.report(failure, handling)
-            is_handled = failure is None or self._failed_is_handled
+            is_handled = failure is None or self._handlings.selection.failed_is_handled
         finally:
             handler_errors.end(handling.key)
             self._duplicates.end(handling.key, is_handled=is_handled)

@@ -1,10 +1,12 @@
-"""Runs the handlers that match a notification, and the middleware around them."""
+"""Finds the handlers that match a notification, and runs them and the middleware around them."""
 
 import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator, Sequence
 from contextvars import ContextVar
+from functools import partial
+from itertools import groupby
 from typing import TYPE_CHECKING, Any, Self, TypeVar, cast
 
 from attrs import frozen
@@ -18,7 +20,8 @@ from webex_webhooks_async.handling.suspension import (
     is_suspension,
 )
 from webex_webhooks_async.models.notifications import Notification, data_classes
-from webex_webhooks_async.notifications.descriptions import describe, id_of_data
+from webex_webhooks_async.notifications.descriptions import describe, log_debug
+from webex_webhooks_async.notifications.identity import id_of_data
 
 if TYPE_CHECKING:
     from webex_webhooks_async.handling.records import Records
@@ -46,11 +49,26 @@ class Registration:
     event: str | None
     handler: Callable[[Any], Coroutine[Any, Any, object]]
 
-    def is_for(self, notification: Notification[Any]) -> bool:
-        """Whether it handles such notifications."""
-        return (self.resource is None or self.resource == notification.resource) and (
-            self.event is None or self.event == notification.event
-        )
+    def is_for(self, resource: str | None, event: str | None) -> bool:
+        """Whether it handles such notifications; `None` is a word that is registered nowhere."""
+        return self.resource in {None, resource} and self.event in {None, event}
+
+
+@frozen(eq=False)
+class Placed:
+    """A registration in its place in a tree of routers.
+
+    Attributes:
+        number: Its number in the order of registration.
+        entry: The registration.
+        around: The middleware of each router that it is in, the outermost first.
+        around_context: What runs around a handler that gets a context, the outermost first.
+    """
+
+    number: int
+    entry: Registration
+    around: tuple[Sequence[Middleware], ...]
+    around_context: tuple[Any, ...]
 
 
 class Handling:
@@ -124,16 +142,14 @@ class Handling:
     def __exit__(self, *_: object) -> None:
         current_handling.set(self.outer)  # without a token, which fails in another context
 
-    def select(self, entry: Registration) -> Handler[Any] | None:
-        """Return the handler, if it is for the notification; note a misfit."""
-        if not entry.is_for(self.notification):
-            return None
-        if self.fits or entry.resource is None:
-            self.handlers += 1
-            return entry.handler
-        if self.misfit is None:
-            self.misfit = _misfit(self.notification)
-        return None
+    def note_misfit(self) -> None:
+        """Note that handlers of its resource don't get it: its data isn't of their class."""
+        problems: tuple[str, ...] = ()
+        try:
+            structure(self.notification.data, data_classes()[self.notification.resource])
+        except DecodeError as error:
+            problems = tuple(each.replace("$", "$.data", 1) for each in error.problems)
+        self.misfit = PayloadError(problems)
 
     async def __call__(self) -> None:
         """Run the handlers, one after the other, and log that the notification is handled.
@@ -170,6 +186,11 @@ class Handling:
         if self.attempt is not None:
             fields["webex_attempt"] = self.attempt
         return fields
+
+    async def run(self) -> None:
+        """Run the handlers as a part of it, and raise what they raise."""
+        with self:
+            await self()
 
     async def failure(self) -> BaseException | None:
         """Run the handlers; return what a handler or a middleware raised, if one did."""
@@ -219,6 +240,68 @@ def current_handlings() -> Iterator[Handling]:
 def active_handling() -> Handling | None:
     """Return the innermost handling of which this is a part, and which hasn't ended."""
     return next((each for each in current_handlings() if not each.has_ended), None)
+
+
+class Handlers:
+    """The handlers of notifications that were registered with `on`, found by their words.
+
+    Args:
+        placed: What is registered, in its order.
+    """
+
+    def __init__(self, placed: Iterable[Placed]) -> None:
+        self._placed = [each for each in placed if type(each.entry) is Registration]
+        self._resources = {each.entry.resource for each in self._placed}
+        self._events = {each.entry.event for each in self._placed}
+        self._found: dict[tuple[str | None, str | None], Sequence[Placed]] = {}
+
+    def begin(self, handling: Handling) -> Handling | None:
+        """Return the handling with what runs for it; if there is nothing to run, log why."""
+        handling.steps = steps_of(self.select(handling))
+        if handling.steps or handling.misfit:
+            return handling
+        log_debug("%s has no matching handler", handling.notification)
+        return None
+
+    def select(self, handling: Handling) -> Sequence[Placed]:
+        """Return the handlers of a notification, in the order of registration; note a misfit."""
+        notification = handling.notification
+        # Of words that are registered nowhere, all are one, so these can't fill the memory.
+        resource = notification.resource if notification.resource in self._resources else None
+        event = notification.event if notification.event in self._events else None
+        found = self._found.get((resource, event))
+        if found is None:
+            found = [each for each in self._placed if each.entry.is_for(resource, event)]
+            self._found[resource, event] = found
+        if not handling.fits:
+            fitting = [each for each in found if each.entry.resource is None]
+            if len(fitting) < len(found):
+                handling.note_misfit()
+            found = fitting
+        handling.handlers += len(found)
+        return found
+
+
+def steps_of(selected: Iterable[Placed], depth: int = 0) -> list[Handler[Any]]:
+    """Return handlers in their order, those of each router within its middleware.
+
+    Args:
+        selected: In the order of registration.
+        depth: How many of the routers around them are left out.
+    """
+    steps: list[Handler[Any]] = []
+    for inside, group in groupby(selected, partial(_inner_router, depth)):
+        if inside is None:
+            steps += [each.entry.handler for each in group]
+        else:
+            members = [*group]
+            steps += in_middleware(members[0].around[depth], steps_of(members, depth + 1))
+    return steps
+
+
+def _inner_router(depth: int, placed: Placed) -> int | None:
+    """Tell the routers at a depth apart; `None` is none."""
+    return id(placed.around[depth]) if len(placed.around) > depth else None
 
 
 async def run_each(steps: Iterable[Callable[[T], Coroutine[Any, Any, object]]], subject: T) -> None:
@@ -311,13 +394,3 @@ def _around(
         await middleware(subject, call_next)
 
     return step
-
-
-def _misfit(notification: Notification[Any]) -> PayloadError:
-    """Return the problems of data that isn't of the class that its resource has."""
-    problems: tuple[str, ...] = ()
-    try:
-        structure(notification.data, data_classes()[notification.resource])
-    except DecodeError as error:
-        problems = tuple(each.replace("$", "$.data", 1) for each in error.problems)
-    return PayloadError(problems)

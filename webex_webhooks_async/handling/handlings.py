@@ -17,10 +17,10 @@ from webex_webhooks_async.handling.dispatch import (
     current_handlings,
     exceptions_in,
 )
-from webex_webhooks_async.handling.router import Router
+from webex_webhooks_async.handling.router import Selection
 from webex_webhooks_async.models.notifications import Notification
 from webex_webhooks_async.notifications.descriptions import describe
-from webex_webhooks_async.notifications.identity import is_job
+from webex_webhooks_async.notifications.signing_secrets import Keys
 
 if TYPE_CHECKING:
     from webex_webhooks_async.handling.records import Records
@@ -36,10 +36,9 @@ class Handlings:
     """The notifications that a receiver is handling.
 
     Args:
-        router: Has the handlers.
-        on_error: Gets what they raise.
-        secrets: Returns what no response and no stored error may show. A `LookupError`
-            where that isn't known.
+        selection: Says what runs for each; it is an attribute as well.
+        on_error: Gets what the handlers raise.
+        keys: The secrets of the receiver, which no response and no stored error may show.
 
     Attributes:
         begun: How many have begun.
@@ -47,13 +46,13 @@ class Handlings:
 
     def __init__(
         self,
-        router: Router,
+        selection: Selection,
         on_error: ErrorHandler | None,
-        secrets: Callable[[], tuple[str, ...]],
+        keys: Keys,
     ) -> None:
-        self._router = router
+        self.selection: Selection = selection
         self._on_error = on_error
-        self._secrets = secrets
+        self._keys = keys
         self._unended: set[Handling] = set()
         self.begun: int = 0
 
@@ -61,9 +60,7 @@ class Handlings:
         self, notification: Notification[Any], key: str, records: "Records | None" = None
     ) -> Handling | None:
         """Begin to handle a notification; return `None` if nothing is to be run for it."""
-        router = self._router
-        find = router._handling_of_job if is_job(key) else router._handling_of  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] - our own
-        handling = find(notification, records)
+        handling = self.selection.begin(notification, key, records)
         if handling is not None:
             handling.key = key
             self._unended.add(handling)
@@ -73,10 +70,6 @@ class Handlings:
     def names(self) -> list[str]:
         """Return what is being handled, in words."""
         return [describe(each.notification) for each in tuple(self._unended)]
-
-    def is_own(self, notification: Notification[Any]) -> bool:
-        """Whether a notification is about what the bot did itself, which is ignored."""
-        return self._router._is_own(notification)  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] - our own
 
     async def report(self, failure: BaseException, handling: Handling, then: str = "") -> None:
         """Log why handlers have failed, and what becomes of the notification, and say it on.
@@ -135,9 +128,10 @@ class Handlings:
     def known_secrets(self) -> tuple[str, ...] | None:
         """Return what no response and no stored error may show; `None` if that can't be known."""
         try:
-            return self._secrets()
+            own = (key.decode() for key in self._keys.recent())
         except LookupError:
             return None
+        return (*own, *self.selection.secrets())
 
 
 async def _apologize(apology: Callable[[], Awaitable[object]], which: str) -> None:

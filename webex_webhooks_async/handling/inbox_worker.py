@@ -99,6 +99,7 @@ class InboxWorker:
     Attributes:
         is_open: Whether what comes may be stored.
         outage: What decides whether an error comes from an outage.
+        works: Whether the inbox could be read since `open`.
 
     Raises:
         TypeError: `inbox` isn't an `Inbox`.
@@ -108,6 +109,7 @@ class InboxWorker:
         check_inherits("inbox", inbox, Inbox)
         self.is_open: bool = False
         self.outage: Outage | None = None
+        self.works: bool = False
         self._inbox = inbox
         self._handlings = handlings
         self._attempts = attempts
@@ -123,10 +125,6 @@ class InboxWorker:
         self._loop: asyncio.AbstractEventLoop | None = None  # in which it takes entries
         self._has_begun = False  # to take them, since the start or an outage
 
-    def accept(self) -> None:
-        """Let what comes be stored, before `open`."""
-        self.is_open = True
-
     async def open(self) -> None:
         """Begin to take entries. The first call opens the storage, and raises its error.
 
@@ -134,9 +132,9 @@ class InboxWorker:
 
         A database that can't be reached for a while is waited for.
         """
-        self._has_begun = False
+        self._has_begun = self.works = False
         first = await self._first()
-        self.accept()
+        self.is_open = True
         self._woken = asyncio.Event()
         self._loop = asyncio.get_running_loop()
         if first is not None:
@@ -201,7 +199,9 @@ class InboxWorker:
         if not self._has_begun:
             await self._inbox.postpone(_SECONDS_TO_ANSWER)
             self._has_begun = True
-        return await self._inbox.take()
+        entry = await self._inbox.take()
+        self.works = True
+        return entry
 
     async def _take_each(self) -> None:
         while self.is_open:

@@ -2,21 +2,25 @@
 
 import inspect
 import warnings
-from collections.abc import Callable, Iterator
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
+from weakref import WeakSet
 
 from webex_webhooks_async.catalog import CATALOG
 from webex_webhooks_async.errors import WebexWarning
 from webex_webhooks_async.handling.dispatch import (
     Handler,
+    Handlers,
     Handling,
     Middleware,
+    Placed,
     Registration,
-    in_middleware,
 )
 from webex_webhooks_async.models.notifications import Notification
 from webex_webhooks_async.models.vocabulary import Event, Resource, warn_if_misspelled
 from webex_webhooks_async.notifications.descriptions import OWN_ACTION, log_debug
+from webex_webhooks_async.notifications.identity import is_job
 from webex_webhooks_async.validation import check_type, is_async_function
 
 if TYPE_CHECKING:
@@ -51,8 +55,6 @@ if TYPE_CHECKING:
 
 M = TypeVar("M", bound=Middleware)
 
-Select = Callable[[Registration], Handler[Any] | None]
-
 
 class Registry:
     """What handlers, middleware and routers are registered on: a tree, in one order.
@@ -62,11 +64,11 @@ class Registry:
     only a bot includes it. What both do is here.
     """
 
-    _instead = ""  # what to do instead of including one of this class
-
     def __init__(self) -> None:
         self._entries: list[Registration | Registry] = []
         self._middlewares: list[Middleware] = []
+        self._context_middlewares: list[Any] = []  # of a `BotRouter`
+        self._included_by: WeakSet[Registry] = WeakSet()
         self._frozen_by = ""
 
     @overload
@@ -185,57 +187,58 @@ class Registry:
 
     def _include(self, router: "Registry", *kinds: "type[Registry]") -> None:
         check_type("router", router, *kinds)
-        if instead := router._instead:  # noqa: SLF001 - a router's own
-            kind = type(router).__name__
-            raise TypeError(f"a {kind} receives by itself, so it can't be included: {instead}")
+        if callable(router):  # a receiver is an application, and a router isn't
+            kind, router_kind = type(router).__name__, _first_of(kinds, router).__name__
+            raise TypeError(
+                f"a {kind} receives by itself, so it can't be included: register its handlers on a "
+                f"{router_kind}, and include that"
+            )
         self._add(router)
+        router._included_by.add(self)  # noqa: SLF001 - a router's own
 
     def _add(self, entry: "Registration | Registry") -> None:
         self._check_is_open()
         self._entries.append(entry)
 
-    def _freeze(self, event: str) -> None:
-        """Refuse to register anything more here and in all included routers."""
+    def _freeze(self, event: str) -> list[Placed]:
+        """Refuse to register more here and in all included routers; return what is there."""
         routers = set[Registry]()
-        for _ in self._registrations(routers):
-            pass
+        placed = self._placed(routers)
         for router in routers:
             router._frozen_by = event  # noqa: SLF001 - a router's own
+        return placed
 
-    def _registrations(self, routers: "set[Registry]") -> Iterator[Registration]:
-        """Yield all handlers, those of included routers in their place; note each router."""
-        routers.add(self)
-        for entry in self._entries:
-            if not isinstance(entry, Registry):
-                yield entry
-            elif entry not in routers:
-                yield from entry._registrations(routers)  # noqa: SLF001 - a router's own
-
-    def _steps(self, select: Select, routers: "set[Registry]") -> list[Handler[Any]]:
-        """Return the selected handlers in their order, each router's within its middleware.
+    def _placed(self, routers: "set[Registry] | None" = None) -> list[Placed]:
+        """Return all that is registered, in its order; that of included routers in their place.
 
         Args:
-            select: Returns what runs of a registration, if anything does.
             routers: Those that have had their turn: each counts once.
         """
-        return in_middleware(self._middlewares, self._inner_steps(select, routers))
+        found = self._walk(set() if routers is None else routers, (), ())
+        return [Placed(number, *each) for number, each in enumerate(found)]
 
-    def _inner_steps(self, select: Select, routers: "set[Registry]") -> list[Handler[Any]]:
+    def _walk(
+        self, routers: "set[Registry]", around: tuple[Any, ...], around_context: tuple[Any, ...]
+    ) -> Iterator[tuple[Registration, tuple[Any, ...], tuple[Any, ...]]]:
         routers.add(self)
-        steps: list[Handler[Any]] = []
+        around = (*around, self._middlewares)
+        around_context = (*around_context, *self._context_middlewares)
         for entry in self._entries:
             if not isinstance(entry, Registry):
-                if (handler := select(entry)) is not None:
-                    steps.append(handler)
+                yield entry, around, around_context
             elif entry not in routers:
-                steps += entry._steps(select, routers)  # noqa: SLF001 - a router's own
-        return steps
+                yield from entry._walk(routers, around, around_context)  # noqa: SLF001 - a router's own
 
     def _check_is_open(self) -> None:
         if self._frozen_by:
             raise RuntimeError(
                 f"it is too late: register and include all handlers before {self._frozen_by}"
             )
+
+
+def _first_of(kinds: "tuple[type[Registry], ...]", router: Registry) -> "type[Registry]":
+    """Return the class of a router that is included in place of a receiver."""
+    return next(each for each in type(router).__mro__ if each in kinds)
 
 
 class Router(Registry):
@@ -256,6 +259,8 @@ class Router(Registry):
     A router can be included into several receivers, and into other routers. Within one receiver its
     handlers count once, however often it is included.
     """
+
+    _selection: "Selection | None" = None  # since the first `dispatch`
 
     def include(self, router: "Router") -> None:
         """Include the handlers of a router, also those that are added to it later.
@@ -281,52 +286,109 @@ class Router(Registry):
             Exception: What a handler or a middleware raised. Later handlers haven't run.
         """
         check_type("notification", notification, Notification)
-        handling = self._begun(notification)
-        if handling is None:
-            return
-        try:
-            with handling:
-                await handling()
-        finally:
-            self._ended(handling)
+        if self._selection is None:
+            self._selection = RouterSelection(self)
+        handling = self._selection.begin(notification, "")
+        if handling is not None:
+            try:
+                await handling.run()
+            finally:
+                handling.end()
 
-    def _begun(self, notification: Notification[Any]) -> Handling | None:
-        return self._handling_of(notification)
 
-    def _ended(self, handling: Handling) -> None:
-        handling.end()
+class Selection(ABC):
+    """Says what runs for what a receiver is to handle. A bot has one of its own.
 
-    def _handling_of(
-        self, notification: Notification[Any], records: "Records | None" = None
+    Attributes:
+        failed_is_handled: Whether a notification that nothing stores counts as handled after a
+            failure, so that a copy of it isn't handled.
+    """
+
+    failed_is_handled: bool
+
+    @abstractmethod
+    def begin(
+        self, notification: Notification[Any], key: str, records: "Records | None" = None
     ) -> Handling | None:
-        """Return the handling of a notification; if there is nothing to run, log why."""
-        if not self._frozen_by:
-            self._freeze("the first notification")
-        handling = Handling(notification)
-        handling.records = records
-        if self._is_own(notification):
+        """Return the handling of a notification, or of a job.
+
+        If nothing is to be run for it, that is `None`; of a notification, the log says why.
+
+        Args:
+            notification: The notification, or that of the job.
+            key: What it is known by; empty for what is dispatched.
+            records: What earlier attempts have done for it, if that is recorded.
+        """
+
+    @abstractmethod
+    def watched(self, placed: Iterable[Placed]) -> Iterator[tuple[str, str]]:
+        """Yield the resources and events that handlers need."""
+
+    @abstractmethod
+    def is_own(self, notification: Notification[Any]) -> bool:
+        """Whether a notification is about what the bot did itself, which is ignored."""
+
+    @abstractmethod
+    def line_of(self, notification: Notification[Any]) -> str | None:
+        """Return what a notification has its place in, if it has to wait for others."""
+
+    @abstractmethod
+    def secrets(self) -> tuple[str, ...]:
+        """Return what no response and no stored error may show, besides the receiver's secrets."""
+
+
+class RouterSelection(Selection):
+    """Selects the handlers of a router.
+
+    Args:
+        router: Has the handlers; it is frozen when the first notification comes.
+        ignore_own_actions: Whether what the webhook's creator did is ignored.
+    """
+
+    failed_is_handled = False
+
+    def __init__(self, router: Registry, *, ignore_own_actions: bool = False) -> None:
+        self._router = router
+        self._ignore_own_actions = ignore_own_actions
+        self._handlers: Handlers | None = None
+
+    def begin(
+        self, notification: Notification[Any], key: str, records: "Records | None" = None
+    ) -> Handling | None:
+        """Return the handling of a notification; a receiver has no jobs."""
+        if is_job(key):
+            return None
+        if self._handlers is None:
+            self._handlers = Handlers(self._router._freeze("the first notification"))  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] - a router's own
+        if self.is_own(notification):
             log_debug(OWN_ACTION, notification)
             return None
-        handling.steps = self._steps_of(handling)
-        if handling.steps or handling.misfit:
-            return handling
-        log_debug("%s has no matching handler", notification)
+        handling = Handling(notification)
+        handling.records = records
+        return self._handlers.begin(handling)
+
+    def watched(self, placed: Iterable[Placed]) -> Iterator[tuple[str, str]]:
+        """Yield those that are registered."""
+        yield from watched_by(placed)
+
+    def is_own(self, notification: Notification[Any]) -> bool:
+        """Whether it is ignored."""
+        return self._ignore_own_actions and notification.is_own_action
+
+    def line_of(self, notification: Notification[Any]) -> str | None:  # noqa: ARG002 - a bot's
+        """Return `None`: notifications are in no order."""
         return None
 
-    def _handling_of_job(
-        self,
-        notification: Notification[Any],  # noqa: ARG002 - a Bot's
-        records: "Records | None" = None,  # noqa: ARG002 - a Bot's
-    ) -> Handling | None:
-        """Return the handling of a job; `None` if no job of its name is registered."""
-        return None
+    def secrets(self) -> tuple[str, ...]:
+        """Return nothing: a receiver has its webhooks' secrets alone."""
+        return ()
 
-    def _steps_of(self, handling: Handling) -> list[Handler[Any]]:
-        return self._steps(handling.select, set())
 
-    def _is_own(self, notification: Notification[Any]) -> bool:  # noqa: ARG002 - a receiver's
-        """Whether a notification is about an action of the bot itself, which is to be ignored."""
-        return False
+def watched_by(placed: Iterable[Placed]) -> Iterator[tuple[str, str]]:
+    """Yield the resources and events of what is registered."""
+    for entry in (each.entry for each in placed):
+        if entry.resource is not None:
+            yield entry.resource, entry.event or Event.ALL
 
 
 def _check_word(name: str, word: object) -> None:

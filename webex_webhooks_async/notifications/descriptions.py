@@ -1,11 +1,11 @@
 """Names notifications in the log, without what is private in them."""
 
 import logging
-from collections.abc import Mapping
-from typing import Any, cast
+from typing import Any
 
 from webex_webhooks_async.formatting import short_id
 from webex_webhooks_async.models.notifications import Notification
+from webex_webhooks_async.notifications.identity import id_of_data
 
 logger: logging.Logger = logging.getLogger("webex_webhooks_async")
 
@@ -27,14 +27,3 @@ def describe(notification: Notification[Any]) -> str:
     what = " ".join(short_id(word) for word in words if word is not None)
     # A job has no webhook.
     return f"{what} of webhook {short_id(notification.id)}" if notification.id else what
-
-
-def id_of_data(notification: Notification[Any]) -> str | None:
-    """Return the id of what happened: of the message, of the call, and so on."""
-    data = notification.data
-    if isinstance(data, Mapping):
-        get = cast("Mapping[str, object]", data).get
-        found = get("id") or get("callId")
-    else:
-        found = getattr(data, "id", None) or getattr(data, "call_id", None)
-    return found if isinstance(found, str) else None

@@ -4,14 +4,14 @@ A job is work of a bot's own, which is in its inbox beside the notifications, as
 """
 
 import hashlib
+from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 
 from webex_webhooks_async.converters import to_json
 from webex_webhooks_async.models.ids import comparable
 from webex_webhooks_async.models.notifications import Notification
 from webex_webhooks_async.models.vocabulary import Event, Resource
-from webex_webhooks_async.notifications.descriptions import id_of_data
 from webex_webhooks_async.strict_json import dump_json
 from webex_webhooks_async.validation import check_type
 
@@ -65,6 +65,17 @@ def _key_of_what_was_made(notification: Notification[Any]) -> str | None:
 
 
 _MADE_ONCE = frozenset({Resource.MESSAGES, Resource.ATTACHMENT_ACTIONS})
+
+
+def id_of_data(notification: Notification[Any]) -> str | None:
+    """Return the id of what happened: of the message, of the call, and so on."""
+    data = notification.data
+    if isinstance(data, Mapping):
+        get = cast("Mapping[str, object]", data).get
+        found = get("id") or get("callId")
+    else:
+        found = getattr(data, "id", None) or getattr(data, "call_id", None)
+    return found if isinstance(found, str) else None
 
 
 def _digest(data: bytes) -> str:

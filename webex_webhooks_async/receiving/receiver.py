@@ -11,10 +11,9 @@ from webex_webhooks_async.claims import Claims, MemoryClaims, check_claim
 from webex_webhooks_async.errors import PayloadError, SignatureError
 from webex_webhooks_async.formatting import described_database
 from webex_webhooks_async.handling.direct_worker import DirectWorker
-from webex_webhooks_async.handling.dispatch import Handling
 from webex_webhooks_async.handling.handler_errors import ASK_HEADER, ERROR_HEADER, header_of
 from webex_webhooks_async.handling.handlings import ErrorHandler, Handlings
-from webex_webhooks_async.handling.router import Router
+from webex_webhooks_async.handling.router import Router, RouterSelection, Selection
 from webex_webhooks_async.models.notifications import Notification
 from webex_webhooks_async.models.vocabulary import Event
 from webex_webhooks_async.notifications.descriptions import OWN_ACTION, describe, log_debug
@@ -50,8 +49,6 @@ from webex_webhooks_async.validation import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from webex_webhooks_async.handling.inbox_worker import InboxWorker
     from webex_webhooks_async.inbox.base import Inbox
     from webex_webhooks_async.models.webhooks import NewWebhook
@@ -159,10 +156,6 @@ class Receiver(Router):
         TypeError: An argument has a wrong type.
     """
 
-    _instead = "register its handlers on a Router, and include that"
-    _failed_is_handled = False  # whether a notification isn't handled again after a failure
-    _respond_within: float | None = None  # the default
-
     def __init__(  # noqa: PLR0913 - the settings of a receiver, each with a default
         self,
         secrets: Secrets,
@@ -176,6 +169,7 @@ class Receiver(Router):
         minimum_algorithm: SignatureAlgorithm = SignatureAlgorithm.SHA1,
         on_error: ErrorHandler | None = None,
         lifespan: Lifespan | None = None,
+        _selection: Selection | None = None,  # of a `Bot`
     ) -> None:
         super().__init__()
         check_type("minimum_algorithm", minimum_algorithm, SignatureAlgorithm)
@@ -187,7 +181,7 @@ class Receiver(Router):
         if inbox is not None and respond_within is not ...:
             raise ValueError("an inbox takes the place of respond_within: leave that out")
         if respond_within is ...:
-            respond_within = self._respond_within
+            respond_within = None
         elif respond_within is not None:
             check_seconds("respond_within", respond_within, or_zero=True)
         check_count("max_body", max_body)
@@ -195,20 +189,19 @@ class Receiver(Router):
         max_pending = _max_pending(max_pending, inbox, respond_within)
         self._life = Life(lifespan)
         self._keys = Keys(secrets)
-        self._ignore_own_actions = ignore_own_actions
         self._max_body = max_body
         self._minimum = minimum_algorithm
         self._is_started = False
         self._inbox = inbox
         self._claims: Claims = MemoryClaims() if inbox is None else inbox
-        self._handlings = Handlings(self, on_error, self._own_secrets)
+        selection = _selection or RouterSelection(self, ignore_own_actions=ignore_own_actions)
+        self._handlings = Handlings(selection, on_error, self._keys)
         self._worker = None if inbox is None else self._worker_on(inbox, attempts, max_pending)
         self._activity = Activity(self._handlings, self._worker, inbox)
         self._direct = DirectWorker(
             self._handlings,
             respond_within=respond_within,
             limit=max_pending,
-            failed_is_handled=self._failed_is_handled,
         )
 
     def _worker_on(self, inbox: "Inbox", attempts: int, limit: int) -> "InboxWorker":
@@ -249,7 +242,7 @@ class Receiver(Router):
         check_text("name", name)
         if not name:
             raise ValueError("name is empty; pass what the names of the webhooks begin with")
-        wanted = dict.fromkeys(self._watched())
+        wanted = dict.fromkeys(self._handlings.selection.watched(self._placed()))
         if not wanted:
             # An empty result would let `prune` delete every webhook.
             raise ValueError("no handler names a resource: register one with on(Resource.MESSAGES)")
@@ -266,12 +259,6 @@ class Receiver(Router):
             for resource, event in wanted
             if event == Event.ALL or (resource, Event.ALL) not in wanted
         )
-
-    def _watched(self) -> "Iterator[tuple[str, str]]":
-        """Yield resource and event of what the handlers need."""
-        for each in self._registrations(set()):
-            if each.resource is not None:
-                yield each.resource, each.event or Event.ALL
 
     def run(
         self, host: str = "127.0.0.1", *, port: int = 8000, graceful_timeout: float = 30.0
@@ -324,7 +311,13 @@ class Receiver(Router):
         """
         if not self._life.has_begun:
             raise RuntimeError(_NOT_RUNNING)
-        await super().dispatch(notification)
+        check_type("notification", notification, Notification)
+        handling = self._handlings.begin(notification, "")
+        if handling is not None:
+            try:
+                await handling.run()
+            finally:
+                self._handlings.end(handling)
 
     async def handle(self, body: bytes, headers: Headers) -> int:
         """Receive a request, on a server that isn't ASGI.
@@ -504,12 +497,6 @@ class Receiver(Router):
             extra = [(ERROR_HEADER.encode(), shown)]
         await send_response(send, status, extra)
 
-    def _begun(self, notification: Notification[Any]) -> Handling | None:
-        return self._handlings.begin(notification, "")
-
-    def _ended(self, handling: Handling) -> None:
-        self._handlings.end(handling)
-
     def _why_not(self) -> str:
         """Return why nothing can be received now; it is empty if something can."""
         is_open = self._worker is None or self._worker.is_open
@@ -547,11 +534,12 @@ class Receiver(Router):
     async def _store(
         self, notification: Notification[Any], body: bytes, worker: "InboxWorker"
     ) -> tuple[HTTPStatus, str | None]:
-        if self._is_own(notification):
+        selection = self._handlings.selection
+        if selection.is_own(notification):
             log_debug(OWN_ACTION, notification)
             return HTTPStatus.NO_CONTENT, None
         try:
-            line = self._line_of(notification)
+            line = selection.line_of(notification)
             if not await worker.put(key_of(notification, body), body, line=line):
                 log_debug("%s is a duplicate", notification)
         except Exception:
@@ -559,16 +547,6 @@ class Receiver(Router):
             logger.exception("%s is not stored: %s", describe(notification), why)
             return HTTPStatus.SERVICE_UNAVAILABLE, why
         return HTTPStatus.NO_CONTENT, None
-
-    def _own_secrets(self) -> tuple[str, ...]:
-        return tuple(key.decode() for key in self._keys.recent())
-
-    def _is_own(self, notification: Notification[Any]) -> bool:
-        return self._ignore_own_actions and notification.is_own_action
-
-    def _line_of(self, notification: Notification[Any]) -> str | None:  # noqa: ARG002 - a Bot's
-        """Return what a notification has its place in, if it has to wait for others."""
-        return None
 
     def _check_is_running(self) -> None:
         """Check that the lifespan and the inbox are open, also while the last handlers run."""
