@@ -20,8 +20,9 @@ from tests.support.postgres_server import (
     running_pgbouncer,
     running_postgres,
 )
-from tests.support.wire import unused_port
+from tests.support.wire import idle_loop, unused_port
 from webex_webhooks_async import Inbox, PostgresInbox
+from webex_webhooks_async.inbox.postgres import connections as postgres_connections
 from webex_webhooks_async.inbox.postgres import statements as postgres_statements
 
 
@@ -342,6 +343,35 @@ class TestFewConnections:
                     await inbox.aclose()
                     assert await work() == 1
         assert len(caplog.messages) == 2
+
+    @pytest.mark.parametrize("is_late", [False, True])
+    async def test_a_call_that_ends_when_it_gets_a_connection(
+        self,
+        postgres: PostgresServer,
+        schema: str,
+        monkeypatch: pytest.MonkeyPatch,
+        *,
+        is_late: bool,
+    ) -> None:
+        """A connection that comes at the moment in which a call ends is there for the next."""
+        monkeypatch.setattr(postgres_connections, "_MAX_CONNECTIONS", 1)
+        async with opened(postgres.url, schema) as (inbox,):
+            (statements,) = inbox._statements.values()
+            connections = statements._connections
+            used = await connections.get(statements.deadline())
+            waiting = asyncio.create_task(inbox.counts())
+            await idle_loop(2)
+            if is_late:
+                asyncio.get_running_loop().call_soon(connections.give_back, used)
+                let_pass(60)
+                await asyncio.sleep(0)
+            else:
+                connections.give_back(used)
+                waiting.cancel()
+            await asyncio.wait([waiting])
+            assert waiting.cancelled() is not is_late
+            assert connections._idle == [used] or is_late
+            assert (await inbox.counts()).waiting == 0
 
     async def test_a_function_that_fails_beside_a_connection(
         self, postgres: PostgresServer, schema: str, caplog: pytest.LogCaptureFixture

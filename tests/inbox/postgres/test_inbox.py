@@ -181,6 +181,35 @@ class TestSharing:
             assert good is better is True
             assert isinstance(refused, OSError)
 
+    async def test_a_statement_that_takes_too_long(
+        self, postgres: PostgresServer, schema: str, statements: list[bytes]
+    ) -> None:
+        """What the role's `statement_timeout` ends is tried again."""
+        url = f"{postgres.url}?options=-cstatement_timeout%3D100"
+        async with opened(url, schema, 1, timeout=60) as (inbox,):
+            with psycopg.connect(postgres.url) as connection:
+                connection.execute(
+                    f"INSERT INTO {schema}.known VALUES ('a key', gen_random_uuid())".encode()
+                )
+                putting = asyncio.create_task(inbox.put("a key", BODY))
+                await until(lambda: sum(PUT.encode() in each for each in statements) > 1)
+                connection.rollback()
+            assert await putting is True
+
+    async def test_calls_that_nobody_waits_for(
+        self, postgres: PostgresServer, schema: str, statements: list[bytes]
+    ) -> None:
+        """Nothing is stored for calls that were all cancelled while there was no connection."""
+        async with opened(postgres.url, schema) as (inbox,):
+            await inbox.aclose()
+            statements.clear()
+            putting = asyncio.create_task(inbox.put("a key", BODY))
+            await idle_loop(2)
+            putting.cancel()
+            await asyncio.wait([putting])
+            await inbox.counts()
+            assert not any(PUT.encode() in each for each in statements)
+
     @pytest.mark.once
     async def test_large_bodies(
         self, postgres: PostgresServer, schema: str, statements: list[bytes]
@@ -352,6 +381,23 @@ class TestOutages:
             assert all(await asyncio.gather(inbox.put("a", BODY), inbox.put("b", BODY)))
             assert await inbox.put("a", BODY) is False
             assert (await inbox.counts()).waiting == 2
+
+    async def test_lost_connection_before_a_commit(
+        self, postgres: PostgresServer, schema: str
+    ) -> None:
+        """A `put` is new also if the attempt that was lost commits when the next one has begun."""
+        async with through_proxy(postgres, schema, timeout=60) as (inbox, proxy):
+            with psycopg.connect(postgres.url) as connection:
+                connection.execute(
+                    f"INSERT INTO {schema}.known VALUES ('a key', gen_random_uuid())".encode()
+                )
+                putting = asyncio.create_task(inbox.put("a key", BODY))
+                await until(lambda: len(execute(postgres, _BLOCKED)) == 1)
+                proxy.close_connections()
+                await until(lambda: len(execute(postgres, _BLOCKED)) == 2)
+                connection.rollback()
+            assert await putting is True
+            assert (await inbox.counts()).waiting == 1
 
     async def test_lost_response_to_take(self, postgres: PostgresServer, schema: str) -> None:
         """What was taken without a response is taken again at once, without an expiry."""
@@ -610,6 +656,21 @@ class TestTables:
         for each in inboxes:
             await each.aclose()
 
+    async def test_made_under_a_limit(
+        self, postgres: PostgresServer, schema: str, statements: list[bytes]
+    ) -> None:
+        """Where somebody else makes tables for longer than a statement may take, it waits."""
+        url = f"{postgres.url}?options=-cstatement_timeout%3D100"
+        inbox = PostgresInbox(url, schema=schema, timeout=60)
+        with psycopg.connect(postgres.url) as connection:
+            lock = f"SELECT pg_advisory_xact_lock({postgres_sql._LOCK})"
+            connection.execute(lock.encode())
+            starting = asyncio.create_task(inbox.put("a key", BODY))
+            await until(lambda: statements.count(postgres_sql.FOUND) > 2)
+            connection.rollback()
+        assert await starting is True
+        await inbox.aclose()
+
     async def test_schema_by_hand(self, postgres: PostgresServer, schema: str) -> None:
         """A role that may only use the tables is enough for those that somebody else has made.
 
@@ -643,8 +704,14 @@ class TestTables:
         execute(postgres, f"CREATE ROLE role_{schema} LOGIN")
         url = postgres.url.replace("postgres@", f"role_{schema}@")
         inbox = PostgresInbox(url, schema=schema)
-        with pytest.raises(PermissionError, match=f"inbox schema --schema {schema}.*GRANT USAGE"):
-            await inbox.counts()
+        puts = [asyncio.create_task(inbox.put(key, BODY)) for key in ("a key", "another")]
+        await idle_loop(1)
+        puts[0].cancel()
+        for call in (puts[1], inbox.counts()):
+            with pytest.raises(
+                PermissionError, match=f"inbox schema --schema {schema}.*GRANT USAGE"
+            ):
+                await call
         await inbox.aclose()
 
     async def test_missing_rights(self, postgres: PostgresServer, schema: str) -> None:

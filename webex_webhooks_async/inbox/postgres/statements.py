@@ -110,15 +110,15 @@ class Statements:
         Raises:
             OSError: As of `execute`.
         """
-        future: asyncio.Future[bool] = self._loop.create_future()
-        timer = self._loop.call_at(self.deadline(), self._expire, future)
-        self._puts.append(_Put(values, size, future))
+        call = _Put(values, size, self._loop.create_future())
+        timer = self._loop.call_at(self.deadline(), self._expire, call)
+        self._puts.append(call)
         if self._putting is None:
             self._putting = self._loop.create_task(self._put_each())
             self._putting.add_done_callback(self._forget_putting)
         self._calls += 1
         try:
-            return await future
+            return await call.future
         finally:
             timer.cancel()
             self._calls -= 1
@@ -171,9 +171,8 @@ class Statements:
             self._calls -= 1
             self._ended.set()
 
-    def _expire(self, future: "asyncio.Future[bool]") -> None:
-        if not future.done():
-            future.set_exception(self._connections.outage().error())
+    def _expire(self, call: "_Put") -> None:
+        call.set_error(self._connections.outage().error())
 
     def _forget_putting(self, task: "asyncio.Task[None]") -> None:
         """Forget what was cancelled; those who wait for it are so now."""
