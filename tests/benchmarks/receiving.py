@@ -3,6 +3,7 @@
 import asyncio
 import hmac
 import os
+import re
 import socket
 import sqlite3
 import sys
@@ -26,6 +27,7 @@ from tests.benchmarks.harness import Case, Round, peer
 from tests.benchmarks.sender import SECRET
 from webex_webhooks_async import (
     Bot,
+    BotRouter,
     Client,
     Event,
     Message,
@@ -192,10 +194,12 @@ async def flushing(_: str) -> AsyncGenerator[Round]:
 
 
 @asynccontextmanager
-async def own_command(_: str) -> AsyncGenerator[Round]:
-    """Reply to a command in the thread, as a bot does."""
+async def own_command(_: str = "", *, others: int = 0) -> AsyncGenerator[Round]:
+    """Reply to a command in the thread, as a bot does, beside so many other commands."""
     async with Client("a-token", http_client=httpx.MockTransport(respond)) as client:
         bot = Bot(client, SECRET)
+        for number in range(others):
+            bot.command(f"command-{number}")(reply_without_a_record)
 
         @bot.command("order")
         async def order(context: MessageContext) -> None:
@@ -203,6 +207,20 @@ async def own_command(_: str) -> AsyncGenerator[Round]:
 
         async with called(bot) as play:
             yield play
+
+
+@asynccontextmanager
+async def registering(commands: int) -> AsyncGenerator[Round]:
+    """Register so many commands, of none of which the pattern is known."""
+
+    async def play(count: int) -> None:
+        for _ in range(count):
+            re.purge()
+            router = BotRouter()
+            for number in range(commands):
+                router.command(f"command-{number}")(reply_without_a_record)
+
+    yield play
 
 
 async def reply_with_a_record(context: MessageContext) -> None:
@@ -377,6 +395,21 @@ CASES = (
         at_most=1.1,
     ),
     Case("command of a bot / by hand", own_command, command_by_hand, count=200, at_most=1.1),
+    Case(
+        "growth: command of a bot among 200 / among 1 (instructions)",
+        lambda _: own_command(others=199),
+        own_command,
+        count=50,
+        at_most=1.3,
+        in_instructions=True,
+    ),
+    Case(
+        "growth: registering 800 commands / 100",
+        lambda _: registering(800),
+        lambda _: registering(100),
+        count=1,
+        at_most=10,
+    ),
     Case(
         "growth: receiver with 4 handlers / 1",
         lambda _: own_receiver(handlers=4),
