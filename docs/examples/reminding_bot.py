@@ -1,58 +1,40 @@
-"""A bot that also writes by itself: every day at the same time.
+"""A bot that reminds a room of lunch every day, and people of what they want.
 
-$ uvicorn reminding_bot:app
+$ uvicorn reminding_bot:bot
 
 ROOM_ID is the room that it reminds. The bot has to be a member.
 """
 
-import asyncio
-import logging
 import os
-import time
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
-from datetime import datetime, timedelta
-from zoneinfo import ZoneInfo
+from datetime import timedelta
 
-from starlette.applications import Starlette
-from starlette.routing import Mount
+from webex_webhooks_async import Bot, JobContext, MessageContext, SQLiteInbox
 
-from webex_webhooks_async import Bot, MessageContext, WebexError
-
-logger = logging.getLogger(__name__)
-bot = Bot.from_env()
+bot = Bot.from_env(inbox=SQLiteInbox("inbox.db"))
 
 
-@bot.message()
-async def echo(context: MessageContext) -> None:
-    await context.reply(f"You said: {context.text}")
+@bot.schedule("lunch", "45 11 * * 1-5", timezone="Europe/Berlin")
+async def lunch(context: JobContext) -> None:
+    await context.send("Lunch?", room_id=os.environ["ROOM_ID"])
 
 
-async def remind() -> None:
-    """Remind the room every day at 11:45."""
-    now = datetime.now(ZoneInfo("Europe/Berlin"))
-    due = now.replace(hour=11, minute=45, second=0, microsecond=0)
-    if due < now:
-        due += timedelta(days=1)
-    while True:
-        await sleep_until(due)
-        try:
-            await bot.send("Lunch?", room_id=os.environ["ROOM_ID"])
-        except WebexError:
-            logger.exception("nobody was reminded of lunch")
-        due += timedelta(days=1)
+@bot.command("remind me")
+async def remind_me(context: MessageContext) -> None:
+    """Remind you in so many minutes, by default ten."""
+    place = {"room_id": context.room_id, "parent_id": context.thread_id}
+    after = timedelta(minutes=float(context.arguments or 10))
+    key = context.person_id  # each person has one reminder: the last one
+    await context.enqueue("reminder", place, key=key, after=after, replace=True)
+    await context.reply("I'll remind you.")
 
 
-async def sleep_until(due: datetime) -> None:
-    await asyncio.sleep(due.timestamp() - time.time())
+@bot.command("never mind")
+async def never_mind(context: MessageContext) -> None:
+    """Don't remind you."""
+    was_there = await context.cancel("reminder", key=context.person_id)
+    await context.reply("I won't." if was_there else "There is no reminder.")
 
 
-@asynccontextmanager
-async def lifespan(_: Starlette) -> AsyncGenerator[None]:
-    async with bot:
-        reminding = asyncio.create_task(remind())
-        yield
-        reminding.cancel()
-
-
-app = Starlette(routes=[Mount("/", bot)], lifespan=lifespan)
+@bot.job("reminder")
+async def reminder(context: JobContext) -> None:
+    await context.send("It's time!", **context.value)

@@ -1,13 +1,11 @@
 """The programs in docs/examples of the recipes, and those that need no account, in a sandbox."""
 
-import asyncio
 import json
 import runpy
 import sqlite3
 from collections import Counter
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable
 from contextlib import asynccontextmanager, closing
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import httpx
@@ -110,42 +108,30 @@ async def test_a_dialog_takes_a_message_for_one_answer(
     assert replies(webex_sandbox) == ["Which dish?", "How many?", "Ordered: 2 Pasta"]
 
 
-async def test_a_reminder_is_sent_every_day(
+async def test_reminders(
     webex_sandbox: Sandbox,
     webex_client: Client,
-    import_example: Import,
+    run_example: Run,
     monkeypatch: pytest.MonkeyPatch,
-    caplog: pytest.LogCaptureFixture,
+    tmp_path: Path,
 ) -> None:
-    """Beside the replies, once a day at the same time; a failure is logged, and it goes on."""
+    """The last one counts, one that is withdrawn never comes, and the room gets its own."""
+    monkeypatch.chdir(tmp_path)
     room = (await webex_client.post("rooms", json={"title": "Lunch"}))["id"]
-    days: list[datetime] = []
-    third_day = asyncio.Event()
+    async with run_example("reminding_bot.py", ROOM_ID=room) as program:
+        for text, reply in (
+            ("remind me 9", "I'll remind you."),
+            ("never mind", "I won't."),
+            ("never mind", "There is no reminder."),
+            ("remind me 9", "I'll remind you."),
+            ("remind me 0.01", "I'll remind you."),
+        ):
+            assert await direct(text, webex_sandbox) == reply
+        assert (await webex_sandbox.next_reply()).text == "It's time!"
+        await program.bot.enqueue("lunch", None)
+        assert (await webex_sandbox.next_reply()).room_id == room
 
-    async def sleep_until(due: datetime) -> None:
-        days.append(due)
-        if len(days) == 2:
-            webex_sandbox.fail(status=503, method="POST")
-        if len(days) == 4:
-            third_day.set()
-            await asyncio.Event().wait()
-
-    program = import_example("reminding_bot.py", ROOM_ID=room)
-    monkeypatch.setattr(program, "sleep_until", sleep_until)
-    webex_sandbox.deliver_to(program.app)
-    began = datetime.now(UTC)
-    async with program.lifespan(program.app):
-        async with asyncio.timeout(PATIENCE):
-            await third_day.wait()
-        await webex_sandbox.say("Hello")
-
-    assert replies(webex_sandbox) == ["Lunch?", "Lunch?", "You said: Hello"]
-    assert "nobody was reminded" in caplog.text
-    assert [(each.hour, each.minute) for each in days] == [(11, 45)] * 4
-    assert began < days[0] < datetime.now(UTC) + timedelta(hours=26)  # a day can have 25
-    assert [each.date() - days[0].date() for each in days] == [
-        timedelta(days=number) for number in range(4)
-    ]
+    assert replies(webex_sandbox)[-1] == "Lunch?"
 
 
 async def direct(text: str, sandbox: Sandbox) -> str:

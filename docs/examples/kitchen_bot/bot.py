@@ -8,7 +8,7 @@ import httpx
 from attrs import frozen
 from sqlalchemy.ext.asyncio import async_sessionmaker, create_async_engine
 
-from webex_webhooks_async import Bot, MessageContext, PostgresInbox, SubmissionContext, attempt
+from webex_webhooks_async import Bot, Context, PostgresInbox
 from webex_webhooks_async.types import CallNext
 
 from . import dialog, kitchen, reminders
@@ -46,23 +46,16 @@ def create_bot(settings: Settings, inbox: PostgresInbox) -> Bot:
         finally:
             await engine.dispose()
 
-    bot = Bot.from_env(name="kitchen", inbox=inbox, in_order=True, lifespan=lifespan)
-    bot.context_middleware(apologize)
+    sorry = "Sorry, that didn't work."
+    bot = Bot.from_env(
+        name="kitchen", inbox=inbox, in_order=True, lifespan=lifespan, error_reply=sorry
+    )
     bot.context_middleware(begin_session)
     for part in (kitchen, reminders, dialog):  # the dialog takes all messages, so it is the last
         bot.include(part.router)
     return bot
 
 
-async def apologize(context: MessageContext | SubmissionContext, call_next: CallNext) -> None:
-    try:
-        await call_next()
-    except Exception:
-        if attempt().is_last:
-            await context.reply("Sorry, that didn't work.")
-        raise  # so that it is logged, and tried again
-
-
-async def begin_session(context: MessageContext | SubmissionContext, call_next: CallNext) -> None:
+async def begin_session(context: Context, call_next: CallNext) -> None:
     async with context.state.sessions.begin() as context.state.session:
         await call_next()

@@ -12,12 +12,11 @@ import time
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
 
 from fastapi import FastAPI, Response
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Histogram, generate_latest
 
-from webex_webhooks_async import Bot, Notification, Person, SQLiteInbox
+from webex_webhooks_async import Bot, Context, Person, SQLiteInbox
 from webex_webhooks_async.types import CallNext
 
 from . import cards
@@ -67,19 +66,14 @@ def create_app() -> FastAPI:
 
 def measure(bot: Bot, registry: CollectorRegistry) -> None:
     """Count and time what the handlers do."""
-    seconds = Histogram(
-        "webex_handlers_seconds",
-        "How long the handlers of a notification ran.",
-        ["resource", "event", "outcome"],
-        registry=registry,
-    )
+    name, what = "bot_handler_seconds", "How long the handlers ran."
+    seconds = Histogram(name, what, ["route", "outcome"], registry=registry)
 
-    @bot.middleware
-    async def timed(notification: Notification[Any], call_next: CallNext) -> None:
+    @bot.context_middleware
+    async def timed(context: Context, call_next: CallNext) -> None:
         started, outcome = time.perf_counter(), "failed"
         try:
             await call_next()
             outcome = "handled"
         finally:
-            labels = (notification.resource, notification.event, outcome)
-            seconds.labels(*labels).observe(time.perf_counter() - started)
+            seconds.labels(context.route, outcome).observe(time.perf_counter() - started)

@@ -12,10 +12,9 @@ from webex_webhooks_async import (
     MessageContext,
     Notification,
     SubmissionContext,
-    attempt,
 )
-from webex_webhooks_async.types import CallNext
 
+SORRY = "Sorry, something went wrong."
 CARD = {
     "type": "AdaptiveCard",
     "version": "1.3",
@@ -30,7 +29,7 @@ CARD = {
 
 def main() -> Bot:
     """Make the bot that the environment describes."""
-    return make_bot(Bot.from_env())
+    return make_bot(Bot.from_env(error_reply=SORRY))
 
 
 def make_bot(bot: Bot) -> Bot:
@@ -42,15 +41,6 @@ def make_bot(bot: Bot) -> Bot:
 
 
 def be_polite(bot: Bot) -> None:
-    @bot.context_middleware
-    async def apologize(context: MessageContext | SubmissionContext, call_next: CallNext) -> None:
-        try:
-            await call_next()
-        except Exception:
-            if attempt().is_last:
-                await context.reply("Sorry, something went wrong.")
-            raise  # so that it is logged
-
     @bot.on("memberships", "created")
     async def greet(notification: Notification[MembershipData]) -> None:
         if notification.data.person_id == bot.me.id:
