@@ -4,7 +4,7 @@ import re
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from datetime import timedelta
 from types import NoneType
-from typing import Any, Never, TypeVar
+from typing import Any, Never, TypeVar, cast
 
 from webex_webhooks_async.bot.contexts.contexts import JobContext, MessageContext, SubmissionContext
 from webex_webhooks_async.bot.matching import Checks, Find, Job, Route, Schedule
@@ -406,9 +406,9 @@ class BotRouter(Registry):
         """Let the routers that include this one check all that they have at their next addition."""
         routers.add(self)
         for each in self._included_by - routers:
-            if isinstance(each, BotRouter):
-                each._checks = None  # noqa: SLF001 - a router's own
-                each._outdate_checks(routers)  # noqa: SLF001 - the same
+            router = cast("BotRouter", each)  # no other includes one
+            router._checks = None  # noqa: SLF001 - a router's own
+            router._outdate_checks(routers)  # noqa: SLF001 - the same
 
 
 def _check_pattern(pattern: object) -> None:
