@@ -50,7 +50,7 @@ class Inbox(ABC):
         and a failure that is tried again don't end it. A later successor replaces an earlier one.
 
         Args:
-            key: What copies are recognized by.
+            key: The text by which copies are recognized.
             body: The body.
             line: The line in which it waits for others: any text but the empty one.
             after: After how many seconds it is due.
@@ -81,10 +81,10 @@ class Inbox(ABC):
         A notification is due when the time of `put` has come, when the time that `fail` or
         `release` set has come, or when its lease has expired. The last counts as an expiry.
 
-        Notifications of one line are taken one at a time. One that failed and is tried again holds
-        up its line until it has run again. One that was given back because of an outage is the next
-        of its line. Otherwise the one with the lowest number is taken of those that are due: one
-        that is due later, or was released, holds up no other.
+        Notifications of one line are taken one at a time. A failed notification holds up its line
+        until it has run again. A notification that an outage gave back is the next of its line.
+        Otherwise the one with the lowest number is taken of those that are due: one that is due
+        later, or was released, holds up no other.
 
         How long this takes depends neither on how many have failed or are due later nor on how many
         wait behind those that run.
@@ -134,7 +134,7 @@ class Inbox(ABC):
     async def recall(self, entry: InboxEntry, name: str) -> bytes | None:
         """Return what was recorded under a name while the notification was handled, if anything.
 
-        Of a notification that is completed, nothing is found.
+        Nothing is found for a completed notification.
         """
 
     @abstractmethod
@@ -169,11 +169,11 @@ class Inbox(ABC):
         Args:
             entry: The entry, which runs.
             record: The name of the record that will have the answer.
-            place: Where `questions` finds it; it stays what it was at first.
-            data: What is to be known of it, in place of what was.
+            place: The place at which `questions` finds it; it never changes.
+            data: New data in place of the old.
             seconds: After how many seconds from now nobody answers it any more, which is set once;
                 `None` while it isn't sent.
-            owner: Where `questions` finds it, too; as `place`.
+            owner: Another way for `questions` to find it; it never changes either.
             queues: Whether it waits until it is the first of those at its place that queue; as
                 `place`.
 
@@ -255,7 +255,7 @@ class Inbox(ABC):
     def unfinished(self) -> AsyncIterator[StoredNotification]:
         """Yield what isn't completed, in the order in which it was stored.
 
-        What is stored, completed or removed meanwhile may be among it or not.
+        Entries that are stored, completed or removed meanwhile may be included or not.
         """
 
     @abstractmethod
@@ -305,7 +305,7 @@ class Inbox(ABC):
         raise NotImplementedError
 
     async def aclose(self) -> None:  # noqa: B027 - many storages hold nothing open
-        """Free what the inbox holds open. What is stored stays; the next call opens it again."""
+        """Free what the inbox holds open. The stored entries stay; the next call opens it again."""
 
 
 class TransactionalInbox(Inbox):
@@ -331,7 +331,7 @@ class TransactionalInbox(Inbox):
             TypeError: `transaction` is something else.
             RuntimeError: No transaction has begun in it, it is another database, rights are
                 missing, or the notification is completed.
-            Exception: What the driver raises.
+            Exception: Any error of the driver.
         """
 
     @abstractmethod
@@ -342,7 +342,7 @@ class TransactionalInbox(Inbox):
 
         Raises:
             RuntimeError: That transaction has ended.
-            Exception: What the driver raises.
+            Exception: Any error of the driver.
         """
 
 

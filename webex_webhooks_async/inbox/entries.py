@@ -1,4 +1,4 @@
-"""What an inbox holds: entries that were taken, those that a list shows, and how many there are."""
+"""The contents of an inbox: taken entries, listed entries, and their counts."""
 
 from datetime import datetime
 from typing import Literal
@@ -20,7 +20,7 @@ class InboxEntry:
     """A notification that `Inbox.take` leased.
 
     Attributes:
-        key: What a copy of the notification is recognized by.
+        key: The text by which a copy of the notification is recognized.
         body: The body as it came. Its signature was verified.
         token: Names the lease; only the inbox that granted it knows what it means.
         number: Its place in the order: an entry that was stored later has a higher one.
@@ -67,11 +67,11 @@ class Question:
         id: Its id, which no other question ever has.
         key: The key of the entry that asks.
         number: The number of that entry.
-        place: Where an answer is looked for.
+        place: The place where an answer is looked for.
         owner: Whose conversation it is a part of, if it is a person's.
-        opened: What was stored after it was opened has a higher number; `None` while it waits for
-            another question at its place.
-        data: What the bot knows of it.
+        opened: A number; entries that were stored after the question was opened have a higher one.
+            `None` while it waits for another question at its place.
+        data: The bot's own data.
     """
 
     id: int
@@ -85,7 +85,7 @@ class Question:
 
 @frozen(kw_only=True)
 class StoredNotification:
-    """What an inbox says of a notification that isn't completed, without its body.
+    """A notification that isn't completed, as an inbox describes it, without its body.
 
     An attribute that isn't described here is as in an `InboxEntry`.
 
@@ -127,13 +127,13 @@ class InboxCounts:
     several processes share are those of all.
 
     Attributes:
-        waiting: Those that are due, and those whose lease has expired.
-        running: Those that a process has taken.
-        retrying: Those that are due later, after a failure or a release.
-        scheduled: Those that are due later, and have never begun.
-        asking: Those whose handler has asked a question, or waits to ask.
-        failed: Those that are kept as failed.
-        unreadable: Those that aren't notifications, which was noticed when they were taken.
+        waiting: Entries that are due, or whose lease has expired.
+        running: Entries that a process has taken.
+        retrying: Entries that are due later, after a failure or a release.
+        scheduled: Entries that are due later, and have never begun.
+        asking: Entries whose handler has asked a question, or waits to ask.
+        failed: Entries that are kept as failed.
+        unreadable: Entries that aren't notifications, which was noticed when they were taken.
         oldest: For how many seconds the oldest waiting one has been due; `None` if none waits.
     """
 

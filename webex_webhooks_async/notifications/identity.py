@@ -104,8 +104,8 @@ def body_of_job(
 
     Args:
         name: The name of the job.
-        value: What JSON can hold.
-        key: What the caller calls it.
+        value: Any value that JSON can hold.
+        key: The caller's own name for it.
         due: The time for which it is stored.
         schedule: The expression and the time zone that made it, if a schedule did.
     """

@@ -36,7 +36,7 @@ class Keys:
         """Return the keys of the moment.
 
         Raises:
-            Exception: What the function raises, or what is wrong with the secrets that it returns.
+            Exception: An error of the function, or of the secrets that it returns.
         """
         if self._function is None:
             return self._recent[0]

@@ -1,4 +1,4 @@
-"""What the receivers of this process are doing, for a test that waits until they have done it."""
+"""Watches the receivers of this process, for a test that waits until they are idle."""
 
 import asyncio
 from collections import Counter
@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 
 
 class Activity:
-    """What a receiver is doing, from its start to its end.
+    """The work of one receiver, from its start to its end.
 
     Args:
-        handlings: What it is handling.
+        handlings: The notifications in progress.
         worker: Works on its inbox, if it has one.
         inbox: The inbox.
     """
@@ -57,7 +57,7 @@ class Activity:
         return self._handlings.begun
 
     def running(self) -> list[str]:
-        """What runs, in words; of an inbox also what is being taken, or recorded."""
+        """Describe the work in progress, for an inbox also what is being taken or recorded."""
         if self._loop is None or self._loop.is_closed():
             return []
         names = [*self._handlings.names(), *self._others.elements()]
@@ -65,7 +65,7 @@ class Activity:
         return names or ["an entry of the inbox"] * is_busy
 
     async def due(self) -> list[str]:
-        """What is due in the inbox, in words."""
+        """Describe the entries of the inbox that are due."""
         if self._inbox is None or self._loop is None or self._loop.is_closed():
             return []
         try:

@@ -1,4 +1,4 @@
-"""What starts and ends with a receiver, and what its handlers get of that."""
+"""The lifespan of a receiver, and the state that its handlers get from it."""
 
 from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
@@ -9,7 +9,7 @@ Lifespan = Callable[[Any], AbstractAsyncContextManager[Mapping[str, object] | No
 
 
 class State:
-    """What the lifespan of a receiver yields, as attributes: ``context.state.sessions``.
+    """The mapping that a lifespan yields, as attributes: ``context.state.sessions``.
 
     Each message or submission gets a copy, so that what a middleware sets there is seen by that
     handler alone.
@@ -39,7 +39,7 @@ class Life:
     """Enters the lifespan of a receiver, if it has one, and leaves it.
 
     Attributes:
-        state: What the lifespan has yielded.
+        state: The mapping that the lifespan has yielded.
         has_begun: Whether the lifespan is entered, or there is none that could be.
 
     Raises:

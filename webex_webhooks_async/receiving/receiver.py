@@ -98,7 +98,7 @@ class Receiver(Router):
     handled.
 
     After `respond_within` seconds, the response is 204, and the handlers go on, also if the server
-    cancels the request. What fails then is logged, and reported to `on_error`; a copy is handled
+    cancels the request. A later failure is logged, and reported to `on_error`; a copy is handled
     again. A shutdown waits for what was accepted, if the receiver is what an ASGI server serves. An
     application that mounts it, or calls `handle`, has to call `aclose` or enter the receiver with
     ``async with``.
@@ -144,10 +144,10 @@ class Receiver(Router):
         on_error: Called with the exception of a handler that failed, or with the `PayloadError` of
             data that doesn't fit, and the notification, after the exception was logged. The
             `SystemExit` of a handler, which argparse raises, is the cause of a `RuntimeError`.
-        lifespan: What starts and ends with the receiver: a function that takes it, and returns an
+        lifespan: A resource of the receiver: a function that takes the receiver, and returns an
             async context manager, usually made by ``@asynccontextmanager``. It is entered before
-            anything is handled, and left after the last handler has ended. What it yields, a
-            mapping or `None`, is in `state`. What it raises ends the start.
+            anything is handled, and left after the last handler has ended. The yielded mapping or
+            `None` is in `state`. An error ends the start.
 
     Raises:
         ValueError: A secret is empty or not valid Unicode, or none is given, or a limit
@@ -225,16 +225,16 @@ class Receiver(Router):
         A handler without a resource adds none.
 
         Args:
-            name: What the names of the webhooks begin with: ``bot`` makes ``bot:messages:created``
-                and, for all events, ``bot:messages:all``.
-            target_url: Where Webex posts notifications to; an absolute http(s) URL.
+            name: The beginning of the webhooks' names: ``bot`` makes ``bot:messages:created`` and,
+                for all events, ``bot:messages:all``.
+            target_url: The absolute http(s) URL that Webex posts to.
             owned_by: Usually an `OwnedBy`; Webex's default is the creator.
 
         Raises:
             ValueError: No handler names a resource, or an argument is empty, not valid Unicode, or
                 not an absolute URL.
             TypeError: An argument isn't a string.
-            Exception: What the function for the secrets raises.
+            Exception: Any error of the function for the secrets.
         """
         # Imported here, as in `Client.webhooks`: what only receives needs no such classes.
         from webex_webhooks_async.models.webhooks import NewWebhook  # noqa: PLC0415 - see above
@@ -300,7 +300,7 @@ class Receiver(Router):
 
     @property
     def state(self) -> State:
-        """What the `lifespan` has yielded, as attributes; without one, or before it, nothing."""
+        """The mapping that the `lifespan` has yielded, as attributes; empty before that."""
         return self._life.state
 
     async def dispatch(self, notification: Notification[Any]) -> None:
@@ -322,9 +322,9 @@ class Receiver(Router):
     async def handle(self, body: bytes, headers: Headers) -> int:
         """Receive a request, on a server that isn't ASGI.
 
-        Where each call has an event loop of its own, or the process is frozen after the response,
-        as in AWS Lambda, pass ``respond_within=None``. A `ReceiverThread` keeps one event loop for
-        all calls.
+        If each call has an event loop of its own, or the process is frozen after the response, as
+        in AWS Lambda, pass ``respond_within=None``. A `ReceiverThread` keeps one event loop for all
+        calls.
 
         Args:
             body: The raw bytes of the request, as they came.
@@ -366,7 +366,7 @@ class Receiver(Router):
             RuntimeError: It has been started, and not closed since, or is closed while it starts.
             TypeError: `lifespan` returns no async context manager, or yields neither a mapping nor
                 `None`.
-            Exception: What the lifespan or the inbox raises.
+            Exception: Any error of the lifespan or the inbox.
         """
         if self._is_started:
             raise RuntimeError(
@@ -392,7 +392,7 @@ class Receiver(Router):
             if await bot.claim(f"report:{today}", 86_400):
                 await bot.send(report, room_id=ROOM)
 
-        Of all processes that share an `inbox`, one gets True. Without an inbox, the claims are
+        One of all the processes that share an `inbox` gets True. Without an inbox, the claims are
         those of this process. A claim that is refused prolongs nothing.
 
         Raises:
@@ -400,7 +400,7 @@ class Receiver(Router):
             TypeError: An argument has a wrong type.
             RuntimeError: It has an inbox or a lifespan, or is a `Bot`, and isn't running; or it is
                 called within the transaction of `once`.
-            Exception: What the inbox raised.
+            Exception: Any error of the inbox.
         """
         # Imported here: most receivers have no inbox.
         from webex_webhooks_async.handling.records import check_outside  # noqa: PLC0415 - see above
@@ -417,7 +417,7 @@ class Receiver(Router):
 
         Raises:
             RuntimeError: A handler of this receiver called it, and would wait for itself.
-            Exception: What the lifespan raises.
+            Exception: Any error of the lifespan.
         """
         self._check_is_outside()
         await self._end()

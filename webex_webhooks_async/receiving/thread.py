@@ -66,7 +66,7 @@ class ReceiverThread:
         Raises:
             RuntimeError: A handler called it, or the receiver is being closed, or it was started
                 before the process was forked.
-            Exception: What `Receiver.start` or `Bot.start` raises.
+            Exception: Any error of `Receiver.start` or `Bot.start`.
         """
         self._check_is_outside()
         thread = self._own_thread()
@@ -117,7 +117,7 @@ class ReceiverThread:
         Raises:
             TypeError: It isn't a coroutine.
             RuntimeError: A handler called it; or as for `start`.
-            Exception: What `start`, or the coroutine, raised.
+            Exception: Any error of `start` or of the coroutine.
         """
         given: object = coroutine
         if not inspect.iscoroutine(given):
@@ -139,7 +139,7 @@ class ReceiverThread:
         Raises:
             RuntimeError: A handler called it, or a thread that it has started: the end would wait
                 for itself.
-            Exception: What `Receiver.aclose` or `Bot.aclose` raises.
+            Exception: Any error of `Receiver.aclose` or `Bot.aclose`.
         """
         self._check_is_outside()
         self._receiver._check_is_outside()  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] - our own

@@ -13,7 +13,7 @@ _LONGEST = 1.0  # second
 
 @frozen(kw_only=True)
 class Fate:
-    """What happens to a delivery.
+    """The fate of a delivery.
 
     Attributes:
         delay: After how many seconds it is sent; 0 is at once.

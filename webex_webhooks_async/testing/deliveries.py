@@ -1,4 +1,4 @@
-"""What goes out: delivers notifications to the targets of the webhooks.
+"""Delivers notifications to the targets of the webhooks.
 
 Facts: https://developer.webex.com/docs/receive-and-verify-webhooks and
 https://developer.webex.com/docs/api/guides/webhooks
@@ -59,7 +59,7 @@ class DeliveryAttempt:
 
     Attributes:
         delivery: The delivery, which is recorded once the attempt is over.
-        errors: What the handlers raised before the response, to be raised in the test.
+        errors: Errors that the handlers raised before the response, to be raised in the test.
         is_over: Whether it is over.
         by_api: Whether it follows from a request: no caller in the test can get an error.
     """
@@ -239,7 +239,7 @@ class DeliveryService:
         return [task.result() for task in tasks]
 
     def unfinished(self) -> list[str]:
-        """What is under way, or waits for the response that it follows from, in words."""
+        """Describe the deliveries that are under way, or that wait for a response."""
         waiting = ["what follows from a request isn't notified yet"] * bool(self._announced)
         return [*waiting, *(f"a delivery to {each.delivery.url}" for each in self._under_way)]
 

@@ -22,8 +22,8 @@ class Delivery:
         error: Why there was no response, why nothing was sent, or, with a status of 503, why the
             bot can't take the notification now, if the sandbox learns it.
         switched_off: Whether this failure made Webex switch the webhook off.
-        location: Where a redirect leads.
-        handler_error: What a handler raised, such as ``KeyError: 'dish'``, if the sandbox learns
+        location: The target of a redirect.
+        handler_error: The error of a handler, such as ``KeyError: 'dish'``, if the sandbox learns
             it: the first failure, on one line of at most 500 characters. If a handler fails after
             the response, `Sandbox.deliveries` has it as soon as it has failed.
     """

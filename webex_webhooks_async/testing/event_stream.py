@@ -1,4 +1,4 @@
-"""What happens in a sandbox, while it happens: for the page in the browser, and for `chat`."""
+"""Streams the events of a sandbox to the page in the browser, and to `chat`."""
 
 import asyncio
 import itertools

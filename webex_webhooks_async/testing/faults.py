@@ -51,7 +51,7 @@ def _check_path(_fault: object, _field: object, path: str | None) -> None:
 
 @frozen(kw_only=True)
 class Fault:
-    """What happens to a request, in the words of `Sandbox.fail`.
+    """A fault that is applied to a request, in the words of `Sandbox.fail`.
 
     Raises:
         ValueError: An argument makes no sense, alone or together with the others.

@@ -1,4 +1,4 @@
-"""What the page asks of the sandbox, and Webex has no way to ask, each by its name."""
+"""The page's own requests to the sandbox, which Webex doesn't have, each by its name."""
 
 from collections.abc import Awaitable, Callable
 from typing import Any, cast

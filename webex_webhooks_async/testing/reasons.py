@@ -32,9 +32,9 @@ def reason_without_response(error: Exception, url: str) -> str:
 def reason_of_status(
     status_code: int, url: str, location: str | None, named: str | None = None
 ) -> str:
-    """What a status that isn't a 2xx says about the bot, and what to do, as `next_step` says it.
+    """Explain a status that isn't a 2xx, and say what to do, as `next_step` does.
 
-    What the response itself has named takes precedence.
+    A reason in the response itself takes precedence.
     """
     step = named or next_step(status_code, url, location)
     status = describe_status(status_code)

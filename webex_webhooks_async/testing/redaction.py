@@ -39,7 +39,7 @@ class KnownSecrets:
             self.add(authorization.partition(" ")[2].strip() or authorization)
 
     def redaction(self) -> "Redaction":
-        """What redacts those that are known now."""
+        """Return a redactor of the values that are known now."""
         longest_first = sorted(self._redactors, key=len, reverse=True)  # one may be in another
         return Redaction([self._redactors[each] for each in longest_first])
 
@@ -48,7 +48,7 @@ class Redaction:
     """Makes values ready to be shown: texts without secrets, and cut.
 
     Attributes:
-        withheld: What of the values isn't shown; None if nothing is left out.
+        withheld: The part of the values that isn't shown; None if nothing is left out.
     """
 
     def __init__(self, redactors: Sequence[Redactor]) -> None:

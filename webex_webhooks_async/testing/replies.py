@@ -1,4 +1,4 @@
-"""What a test gets of its bot: each message that the bot writes, and what its handlers raise."""
+"""The replies that a test gets: the bot's messages, and the errors of its handlers."""
 
 import asyncio
 import json
@@ -16,7 +16,7 @@ _SHOWN = 5  # deliveries in an error
 
 
 class Replies:
-    """What the bot writes, and what its handlers raise after the response: each once.
+    """The bot's messages, and the errors of its handlers after the response, each once.
 
     Attributes:
         raise_handler_errors: That of the sandbox.
@@ -34,7 +34,7 @@ class Replies:
         """Wait for the next message; None if none came in time.
 
         Raises:
-            Exception: What a handler raised after the response, before a message.
+            Exception: An error of a handler after the response, before a message.
         """
         found: Exception | Json | None = None
         with suppress(TimeoutError):
@@ -93,7 +93,7 @@ class Replies:
 
 
 def describe_deliveries(bot: SandboxPerson, deliveries: Iterable[Delivery]) -> str:
-    """What the bot was notified of in the end, and how it responded."""
+    """Describe the last notifications of the bot, and its responses."""
     of_bot = [each for each in deliveries if each.webhook.created_by == bot.id]
     if not of_bot:
         return "the bot was notified of nothing: none of its active webhooks watches what happened"
@@ -113,7 +113,7 @@ def _subject(delivery: Delivery) -> str:
 
 
 def as_exception(error: BaseException) -> Exception:
-    """What can be raised in a test without ending it."""
+    """Return an error that a test can raise without ending."""
     if isinstance(error, Exception):
         return error
     failure = RuntimeError(f"a handler raised {summarize_exception(error)}")

@@ -1,4 +1,4 @@
-"""What comes in: requests to the service, recorded, with faults applied."""
+"""Records the requests to the service, and applies faults to them."""
 
 import asyncio
 import json

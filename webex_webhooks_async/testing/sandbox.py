@@ -1,4 +1,4 @@
-"""The sandbox, a local Webex simulator: what a test calls. What a bot calls is in `service/`."""
+"""The sandbox, a local Webex simulator: what a test calls. A bot calls `service/`."""
 
 import asyncio
 from collections import deque
@@ -68,7 +68,7 @@ class Sandbox:
     was granted after `authorize_as`. A person exists as soon as somebody uses the address, and has
     a direct room with the bot from then on.
 
-    Where Webex's own behavior isn't documented, the sandbox does what helps most in tests:
+    If Webex's own behavior isn't documented, the sandbox does what helps most in tests:
 
     * Lists are in the order of creation, messages in the opposite order. Without ``ownedBy``, the
       list of webhooks has both kinds. Everyone sees only their own webhooks.
@@ -80,8 +80,9 @@ class Sandbox:
     * Inputs that a card can't submit are refused, so that a test doesn't misspell one.
     * A notification is sent once, within `delivery_timeout`; a failed one isn't sent again. With
       `chaos`, some are late, come twice or are lost.
-    * Who writes into a group room, or is mentioned there, joins it: ``memberships.created`` is
-      notified before the message. Only the bot has to be a member before it can write.
+    * A person who writes into a group room, or is mentioned there, joins it:
+      ``memberships.created`` is notified before the message. Only the bot has to be a member before
+      it can write.
     * When a team is deleted, the members of its rooms are notified, as of any deleted room. Nobody
       is notified of an edit.
     * ``GET /people`` finds everyone who could have an address, as a message to it introduces a
@@ -109,15 +110,15 @@ class Sandbox:
             `deliver_with` don't need it. Requests to a sandbox that is served may then name
             another host, too.
         delivery_timeout: Seconds that a target has for its response.
-        bot: Who the bot is; by default ``sandbox@webex.bot``. Its organization is that of everyone
-            who wasn't given another one.
+        bot: The bot's address or person; by default ``sandbox@webex.bot``. Its organization is that
+            of everyone who wasn't given another one.
         raise_handler_errors: Whether `say`, `submit`, `emit` and `redeliver` raise what a handler
             of an application in process raised, as far as `on_error` of its receiver would get it;
-            `next_reply` raises what one raises after the response, from an inbox, or in a job.
-            An application is in process with `deliver_to`. Whatever follows from a request, such as
-            one of the bot, raises nothing.
-        chaos: Any number, by which some deliveries aren't as one hopes. Of 100, about 20 are up to
-            a second late, and others overtake them; 10 come twice, with the same bytes; and 1 is
+            `next_reply` raises what one raises after the response, from an inbox, or in a job. An
+            application is in process with `deliver_to`. A delivery that follows from a request,
+            such as one of the bot, raises nothing.
+        chaos: Any number, by which some deliveries aren't as one hopes. About 20 of 100 are up to a
+            second late, and others overtake them; 10 come twice, with the same bytes; and 1 is
             lost, which counts as no failure. It depends on this number and on how many deliveries
             came before. By default each is sent once, at once.
 
@@ -180,7 +181,7 @@ class Sandbox:
 
     @property
     def raise_handler_errors(self) -> bool:
-        """As the argument; a test may set it. What fails while it is false is never raised."""
+        """As the argument; a test may set it. A failure while it is false is never raised."""
         return self._replies.raise_handler_errors
 
     @raise_handler_errors.setter
@@ -197,7 +198,7 @@ class Sandbox:
         """All messages, oldest first.
 
         Raises:
-            DecodeError: One that was reported with `emit` isn't a `Message`.
+            DecodeError: A message that was reported with `emit` isn't a `Message`.
         """
         return tuple(self._message(each) for each in self._state.messages)
 
@@ -205,7 +206,7 @@ class Sandbox:
     def requests(self) -> tuple[RecordedRequest, ...]:
         """The last requests, oldest first, including those that got no response.
 
-        Of a body, such as that of an upload, the first megabyte is kept.
+        The first megabyte of a body, such as that of an upload, is kept.
         """
         return tuple(self._requests)
 
@@ -287,7 +288,7 @@ class Sandbox:
     ) -> list[Delivery]:
         """Report an event, and notify each active webhook that watches for it.
 
-        What is reported is stored: GET by id finds it for every resource with a REST path, until
+        The reported data is stored: GET by id finds it for every resource with a REST path, until
         it is reported as ``deleted``. The room of a message, a membership or an attachment action
         exists from then on, with the bot and the actor as members. Unlike what is said with `say`,
         a message is notified and readable without a mention, in a group room as well.
@@ -300,10 +301,10 @@ class Sandbox:
             event: A concrete event, not ``all``. Any word is accepted.
             data: The notification's data, by the keys on the wire, laid over what is stored with
                 this id, or over a sample that is distinct each time; a value of None leaves a key
-                out. For a resource without a documented shape it is all the data. What Webex
+                out. For a resource without a documented shape it is all the data. Fields that Webex
                 doesn't put into a notification (``text``, ``markdown``, ``html`` and
-                ``attachments`` of a message, ``inputs`` of an attachment action) is only stored.
-            actor_id: Who acts; by default the person whom `data` names, or a fake one. With
+                ``attachments`` of a message, ``inputs`` of an attachment action) are only stored.
+            actor_id: The person who acts; by default the one whom `data` names, or a fake one. With
                 ``sandbox.bot.id`` it is the bot's own action.
             owner: Whose it is: an address, the id of a known person, or a `SandboxPerson`. Only
                 the webhooks that this person created are notified, and those of the organization.
@@ -318,8 +319,8 @@ class Sandbox:
             ValueError: The resource or the event is ``all``: no notification says that. Or `owner`
                 is an unknown id.
             TypeError: `owner` is something else.
-            Exception: What a handler raised, with `raise_handler_errors`; of several an
-                `ExceptionGroup`. All deliveries are made before.
+            Exception: The error of a handler, with `raise_handler_errors`; an `ExceptionGroup` of
+                several. All deliveries are made before.
         """
         with _refusal_as_value_error():
             known = None if owner is None else self._known(owner)
@@ -349,14 +350,14 @@ class Sandbox:
         Args:
             text: The text; it may be empty if there are files. With a mention, the names of the
                 mentioned persons come first.
-            person: Who writes: an address, the id of a known person, or a `SandboxPerson`. By
+            person: The author: an address, the id of a known person, or a `SandboxPerson`. By
                 default the other member of a direct room, or else one fake person, the same each
                 time.
             room_id: The room; by default the direct room of `person`.
             parent_id: The first message of the thread that this one belongs to; it replies to that
                 one. Its room is the default of `room_id`.
             mention: Whom the message mentions, such as ``sandbox.bot``: one or several persons.
-            files: What the message has attached; who can see the message can download them.
+            files: The files of the message; everyone who can see the message can download them.
 
         Returns:
             The attempts for each webhook, as `emit` returns them; first those for a person who
@@ -409,10 +410,10 @@ class Sandbox:
 
         Args:
             message_id: The id of the message with the card.
-            inputs: What is filled in, by the ids of the card's inputs. What is in the button's
-                ``data`` may be repeated.
+            inputs: The values that are filled in, by the ids of the card's inputs. The values of
+                the button's ``data`` may be repeated.
             press: The title of the button; needed if the card has several.
-            person: Who submits, as in `say`.
+            person: The person who submits, as in `say`.
 
         Returns:
             The attempts for each webhook, as `emit` returns them.
@@ -457,7 +458,7 @@ class Sandbox:
             TimeoutError: The bot didn't write one. It says what the bot was notified of, and how it
                 responded.
             ValueError: `timeout` is negative.
-            Exception: What a handler raised after the response, from an inbox or in a job, with
+            Exception: The error of a handler after the response, from an inbox or in a job, with
                 `raise_handler_errors`: each failure once, before a message.
         """
         if not timeout >= 0:
@@ -496,7 +497,7 @@ class Sandbox:
             raise TimeoutError(f"not idle within {timeout:g} seconds: {', '.join(busy)}") from None
 
     async def _unfinished(self) -> list[str]:
-        """What isn't handled yet, in words."""
+        """Describe the work that isn't done yet."""
         self._replies.raise_next()
         begun = self._begun()
         running = self._delivery_service.unfinished()

@@ -66,7 +66,7 @@ class WebApp:
         api: Responds to what is below ``/v1``, and to every other path that isn't ours.
         unrecorded: The same, for the page and `chat`: without a record, and without faults.
         events: What happens.
-        actions: What else the page asks for.
+        actions: The page's other requests.
         page: Whether the page is served.
         allow_remote: Whether requests may name another host than this machine.
     """

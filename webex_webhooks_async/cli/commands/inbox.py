@@ -86,7 +86,7 @@ def drop(
     Args:
         database: The file of a SQLiteInbox, or the postgresql:// URL of a PostgresInbox.
         key: The key of one from list, or its first characters.
-        more_keys: Those of others.
+        more_keys: Keys of more entries.
         schema: The schema of the PostgresInbox.
     """
 

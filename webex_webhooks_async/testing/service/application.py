@@ -34,11 +34,11 @@ Announce = Callable[[Sequence[WebexEvent]], Callable[[], Awaitable[object]]]
 
 @frozen
 class Operation:
-    """What executes an operation.
+    """Executes an operation.
 
     Attributes:
         query: The parameters of its query; None if it ignores unknown ones.
-        refused: Those that Webex refuses.
+        refused: The operations that Webex refuses.
     """
 
     execute: Execute

@@ -1,4 +1,4 @@
-"""What a request contains: the caller, the body, the query, the page; or why it is refused.
+"""A request's contents: the caller, the body, the query, the page; or why it is refused.
 
 Facts: RFC 7578 (multipart)
 """
@@ -45,9 +45,9 @@ class Call:
 
     Attributes:
         request: The HTTP request.
-        state: What the simulated Webex holds.
+        state: The state of the simulated Webex.
         person: Whose access token the request carries.
-        events: What the operation causes; webhooks are notified after the response.
+        events: The events that the operation causes; webhooks are notified after the response.
     """
 
     request: Request
@@ -61,7 +61,7 @@ class Call:
         return str(self.request.path_params["id"])
 
     def document(self, resource: str) -> Json:
-        """What is stored of a resource, by the id in the path.
+        """Return the stored document of a resource by the id in the path.
 
         Raises:
             RefusedCallError: Nothing has this id.
@@ -167,7 +167,7 @@ def person_of(call: Call, fields: Mapping[str, str]) -> SandboxPerson:
 
 
 def id_or_email(fields: Mapping[str, str]) -> str:
-    """What a request names a person by."""
+    """The ways in which a request names a person."""
     given = [fields[name] for name in ("personId", "personEmail") if fields.get(name)]
     if len(given) != 1:
         raise RefusedCallError(400, "exactly one of personId, personEmail is required")
@@ -218,14 +218,14 @@ def page_response(  # noqa: PLR0913 - each says something else about the list
 
     Args:
         call: The call.
-        store: What is listed.
+        store: The documents that are listed.
         where: Which items are listed.
         on_wire: Makes JSON of an item.
-        order: What they are sorted by; among equals, by when they were added.
+        order: The sort key; equal documents are in the order in which they were added.
         newest_first: Whether they are sorted in the opposite order.
         size: The size of a page, if the query has no ``max``.
         at_most: The size of the largest page.
-        beside: What the response has besides the items.
+        beside: The members of the response besides the items.
     """
     query = call.request.query_params
     text = query.get("max", str(size))

@@ -20,7 +20,7 @@ _UNSUPPORTED = ("Action.Execute", "Table")
 
 
 def remarks_on(cards: object) -> tuple[str, ...]:
-    """What is in cards that Webex documents as unsupported, or as beyond its limits."""
+    """Name the parts of cards that Webex documents as unsupported, or as beyond its limits."""
     return tuple(dict.fromkeys(_remarks(cards)))
 
 
@@ -46,8 +46,9 @@ class Button:
     """A button that submits.
 
     Attributes:
-        title: What people see on it; None for a part of the card that submits when it is clicked.
-        data: What it submits besides the inputs.
+        title: The text that people see on it; None for a part of the card that submits when it is
+            clicked.
+        data: The values that it submits besides the inputs.
         inputs: The inputs that it submits, by their ids.
     """
 
@@ -56,7 +57,7 @@ class Button:
     inputs: Mapping[str, Mapping[str, Any]]
 
     def submitted(self, given: Mapping[str, Any]) -> dict[str, Any]:
-        """What is submitted if someone fills in some inputs and presses the button.
+        """Return the submission for some inputs and the button.
 
         Raises:
             ValueError: An input isn't one of the button's, or can't have the value, or the button's
@@ -80,7 +81,7 @@ class Button:
 def submitted(
     cards: Sequence[object], given: Mapping[str, Any], press: str | None
 ) -> dict[str, Any]:
-    """What is submitted if someone fills in some inputs of a message's cards and presses a button.
+    """Return the submission of a message's cards for some inputs and a button.
 
     Args:
         cards: The ``attachments`` of the message.
@@ -124,7 +125,7 @@ def buttons(cards: object) -> Iterator[Button]:
 
 
 def submitted_ids(cards: object) -> Iterator[str]:
-    """What cards submit: the ids of their inputs, and the keys of the data of their actions."""
+    """Return all that cards can submit: the ids of inputs, and the keys of the actions' data."""
     for card, _ in _scopes(cards):
         yield from _inputs(card)
     for card, _ in _scopes(cards):

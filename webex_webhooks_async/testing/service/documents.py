@@ -1,4 +1,4 @@
-"""What `Sandbox.emit` reports, stored, so that GET by id finds it."""
+"""Stores what `Sandbox.emit` reports, so that GET by id finds it."""
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any

@@ -1,8 +1,8 @@
 """Something that happened in the simulated Webex: its notification, and realistic data for it.
 
-Facts: https://developer.webex.com/docs/api/guides/webhooks. Of meetings, Cisco's guide on access to
-meeting resources has one notification, of 2021. Those of recordings, transcripts and participants
-aren't documented; their data here is that of the REST resource.
+Facts: https://developer.webex.com/docs/api/guides/webhooks. Cisco's guide on access to meeting
+resources has one notification of a meeting, of 2021. Notifications of recordings, transcripts and
+participants aren't documented; their data here is that of the REST resource.
 """
 
 import secrets
@@ -51,12 +51,13 @@ class WebexEvent:
     """Something that happened.
 
     Attributes:
-        resource: What it happened to: a concrete resource.
-        event: What happened: a concrete event.
+        resource: The concrete resource.
+        event: The concrete event.
         actor_id: Who did it; None for an alert or a meeting, which have no actor.
         data: The notification's data, by the keys on the wire.
         audience: The ids of the persons whose webhooks are notified; None for everyone's.
-        document: What filters look at: the data, with what a notification never contains.
+        document: The document that filters look at: the data, with what a notification never
+            contains.
     """
 
     resource: str
@@ -82,7 +83,7 @@ class WebexEvent:
 
 
 def actor_of(resource: str, actor_id: str | None, subject: SandboxPerson) -> str | None:
-    """Who acts: the given actor, or the person that the data is about, if there is an actor."""
+    """Return the given actor, or the person that the data is about, if there is an actor."""
     return actor_id or (None if resource in _WITHOUT_ACTOR else subject.id)
 
 
@@ -251,7 +252,7 @@ def fake_data(  # noqa: C901 - one case for each resource
 
 
 def content(resource: str, subject: SandboxPerson) -> dict[str, Any]:
-    """What is stored of a resource but never in a notification, with its default; None for none."""
+    """The stored fields of a resource that no notification has, with their defaults, or None."""
     match resource:
         case Resource.MESSAGES:
             return {**dict.fromkeys(MESSAGE_CONTENT), "text": "A sample message"}

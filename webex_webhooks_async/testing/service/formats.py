@@ -19,7 +19,7 @@ def webex_id(kind: str, name: str | None = None) -> str:
     """An id: opaque, though base64 decodes it to what it identifies.
 
     Args:
-        kind: What it identifies, such as ``PEOPLE``.
+        kind: The kind of thing, such as ``PEOPLE``.
         name: Which one; by default a new UUID.
     """
     cluster = _CLUSTER if kind in _IN_THE_CLUSTER else "us"

@@ -22,7 +22,7 @@ _MENTION = re.compile(r"<@(?:person(?:Id|Email):\s*([^<|>\s]+)\s*|(all))(?:\|([^
 
 @frozen(kw_only=True)
 class Rendered:
-    """What people see of markdown. HTML in it is shown as it is written.
+    """Return the text that people see of markdown. HTML in it is shown as it is written.
 
     Attributes:
         text: Paragraphs and their lines are one line; what lists, headings and code become isn't

@@ -115,7 +115,7 @@ def list_emitted(resource: str) -> Callable[[Call], Awaitable[Response]]:
 
 
 def _with_links(call: Call, resource: str, listed: Json) -> Json:
-    """What is listed, a transcript with the links to its text, unless it was emitted with them."""
+    """Return a listed document; a transcript gets links to its text if it was emitted without."""
     if resource != Resource.MEETING_TRANSCRIPTS:
         return listed
     path = f"/v1/meetingTranscripts/{quote(listed['id'], safe='')}/download"
@@ -151,7 +151,7 @@ async def get_recording(call: Call) -> Response:
 
 
 async def download(call: Call) -> Response:
-    """What a link of a recording leads to."""
+    """Return the contents behind a link of a recording."""
     recording = call.document(Resource.RECORDINGS)
     name, expires = call.query("file") or "", call.query("expires") or ""
     if name not in _DOWNLOADS:

@@ -59,7 +59,7 @@ _EDITABLE = (*_TEXTS, "html", "mentionedPeople", "mentionedGroups", "updated")
 
 @frozen(kw_only=True)
 class Content:
-    """What a message says, whom it mentions, and its files."""
+    """The texts of a message, the people it mentions, and its files."""
 
     members: Json
     files: tuple[File, ...] = ()
@@ -209,7 +209,8 @@ def _response(call: Call, message: Json) -> Response:
 def post(state: State, author: SandboxPerson, room: Json, content: Content) -> list[WebexEvent]:
     """Post a message, and return what happened: who joined, and the message as the last event.
 
-    Who speaks in a group room, or is mentioned there, joins it; the bot has to be a member.
+    A person who speaks in a group room, or is mentioned there, joins it; the bot has to be a
+    member.
     """
     parent = content.members.get("parentId")
     if parent is not None:
@@ -256,7 +257,7 @@ def spoken(
     files: tuple[File, ...] = (),
     parent_id: str | None = None,
 ) -> Content:
-    """What someone says who mentions others first."""
+    """Return the text of someone who mentions others first."""
     members = {"text": text or None, "parentId": parent_id}
     if mentioned:
         names = " ".join(each.display_name for each in mentioned)
@@ -395,7 +396,7 @@ def _check_attached(document: Mapping[str, Any], uploaded: tuple[File, ...]) -> 
 
 
 def _stand_in(url: str) -> File:
-    """What is kept of a file that is given by its URL, which the sandbox never fetches."""
+    """The record of a file that is given by its URL, which the sandbox never fetches."""
     name = unquote(httpx.URL(url).path).rpartition("/")[2]
     name = "".join(each if each.isprintable() else "_" for each in name)
     return File(name or "file", f"The sandbox didn't fetch {url}\n".encode())

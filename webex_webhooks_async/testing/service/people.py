@@ -16,7 +16,7 @@ from webex_webhooks_async.testing.service.state import unknown_person
 
 
 async def list_people(call: Call) -> Response:
-    """Who has an address, one of some ids, or a display name that begins so."""
+    """Return the people with an address, one of some ids, or a display name that begins so."""
     email, ids, name = (call.query(key) for key in ("email", "id", "displayName"))
     if email is ids is name is None:
         raise RefusedCallError(400, "one of email, id, displayName is required")

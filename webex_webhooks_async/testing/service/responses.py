@@ -23,9 +23,9 @@ class RefusedCallError(Exception):
 
     Attributes:
         status_code: The status of the response.
-        problems: What is wrong; by default the status's usual message. A text of the error has
+        problems: The problems; by default the status's usual message. A text of the error has
             nothing else.
-        message: What is wrong in a sentence; by default Webex's words, or the first problem.
+        message: The problem in a sentence; by default Webex's words, or the first problem.
         words: Webex's own words for it, where they are known: they come first in the response.
         headers: Headers of the response.
     """

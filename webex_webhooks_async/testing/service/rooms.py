@@ -79,7 +79,7 @@ async def delete_room(call: Call) -> Response:
 
 
 async def _fields(call: Call) -> dict[str, Any]:
-    """What a room may have; its team must be one of the caller's."""
+    """Return the fields that a room may have; its team must be one of the caller's."""
     fields = fields_of(await call.json(), required=("title",), optional=(*_DETAILS, "teamId"))
     if "teamId" in fields:
         call.state.team_for(call.person, fields["teamId"])

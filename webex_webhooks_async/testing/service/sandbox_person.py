@@ -1,4 +1,4 @@
-"""Who is in the simulated Webex: a person, or the bot."""
+"""A person or the bot in the simulated Webex."""
 
 import secrets
 

@@ -32,7 +32,7 @@ T = TypeVar("T")
 
 
 class Store(Generic[T]):
-    """What is stored, by id.
+    """The stored documents, by id.
 
     Each item keeps the number that it has got, and numbers only grow.
     """
@@ -175,14 +175,14 @@ def unknown_room(problem: str) -> RefusedCallError:
 
 
 class State:
-    """What the simulated Webex holds.
+    """The state of the simulated Webex.
 
     Attributes:
         bot: The bot; every access token that isn't a person's is the bot's.
         clock: The current time.
         persons: Everyone who has been named, the bot included.
-        documents: What can be read, by the name of its resource and by the id; `rooms`,
-            `memberships` and `messages` are among them.
+        documents: The documents that can be read, by the name of the resource and by the id;
+            `rooms`, `memberships` and `messages` are among them.
         fake_ids: The ids of the persons whom only emitted data mentions: they own nothing.
         emitted: The ids of the messages that `Sandbox.emit` reported; everyone may read them.
         edits: How many times a message was edited, by its id.

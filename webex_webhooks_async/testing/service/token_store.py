@@ -1,4 +1,4 @@
-"""What is known of tokens and authorization codes: any token is valid until it is revoked.
+"""Knows tokens and authorization codes: any token is valid until it is revoked.
 
 Facts: RFC 6749 (OAuth 2.0), RFC 7636 (PKCE)
 """
@@ -38,8 +38,8 @@ class TokenStore:
     """Which tokens are whose and which are revoked, and which codes are still unused.
 
     Attributes:
-        authorizer: Who authorizes, and whose tokens are granted, unless they were granted for a
-            code or a refresh token of someone else.
+        authorizer: The person who authorizes, and whose tokens are granted, unless they were
+            granted for a code or a refresh token of someone else.
     """
 
     def __init__(self, clock: WallClock, authorizer: SandboxPerson) -> None:
