@@ -310,6 +310,15 @@ def _raising(error: Exception) -> Any:  # noqa: ANN401 - a method
     return method
 
 
+async def test_webex_is_out_at_the_start(days: Days) -> None:
+    """The next times are stored before Webex is asked who the bot is."""
+    bot = days.bot()
+    days.webex.sandbox.fail(status=501, path="/people/me", times=None)
+    async with days.running(bot):
+        assert not bot.is_ready
+        assert days.due == [SEVEN]
+
+
 async def test_a_schedule_without_an_inbox(webex: Webex) -> None:
     """It is an error at the start, which names the schedule."""
     bot = webex.bot()

@@ -7,6 +7,7 @@ Each ignored error here must occur: both checkers complain about one that doesn'
 
 import re
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from datetime import datetime, timedelta
 from functools import wraps
 from typing import Any, ParamSpec, TypeVar, assert_type
 
@@ -21,6 +22,7 @@ from webex_webhooks_async import (
     Bot,
     BotRouter,
     Client,
+    Context,
     JobContext,
     Message,
     MessageContext,
@@ -72,7 +74,7 @@ async def order(context: MessageContext) -> None:
     assert_type(attempt().is_last, bool)
     await context.reply(txt="Hello")  # type: ignore[call-arg] # it is refused
     await context.reply("Hello", card="card")  # type: ignore[arg-type] # it is refused
-    await bot.send("Hello", "R")  # type: ignore[call-arg] # it is refused
+    await bot.send("Hello", "R")  # type: ignore[arg-type] # it is refused
 
 
 @bot.message(re.compile("ticket"))
@@ -107,6 +109,23 @@ async def remind(context: JobContext) -> None:
     assert_type(await bot.enqueue("remind", None), bool)
     assert_type(await context.cancel("remind", key="k"), bool)
     assert_type(await bot.claim("report", 60), bool)
+
+
+@bot.schedule("summary", "0 7 * * 1-5", timezone="Europe/Berlin", catch_up=timedelta(hours=1))
+async def summary(context: JobContext) -> None:
+    """A schedule has a value and a due time; it writes elsewhere, and edits by an id."""
+    assert_type(context.due, datetime | None)
+    message = await context.send("Hello", room_id="ROOM", buttons={"yes": "Yes"}, key="k")
+    assert_type(await context.edit(message.id, "Goodbye"), Message)
+    await context.send("Hello", roomId="ROOM")  # type: ignore[call-arg] # it is room_id
+    await context.enqueue("remind", 1, when=5)  # type: ignore[call-arg] # no such argument
+
+
+@bot.context_middleware
+async def measured(context: Context, call_next: CallNext) -> None:
+    """One middleware is around everything that gets a context."""
+    assert_type((context.route, context.age), tuple[str, float])
+    await call_next()
 
 
 @bot.command("wrapped")

@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
+from itertools import takewhile
 from types import ModuleType
 from typing import Protocol, Self
 from zoneinfo import ZoneInfo
@@ -80,9 +81,7 @@ class Times:
         for window in (*(each for each in _WINDOWS if each < limit), limit):
             newest: datetime | None = None
             since = now - timedelta(seconds=window)
-            for each in self._from(since - _SECOND):
-                if each > now:
-                    break
+            for each in takewhile(lambda time: time <= now, self._from(since - _SECOND)):
                 if each >= since and each > after:
                     newest = each
             if newest is not None:
