@@ -609,12 +609,12 @@ async def test_what_is_an_error_at_once(
             arguments: Any = options
             with refused(error):
                 await jobs.bot.enqueue(name, value, **arguments)
-        mistakes: tuple[tuple[str, Any, Any], ...] = (
+        mistakes: list[tuple[str, Any, Any]] = [
             ("ValueError: name is empty", "", "k"),
             ("TypeError: name must be str, got int", 1, "k"),
             ("ValueError: key is empty", "remind", ""),
             ("TypeError: key must be str, got NoneType", "remind", None),
-        )
+        ]
         for error, wrong_name, key in mistakes:
             with refused(error):
                 await jobs.bot.cancel(wrong_name, key=key)

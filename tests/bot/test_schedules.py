@@ -354,9 +354,9 @@ async def test_a_schedule_without_an_inbox(webex: Webex) -> None:
 )
 def test_wrong_arguments_of_a_schedule(arguments: dict[str, Any], error: str) -> None:
     """The error says what to pass, when it is registered."""
-    correct = {"name": "summary", "expression": "0 7 * * *", "timezone": "UTC"}
+    correct: dict[str, Any] = {"name": "summary", "expression": "0 7 * * *", "timezone": "UTC"}
     with refused(error):
-        BotRouter().schedule(**{**correct, **arguments})
+        BotRouter().schedule(**(correct | arguments))
 
 
 def test_a_name_of_a_job_and_a_schedule() -> None:

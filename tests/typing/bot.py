@@ -74,7 +74,7 @@ async def order(context: MessageContext) -> None:
     assert_type(attempt().is_last, bool)
     await context.reply(txt="Hello")  # type: ignore[call-arg] # it is refused
     await context.reply("Hello", card="card")  # type: ignore[arg-type] # it is refused
-    await bot.send("Hello", "R")  # type: ignore[arg-type] # it is refused
+    await bot.send("Hello", room="R")  # type: ignore[call-arg] # it is refused
 
 
 @bot.message(re.compile("ticket"))

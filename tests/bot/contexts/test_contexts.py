@@ -318,9 +318,10 @@ async def test_buttons_below_a_long_text(bot: Bot, webex: Webex) -> None:
 )
 async def test_wrong_buttons(says: dict[str, Any], error: str, bot: Bot, webex: Webex) -> None:
     """The error says what to pass, and nothing is sent."""
+    given: dict[str, Any] = {"text": "Tea?", "room_id": "R"}
     async with bot:
         with refused(error):
-            await bot.send(**{"text": "Tea?", "room_id": "R", **says})
+            await bot.send(**(given | says))
 
     assert webex.texts == []
 
