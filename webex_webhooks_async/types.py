@@ -15,6 +15,7 @@ from webex_webhooks_async.lazy_names import on_first_use
 if TYPE_CHECKING:
     from webex_webhooks_async.bot.access import Allow as Allow
     from webex_webhooks_async.bot.bot import BotOptions as BotOptions
+    from webex_webhooks_async.bot.contexts.contexts import AskOptions as AskOptions
     from webex_webhooks_async.bot.contexts.contexts import JobOptions as JobOptions
     from webex_webhooks_async.bot.contexts.writing import MessageOptions as MessageOptions
     from webex_webhooks_async.bot.contexts.writing import SendOptions as SendOptions
@@ -36,7 +37,7 @@ else:
     _NAMES = {
         "bot.access": "Allow",
         "bot.bot": "BotOptions",
-        "bot.contexts.contexts": "JobOptions",
+        "bot.contexts.contexts": "AskOptions JobOptions",
         "bot.contexts.writing": "MessageOptions SendOptions",
         "bot.router": "ContextHandler ContextMiddleware Where",
         "client.client": "ClientOptions",

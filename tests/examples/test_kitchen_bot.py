@@ -225,7 +225,7 @@ async def test_two_processes(product: Product) -> None:
         *("Which dish?", "How many?", "Ordered: 2 Pasta", "Lunch is ready!"),
         "10 are left.",
     ]
-    assert len(product.sandbox.webhooks) == 1
+    assert len(product.sandbox.webhooks) == 2
 
 
 async def holder_in(database_url: str) -> str:

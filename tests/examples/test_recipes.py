@@ -70,7 +70,7 @@ async def test_a_dialog_belongs_to_a_person_in_a_thread(
 ) -> None:
     """Two people order at the same time in a room, and one of them in a direct room as well."""
     room = (await webex_client.post("rooms", json={"title": "Lunch"}))["id"]
-    async with run_example("dialog_bot.py", STATE_DIRECTORY=str(tmp_path)):
+    async with run_example("dialog_bot.py", WEBEX_INBOX=str(tmp_path / "inbox.db")):
 
         async def ann(text: str) -> str:
             return await in_a_thread("ann@example.com", text, webex_sandbox, room)
@@ -98,7 +98,7 @@ async def test_a_dialog_takes_a_message_for_one_answer(
 ) -> None:
     """A message that is handled again, because the reply failed, isn't the next answer, too."""
     webex_sandbox.raise_handler_errors = False
-    async with run_example("dialog_bot.py", STATE_DIRECTORY=str(tmp_path)):
+    async with run_example("dialog_bot.py", WEBEX_INBOX=str(tmp_path / "inbox.db")):
         for text in ("order", "Pasta", "2"):
             if text == "Pasta":
                 webex_sandbox.fail(status=400, method="POST", path="/messages")

@@ -50,7 +50,7 @@ def webex_client(webex_sandbox: "Sandbox") -> "Iterator[Client]":
 
 @pytest.fixture
 def webex_inbox(tmp_path: "Path") -> "Iterator[SQLiteInbox]":
-    """A `SQLiteInbox` in a file of the test's own, for a bot that asks or has jobs."""
+    """A `SQLiteInbox` in the `tmp_path` of the test, for a bot that asks or has jobs."""
     import asyncio  # noqa: PLC0415 - only its users pay
 
     from webex_webhooks_async.inbox.sqlite import SQLiteInbox  # noqa: PLC0415 - the same

@@ -1,4 +1,4 @@
-"""A dialog of two questions, kept in a table: each message may reach another process."""
+"""A dialog of two questions: each answer may reach another process."""
 
 from functools import partial
 
@@ -6,7 +6,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from webex_webhooks_async import BotRouter, MessageContext, once
 
-from .tables import Order, Question
+from .tables import Order
 
 router = BotRouter()
 
@@ -14,33 +14,21 @@ router = BotRouter()
 @router.command("order")
 async def order(context: MessageContext) -> None:
     """Order lunch."""
-    question = Question(room_id=context.room_id, person_id=context.person_id, dish=None)
-    await context.state.session.merge(question)
-    await context.reply("Which dish?")
+    dish = await context.ask("Which dish?")
+    count = await context.ask("How many?")
+    while not (count.text.isdecimal() and 0 < int(count.text) < 100):
+        count = await context.ask("A number below 100, please.")
+    store = partial(store_order, context.person_id, dish.text, int(count.text))
+    await once("order", store, within=context.state.sessions.begin)
+    await count.reply(f"Ordered: {count.text} {dish.text}")
+    reminder = {"room_id": count.room_id, "parent_id": count.thread_id}
+    await context.enqueue("remind", reminder, after=context.state.settings.remind_after)
+
+
+async def store_order(person_id: str, dish: str, count: int, session: AsyncSession) -> None:
+    session.add(Order(person_id=person_id, dish=dish, count=count))
 
 
 @router.message()
-async def answer(context: MessageContext) -> None:
-    step = partial(take_step, context.room_id, context.person_id, context.text)
-    reply, is_ordered = await once("step", step, within=context.state.sessions.begin)
-    await context.reply(reply)
-    if is_ordered:
-        reminder = {"room_id": context.room_id, "parent_id": context.thread_id}
-        await context.enqueue("remind", reminder, after=context.state.settings.remind_after)
-
-
-async def take_step(
-    room_id: str, person_id: str, text: str, session: AsyncSession
-) -> tuple[str, bool]:
-    """Take a message for an answer: return what to reply, and whether it completes an order."""
-    question = await session.get(Question, (room_id, person_id))
-    if question is None:
-        return "Write order to order lunch.", False
-    if question.dish is None:
-        question.dish = text
-        return "How many?", False
-    if not (text.isdecimal() and 0 < int(text) < 100):
-        return "A number below 100, please.", False
-    session.add(Order(person_id=person_id, dish=question.dish, count=int(text)))
-    await session.delete(question)
-    return f"Ordered: {text} {question.dish}", True
+async def other(context: MessageContext) -> None:
+    await context.reply("Write order to order lunch.")

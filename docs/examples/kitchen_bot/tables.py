@@ -20,15 +20,6 @@ class Order(Base):
     count: Mapped[int]
 
 
-class Question(Base):
-    """What a person was asked in a room: for the dish or, if that is known, how many."""
-
-    __tablename__ = "questions"
-    room_id: Mapped[str] = mapped_column(primary_key=True)
-    person_id: Mapped[str] = mapped_column(primary_key=True)
-    dish: Mapped[str | None]
-
-
 def url_of(database_url: str) -> str:
     """Return the URL as SQLAlchemy wants it, with the name of the driver."""
     return database_url.replace("postgresql:", "postgresql+psycopg:", 1)

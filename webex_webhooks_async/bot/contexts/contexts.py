@@ -191,8 +191,8 @@ class Context:
         schedule, one of the three has to be there.
 
         The answer to a text is the next message of the person in that room, in a group room one
-        that mentions the bot. A command stays a command. The answer to a card or to buttons is the
-        submission of that very card.
+        that mentions the bot. A command stays one, unless `commands` is false. The answer to a card
+        or to buttons is the submission of that very card.
 
         Args:
             text: Plain text, as for `MessageContext.reply`.
