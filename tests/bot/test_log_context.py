@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections.abc import Iterator
 
 import pytest
 
@@ -14,12 +15,21 @@ logger: logging.Logger = logging.getLogger("a.library")
 FIELDS = ("webex_route", "webex_resource", "webex_event", "webex_data_id")
 
 
+@pytest.fixture
+def _filtered(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
+    # Every test of a run has the same handler.
+    log_context = LogContext()
+    caplog.handler.addFilter(log_context)
+    yield
+    caplog.handler.removeFilter(log_context)
+
+
+@pytest.mark.usefixtures("_filtered")
 async def test_what_is_being_handled_is_on_each_record(
     webex: Webex, caplog: pytest.LogCaptureFixture
 ) -> None:
     """In a handler, its tasks and threads, and in our own records; others have empty text."""
     caplog.set_level(logging.INFO)
-    caplog.handler.addFilter(LogContext())
     bot = webex.bot()
 
     @bot.command("order")

@@ -1,6 +1,7 @@
 """What a message to a bot says, without the mention of the bot."""
 
 import sys
+from base64 import b64encode
 from types import FrameType
 
 import pytest
@@ -48,6 +49,22 @@ def said(text: str | None, html: str | None = None) -> str:
 def test_each_mention_of_the_bot_is_removed(text: str, html: str, expected: str) -> None:
     """It is recognized by the bot's id in the HTML, wherever it is and whatever it shows."""
     assert said(text, html) == expected
+
+
+UUID = "0f3c8a52-7b1d-4e6f-9a2b-5c4d3e2f1a0b"
+US, ELSEWHERE = (
+    b64encode(f"ciscospark://{cluster}/PEOPLE/{UUID}".encode()).decode()
+    for cluster in ("us", "urn:TEAM:eu-central-1_k")
+)
+
+
+@pytest.mark.parametrize("mentioned", [US, ELSEWHERE, UUID, UUID.upper()])
+def test_a_mention_is_known_by_the_uuid_of_the_bot(mentioned: str) -> None:
+    """The id in the HTML may name another cluster than the one that the bot knows itself by."""
+    html = f'<spark-mention data-object-id="{mentioned}">Bot</spark-mention> hi'
+    message = Message(id="M", room_id="R", text="Bot hi", html=html)
+
+    assert text_without_mention(message, US) == "hi"
 
 
 @pytest.mark.parametrize(

@@ -2,21 +2,22 @@
 
 import re
 from collections.abc import Iterable
-from functools import lru_cache
 from html import unescape
 from itertools import islice
 
+from webex_webhooks_async.models.ids import is_same
 from webex_webhooks_async.models.messages import Message
 
 
 def text_without_mention(message: Message, person_id: str) -> str:
     """The text of a message without the mentions of a person, and without whitespace around it.
 
-    A mention is found by the person's id in the message's HTML. The text only has the name that it
-    shows. The text may have that name elsewhere, too, in the same order as the HTML.
+    A mention is found by the person's id in the message's HTML, which may name another cluster. The
+    text only has the name that it shows. The text may have that name elsewhere, too, in the same
+    order as the HTML.
     """
     text, html = message.text or "", message.html or ""
-    if person_id in html and max(len(text), len(html)) <= _MOST_READ:
+    if "<spark-mention" in html and max(len(text), len(html)) <= _MOST_READ:
         line = _on_one_line(text)
         places = _places(line, html, person_id)
         for start, end in sorted(_in_the_text(places, line, text), reverse=True):
@@ -28,16 +29,13 @@ def text_without_mention(message: Message, person_id: str) -> str:
     return text.strip()
 
 
-@lru_cache
-def _mention_of(person_id: str) -> re.Pattern[str]:
-    attribute = rf"""data-object-id=["']{re.escape(person_id)}["']"""
-    return re.compile(
-        rf"<spark-mention\s(?>[^<>]*{attribute})[^<>]*+>(.{{0,1000}}?)</spark-mention>", re.DOTALL
-    )
-
-
 _MOST_READ = 50_000  # characters; a message of Webex has 7,439 bytes
 _MAX_MENTIONS = 20  # each takes a look at the whole message
+_MENTION = re.compile(
+    r"""<spark-mention\s(?>[^<>]*data-object-id=["']([^"'<>]*)["'])[^<>]*+>(.{0,1000}?)"""
+    r"</spark-mention>",
+    re.DOTALL,
+)
 _TAG = re.compile(r"<[^<>]*>")
 _MARK = "\0"
 _LEADING = re.compile(rf"\s*(?:{_MARK}\s*[,:]?\s*)+")
@@ -48,9 +46,10 @@ def _places(line: str, html: str, person_id: str) -> set[tuple[int, int]]:
     """Where a line has the mentions: what the HTML before one shows has the name as often."""
     places: set[tuple[int, int]] = set()
     before, end = "", 0
-    for mention in islice(_mention_of(person_id).finditer(html), _MAX_MENTIONS):
+    own = (each for each in _MENTION.finditer(html) if is_same(each[1], person_id))
+    for mention in islice(own, _MAX_MENTIONS):
         before += _shown(html[end : mention.start()])
-        shown, end = _shown(mention[1]), mention.end()
+        shown, end = _shown(mention[2]), mention.end()
         if name := _on_one_line(shown):
             earlier = _on_one_line(before).count(name) if line.count(name) > 1 else 0
             *parts, rest = line.split(name, earlier + 1)
