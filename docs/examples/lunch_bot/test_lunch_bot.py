@@ -50,7 +50,7 @@ async def test_an_order(http_client: httpx.AsyncClient, webex_sandbox: Sandbox) 
     assert offer.parent_id == webex_sandbox.messages[0].id
     assert (await webex_sandbox.next_reply(timeout=30)).text == "Ordered: Pasta"
     metrics = (await http_client.get("/metrics")).text
-    assert 'count{event="created",outcome="handled",resource="messages"} 1.0' in metrics
+    assert 'count{outcome="handled",route="message offer"} 1.0' in metrics
 
 
 async def test_only_colleagues_get_a_reply(
