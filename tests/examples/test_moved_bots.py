@@ -1,4 +1,4 @@
-"""The pages docs/how-to/move/*.md: their calls, and a bot of each SDK before and after the move."""
+"""The pages docs/how-to/move/*.md: their calls, and the bots that were moved."""
 
 import ast
 import asyncio
@@ -69,7 +69,7 @@ async def test_a_bot_on_flask_and_webexpythonsdk(
 ) -> None:
     """The program that is shown as the one before the move does what the moved one does."""
     program = tmp_path / "lunch_on_flask.py"
-    source, _ = programs("webexpythonsdk")
+    source = program_before("webexpythonsdk")
     here = source.replace("WebexAPI()", f"WebexAPI('a-token', '{base_url}/')")
     program.write_text(here, encoding="utf-8")
     module = await asyncio.to_thread(import_again, program, monkeypatch)
@@ -122,16 +122,6 @@ async def intrude(sandbox: Sandbox, inputs: Mapping[str, str]) -> None:
     await sandbox.emit("attachmentActions", "created", data=submitted)
 
 
-def test_the_lines_are_counted() -> None:
-    """The table of all SDKs says how long each bot was, and is."""
-    overview = (PAGES.parent / "move-from-another-sdk.md").read_text(encoding="utf-8")
-    stated = re.findall(r"\(move/([\w-]+)\.md\).* \| (\d+), (\d+) \|$", overview, re.MULTILINE)
-    counted = [(name, *(str(lines(each)) for each in programs(name))) for name, *_ in stated]
-
-    assert len(stated) == 4
-    assert stated == counted
-
-
 @pytest.fixture
 def in_a_kitchen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Work where there is a menu."""
@@ -140,9 +130,7 @@ def in_a_kitchen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("in_a_kitchen")
-@pytest.mark.parametrize(
-    "name", ["webexpythonsdk", "webex-bot", "webexteamsbot", "wxc-sdk", "go-sdk"]
-)
+@pytest.mark.parametrize("name", ["webexpythonsdk", "webex-bot", "wxc-sdk", "others"])
 async def test_the_calls_here(name: str, base_url: str, webex_sandbox: Sandbox) -> None:
     """What the tables name as the calls of this package works, in a handler of a bot."""
     start = r"\(?await |async for |\[each|client\.|parse_|context\.|message\.|room\.|to_json"
@@ -163,7 +151,7 @@ async def test_the_calls_of_webexpythonsdk(base_url: str, webex_sandbox: Sandbox
     for snippet in snippets:
         await asyncio.to_thread(run_on_webexpythonsdk, snippet, names)
 
-    assert len(snippets) > 30
+    assert len(snippets) > 25
 
 
 @pytest.mark.parametrize(("status", "attempts"), [(429, 2), (502, 1), (503, 1)])
@@ -190,16 +178,10 @@ def page(name: str) -> str:
     return (PAGES / f"{name}.md").read_text(encoding="utf-8")
 
 
-def programs(name: str) -> list[str]:
-    """The programs in a page, before and after."""
-    blocks = re.findall(r"^```python\n(.+?)^```", page(name), re.DOTALL | re.MULTILINE)
-    return [each for each in blocks if each.startswith(("# lunch_on_", '"""A bot'))]
-
-
-def lines(source: str) -> int:
-    """The number of lines that aren't blank, a comment, or the description at the top."""
-    code = re.sub(r'\A"""[^"]+"""', "", source)
-    return sum(1 for each in code.splitlines() if each.strip() and each[0] != "#")
+def program_before(name: str) -> str:
+    """The program that a page shows as the one before the move."""
+    (found,) = re.findall(r"^```python\n(# lunch_on_.+?)^```", page(name), re.DOTALL | re.MULTILINE)
+    return str(found)
 
 
 def calls(name: str, column: int, start: str) -> list[str]:
