@@ -1,0 +1,59 @@
+"""A bot that asks three questions: `uvicorn --app-dir tests/chaos asking_bot:bot`.
+
+What it writes once is in the database of its inbox, in a table `rows`.
+"""
+
+import logging
+import os
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import aiosqlite
+import psycopg
+
+from webex_webhooks_async import Bot, MessageContext, PostgresInbox, SQLiteInbox, once
+
+logging.basicConfig(level=logging.WARNING)
+
+DATABASE = os.environ["DATABASE"]
+LEASE = float(os.environ["LEASE"])
+IS_POSTGRES = DATABASE.startswith("postgresql:")
+
+bot = Bot.from_env(
+    secrets=os.environ["WEBEX_WEBHOOK_SECRET"],  # it has spaces
+    inbox=(PostgresInbox if IS_POSTGRES else SQLiteInbox)(DATABASE, lease=LEASE),
+    in_order=True,
+)
+
+
+@asynccontextmanager
+async def begin() -> AsyncGenerator[Any]:
+    """Begin a transaction."""
+    if IS_POSTGRES:
+        async with await psycopg.AsyncConnection.connect(DATABASE) as connection:
+            yield connection
+    else:
+        async with aiosqlite.connect(DATABASE, isolation_level=None, timeout=30) as file:
+            await file.execute("BEGIN IMMEDIATE")
+            yield file
+            await file.commit()
+
+
+@bot.command("begin")
+async def ask(context: MessageContext) -> None:
+    """Ask three questions, and write down what was answered."""
+    answers = [(await context.ask(f"{context.arguments}: {each}?")).text for each in "123"]
+
+    async def create(transaction: Any) -> None:  # noqa: ANN401 - of one of two drivers
+        text = f"{context.arguments}: {' '.join(answers)}"
+        await transaction.execute(f"INSERT INTO rows VALUES ('{text}')")  # noqa: S608 - ours
+
+    await once("row", create, within=begin)
+    await context.reply(f"{context.arguments}: done")
+
+
+@bot.message()
+async def other(context: MessageContext) -> None:
+    """Write what answers nothing."""
+    await context.reply(f"stray: {context.text}")
