@@ -17,6 +17,7 @@ from webex_webhooks_async import (
     Attempt,
     Bot,
     Client,
+    InboxEntry,
     JobContext,
     MessageContext,
     RetryPolicy,
@@ -213,6 +214,48 @@ async def test_one_probe_is_for_all_that_fail(shift: Shift) -> None:
             await shift.time.pass_(1)
 
     assert shift.errors == []
+
+
+async def test_what_is_taken_as_it_begins_is_given_back(
+    shift: Shift, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing begins in an outage, not even an entry whose lease was on its way: it waits."""
+    bot = shift.bot()
+    begun: list[tuple[str, bool]] = []
+    fail_now, is_taken, go_on = asyncio.Event(), asyncio.Event(), asyncio.Event()
+    take = SQLiteInbox.take
+
+    async def take_slowly(inbox: SQLiteInbox) -> InboxEntry | None:
+        entry = await take(inbox)
+        if entry is not None and b"second" in entry.body:
+            is_taken.set()
+            await go_on.wait()
+        return entry
+
+    @bot.job("fail")
+    async def fail(context: JobContext) -> None:
+        begun.append((context.value, attempt().is_first))
+        if begun == [("first", True)]:
+            await fail_now.wait()
+            raise OUT
+
+    monkeypatch.setattr(SQLiteInbox, "take", take_slowly)
+    async with shift.running(bot):
+        await bot.enqueue("fail", "first")
+        await until(lambda: len(begun) == 1)
+        await bot.enqueue("fail", "second")
+        await is_taken.wait()
+        shift.webex.sandbox.fail(drop=True, times=None)
+        fail_now.set()
+        await until(lambda: lines(caplog, "Webex is out") == ["WARNING"])
+        go_on.set()
+        await until(lambda: {each.state for each in shift.stored} == {"waiting"})
+        assert len(begun) == 1
+        shift.webex.sandbox.clear_faults()
+        while shift.stored:
+            await shift.time.pass_(1)
+
+    assert sorted(begun) == [("first", False), ("first", True), ("second", True)]
 
 
 OUT = TransportError("no response")
