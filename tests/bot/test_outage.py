@@ -58,6 +58,7 @@ class Shift:
             target_url=URL,
             inbox=inbox,
             watch_every=None,
+            catch_up=None,
             on_error=lambda error, _: self.errors.append(error),
             **options,
         )

@@ -67,7 +67,7 @@ class Replicas:
         return SQLiteInbox(self.path, clock=self.clock.now_in_seconds)
 
     def bot(self, *, client: Client | None = None, **options: Any) -> Bot:  # noqa: ANN401 - any option
-        options = {"target_url": URL, "inbox": self.inbox(), **options}
+        options = {"target_url": URL, "inbox": self.inbox(), "catch_up": None, **options}
         bot = Bot(client or self.webex.client, SECRET, **options)
 
         @bot.on("messages", "created")  # which asks nothing, so there is one webhook

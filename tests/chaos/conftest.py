@@ -4,7 +4,15 @@ import os
 
 import pytest
 
-IN_THE_SUITE = {"test_replicas", "test_kill[2]"}
+IN_THE_SUITE = {
+    "test_replicas",
+    "test_kill[2]",
+    *(
+        f"test_said_while_{what}[{how}]"
+        for what in ("all_were_down", "the_webhook_was_switched_off", "the_database_was_down")
+        for how in ("alone", "copies")
+    ),
+}
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -3,8 +3,10 @@
 import inspect
 import logging
 import os
+from datetime import timedelta
 from functools import partial
-from types import NoneType
+from http import HTTPStatus
+from types import EllipsisType, NoneType
 from typing import TYPE_CHECKING, Any, Self, Unpack
 
 from webex_webhooks_async.bot.access import Access, Allow, check_access, check_reply
@@ -32,6 +34,7 @@ from webex_webhooks_async.formatting import conninfo_in
 from webex_webhooks_async.models.messages import Message, Person
 from webex_webhooks_async.models.notifications import Notification
 from webex_webhooks_async.models.webhooks import NewWebhook
+from webex_webhooks_async.notifications.parsing import parse_unverified_notification
 from webex_webhooks_async.notifications.signing_secrets import Secrets
 from webex_webhooks_async.receiving.receiver import Receiver, ReceiverOptions
 from webex_webhooks_async.validation import (
@@ -46,6 +49,7 @@ from webex_webhooks_async.validation import (
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from webex_webhooks_async.bot.catch_up import CatchUp
     from webex_webhooks_async.bot.webhooks import BotWebhooks
     from webex_webhooks_async.handling.inbox_worker import InboxWorker
     from webex_webhooks_async.inbox.base import Inbox
@@ -66,6 +70,7 @@ class BotOptions(ReceiverOptions, total=False):
     refusal: str | None
     error_reply: str | None
     in_order: bool
+    catch_up: float | timedelta | EllipsisType | None
 
 
 class Bot(BotRouter, Receiver):
@@ -123,6 +128,12 @@ class Bot(BotRouter, Receiver):
         in_order: Whether the messages and submissions of one room are handled one after the other,
             in the order in which they were stored, by all processes that share the `inbox`, which
             it needs. One that failed doesn't hold up its room, and `dispatch` doesn't wait.
+        catch_up: For how many seconds, or a `timedelta`, the bot looks back at most for messages
+            that it has missed, at its start, after a webhook was missing or switched off, and after
+            its inbox has failed; `None` for never. The default with an `inbox` and a `target_url`
+            is a quarter of an hour, or half of the `keep` of the inbox if that is less. It needs
+            both, and is at most half of `keep`, because a message that isn't known any more would
+            be handled again.
         options: The other arguments of `Receiver`.
 
     Attributes:
@@ -131,8 +142,11 @@ class Bot(BotRouter, Receiver):
     Raises:
         ValueError: The token or a secret is empty or can't be used, `name` is empty, `target_url`
             isn't an absolute http(s) URL, `refusal` is empty, too long or without `allow`,
-            `in_order` is passed without an `inbox`; or as for a `Receiver`.
-        TypeError: An argument has a wrong type.
+            `in_order` is passed without an `inbox`, `catch_up` without an `inbox` or a
+            `target_url`, or isn't positive, or is more than half of the inbox's `keep`; or as for a
+            `Receiver`.
+        TypeError: An argument has a wrong type, or `catch_up` is passed and the `inbox` has no
+            `caught_up` and `set_caught_up`.
     """
 
     def __init__(  # noqa: PLR0913 - the settings of a bot, each with a default
@@ -147,6 +161,7 @@ class Bot(BotRouter, Receiver):
         refusal: str | None = None,
         error_reply: str | None = None,
         in_order: bool = False,
+        catch_up: float | timedelta | EllipsisType | None = ...,
         **options: Unpack[ReceiverOptions],
     ) -> None:
         known = BotOptions.__annotations__
@@ -191,6 +206,9 @@ class Bot(BotRouter, Receiver):
         self.client: Client = client if isinstance(client, Client) else Client(client)
         self._name = name
         self._target_url = target_url
+        self._watch_every = watch_every
+        self._catch_up_seconds = _checked(catch_up, inbox, target_url)
+        self._catch_up: CatchUp | None = None  # since the start
 
     @classmethod
     def from_env(
@@ -498,11 +516,52 @@ class Bot(BotRouter, Receiver):
         if only_jobs and self._inbox is None:
             return None
         # Imported here, as in `Client.webhooks`.
-        from webex_webhooks_async.bot.webhooks import BotWebhooks  # noqa: PLC0415 - see above
+        from webex_webhooks_async.bot.webhooks import BotWebhooks, brings_messages  # noqa: PLC0415 - see above
 
-        await self.wanted_webhooks()
+        wanted = await self.wanted_webhooks()
         shared = None if self._inbox is None else SharedClaims(self._inbox)
-        return BotWebhooks(self.client, self._name, self.wanted_webhooks, shared, _clock)
+        self._catch_up = self._new_catch_up() if any(map(brings_messages, wanted)) else None
+        return BotWebhooks(
+            self.client,
+            self._name,
+            self.wanted_webhooks,
+            shared,
+            _clock,
+            missed=self._catch_up,
+        )
+
+    def _new_catch_up(self) -> "CatchUp | None":
+        """Return what fetches what the bot has missed before its start, which begins."""
+        seconds = self._catch_up_seconds
+        if seconds is None or self._inbox is None:
+            return None
+        from webex_webhooks_async.bot.catch_up import CatchUp  # noqa: PLC0415 - as above
+
+        if self._watch_every is not None and self._watch_every > seconds:
+            logger.warning(_WATCHES_RARELY, self._watch_every, seconds)
+        caught = CatchUp(
+            self.client,
+            self._inbox,
+            self._store_missed,
+            seconds=seconds,
+            counts=self._activity.of,
+            clock=_clock,
+        )
+        caught.note()
+        return caught
+
+    async def _store_missed(self, body: bytes) -> bool:
+        """Store the notification of a message that the bot has missed, unless it is known."""
+        notification = parse_unverified_notification(body)
+        return await self._put(notification, body, self._worker_of_jobs())
+
+    async def _store(
+        self, notification: Notification[Any], body: bytes, worker: "InboxWorker"
+    ) -> tuple[HTTPStatus, str | None]:
+        status, why = await super()._store(notification, body, worker)
+        if why is not None and self._catch_up is not None:
+            self._catch_up.note()
+        return status, why
 
     def _has_only_jobs(self) -> bool:
         """Whether all that is registered is handlers of jobs, for which no webhook is needed."""
@@ -511,6 +570,8 @@ class Bot(BotRouter, Receiver):
     async def _stop(self) -> None:
         try:
             await self._startup.stop_looking()
+            if self._catch_up is not None:
+                await self._catch_up.aclose()
             if self._matching.schedules is not None:
                 await self._matching.schedules.aclose()
             await super()._stop()
@@ -537,6 +598,11 @@ _NO_WEBHOOK = (
     "pass target_url, to the URL at which Webex reaches it"
 )
 
+_WATCHES_RARELY = (
+    "watch_every is %g s, and catch_up is %g s: what a webhook misses before that is noticed stays "
+    "lost; pass a longer catch_up or a shorter watch_every"
+)
+
 _RESPOND_WITHIN = 5.0
 
 _clock = Clock()  # tests replace it
@@ -552,6 +618,20 @@ def _inbox_in(place: str) -> "Inbox":
     from webex_webhooks_async.inbox.sqlite import SQLiteInbox  # noqa: PLC0415 - see above
 
     return SQLiteInbox(place)
+
+
+def _checked(
+    catch_up: float | timedelta | EllipsisType | None,
+    inbox: "Inbox | None",
+    target_url: str | None,
+) -> float | None:
+    """Return how many seconds a bot looks back for what it has missed; `None` for never."""
+    if catch_up is None or (catch_up is ... and (inbox is None or target_url is None)):
+        return None
+    # Imported here: a bot without an inbox needs none of it.
+    from webex_webhooks_async.bot.catch_up import checked_catch_up  # noqa: PLC0415 - see above
+
+    return checked_catch_up(catch_up, inbox, target_url)
 
 
 def _summary(handler: object) -> str:

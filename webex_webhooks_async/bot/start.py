@@ -183,6 +183,7 @@ class Startup:
         webhooks = start.webhooks
         every = None if webhooks is None else self._watch_every
         if webhooks and every and self.is_ready and not await webhooks.is_turn(every):
+            webhooks.catch_up(self.me)
             return every
         await self._ask_who_it_is(start.client)
         if self.stage < Stage.HANDLING:
@@ -191,6 +192,8 @@ class Startup:
         if webhooks is not None:
             await (webhooks.look() if self.is_ready else webhooks.start())
         self.stage = Stage.READY
+        if webhooks is not None:
+            webhooks.catch_up(self.me)
         return every
 
     async def _ask_who_it_is(self, client: Client) -> None:

@@ -5,6 +5,7 @@ from collections import defaultdict
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
 
+from webex_webhooks_async.bot.catch_up import CatchUp
 from webex_webhooks_async.claims import Claims, InboxUnavailableError, MemoryClaims, SharedClaims
 from webex_webhooks_async.client.client import Client
 from webex_webhooks_async.client.limiter import Clock
@@ -16,7 +17,9 @@ from webex_webhooks_async.client.reconciler import (
 )
 from webex_webhooks_async.client.restraint import Restraint
 from webex_webhooks_async.formatting import on_one_line, short_id
-from webex_webhooks_async.models.webhooks import NewWebhook
+from webex_webhooks_async.models.messages import Person
+from webex_webhooks_async.models.vocabulary import Event, Resource
+from webex_webhooks_async.models.webhooks import NewWebhook, Webhook
 
 logger: logging.Logger = logging.getLogger("webex_webhooks_async")
 
@@ -30,24 +33,29 @@ class BotWebhooks:
         wanted: Returns those that it needs now; it asks for the secret.
         shared: What it shares with its replicas.
         clock: The time.
+        missed: Fetches what the webhooks have missed, if the bot does that.
 
     Attributes:
         waits: Whether it waits for a replica that makes the webhooks.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - all are needed
         self,
         client: Client,
         name: str,
         wanted: Callable[[], Awaitable[Iterable[NewWebhook]]],
         shared: SharedClaims | None,
         clock: Clock,
+        *,
+        missed: CatchUp | None = None,
     ) -> None:
         self._webhooks = client.webhooks
         self._name = name
         self._wanted = wanted
         self._shared = shared
         self._clock = clock
+        self._missed = missed
+        self._of_messages: Webhook | None = None  # that which brings new messages
         self._rivalry = _Rivalry(shared or MemoryClaims(clock.monotonic), clock)
         self.waits: bool = False
         self._looking = self._reconciler(self._rivalry)
@@ -70,6 +78,11 @@ class BotWebhooks:
         """Correct what has happened to them; delete nothing but doubles, as others may start."""
         wanted = await self._wanted()
         await self._apply(self._looking, DesiredState(tuple(wanted)), logging.WARNING)
+
+    def catch_up(self, me: Person | None) -> None:
+        """Begin to fetch what the webhooks have missed, if that is due, for the bot itself."""
+        if self._missed is not None and self._of_messages is not None and me is not None:
+            self._missed.begin(me, self._of_messages)
 
     def pause_after(self, error: Exception, every: float) -> float:
         """Log that a look failed; return the seconds until the next one."""
@@ -102,11 +115,16 @@ class BotWebhooks:
 
     async def _apply(self, reconciler: Reconciler, desired: DesiredState, level: int) -> None:
         done: list[WebhookChange] = []
+        plan = await reconciler.plan(desired)
+        if self._missed is not None and any(map(_had_no_messages, plan.changes)):
+            self._missed.note()
         try:
-            await reconciler.apply(await reconciler.plan(desired), done)
+            result = await reconciler.apply(plan, done)
         finally:
             for each in done:
                 self._log(each, level)
+        live = filter(brings_messages, result.webhooks.values())
+        self._of_messages = next(live, self._of_messages)
 
     def _log(self, change: WebhookChange, level: int) -> None:
         """Log what was corrected; that a webhook was switched off or moved is always a warning."""
@@ -169,6 +187,18 @@ class _Rivalry(Restraint):
         recent = self._moves[change.name]
         recent[:] = [each for each in recent if self._clock.monotonic() - each < _HOUR]
         return recent
+
+
+def brings_messages(webhook: Webhook | NewWebhook) -> bool:
+    """Whether a webhook is for new messages."""
+    is_of_messages = webhook.resource in {Resource.MESSAGES, Resource.ALL}
+    return is_of_messages and webhook.event in {Event.CREATED, Event.ALL}
+
+
+def _had_no_messages(change: WebhookChange) -> bool:
+    """Whether a change is of a webhook for new messages that wasn't as wanted."""
+    is_wanted = change.wanted is not None and brings_messages(change.wanted)
+    return is_wanted and change.action is not WebhookAction.KEEP
 
 
 def moves(change: WebhookChange) -> bool:

@@ -89,7 +89,7 @@ class APIResource:
         """Send a DELETE, whatever the body of its response holds."""
         await self._requester.send(self._request("DELETE", path, segments, params))
 
-    def _paginate(
+    def _paginate(  # noqa: PLR0913 - most are those of `Client.list`
         self,
         read: Callable[[Response], tuple[T, ...]],
         path: str,
@@ -97,8 +97,12 @@ class APIResource:
         params: Params | None = None,
         start_url: str | None = None,
         prefetch: bool = False,
+        is_repeated: bool = True,
     ) -> "AsyncPaginator[T]":
-        """Return a list whose pages `read` reads; the other arguments are `Client.list`'s."""
+        """Return a list whose pages `read` reads, each with retries or without.
+
+        The other arguments are those of `Client.list`.
+        """
         # Imported with the first list, because attrs takes a while to make the class of a page.
         from webex_webhooks_async.client import pagination  # noqa: PLC0415 - see above
 
@@ -119,7 +123,7 @@ class APIResource:
                 given = "start_url, which must be a kept next_url,"
                 name = given if url == start_url else "the next link"
                 request = Request(method="GET", target=pagination.target_on(base_url, url, name))
-            response = await self._requester.send(request)
+            response = await self._requester.send(request._replace(is_repeated=is_repeated))
             link = pagination.next_link(response.headers.get_list("link"))
             return pagination.Page(
                 items=read(response), next_url=link and pagination.absolute_link(link, url)

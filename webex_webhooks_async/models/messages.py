@@ -14,6 +14,12 @@ MAX_TEXT_BYTES = 7439
 https://developer.webex.com/docs/api/v1/messages/create-a-message
 """
 
+MESSAGE_CONTENT = frozenset({"text", "markdown", "html", "attachments", "isVoiceClip"})
+"""What a notification of a message never contains.
+
+Whether one contains ``isVoiceClip`` isn't known, because none was seen of a file.
+"""
+
 CARD_TYPE = "application/vnd.microsoft.card.adaptive"
 
 

@@ -534,19 +534,24 @@ class Receiver(Router):
     async def _store(
         self, notification: Notification[Any], body: bytes, worker: "InboxWorker"
     ) -> tuple[HTTPStatus, str | None]:
-        selection = self._handlings.selection
-        if selection.is_own(notification):
+        if self._handlings.selection.is_own(notification):
             log_debug(OWN_ACTION, notification)
             return HTTPStatus.NO_CONTENT, None
         try:
-            line = selection.line_of(notification)
-            if not await worker.put(key_of(notification, body), body, line=line):
+            if not await self._put(notification, body, worker):
                 log_debug("%s is a duplicate", notification)
         except Exception:
             why = "the inbox failed"
             logger.exception("%s is not stored: %s", describe(notification), why)
             return HTTPStatus.SERVICE_UNAVAILABLE, why
         return HTTPStatus.NO_CONTENT, None
+
+    async def _put(
+        self, notification: Notification[Any], body: bytes, worker: "InboxWorker"
+    ) -> bool:
+        """Put a notification into the inbox; return False if it is known."""
+        line = self._handlings.selection.line_of(notification)
+        return await worker.put(key_of(notification, body), body, line=line)
 
     def _check_is_running(self) -> None:
         """Check that the lifespan and the inbox are open, also while the last handlers run."""

@@ -14,6 +14,7 @@ from typing import Any
 from attrs import Factory, frozen
 
 from webex_webhooks_async.converters import unstructure
+from webex_webhooks_async.models.messages import MESSAGE_CONTENT
 from webex_webhooks_async.models.vocabulary import Event, Resource
 from webex_webhooks_async.models.webhooks import Webhook
 from webex_webhooks_async.testing.service.formats import (
@@ -33,12 +34,6 @@ _CALL_STATES: dict[str, tuple[str, str]] = {
 _WITHOUT_ACTOR = frozenset(
     {Resource.CONTROL_HUB_ALERTS, Resource.MEETINGS, Resource.VIDEO_MESH_ALERTS}
 )
-
-MESSAGE_CONTENT = frozenset({"text", "markdown", "html", "attachments", "isVoiceClip"})
-"""What a notification of a message never contains.
-
-Whether one contains ``isVoiceClip`` isn't known, because none was seen of a file.
-"""
 
 INPUTS = "inputs"
 """What a notification of an attachment action never contains."""

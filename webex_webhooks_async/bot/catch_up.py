@@ -1,0 +1,528 @@
+"""Fetches the messages that came while nobody listened, and stores them as notifications.
+
+Facts: https://developer.webex.com/docs/api/v1/rooms and
+https://developer.webex.com/docs/api/v1/messages
+"""
+
+import asyncio
+import logging
+import math
+from collections import deque
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from contextlib import AbstractContextManager, ExitStack, asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from types import EllipsisType
+from typing import Any, TypeVar
+
+from attrs import define
+
+from webex_webhooks_async.claims import InboxUnavailableError, SharedClaims
+from webex_webhooks_async.client.client import Client
+from webex_webhooks_async.client.limiter import Clock
+from webex_webhooks_async.client.pagination import Page
+from webex_webhooks_async.client.resource import Params
+from webex_webhooks_async.client.responses import Response
+from webex_webhooks_async.converters import unstructure
+from webex_webhooks_async.errors import (
+    AuthenticationError,
+    GoneError,
+    NotFoundError,
+    PaginationError,
+    PermissionDeniedError,
+    RateLimitError,
+    ServerError,
+    TransportError,
+    WebexError,
+)
+from webex_webhooks_async.formatting import describe_exception, short_id
+from webex_webhooks_async.inbox.base import Inbox
+from webex_webhooks_async.models.ids import comparable, is_same
+from webex_webhooks_async.models.messages import MESSAGE_CONTENT, Person
+from webex_webhooks_async.models.vocabulary import Event, Resource
+from webex_webhooks_async.models.webhooks import Webhook
+from webex_webhooks_async.strict_json import dump_json
+from webex_webhooks_async.validation import seconds_in
+
+logger: logging.Logger = logging.getLogger("webex_webhooks_async")
+
+T = TypeVar("T")
+
+_DEFAULT = 900.0  # seconds
+_TOLERANCE = timedelta(minutes=2)  # clocks differ
+_MOST = 1_000  # rooms, and messages
+
+_REQUESTS_PER_SECOND = 2
+_AFTER_A_429 = 10.0  # seconds after its Retry-After
+_LONGEST_RETRY_AFTER = 3600.0
+_LAST_PAUSE = 60.0
+
+_CLAIMED_SECONDS = 30.0  # another process may begin so long after a kill
+_RENEWED_AFTER = 10.0
+_POLL_SECONDS = 2.0
+
+
+class CatchUp:
+    """Stores the messages that the webhooks of a bot have missed, beside everything else.
+
+    It is due from `note` on. `begin` starts it. It goes on until everything is stored, also over
+    outages of Webex and of the inbox.
+
+    Args:
+        client: The client of the bot.
+        inbox: Keeps the time up to which everything is stored; one process at a time catches up.
+        store: Stores the body of a notification, and returns whether it is new.
+        seconds: For how long it looks back at most, from the moment at which it became due.
+        counts: Returns a context in which something, by its name, counts as a handler that runs.
+        clock: The time.
+    """
+
+    def __init__(  # noqa: PLR0913 - all are needed
+        self,
+        client: Client,
+        inbox: Inbox,
+        store: Callable[[bytes], Awaitable[bool]],
+        *,
+        seconds: float,
+        counts: Callable[[str], AbstractContextManager[None]],
+        clock: Clock,
+    ) -> None:
+        self._client = client
+        self._inbox = inbox
+        self._claims = SharedClaims(inbox)
+        self._store = store
+        self._seconds = timedelta(seconds=seconds)
+        self._counts = counts
+        self._clock = clock
+        self._due: datetime | None = None
+        self._task: asyncio.Task[None] | None = None
+
+    def note(self) -> None:
+        """Note that something may have been missed until now."""
+        if self._due is None:
+            self._due = self._clock.now()
+
+    def begin(self, me: Person, webhook: Webhook) -> None:
+        """Catch up in a task, if that is due, and isn't under way.
+
+        Args:
+            me: The bot.
+            webhook: The one that would have brought the messages.
+        """
+        if self._due is None or (self._task is not None and not self._task.done()):
+            return
+        due, self._due = self._due, None
+        counted = ExitStack()
+        counted.enter_context(self._counts("a catch-up"))
+        self._task = asyncio.create_task(self._catch_up(due, me, webhook))
+        self._task.add_done_callback(lambda _: counted.close())
+
+    async def aclose(self) -> None:
+        """End without having caught up."""
+        if self._task is not None and not self._task.get_loop().is_closed():
+            self._task.cancel()
+            await asyncio.wait([self._task])
+
+    async def _catch_up(self, due: datetime, me: Person, webhook: Webhook) -> None:
+        lasting = _Lasting(self._clock)
+        name = comparable(me.id)
+        turn = _Turn(self._claims, f"catch-up:{name}", self._clock)
+        try:
+            while True:
+                async with turn.taken(lasting):
+                    found = await self._fetch(due, me, webhook, lasting, turn)
+                if found is not None:
+                    return
+        except Exception:
+            self._due = due  # earlier than what was noted meanwhile
+            logger.exception("what was missed can't be fetched; trying again at the next look")
+
+    async def _fetch(
+        self, due: datetime, me: Person, webhook: Webhook, lasting: "_Lasting", turn: "_Turn"
+    ) -> "_Found | None":
+        """Fetch and store what was missed; return `None` if another process has begun to."""
+        name = comparable(me.id)
+        since = await lasting.do(lambda: self._since(due, name))
+        began = self._clock.now()
+        found = _Found()
+        try:
+            await _Missed(
+                lists=_Lists(self._client, lasting, turn, self._clock),
+                store=lambda body: lasting.do(lambda: self._store(body)),
+                since=lambda: max(since, self._clock.now() - self._known_for()),
+                me=me,
+                envelope=_envelope(webhook),
+                found=found,
+            ).store_all()
+        except _TakenOverError:
+            return None
+        await lasting.do(lambda: self._inbox.set_caught_up(name, began))
+        found.log(since)
+        return found
+
+    async def _since(self, due: datetime, name: str) -> datetime:
+        """Return the time since which something may have been missed."""
+        first_name = f"{name} first"
+        first = await self._inbox.caught_up(first_name)
+        if first is None:
+            await self._inbox.set_caught_up(first_name, due)
+            first = due
+        since = due - self._seconds
+        kept = await self._inbox.caught_up(name)
+        # What another process has stored since this became due may begin too late for this one.
+        if kept is not None and kept <= min(self._clock.now(), due + _TOLERANCE):
+            since = max(since, kept - _TOLERANCE)
+        return max(since, first)
+
+    def _known_for(self) -> timedelta:
+        """For how long a message is known at least: what is older would be handled again."""
+        return timedelta(seconds=self._inbox.keep) - min(_TOLERANCE, self._seconds / 2)
+
+
+class _Missed:
+    """What was missed: it is listed, and stored as notifications.
+
+    Args:
+        lists: Lists rooms and messages.
+        store: Stores the body of a notification, and returns whether it is new.
+        since: Returns the time since which messages may have been missed.
+        me: The bot.
+        envelope: What a notification has around its data.
+        found: Counts what was found.
+    """
+
+    def __init__(  # noqa: PLR0913 - all are needed
+        self,
+        *,
+        lists: "_Lists",
+        store: Callable[[bytes], Awaitable[bool]],
+        since: Callable[[], datetime],
+        me: Person,
+        envelope: Mapping[str, object],
+        found: "_Found",
+    ) -> None:
+        self._lists = lists
+        self._store = store
+        self._since = since
+        self._me = me
+        self._envelope = envelope
+        self._found = found
+
+    async def store_all(self) -> None:
+        """Store the messages of the rooms that were active last, a room after the other."""
+        for room in await self._rooms():
+            if self._found.messages >= _MOST:
+                self._found.is_all = False
+                return
+            try:
+                messages = await self._messages(room)
+            except (NotFoundError, GoneError, PermissionDeniedError) as error:
+                logger.info("a room is passed over: it is gone: %s", error)
+                continue
+            except AuthenticationError:
+                raise
+            except WebexError as error:
+                which = short_id(str(room.get("id")))
+                logger.warning("the room %s can't be read, and is passed over: %s", which, error)
+                continue
+            for message in reversed(messages):  # the newest is listed first
+                self._found.new += await self._store(self._notification_of(message))
+            self._found.messages += len(messages)
+            self._found.rooms += bool(messages)
+
+    async def _rooms(self) -> list["Item"]:
+        """Return the rooms in which something has happened since."""
+        rooms: list[Item] = []
+        params = {"sortBy": "lastactivity", "max": _MOST}
+        is_older = partial(self._is_older, name="lastActivity")
+        async for page in self._lists.pages("rooms", params, is_older):
+            rooms += [each for each in page if not is_older(each)]
+            if len(rooms) > _MOST:
+                self._found.is_all = False
+                break
+        return rooms[:_MOST]
+
+    async def _messages(self, room: "Item") -> list["Item"]:
+        """Return what others have written in a room since, and a bot may read: the newest first."""
+        params: dict[str, object] = {"roomId": str(room.get("id")), "max": 100}
+        if self._me.type == "bot" and room.get("type") != "direct":
+            params["mentionedPeople"] = "me"
+        messages: list[Item] = []
+        most = _MOST - self._found.messages
+        is_older = partial(self._is_older, name="created")
+        async for page in self._lists.pages("messages", params, is_older):
+            messages += [each for each in page if not (is_older(each) or self._is_own(each))]
+            if len(messages) > most:
+                self._found.is_all = False
+                break
+        return messages[:most]
+
+    def _is_own(self, message: "Item") -> bool:
+        return is_same(_text(message, "personId"), self._me.id)
+
+    def _is_older(self, item: "Item", name: str) -> bool:
+        time = _time(item, name)
+        return time is not None and time < self._since()
+
+    def _notification_of(self, message: "Item") -> bytes:
+        """Return the body of the notification that Webex would have sent of a message."""
+        data = {key: value for key, value in message.items() if key not in MESSAGE_CONTENT}
+        return dump_json({**self._envelope, "actorId": message.get("personId"), "data": data})
+
+
+@define
+class _Found:
+    """What a catch-up has found.
+
+    Attributes:
+        messages: How many messages.
+        rooms: In how many rooms.
+        new: How many of the messages weren't known.
+        is_all: Whether it has found all that there are.
+    """
+
+    messages: int = 0
+    rooms: int = 0
+    new: int = 0
+    is_all: bool = True
+
+    def log(self, since: datetime) -> None:
+        """Log it."""
+        level = logging.INFO if self.new else logging.DEBUG
+        messages, rooms = _counted(self.messages, "message"), _counted(self.rooms, "room")
+        logger.log(level, "caught up: %s of %s, %d of them new", messages, rooms, self.new)
+        if not self.is_all:
+            logger.warning(_TOO_MANY, f"{since:%Y-%m-%d %H:%M:%S} UTC", _MOST, _MOST)
+
+
+@define
+class _Lasting:
+    """Repeats what an outage has interrupted, until it works."""
+
+    _clock: Clock
+
+    async def do(self, call: Callable[[], Awaitable[T]]) -> T:
+        """Return what a call returns."""
+        pause = 0.0
+        while True:
+            try:
+                return await call()
+            except _OUTAGES as error:
+                pause = min(2 * pause or 1.0, _LAST_PAUSE)
+                seconds = max(pause, _wanted_pause(error))
+                logger.warning("catching up waits %g s: %s", seconds, describe_exception(error))
+                await self._clock.sleep(seconds)
+
+
+class _Turn:
+    """The turn of this process to catch up, of all that share the inbox.
+
+    Args:
+        claims: The claims of the inbox.
+        name: What is claimed.
+        clock: The time.
+    """
+
+    def __init__(self, claims: SharedClaims, name: str, clock: Clock) -> None:
+        self._claims = claims
+        self._name = name
+        self._clock = clock
+        self._since = -math.inf  # when it was claimed
+        self._may_be_claimed = False  # also where no response to that has come
+
+    @asynccontextmanager
+    async def taken(self, lasting: _Lasting) -> AsyncGenerator[None]:
+        """Wait for the turn, and give it back."""
+        try:
+            while not await lasting.do(self._claim):
+                await self._clock.sleep(_POLL_SECONDS)
+            yield
+        finally:
+            if self._may_be_claimed:  # a claim that has ended is another's, and stays
+                await self._claims.unclaim(self._name)
+
+    async def keep(self) -> None:
+        """Keep the turn for longer.
+
+        Raises:
+            _TakenOverError: It has ended, and another process has begun.
+            InboxUnavailableError: The inbox is away.
+        """
+        if self._clock.monotonic() - self._since < _RENEWED_AFTER:
+            return
+        await self._claims.unclaim(self._name)
+        if not await self._claim():
+            raise _TakenOverError
+
+    async def _claim(self) -> bool:
+        asked, self._since = self._clock.monotonic(), -math.inf
+        self._may_be_claimed = True
+        self._may_be_claimed = await self._claims.claim(self._name, _CLAIMED_SECONDS)
+        if self._may_be_claimed:
+            self._since = asked
+        return self._may_be_claimed
+
+
+class _TakenOverError(Exception):
+    """Another process has begun to catch up, because this one has paused for long."""
+
+
+class _Lists:
+    """Lists rooms and messages, at a pace that leaves Webex's limits to the handlers.
+
+    Args:
+        client: The client of the bot.
+        lasting: Repeats a request that an outage has interrupted.
+        turn: Is kept while there is a request.
+        clock: The time.
+    """
+
+    def __init__(self, client: Client, lasting: _Lasting, turn: _Turn, clock: Clock) -> None:
+        self._client = client
+        self._lasting = lasting
+        self._turn = turn
+        self._clock = clock
+        self._sent = deque[float](maxlen=_REQUESTS_PER_SECOND)  # when the last ones were
+
+    async def pages(
+        self, path: str, params: Params, is_older: Callable[["Item"], bool]
+    ) -> AsyncGenerator[tuple["Item", ...]]:
+        """Yield the pages of a list, the newest first, until the last item of one is too old.
+
+        Raises:
+            PaginationError: A next link leads to another host, or back.
+            WebexError: What no repetition helps against.
+        """
+        followed: set[str | None] = set()
+        url: str | None = None
+        while url not in followed:
+            followed.add(url)
+            page = await self._lasting.do(partial(self._page, path, params, url))
+            yield page.items
+            url = page.next_url
+            if url is None or (page.items and is_older(page.items[-1])):
+                return
+        raise PaginationError("the next link leads back to a page that was already fetched")
+
+    async def _page(self, path: str, params: Params, url: str | None) -> Page["Item"]:
+        await self._turn.keep()
+        await self._pause()
+        return await self._client._paginate(  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] - our own
+            _items, path, params=params, start_url=url, is_repeated=False
+        )
+
+    async def _pause(self) -> None:
+        """Wait until one more request is no more than a second may have."""
+        while len(self._sent) == self._sent.maxlen:
+            seconds = self._sent[0] + 1.0 - self._clock.monotonic()
+            if seconds <= 0:
+                break
+            await self._clock.sleep(seconds)
+        self._sent.append(self._clock.monotonic())
+
+
+Item = Mapping[str, object]
+"""A room or a message, as Webex has sent it."""
+
+
+def _items(response: Response) -> tuple[Item, ...]:
+    return response.items("items", Item)
+
+
+def _text(item: Item, name: str) -> str | None:
+    value = item.get(name)
+    return value if isinstance(value, str) else None
+
+
+def _time(item: Item, name: str) -> datetime | None:
+    try:
+        time = datetime.fromisoformat(_text(item, name) or "")
+    except ValueError:
+        return None
+    return time if time.tzinfo is not None else time.replace(tzinfo=UTC)
+
+
+def _envelope(webhook: Webhook) -> dict[str, Any]:
+    """Return what a notification of a new message has around its data."""
+    of_webhook: dict[str, Any] = unstructure(webhook)
+    of_webhook.pop("secret", None)
+    return {**of_webhook, "resource": Resource.MESSAGES, "event": Event.CREATED}
+
+
+def _wanted_pause(error: Exception) -> float:
+    """For how many seconds Webex wants to be left alone, and a little longer."""
+    if not isinstance(error, RateLimitError):
+        return 0.0
+    return min(error.retry_after or 0.0, _LONGEST_RETRY_AFTER) + _AFTER_A_429
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def checked_catch_up(
+    catch_up: float | timedelta | EllipsisType,
+    inbox: Inbox | None,
+    target_url: str | None,
+) -> float | None:
+    """Check the argument of a bot; return how many seconds it looks back, `None` for never.
+
+    Raises:
+        ValueError: It isn't positive, or more than half of what the inbox keeps, or there is no
+            inbox or no `target_url`.
+        TypeError: It isn't a number or a `timedelta`, or the inbox can't keep the times.
+    """
+    if catch_up is ...:
+        return min(_DEFAULT, inbox.keep / 2) if inbox is not None and not _lacks_of(inbox) else None
+    seconds = seconds_in("catch_up", catch_up)
+    if seconds <= 0:
+        raise ValueError(
+            f"catch_up must be a positive number of seconds, got {seconds:g}: pass None if the bot "
+            "doesn't fetch what it has missed"
+        )
+    if inbox is None:
+        raise ValueError(
+            "catch_up needs an inbox, which knows what was handled: pass one, such as "
+            "inbox=SQLiteInbox('inbox.db'), or leave catch_up out"
+        )
+    if target_url is None:
+        raise ValueError(
+            "catch_up needs a target_url, because a bot fetches what its own webhooks have missed: "
+            "pass it, or set WEBEX_TARGET_URL, or leave catch_up out"
+        )
+    if lacks := _lacks_of(inbox):
+        raise TypeError(
+            f"catch_up needs an inbox that keeps times: {type(inbox).__name__} lacks {lacks}"
+        )
+    most = inbox.keep / 2
+    if seconds > most:
+        raise ValueError(
+            f"catch_up must be at most {most:g}, half of the seconds that the inbox keeps, got "
+            f"{seconds:g}: what isn't known any more would be handled again. Pass less, or make "
+            f"the inbox with keep={2 * seconds:g}"
+        )
+    return seconds
+
+
+def _lacks_of(inbox: Inbox) -> str:
+    """Return what an inbox lacks that a catch-up needs, in words."""
+    names = ("caught_up", "set_caught_up")
+    lacks = [each for each in names if getattr(type(inbox), each) is getattr(Inbox, each)]
+    if not hasattr(inbox, "keep"):
+        lacks.append("keep")
+    return ", ".join(lacks)
+
+
+_OUTAGES = (
+    TransportError,
+    ServerError,
+    RateLimitError,
+    InboxUnavailableError,
+    ConnectionError,
+    TimeoutError,
+)
+
+_TOO_MANY = (
+    "more was missed since %s than a catch-up fetches: the messages of the %d rooms that were "
+    "active last, and %d messages; the others stay lost"
+)
