@@ -440,7 +440,7 @@ async def test_who_may_answer(talk: Talk) -> None:
         await talk.hear("Well?")
         await talk.settle("asking")
         allowed.remove(ANN)
-        bot._access.forget()  # type: ignore[union-attr] # what is known for ten minutes
+        bot._matching._access.forget()  # type: ignore[union-attr] # what is known for ten minutes
         await talk.say("Yes")
         await talk.hear("Not you")
         await talk.settle("asking")

@@ -580,19 +580,11 @@ class Bot(BotRouter, Receiver):
                 await self.client.aclose()
             self._startup.end()
 
-    def _why_not(self) -> str:
-        if self._startup.stage is Stage.ENDED:
-            return NOT_RUNNING
-        if self._startup.me is None:
-            return _WAITING if self._worker is None else ""
-        return super()._why_not()
-
     def _check_is_running(self) -> None:
         if self._startup.stage is Stage.ENDED:
             raise RuntimeError(NOT_RUNNING)
 
 
-_WAITING = "the bot isn't ready: it waits for Webex, which hasn't responded since its start"
 _NO_WEBHOOK = (
     "the bot makes no webhook, so it hears nothing unless you make one: set WEBEX_TARGET_URL, or "
     "pass target_url, to the URL at which Webex reaches it"

@@ -28,7 +28,7 @@ from webex_webhooks_async.bot.contexts.questions import (
     known_in,
 )
 from webex_webhooks_async.bot.schedules import Schedules, Times
-from webex_webhooks_async.bot.start import Startup
+from webex_webhooks_async.bot.start import NOT_RUNNING, Stage, Startup
 from webex_webhooks_async.client.client import Client
 from webex_webhooks_async.errors import GoneError, NotFoundError
 from webex_webhooks_async.formatting import short_id, storable
@@ -262,11 +262,6 @@ class Home(Jobs, Protocol):
     client: Client
 
     @property
-    def me(self) -> Person:
-        """The bot itself."""
-        ...
-
-    @property
     def state(self) -> State:
         """What its lifespan has yielded."""
         ...
@@ -393,9 +388,22 @@ class BotSelection(Selection):
             yield Resource.MESSAGES, Event.CREATED
             yield Resource.ATTACHMENT_ACTIONS, Event.CREATED
 
+    def why_not(self) -> str | None:
+        """Return why nothing comes in; what comes before the bot knows itself, an inbox stores."""
+        if self._startup.stage is Stage.ENDED:
+            return NOT_RUNNING
+        if self._startup.me is None:
+            return _WAITING if self._inbox is None else ""
+        return None
+
     def secrets(self) -> tuple[str, ...]:
         """Return the token."""
         return (self._home.client._requester.token_in_use,)  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] - nobody else needs it
+
+    @property
+    def _me(self) -> Person:
+        """The bot, which knows itself before it handles anything."""
+        return cast("Person", self._startup.me)
 
     def _begin_job(self, handling: Handling) -> Handling | None:
         notification = handling.notification
@@ -484,7 +492,7 @@ class BotSelection(Selection):
         records, data = handling.records, handling.notification.data
         if records is None or records.stored is None:
             return None
-        return Answers(self.asker, records, records.stored, self._home.me, data)
+        return Answers(self.asker, records, records.stored, self._me, data)
 
     def _resumed(self, handling: Handling) -> "Choice | None":
         """Return the handler that has asked, with the context that it had, if one has."""
@@ -546,7 +554,7 @@ class BotSelection(Selection):
         """
         fetched = await self._home.client.fetch(notification)
         found = cast("Message | AttachmentAction", fetched)  # its notification says which
-        me = self._home.me
+        me = self._me
         if is_same(found.person_id, me.id):
             return None, None
         said: object
@@ -583,7 +591,7 @@ class BotSelection(Selection):
     def _of_each_context(self, placed: Placed | None) -> dict[str, Any]:
         return {
             "client": self._home.client,
-            "me": self._home.me,
+            "me": self._me,
             "state": State.copy(self._home.state),  # which may hold something called `copy`
             "route": "" if placed is None else self.routes.labels[placed.entry],
             "jobs": self._home,
@@ -592,7 +600,7 @@ class BotSelection(Selection):
 
     def _look_for_another_bot(self, notification: Notification[Any]) -> None:
         """Say once that another bot may use the inbox, if its webhook brought what is gone here."""
-        owner, me = notification.created_by, self._home.me
+        owner, me = notification.created_by, self._me
         if not self._may_be_shared or owner is None or notification.owned_by == OwnedBy.ORG:
             return
         if not is_same(owner, me.id):
@@ -630,6 +638,7 @@ MakeContext = Callable[..., MessageContext | SubmissionContext]
 Choice = tuple[Placed | None, MessageContext | SubmissionContext | None]
 """The handler that was found, and the context that it gets."""
 
+_WAITING = "the bot isn't ready: it waits for Webex, which hasn't responded since its start"
 _ERROR_REPLY = "webex-webhooks:error_reply"  # the key of that reply
 
 _SHARED = (

@@ -32,20 +32,17 @@ class Outage:
 
     Attributes:
         given_back: How many entries were given back because of the outage.
+        holds: Whether nothing is to begin now: Webex is out, or wants to be left alone before that
+            is known.
     """
 
     def __init__(self, bot: HasClient) -> None:
         self.given_back: int = 0
+        self.holds: bool = False
         self._bot = bot
         self._since: float | None = None  # when it was noticed, if Webex is out
         self._deciding: asyncio.Task[None] | None = None
         self._watching: asyncio.Task[None] | None = None
-        self._is_paused = False  # by a Retry-After, before anything is decided
-
-    @property
-    def holds(self) -> bool:
-        """Whether nothing is to begin now."""
-        return self._is_out() or self._is_paused
 
     async def has_caused(self, error: BaseException) -> bool:
         """Whether an outage of Webex is why a handler has failed; ask Webex, if that isn't known.
@@ -72,22 +69,22 @@ class Outage:
             each.cancel()
         if tasks:
             await asyncio.wait(tasks)
-        self._since, self._is_paused = None, False
+        self._since, self.holds = None, False
 
     def _is_out(self) -> bool:
         return self._since is not None
 
     async def _decide(self, error: BaseException) -> None:
         if pause := _retry_after(error):
-            self._is_paused = True
+            self.holds = True
             try:
                 await _clock.sleep(pause)
             finally:
-                self._is_paused = False
+                self.holds = False
         failure = await self._failure_of_probe()
         if failure is None:
             return
-        self._since, self.given_back = _clock.monotonic(), 0
+        self._since, self.given_back, self.holds = _clock.monotonic(), 0, True
         logger.warning("Webex is out, so no handler begins until it responds: %s", failure)
         self._watching = asyncio.create_task(self._watch(failure, self._since))
 
@@ -100,7 +97,7 @@ class Outage:
             failure = await self._failure_of_probe()
             number += 1
         seconds = _clock.monotonic() - since
-        self._since = None
+        self._since, self.holds = None, False
         logger.info("Webex is back after %.0f s: %d were given back", seconds, self.given_back)
 
     async def _failure_of_probe(self) -> Exception | None:

@@ -23,7 +23,6 @@ from webex_webhooks_async.handling.outcomes import (
     expiry_of,
     failure_of,
     is_final,
-    is_last_chance,
 )
 from webex_webhooks_async.handling.records import Records
 from webex_webhooks_async.handling.suspension import Suspension, is_quiet_end, is_suspension
@@ -45,6 +44,7 @@ _SECONDS_TO_RECORD = 5.0  # at the end
 _OTHER_VERSION_SECONDS = 30.0  # a replica of another version may handle it
 _OTHER_VERSION_RELEASES = 20
 _MAX_OUTAGES = 10  # after so many, what looks like one is a failure
+_MAX_EXPIRIES = 5  # a notification may kill the process that handles it
 _ALONE = "alone"  # the name of a record: how many leases had expired when it began alone
 
 _LOST = "%s has lost its lease, and may be handled twice: does a handler block the event loop?"
@@ -59,14 +59,11 @@ class Outage(Protocol):
 
     Attributes:
         given_back: How many entries were given back because of the outage.
+        holds: Whether nothing is to begin now.
     """
 
     given_back: int
-
-    @property
-    def holds(self) -> bool:
-        """Whether nothing is to begin now."""
-        ...
+    holds: bool
 
     async def has_caused(self, error: BaseException) -> bool:
         """Whether it is why a handler has failed."""
@@ -256,7 +253,7 @@ class InboxWorker:
             work.entry = entry
             return
         work = self._under_way[entry.key, entry.number] = _Work(entry)
-        if is_last_chance(entry):
+        if _is_last_chance(entry):
             self._alone = work
         task = asyncio.create_task(self._work(work, entry))
         self._tasks.add(task)
@@ -315,9 +312,7 @@ class InboxWorker:
                 return Release(0.0)
             handling.is_last = handling.attempt >= (handling.attempts or self._attempts)
             with handling:
-                error: BaseException | None = expiry_of(entry)
-                if may_run:
-                    error = await handling.failure()
+                error = await handling.failure() if may_run else expiry_of(entry)
                 if error is None or _is_ended_quietly(work, error):
                     return None
                 if handling.suspension is not None and is_suspension(error):
@@ -398,7 +393,7 @@ class InboxWorker:
             Whether it may: not if a lease has expired since it began alone. Those that expired
             while it waited don't count, because it killed nothing.
         """
-        if not is_last_chance(entry):
+        if not _is_last_chance(entry):
             return True
         try:
             began = await self._inbox.recall(entry, _ALONE)
@@ -490,6 +485,11 @@ def _is_ended_quietly(work: "_Work", error: BaseException) -> bool:
         return False
     logger.info("%s is ended: %s", work.name, error)
     return True
+
+
+def _is_last_chance(entry: InboxEntry) -> bool:
+    """Whether a notification runs alone, because one more expiry is its end, or was."""
+    return entry.expiries >= _MAX_EXPIRIES - 1
 
 
 def _record_until() -> float:

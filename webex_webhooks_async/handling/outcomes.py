@@ -13,7 +13,6 @@ from webex_webhooks_async.inbox.entries import InboxEntry
 _LONGEST_PAUSE = 3600.0
 _LONGEST_DELAY = 0.25  # of a pause: what failed at the same time runs again at different times
 _MINUTE = 60.0
-_MAX_EXPIRIES = 5  # a notification may kill the process that handles it
 
 _random: Callable[[], float] = random.random  # tests replace it
 
@@ -95,11 +94,6 @@ def is_final(error: BaseException) -> bool:
         for each in exceptions_in(error, NoAnswerError)
     )
     return unanswered or bool(exceptions_in(error, GiveUpError))
-
-
-def is_last_chance(entry: InboxEntry) -> bool:
-    """Whether a notification runs alone, because one more expiry is its end, or was."""
-    return entry.expiries >= _MAX_EXPIRIES - 1
 
 
 def expiry_of(entry: InboxEntry) -> Exception:

@@ -333,6 +333,13 @@ class Selection(ABC):
         """Return what a notification has its place in, if it has to wait for others."""
 
     @abstractmethod
+    def why_not(self) -> str | None:
+        """Return why nothing can be received now; it is empty if something can.
+
+        `None` leaves that to the receiver: its inbox and its lifespan are open then.
+        """
+
+    @abstractmethod
     def secrets(self) -> tuple[str, ...]:
         """Return what no response and no stored error may show, besides the receiver's secrets."""
 
@@ -378,6 +385,9 @@ class RouterSelection(Selection):
     def line_of(self, notification: Notification[Any]) -> str | None:  # noqa: ARG002 - a bot's
         """Return `None`: notifications are in no order."""
         return None
+
+    def why_not(self) -> None:
+        """Return `None`: it receives while its receiver does."""
 
     def secrets(self) -> tuple[str, ...]:
         """Return nothing: a receiver has its webhooks' secrets alone."""

@@ -4,6 +4,8 @@ import logging
 from contextvars import ContextVar
 from typing import TYPE_CHECKING
 
+from attrs import define, field
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -41,6 +43,7 @@ class HandlerSuspended(BaseException):
     """
 
 
+@define(eq=False)
 class Suspension:
     """Where a run is suspended: at the question that is open.
 
@@ -48,10 +51,9 @@ class Suspension:
         record: The record that will have the answer; `None` if the run asks nothing that is open.
     """
 
-    def __init__(self) -> None:
-        self.record: str | None = None
-        self._raised: HandlerSuspended | None = None
-        self._has_warned = False
+    record: str | None = None
+    _raised: HandlerSuspended | None = field(default=None, init=False)
+    _has_warned: bool = field(default=False, init=False)
 
     def begin(self, record: str, words: str) -> HandlerSuspended:
         """Return what suspends the handler, to be raised."""

@@ -499,6 +499,9 @@ class Receiver(Router):
 
     def _why_not(self) -> str:
         """Return why nothing can be received now; it is empty if something can."""
+        why = self._handlings.selection.why_not()
+        if why is not None:
+            return why
         is_open = self._worker is None or self._worker.is_open
         return "" if is_open and self._life.has_begun else _NOT_RUNNING
 

@@ -134,7 +134,7 @@ class Conversation:
         self.inbox, self.entry = cast("tuple[Inbox, InboxEntry]", records.stored)
         self.records = records
         self.context = context
-        self.about: str = describe(handling.notification)
+        self._notification = handling.notification
         self.suspension: Suspension = Suspension()
         self.numbers: dict[str, set[int]] = defaultdict(set)
         self.taken: set[str] = set()
@@ -148,6 +148,11 @@ class Conversation:
         handling.conversation = self
         handling.suspension = self.suspension
         current_suspension.set(self.suspension)
+
+    @property
+    def about(self) -> str:
+        """What asks, for the log."""
+        return describe(self._notification)
 
     def once(self, handler: Handler[Any]) -> Handler[Any] | None:
         """Return a handler of `on` that doesn't run again after it has completed beside a question.
