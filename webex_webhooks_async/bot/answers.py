@@ -9,6 +9,7 @@ from webex_webhooks_async.bot.contexts.contexts import (
     MessageContext,
     PersonContext,
     SubmissionContext,
+    created_at,
 )
 from webex_webhooks_async.bot.contexts.questions import (
     QuestionData,
@@ -140,8 +141,8 @@ class Answers:
         after = question.opened if data.after is None else data.after
         if after is None or self._entry.number <= after:
             return False
-        created = context._created  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] - our own
-        return created is None or data.created is None or created >= data.created
+        said = created_at(context)
+        return said is None or data.created is None or said >= data.created
 
 
 def _is_for(context: SubmissionContext, data: QuestionData) -> bool:

@@ -89,10 +89,7 @@ def _rounded(seconds: float) -> float:
 
 def is_final(error: BaseException) -> bool:
     """Whether an error isn't tried again: somebody gave up, or somebody else hasn't answered."""
-    unanswered = any(
-        each._is_failure  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] - our own
-        for each in exceptions_in(error, NoAnswerError)
-    )
+    unanswered = any(each.is_failure for each in exceptions_in(error, NoAnswerError))
     return unanswered or bool(exceptions_in(error, GiveUpError))
 
 

@@ -2,7 +2,7 @@
 
 import logging
 from contextvars import ContextVar
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from attrs import define, field
 
@@ -23,11 +23,12 @@ class NoAnswerError(TimeoutError):
 
     Attributes:
         message: The question, as ``context.reply`` returns it, to delete it, say.
+        is_failure: Whether a handler that lets it pass has failed: somebody else was asked.
     """
 
-    def __init__(self, message: "Message") -> None:
+    def __init__(self, message: "Message", *, is_failure: bool = False) -> None:
         self.message = message
-        self._is_failure = False  # set where somebody else was asked
+        self.is_failure = is_failure
         super().__init__(message)
 
     def __str__(self) -> str:
@@ -101,11 +102,12 @@ def is_quiet_end(error: BaseException) -> bool:
     """Whether a handler ends without a failure: the person who began hasn't answered."""
     return _consists_of(
         error,
-        lambda each: isinstance(each, NoAnswerError) and not each._is_failure,  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] - our own
+        lambda each: isinstance(each, NoAnswerError) and not each.is_failure,
     )
 
 
 def _consists_of(error: BaseException, is_one: "Callable[[BaseException], bool]") -> bool:
     if isinstance(error, BaseExceptionGroup):
-        return all(_consists_of(each, is_one) for each in error.exceptions)
+        group = cast("BaseExceptionGroup[BaseException]", error)
+        return all(_consists_of(each, is_one) for each in group.exceptions)
     return is_one(error)

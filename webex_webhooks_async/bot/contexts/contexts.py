@@ -7,7 +7,7 @@ from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any, Generic, Protocol, TypedDict, TypeVar, Unpack, cast, overload
 
-from attrs import field, frozen
+from attrs import field, fields, frozen
 
 from webex_webhooks_async.bot.contexts.buttons import Buttons
 from webex_webhooks_async.bot.contexts.writing import (
@@ -313,18 +313,6 @@ class Context:
         """The id of the room to which it belongs, if there is one."""
         return None
 
-    def _shared(self) -> dict[str, Any]:
-        """What the context of an answer has of this one."""
-        return {
-            "client": self.client,
-            "me": self.me,
-            "state": self.state,
-            "route": self.route,
-            "age": self.age,
-            "jobs": self._jobs,
-            "asker": self._asker,
-        }
-
 
 @frozen(kw_only=True)
 class PersonContext(Context, ABC, Generic[D]):
@@ -385,7 +373,7 @@ class PersonContext(Context, ABC, Generic[D]):
             DecodeError: The response doesn't fit.
         """
         check_keywords("reply", options, MessageOptions.__annotations__)
-        return await self._reply(text, options)
+        return await reply_to(self, text, options)
 
     async def end_conversations(self) -> int:
         """End all conversations that this person has begun in this room, whomever they ask.
@@ -409,15 +397,6 @@ class PersonContext(Context, ABC, Generic[D]):
         """
         return await self._asking().end_conversations(self)
 
-    async def _reply(
-        self, text: str | None, options: MessageOptions, question: str | None = None
-    ) -> Message:
-        place = {"roomId": self.room_id, "parentId": await self._thread()}
-        asked = {"reply": self.notification.data.id}
-        return await write(
-            self.client, place, text, options, me=self.me, asked=asked, question=question
-        )
-
     @property
     @abstractmethod
     def person_id(self) -> str:
@@ -428,21 +407,12 @@ class PersonContext(Context, ABC, Generic[D]):
     def room_id(self) -> str:
         """The id of the room."""
 
-    @property
-    @abstractmethod
-    def _created(self) -> datetime | None:
-        """When it was written or submitted."""
-
-    @abstractmethod
-    async def _is_direct(self) -> bool:
-        """Whether its room is the direct room of its author."""
-
     def _room(self) -> str:
         return self.room_id
 
     @abstractmethod
-    async def _thread(self) -> str:
-        """The id of the message that the thread begins with: a thread has one level."""
+    async def _thread(self) -> tuple[str, str | None]:
+        """As `thread_of`."""
 
 
 @frozen(kw_only=True)
@@ -494,15 +464,8 @@ class MessageContext(PersonContext[MessageData]):
         """The id of the message that the thread begins with, which is where a reply goes."""
         return self.message.parent_id or self.message.id
 
-    @property
-    def _created(self) -> datetime | None:
-        return self.message.created
-
-    async def _is_direct(self) -> bool:
-        return self.message.room_type == "direct"
-
-    async def _thread(self) -> str:
-        return self.thread_id
+    async def _thread(self) -> tuple[str, str | None]:
+        return self.thread_id, self.message.room_type
 
 
 @frozen(kw_only=True)
@@ -541,19 +504,7 @@ class SubmissionContext(PersonContext[AttachmentActionData]):
         """The id of the room."""
         return self.action.room_id or self.notification.data.room_id
 
-    @property
-    def _created(self) -> datetime | None:
-        return self.action.created
-
-    async def _is_direct(self) -> bool:
-        _, room_type = await self._card()
-        return room_type == "direct"
-
-    async def _thread(self) -> str:
-        root, _ = await self._card()
-        return root
-
-    async def _card(self) -> tuple[str, str | None]:
+    async def _thread(self) -> tuple[str, str | None]:
         if not self._cards:  # the message with the card is fetched once
             root, room_type = self.message_id, None
             with suppress(NotFoundError, GoneError):
@@ -578,6 +529,47 @@ class JobContext(Context):
     value: Any
     key: str | None = None
     due: datetime | None = None
+
+
+def of_each(context: Context) -> dict[str, Any]:
+    """Return what each context of a bot has, to make another one that has the same."""
+    return {cast("str", each.alias): getattr(context, each.name) for each in fields(Context)}
+
+
+def created_at(context: PersonContext[Any]) -> datetime | None:
+    """Return when a message was written, or a card submitted."""
+    if isinstance(context, MessageContext):
+        return context.message.created
+    return cast("SubmissionContext", context).action.created
+
+
+async def thread_of(context: PersonContext[Any]) -> tuple[str, str | None]:
+    """Return the id of the message that a thread begins with, and the kind of its room.
+
+    A thread has one level. That of a submission is the thread of the message with the card, which
+    is fetched once.
+    """
+    return await context._thread()  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] - of this module
+
+
+def set_thread(context: SubmissionContext, root: str, room_type: str | None) -> None:
+    """Let `thread_of` return this, which is known already."""
+    context._cards.append((root, room_type))  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] - of this module
+
+
+async def reply_to(
+    context: PersonContext[Any],
+    text: str | None,
+    options: MessageOptions,
+    question: str | None = None,
+) -> Message:
+    """Write into the thread of a context, as `write` does."""
+    root, _ = await thread_of(context)
+    place = {"roomId": context.room_id, "parentId": root}
+    asked = {"reply": context.notification.data.id}
+    return await write(
+        context.client, place, text, options, me=context.me, asked=asked, question=question
+    )
 
 
 def age_of(created: datetime | None) -> float:

@@ -18,6 +18,11 @@ from webex_webhooks_async.bot.contexts.contexts import (
     MessageContext,
     PersonContext,
     SubmissionContext,
+    created_at,
+    of_each,
+    reply_to,
+    set_thread,
+    thread_of,
 )
 from webex_webhooks_async.bot.contexts.writing import (
     PLACES,
@@ -43,7 +48,7 @@ from webex_webhooks_async.handling.suspension import (
     current_suspension,
 )
 from webex_webhooks_async.inbox.entries import NO_ANSWER, InboxEntry, Question
-from webex_webhooks_async.models.ids import comparable
+from webex_webhooks_async.models.ids import comparable, is_same
 from webex_webhooks_async.models.messages import AttachmentAction, Message, Person
 from webex_webhooks_async.models.notifications import Notification
 from webex_webhooks_async.notifications.descriptions import describe
@@ -143,8 +148,11 @@ class Conversation:
         self._handlers: dict[str, int] = defaultdict(int)
         self._is_asking = False
         self._last: tuple[int | None, datetime | None] = None, None
+        self._began: PersonContext[Any] | None = None
         if isinstance(context, PersonContext):
-            self.follow(context, self.entry.number)
+            began: PersonContext[Any] = cast("Any", context)
+            self._began = began
+            self.follow(began, self.entry.number)
         handling.conversation = self
         handling.suspension = self.suspension
         current_suspension.set(self.suspension)
@@ -190,7 +198,7 @@ class Conversation:
     def follow(self, context: PersonContext[Any], number: int) -> None:
         """Note what the person who began has said, which the next answer of that person follows."""
         if self.is_of(context.person_id):
-            self._last = number, context._created  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] - our own
+            self._last = number, created_at(context)
 
     def last_of(self, person_id: str | None) -> tuple[int | None, datetime | None]:
         """Return number and time of what a person has said last, if that is the one who began."""
@@ -198,24 +206,22 @@ class Conversation:
 
     def is_of(self, person_id: str | None) -> bool:
         """Whether a person began it."""
-        return (
-            isinstance(self.context, PersonContext)
-            and person_id is not None
-            and comparable(self.context.person_id) == comparable(person_id)
-        )
+        return self._began is not None and is_same(self._began.person_id, person_id)
 
     async def begin(self) -> None:
         """Note what the conversation begins with, to be recorded with a question."""
         if not self.known:
             owner: str | None = None
-            if isinstance(self.context, PersonContext):
-                owner = await place_of_person(self.context)
+            if self._began is not None:
+                owner = await place_of_person(self._began)
             self.known = {"owner": owner, **recorded_context(self.context)}
+            if isinstance(self.context, SubmissionContext):
+                self.known["card"] = [await thread_of(self.context)]
 
     async def note(self, record: str, words: str, person_id: str | None) -> None:
         """Record the question that is asked next, and whom it is for."""
         self.known["asked"] = {"record": record, "words": words, "person": person_id}
-        if isinstance(self.context, PersonContext) and not self.is_of(person_id):
+        if self._began is not None and not self.is_of(person_id):
             self.known.setdefault("others", []).append(record)
         await self.records.remember(RECORD, self._record(), "a question")
 
@@ -261,13 +267,16 @@ def _read(record: bytes) -> dict[str, Any]:
 
 async def place_of_person(context: PersonContext[Any]) -> str:
     """Return the place of the texts of the person who wrote or submitted something, there."""
-    is_direct = await context._is_direct()  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] - our own
-    room_id = None if is_direct else context.room_id
+    _, room_type = await thread_of(context)
+    room_id = None if room_type == "direct" else context.room_id
     return place_of_texts(context.me, context.person_id, room_id)
 
 
-async def _thread_of(context: Context) -> str:
-    return await cast("PersonContext[Any]", context)._thread()  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] - our own
+async def _threads(context: Context, asked: "_Asked") -> tuple[str, ...]:
+    if asked.place is not None:
+        return ()
+    root, _ = await thread_of(cast("PersonContext[Any]", context))
+    return (comparable(root),)
 
 
 def known_in(records: Records) -> dict[str, Any]:
@@ -283,7 +292,7 @@ def recorded_context(context: Context) -> dict[str, Any]:
         given = {"text": context.text, "arguments": context.arguments}
         return {**recorded, "message": unstructure(context.message), **given}
     if isinstance(context, SubmissionContext):
-        return {**recorded, "action": unstructure(context.action), "card": context._cards}  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] - our own
+        return {**recorded, "action": unstructure(context.action)}
     return recorded
 
 
@@ -297,7 +306,8 @@ def context_of(
         texts = {name: known[name] for name in ("text", "arguments") if name in known}
         return MessageContext(message=message, **texts, **given)
     context = SubmissionContext(action=structure(known["action"], AttachmentAction), **given)
-    context._cards.extend((root, kind) for root, kind in known.get("card", ()))  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] - our own
+    for root, room_type in known.get("card", ()):
+        set_thread(context, root, room_type)
     return context
 
 
@@ -412,7 +422,7 @@ class Questions:
             is_own=is_own,
             after=after,
             created=created,
-            threads=() if asked.place is not None else (comparable(await _thread_of(context)),),
+            threads=await _threads(context, asked),
             takes_commands=not asked.commands,
             person=None if person_id is None else comparable(person_id),
             actions=asked.actions,
@@ -516,8 +526,8 @@ class Questions:
 
     async def _send(self, context: Context, asked: "_Asked", record: str) -> Message:
         if asked.place is None:
-            reply = cast("PersonContext[Any]", context)._reply  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] - our own
-            return await reply(asked.text, asked.content, question=record)
+            person = cast("PersonContext[Any]", context)  # nobody else is replied to
+            return await reply_to(person, asked.text, asked.content, question=record)
         return await write(
             context.client,
             asked.place,
@@ -530,16 +540,14 @@ class Questions:
     async def _no_answer(
         self, context: Context, asked: "_Asked", conversation: Conversation, record: str
     ) -> NoAnswerError:
-        error = NoAnswerError(await self._send(context, asked, record))  # it isn't sent again
-        error._is_failure = record in conversation.known.get("others", ())  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] - our own
-        return error
+        message = await self._send(context, asked, record)  # it isn't sent again
+        return NoAnswerError(message, is_failure=record in conversation.known.get("others", ()))
 
     @staticmethod
     def _answered(conversation: Conversation, answer: bytes) -> MessageContext | SubmissionContext:
         known = _read(answer)
         notification = parse_unverified_notification(known["body"].encode())
-        of_each = conversation.context._shared()  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] - our own
-        found = context_of(known, notification, of_each)
+        found = context_of(known, notification, of_each(conversation.context))
         conversation.follow(found, known["number"])
         return found
 
