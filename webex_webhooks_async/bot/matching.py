@@ -30,6 +30,7 @@ from webex_webhooks_async.bot.contexts.questions import (
 from webex_webhooks_async.bot.schedules import Schedules, Times
 from webex_webhooks_async.bot.start import NOT_RUNNING, Stage, Startup
 from webex_webhooks_async.client.client import Client
+from webex_webhooks_async.client.resource import InternalRequests
 from webex_webhooks_async.errors import GoneError, NotFoundError
 from webex_webhooks_async.formatting import short_id, storable
 from webex_webhooks_async.handling.dispatch import (
@@ -398,7 +399,7 @@ class BotSelection(Selection):
 
     def secrets(self) -> tuple[str, ...]:
         """Return the token."""
-        return (self._home.client._requester.token_in_use,)  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] - nobody else needs it
+        return (InternalRequests.of(self._home.client).requester.token_in_use,)
 
     @property
     def _me(self) -> Person:

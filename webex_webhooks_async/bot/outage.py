@@ -6,6 +6,7 @@ from typing import Protocol
 
 from webex_webhooks_async.client.client import Client
 from webex_webhooks_async.client.limiter import Clock
+from webex_webhooks_async.client.resource import InternalRequests
 from webex_webhooks_async.errors import RateLimitError, ServerError, TransportError
 from webex_webhooks_async.handling.dispatch import exceptions_in
 
@@ -103,7 +104,7 @@ class Outage:
     async def _failure_of_probe(self) -> Exception | None:
         """Ask Webex once who the bot is; return why it is out, if it is."""
         try:
-            await self._bot.client._send_once("GET", "people/me")  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] - our own
+            await InternalRequests.of(self._bot.client).send_once("GET", "people/me")
         except Exception as error:  # noqa: BLE001 - a refused token is a response as well
             return error if _may_come_from_outage(error) else None
         return None

@@ -13,6 +13,7 @@ from attrs import frozen
 from webex_webhooks_async.claims import InboxUnavailableError
 from webex_webhooks_async.client.client import Client
 from webex_webhooks_async.client.limiter import Clock
+from webex_webhooks_async.client.resource import InternalRequests
 from webex_webhooks_async.errors import (
     APIError,
     RateLimitError,
@@ -229,7 +230,7 @@ class _Start:
 
 def _explain(error: Exception, client: Client) -> str:
     """Say what an outage is; on this machine, it is a sandbox that isn't there."""
-    url = client._requester.base_url  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] - our own
+    url = InternalRequests.of(client).requester.base_url
     if isinstance(error, TransportError) and is_loopback(urlsplit(url).hostname or ""):
         return f"no sandbox responds at {url} (webex-webhooks sandbox starts one): {error}"
     return str(error)

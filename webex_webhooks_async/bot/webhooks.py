@@ -15,6 +15,7 @@ from webex_webhooks_async.client.reconciler import (
     Reconciler,
     pause_after,
 )
+from webex_webhooks_async.client.resource import InternalRequests
 from webex_webhooks_async.client.restraint import Restraint
 from webex_webhooks_async.formatting import on_one_line, short_id
 from webex_webhooks_async.models.messages import Person
@@ -95,7 +96,9 @@ class BotWebhooks:
         return every
 
     def _reconciler(self, restraint: Restraint | None = None) -> Reconciler:
-        return self._webhooks._reconciler(restraint)  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] - our own
+        requester = InternalRequests.of(self._webhooks).requester
+        retry, clock = requester.retry, requester.clock
+        return Reconciler(self._webhooks, retry=retry, clock=clock, restraint=restraint)
 
     @asynccontextmanager
     async def _alone(self) -> AsyncGenerator[None]:

@@ -10,7 +10,7 @@ A typed resource is a subclass with one line per operation::
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Self, TypeVar, cast
 from urllib.parse import quote, urlencode
 
 from webex_webhooks_async.client.bodies import multipart
@@ -65,25 +65,6 @@ class APIResource:
             check_into(into)
         request = self._request(method, path, segments, params, json=json, file=file)
         return (await self._requester.send(request)).to(into)
-
-    async def _send_for_record(
-        self,
-        method: str,
-        path: str,
-        *segments: str,
-        json: object,
-        file: "File | None" = None,
-        into: type[T],
-    ) -> tuple[T, bytes]:
-        """Send a request; return what the response holds, and its body, which holds all of it."""
-        request = self._request(method, path, segments, None, json=json, file=file)
-        response = await self._requester.send(request)
-        return response.to(into), response.body
-
-    async def _send_once(self, method: str, path: str) -> None:
-        """Send a request without retries, whatever the body of its response holds."""
-        request = self._request(method, path, (), None)._replace(is_repeated=False)
-        await self._requester.send(request)
 
     async def _delete(self, path: str, *segments: str, params: Params | None = None) -> None:
         """Send a DELETE, whatever the body of its response holds."""
@@ -154,6 +135,42 @@ class APIResource:
             content_type=content_type,
             secrets=tuple(_secrets(body)),
         )
+
+
+class InternalRequests(APIResource):
+    """What the rest of this package asks of a client beyond what users do.
+
+    Args:
+        requester: Sends the requests; it is an attribute as well.
+    """
+
+    def __init__(self, requester: Requester) -> None:
+        super().__init__(requester)
+        self.requester: Requester = requester
+
+    @classmethod
+    def of(cls, client: APIResource) -> Self:
+        """Return those of a client."""
+        return cls(client._requester)  # noqa: SLF001 - the one place outside of a resource
+
+    async def send_for_record(
+        self,
+        method: str,
+        path: str,
+        *segments: str,
+        json: object,
+        file: "File | None" = None,
+        into: type[T],
+    ) -> tuple[T, bytes]:
+        """Send a request; return what the response holds, and its body, which holds all of it."""
+        request = self._request(method, path, segments, None, json=json, file=file)
+        response = await self._requester.send(request)
+        return response.to(into), response.body
+
+    async def send_once(self, method: str, path: str) -> None:
+        """Send a request without retries, whatever the body of its response holds."""
+        request = self._request(method, path, (), None)._replace(is_repeated=False)
+        await self._requester.send(request)
 
 
 _QUERY = "a query or a fragment: pass params="

@@ -13,7 +13,6 @@ from webex_webhooks_async.validation import check_seconds
 if TYPE_CHECKING:
     from webex_webhooks_async.client.planning import DesiredState, WebhookPlan, WebhookPlanResult
     from webex_webhooks_async.client.reconciler import Reconciler
-    from webex_webhooks_async.client.restraint import Restraint
 
 
 class Webhooks(WebhookRequests):
@@ -100,12 +99,12 @@ class Webhooks(WebhookRequests):
         check_seconds("every", every)
         return self._reconciler().watch(self._desired(wanted, prune), every=every)
 
-    def _reconciler(self, restraint: "Restraint | None" = None) -> "Reconciler":
+    def _reconciler(self) -> "Reconciler":
         # Imported here: most programs that import a client plan nothing, and it takes 5 ms.
         from webex_webhooks_async.client.reconciler import Reconciler  # noqa: PLC0415 - see above
 
         requester = self._requester
-        return Reconciler(self, retry=requester.retry, clock=requester.clock, restraint=restraint)
+        return Reconciler(self, retry=requester.retry, clock=requester.clock)
 
     def _desired(self, wanted: Iterable[NewWebhook], prune: str | None) -> "DesiredState":
         """Check the arguments; warnings point to where the caller of this was called."""

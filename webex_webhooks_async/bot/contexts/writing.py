@@ -9,6 +9,7 @@ from typing import Any, TypedDict, cast
 
 from webex_webhooks_async.bot.contexts.buttons import Buttons, card_of_buttons, check_buttons
 from webex_webhooks_async.client.client import Client
+from webex_webhooks_async.client.resource import InternalRequests
 from webex_webhooks_async.converters import from_json, unstructure
 from webex_webhooks_async.errors import BadRequestError, GoneError, NotFoundError
 from webex_webhooks_async.handling.dispatch import active_handling
@@ -138,7 +139,7 @@ async def _say(  # noqa: PLR0913 - what is sent, and how it is known
     check_outside("say something")
 
     async def send() -> tuple[Message, bytes]:
-        post = client._send_for_record  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] - our own
+        post = InternalRequests.of(client).send_for_record
         to_send = partial(post, "POST", "messages", file=file, into=Message)
         try:
             return await to_send(json=message)
@@ -185,7 +186,7 @@ async def edit(
             found = await client.get("messages", found, into=Message)
             _check_can_be_edited(found)
         edited = {"roomId": found.room_id, **body}
-        send = client._send_for_record  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] - our own
+        send = InternalRequests.of(client).send_for_record
         return await send("PUT", "messages", message_id, json=edited, into=Message)
 
     records = _records()
