@@ -1,4 +1,4 @@
-"""Takes the pictures of the sandbox's page, with the bot of README.md, in a real browser.
+"""Takes the pictures of the sandbox's page, with the bots of README.md, in a real browser.
 
 $ nox -s pictures
 """
@@ -10,8 +10,9 @@ import tarfile
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
-from playwright.sync_api import Browser, Route, expect, sync_playwright
+from playwright.sync_api import Browser, Page, Route, expect, sync_playwright
 
 from webex_webhooks_async.testing.web_app import RENDERER
 
@@ -29,11 +30,11 @@ PATIENCE = 20_000  # milliseconds
 
 
 @contextmanager
-def running(until: str, *command: str) -> Generator[None]:
+def running(until: str, *command: str, **settings: str) -> Generator[None]:
     """Run a program as long as the block runs, from the line that has this text on."""
     with subprocess.Popen(  # noqa: S603 - it is this package's own command, and uvicorn
         command,
-        env=os.environ | SETTINGS,
+        env=os.environ | SETTINGS | settings,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -55,9 +56,10 @@ def renderer() -> bytes:
         return file.read()
 
 
-def converse(browser: Browser) -> None:
-    """Order lunch, and take a picture on a screen and on a phone."""
-    with browser.new_context(viewport={"width": 1240, "height": 720}) as context:
+@contextmanager
+def page_of(browser: Browser, width: int, height: int) -> Generator[Page]:
+    """Open the page of the sandbox."""
+    with browser.new_context(viewport={"width": width, "height": height}) as context:
         file = renderer()
 
         def respond(route: Route) -> None:
@@ -67,42 +69,84 @@ def converse(browser: Browser) -> None:
         context.route(RENDERER, respond)
         page = context.new_page()
         page.goto(URL)
-        message = page.get_by_role("textbox", name="Message", exact=True)
-        message.fill("What can you do?")
-        page.get_by_role("button", name="Send", exact=True).click()
-        messages = page.get_by_role("list", name="Messages", exact=True)
-        expect(messages.get_by_text("Order lunch.")).to_be_visible()
-        message.fill("lunch")
-        message.press("Enter")
-        page.get_by_placeholder("Pasta").fill("Soup")
-        page.get_by_role("button", name="Order").click()
-        expect(messages.get_by_text("One Soup, please!")).to_be_visible()
-        messages.get_by_text("lunch", exact=True).last.click()  # its requests and deliveries
-        page.get_by_role("heading", name="Deliveries").click()  # nothing has the focus
-        page.screenshot(path=FOLDER / "sandbox.png")
-        page.set_viewport_size({"width": 360, "height": 640})
-        page.emulate_media(color_scheme="dark")
-        page.screenshot(path=FOLDER / "sandbox-narrow.png")
+        yield page
 
 
-if __name__ == "__main__":
+def order(page: Page) -> None:
+    """Order lunch, and take a picture on a screen and on a phone."""
+    message = page.get_by_role("textbox", name="Message", exact=True)
+    message.fill("What can you do?")
+    page.get_by_role("button", name="Send", exact=True).click()
+    messages = page.get_by_role("list", name="Messages", exact=True)
+    expect(messages.get_by_text("Order lunch.")).to_be_visible()
+    message.fill("lunch")
+    message.press("Enter")
+    page.get_by_placeholder("Pasta").fill("Soup")
+    page.get_by_role("button", name="Order").click()
+    expect(messages.get_by_text("One Soup, please!")).to_be_visible()
+    messages.get_by_text("lunch", exact=True).last.click()  # its requests and deliveries
+    page.get_by_role("heading", name="Deliveries").click()  # nothing has the focus
+    page.screenshot(path=FOLDER / "sandbox.png")
+    page.set_viewport_size({"width": 360, "height": 640})
+    page.emulate_media(color_scheme="dark")
+    page.screenshot(path=FOLDER / "sandbox-narrow.png")
+
+
+def answer(page: Page) -> None:
+    """Answer the questions of a bot, the last one by a button, and take a picture."""
+    message = page.get_by_role("textbox", name="Message", exact=True)
+    messages = page.get_by_role("list", name="Messages", exact=True)
+    message.fill("leave")
+    message.press("Enter")
+    messages.get_by_text("Which day?").hover()
+    messages.get_by_role("button", name="Reply").last.click()  # into the thread
+    message.fill("Monday")
+    message.press("Enter")
+    page.get_by_role("button", name="Send it").click()
+    expect(messages.get_by_text("Your request for Monday is sent.")).to_be_visible()
+    page.get_by_text("Sandbox Bot").first.hover()  # nothing of the conversation
+    box = messages.bounding_box()
+    assert box  # noqa: S101 - it is visible
+    page.screenshot(
+        path=FOLDER / "conversation.png",
+        clip={
+            "x": box["x"] - 16,
+            "y": box["y"] - 16,
+            "width": box["width"] + 32,
+            "height": box["height"] + 32,
+        },
+    )
+
+
+def photograph(browser: Browser, program: str, width: int, height: int) -> None:
+    """Talk to a bot in a sandbox of its own."""
     command = str(Path(sys.executable).with_name("webex-webhooks"))
     bot = (
         sys.executable,
         "-m",
         "uvicorn",
-        "bot:bot",
+        f"{program}:bot",
         f"--app-dir={EXAMPLES}",
         f"--port={BOT_PORT}",
     )
     with (
+        TemporaryDirectory() as folder,
         running("export", command, "sandbox", f"--port={PORT}"),
-        running("Uvicorn running", *bot),
-        sync_playwright() as playwright,
+        running("Uvicorn running", *bot, WEBEX_INBOX=f"{folder}/inbox.db"),
+        page_of(browser, width, height) as page,
     ):
+        PROGRAMS[program](page)
+
+
+PROGRAMS = {"bot": order, "leave_bot": answer}
+
+
+if __name__ == "__main__":
+    with sync_playwright() as playwright:
         expect.set_options(timeout=PATIENCE)
         options = ["--no-sandbox"] if os.getuid() == 0 else []  # Chromium refuses root otherwise
         path = os.environ["CHROMIUM"]
         browser = playwright.chromium.launch(executable_path=path, args=options)
-        converse(browser)
+        photograph(browser, "bot", 1240, 720)
+        photograph(browser, "leave_bot", 1240, 720)
         browser.close()

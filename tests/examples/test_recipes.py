@@ -93,6 +93,21 @@ async def test_a_dialog_belongs_to_a_person_in_a_thread(
     ]
 
 
+async def test_a_button_answers_a_question(
+    webex_sandbox: Sandbox, run_example: Run, tmp_path: Path
+) -> None:
+    """The bot of README asks for a day, and goes on when a button is pressed."""
+    async with run_example("leave_bot.py", WEBEX_INBOX=str(tmp_path / "inbox.db")):
+        await webex_sandbox.say("leave")
+        await webex_sandbox.next_reply(PATIENCE)
+        await webex_sandbox.say("Monday")
+        question = await webex_sandbox.next_reply(PATIENCE)
+        await webex_sandbox.submit(question.id, press="Send it")
+        reply = await webex_sandbox.next_reply(PATIENCE)
+
+    assert reply.text == "Your request for Monday is sent."
+
+
 async def test_a_dialog_takes_a_message_for_one_answer(
     webex_sandbox: Sandbox, run_example: Run, tmp_path: Path
 ) -> None:
