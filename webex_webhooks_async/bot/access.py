@@ -30,7 +30,7 @@ _DAY = 86_400.0
 
 
 class Access:
-    """Who may use a bot.
+    """Decides who may use a bot.
 
     Args:
         allow: Decides about a person.
@@ -73,7 +73,7 @@ class Access:
 
         Raises:
             TypeError: The function doesn't return a boolean.
-            Exception: What the function raises, or the request for the person.
+            Exception: Any error of the function, or of the request for the person.
         """
         return await decision("allow", self._allow, await self._person(person_id, client))
 

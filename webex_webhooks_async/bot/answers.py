@@ -36,12 +36,12 @@ _SENDING_SECONDS = 5.0
 
 
 class Answers:
-    """What one message or submission may answer.
+    """The questions that one message or submission may answer.
 
     Args:
-        questions: Those of the bot.
-        records: What was recorded for it.
-        stored: What it is in the inbox.
+        questions: The bot's questions.
+        records: The records of it.
+        stored: Its entry in the inbox.
         me: The bot.
         data: The data of the notification.
     """
@@ -92,7 +92,7 @@ class Answers:
         """Answer a question, if there is one; return whether nothing else handles this.
 
         Args:
-            context: What was written or submitted.
+            context: The message or the submission.
             is_command: Whether it is a command, which only some questions take.
             admits: Asked whether its author may use the bot.
         """

@@ -95,7 +95,7 @@ class Bot(BotRouter, Receiver):
     the background, after 1, 2, 4 and up to 60 seconds. Until the bot knows itself, requests get 503
     or, with an `inbox`, are stored, and nothing is handled. `is_ready` says when all is done.
 
-    What the bot itself did is ignored. A message, or a submission, is fetched once, and passed to
+    The bot's own actions are ignored. A message, or a submission, is fetched once, and passed to
     the first handler that matches; one that was deleted in the meantime is skipped.
 
     The response comes after 5 seconds at the latest (`respond_within`), and the handlers go on. A
@@ -103,17 +103,17 @@ class Bot(BotRouter, Receiver):
     response is 204 all the same: Webex documents no second delivery, and 100 failed deliveries
     within five minutes switch the webhook off, for everybody. With an `inbox`, it runs again.
 
-    What isn't said here is that of `Receiver`.
+    Everything else is as in a `Receiver`.
 
     Args:
         client: A `Client`, which stays open; or an access token or `TokenProvider`, of which the
             bot makes a client for each start, and closes it at the end.
         secrets: As for a `Receiver`. The webhooks get the first one; each look at them asks a
             function again.
-        name: What the names of the bot's webhooks begin with. Others that begin with it and a
+        name: The beginning of the names of the bot's webhooks. Others that begin with it and a
             colon are deleted.
-        target_url: Where Webex posts notifications to; an absolute http(s) URL. Without one, and
-            for a bot that has only jobs, no webhook is created, changed or deleted.
+        target_url: The absolute http(s) URL that Webex posts to. Without one, and for a bot that
+            has only jobs, no webhook is created, changed or deleted.
         watch_every: Seconds between two looks at the webhooks; `None` for the one at the start.
         allow: A plain or an async function that gets the `Person` who wrote a message or submitted
             a card, and returns whether the handler of it runs. It is asked only where one matches;
@@ -127,7 +127,8 @@ class Bot(BotRouter, Receiver):
             `GiveUpError`, nor to whom `allow` hasn't let in. By default nothing.
         in_order: Whether the messages and submissions of one room are handled one after the other,
             in the order in which they were stored, by all processes that share the `inbox`, which
-            it needs. One that failed doesn't hold up its room, and `dispatch` doesn't wait.
+            it needs. A failed notification holds up its room until it has run again or is kept as
+            failed. `dispatch` doesn't wait.
         catch_up: For how many seconds, or a `timedelta`, the bot looks back at most for messages
             that it has missed, at its start, after a webhook was missing or switched off, and after
             its inbox has failed; `None` for never. The default with an `inbox` and a `target_url`
@@ -230,7 +231,7 @@ class Bot(BotRouter, Receiver):
         Args:
             client: A `Client`, which stays open; no variable is read for it then.
             secrets: As for a `Bot`; by default what the variable holds.
-            prefix: What the names of all variables begin with, for several bots in one program:
+            prefix: The beginning of the names of all variables, for several bots in one program:
                 with ``LUNCH_``, the token is in ``LUNCH_WEBEX_ACCESS_TOKEN``. Variables without it
                 don't count then.
             options: The other arguments of a `Bot`.
@@ -318,7 +319,7 @@ class Bot(BotRouter, Receiver):
 
         Raises:
             RuntimeError: The bot hasn't been started, or has ended, or its `lifespan` calls this.
-            Exception: What has ended the start.
+            Exception: The error that has ended the start.
         """
         await self._startup.known()
         await super().dispatch(notification)
@@ -375,12 +376,12 @@ class Bot(BotRouter, Receiver):
         failed, and what it has said isn't said again.
 
         With `replace`, the new job takes the place of the one that has its key, with all its
-        attempts. One that runs at the moment goes on; the new one runs when it is due, and not
+        attempts. A job that runs at the moment goes on; the new one runs when it is due, and not
         before that one is completed or kept as failed. `cancel` removes a job.
 
         Args:
             name: The name of the job.
-            value: What the handler gets: anything that JSON can hold, or an attrs instance of it.
+            value: The handler's value: anything that JSON can hold, or an attrs instance of it.
             options: When the job is due (`after` or `at`, by default at once), its `key`, whether
                 it may `replace` a job with that, and its `line`.
 
@@ -398,7 +399,7 @@ class Bot(BotRouter, Receiver):
                 nothing was stored.
             RuntimeError: The bot has no inbox, hasn't been started, or has ended; or it is called
                 inside of a call of `once` with ``within``, which may be rolled back.
-            Exception: What the inbox raised.
+            Exception: Any error of the inbox.
         """
         worker = self._worker_of_jobs()
         placed = self._matching.routes.jobs.get(name)
@@ -436,7 +437,7 @@ class Bot(BotRouter, Receiver):
             ValueError: `name` or `key` is empty.
             TypeError: `name` or `key` isn't text.
             RuntimeError: As for `enqueue`.
-            Exception: What the inbox raised.
+            Exception: Any error of the inbox.
         """
         return await cancel(self._worker_of_jobs(), name, key)
 
@@ -482,7 +483,7 @@ class Bot(BotRouter, Receiver):
             ValueError: There is a `target_url`, and no handler needs a webhook or is of a job.
             APIError: Webex has refused something: the token, say. An outage isn't raised.
             TypeError: As for `Receiver.start`.
-            Exception: What the lifespan, the inbox or a function for the secrets raises.
+            Exception: Any error of the lifespan, the inbox or a function for the secrets.
         """
         return await super().start()
 
@@ -491,7 +492,7 @@ class Bot(BotRouter, Receiver):
 
         Raises:
             RuntimeError: A handler of this bot called it, and would wait for itself.
-            Exception: What the lifespan raises.
+            Exception: Any error of the lifespan.
         """
         await super().aclose()
 

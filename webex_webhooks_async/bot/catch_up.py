@@ -180,14 +180,14 @@ class CatchUp:
 
 
 class _Missed:
-    """What was missed: it is listed, and stored as notifications.
+    """Lists missed messages, and stores them as notifications.
 
     Args:
         lists: Lists rooms and messages.
         store: Stores the body of a notification, and returns whether it is new.
         since: Returns the time since which messages may have been missed.
         me: The bot.
-        envelope: What a notification has around its data.
+        envelope: The members of a notification around its data.
         found: Counts what was found.
     """
 
@@ -272,7 +272,7 @@ class _Missed:
 
 @define
 class _Found:
-    """What a catch-up has found.
+    """The messages that a catch-up has found.
 
     Attributes:
         messages: How many messages.
@@ -319,7 +319,7 @@ class _Turn:
 
     Args:
         claims: The claims of the inbox.
-        name: What is claimed.
+        name: The name of the claim.
         clock: The time.
     """
 
@@ -391,7 +391,7 @@ class _Lists:
 
         Raises:
             PaginationError: A next link leads to another host, or back.
-            WebexError: What no repetition helps against.
+            WebexError: Errors that no repetition helps against.
         """
         followed: set[str | None] = set()
         url: str | None = None

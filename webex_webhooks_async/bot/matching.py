@@ -70,7 +70,7 @@ class Route(Registration):
 
     Attributes:
         title: How it was registered, for errors.
-        label: What it is, for logs and metrics, such as ``command swap``.
+        label: The label for logs and metrics, such as ``command swap``.
         find: Recognizes what is for it; `None` if everything is.
         names: The names of a command.
         where: Decides by the context whether it is for it; `None` if it always is.
@@ -106,7 +106,7 @@ class Job(Registration):
 
     @property
     def label(self) -> str:
-        """What it is, for logs and metrics."""
+        """The label for logs and metrics."""
         return f"job {self.name}"
 
 
@@ -117,7 +117,7 @@ class Schedule(Job):
     Attributes:
         times: When it runs.
         catch_up: How many seconds late it may begin.
-        value: What its context has.
+        value: The members of its context.
     """
 
     times: Times
@@ -131,7 +131,7 @@ class Schedule(Job):
 
     @property
     def label(self) -> str:
-        """What it is, for logs and metrics."""
+        """The label for logs and metrics."""
         return f"schedule {self.name}"
 
 
@@ -183,10 +183,10 @@ class Routes:
     and all other handlers of messages, in the order of registration.
 
     Args:
-        placed: What is registered, in its order.
+        placed: The registered handlers, in their order.
 
     Attributes:
-        labels: What each is, for logs and metrics; equal ones are numbered.
+        labels: The label of each, for logs and metrics; equal ones are numbered.
         jobs: The handlers of jobs, by their names.
 
     Raises:
@@ -264,7 +264,7 @@ class Home(Jobs, Protocol):
 
     @property
     def state(self) -> State:
-        """What its lifespan has yielded."""
+        """The mapping that its lifespan has yielded."""
         ...
 
 
@@ -274,14 +274,14 @@ class BotSelection(Selection):
     Args:
         home: The bot.
         startup: Knows who the bot is.
-        name: What the names of its webhooks begin with.
+        name: The beginning of the names of its webhooks.
         access: Says who may use it; `None` is everybody.
         error_reply: What to reply to what has failed.
         in_order: Whether what happens in a room is in line.
-        inbox: Where questions are, which another bot may use as well, if there is one.
+        inbox: The inbox of questions, if there is one, which another bot may use as well.
 
     Attributes:
-        routes: What gets a context, since the start.
+        routes: The handlers that get a context, since the start.
         schedules: Keeps the next times of schedules in the inbox, if there is one.
         asker: Asks questions.
     """
@@ -344,8 +344,8 @@ class BotSelection(Selection):
     ) -> Handling | None:
         """Return the handling of a notification or a job.
 
-        What a message or a submission is about is fetched first, if that may be for a handler, or
-        an answer. A conversation goes on where its handler is.
+        The message or submission is fetched first, if that may be for a handler, or an answer. A
+        conversation goes on where its handler is.
         """
         handling = Handling(notification)
         handling.records = records
@@ -438,7 +438,7 @@ class BotSelection(Selection):
         await _run_with(placed, context)
 
     async def _may_begin(self, handling: Handling, schedule: Schedule, due: datetime) -> bool:
-        """Whether a schedule runs: its time may have passed. One that was enqueued always does."""
+        """Whether a schedule runs: its time may have passed, unless it was enqueued."""
         if schedule_of(handling.notification) is None or not handling.is_first:
             return True
         if self.schedules is None or await self.schedules.begin(schedule, due):
@@ -451,7 +451,7 @@ class BotSelection(Selection):
     ) -> None:
         """Fetch a message or a submission; run the first handler that is for it, and those of `on`.
 
-        Where it can't be fetched, those of `on` have run.
+        If it can't be fetched, the handlers of `on` have run.
         """
         failure: Exception | None = None
         choice: Choice | None = None, None

@@ -81,7 +81,7 @@ class BotRouter(Registry):
         """Register a handler of messages that begin with a word: ``@bot.command("order")``.
 
         It gets a message whose text is one of the names, or begins with one and whitespace, in
-        upper or lower case. What follows is in ``context.arguments``. The first line of its
+        upper or lower case. The rest of the text is in ``context.arguments``. The first line of its
         docstring is its line in `Bot.help`.
 
         Args:
@@ -282,7 +282,7 @@ class BotRouter(Registry):
                 hour that comes twice, a fixed time runs once.
             timezone: The name of the time zone in the time zone database.
             catch_up: How many seconds late a run may begin, or the `timedelta`: 60 at least.
-            value: What is in ``context.value``, any object. It isn't stored.
+            value: The value is in ``context.value``, any object. It isn't stored.
             attempts: As for `job`.
 
         Raises:

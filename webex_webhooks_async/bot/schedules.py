@@ -61,7 +61,7 @@ class Times:
 
     @property
     def identity(self) -> tuple[str, str]:
-        """What tells it from other times."""
+        """The key that tells it from other times."""
         return self.expression, self.timezone
 
     def after(self, time: datetime) -> datetime:
@@ -94,7 +94,7 @@ class Times:
 
 
 class Schedule(Protocol):
-    """What is registered, and when it runs."""
+    """A registered schedule, and when it runs."""
 
     @property
     def name(self) -> str:
@@ -143,7 +143,7 @@ class Schedules:
         An inbox that can't be reached for a while is waited for.
 
         Raises:
-            Exception: What else the inbox raises.
+            Exception: Any other error of the inbox.
         """
         if not schedules:
             return

@@ -87,7 +87,7 @@ class Startup:
         Raises:
             RuntimeError: The bot hasn't been started, or has ended, or this is called where the
                 bot is started.
-            Exception: What has ended the start.
+            Exception: The error that has ended the start.
         """
         knows_itself = self._knows_itself
         if knows_itself is None:
@@ -115,7 +115,7 @@ class Startup:
 
         Raises:
             APIError: Webex has refused something. An outage isn't raised.
-            Exception: What `receive` raises, or a function for the secrets.
+            Exception: Any error of `receive`, or of a function for the secrets.
         """
         start = _Start(client, webhooks, receive, clock)
         pause: float | None

@@ -30,9 +30,9 @@ class BotWebhooks:
 
     Args:
         client: The client of the bot.
-        name: What the names of its webhooks begin with.
+        name: The beginning of the names of its webhooks.
         wanted: Returns those that it needs now; it asks for the secret.
-        shared: What it shares with its replicas.
+        shared: The claims that it shares with its replicas.
         clock: The time.
         missed: Fetches what the webhooks have missed, if the bot does that.
 

@@ -1,4 +1,4 @@
-"""What handlers ask about their attempt, and what they do once over all attempts."""
+"""Tells handlers of their attempt, and lets them do things once over all attempts."""
 
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
@@ -78,10 +78,10 @@ async def once(
     again, the record is returned, and nothing is called. Without an inbox, and in `dispatch`, the
     result is kept while they run.
 
-    Use it in handlers, middleware and `on_error`, or in a task that one of them has started. Where
-    one handler runs inside of another one, it is for what the inner one handles. The same name
-    means the same for one notification; at the same time, one call waits for the other. What is cut
-    off between the call and the record is called again.
+    Use it in handlers, middleware and `on_error`, or in a task that one of them has started. If one
+    handler runs inside of another one, it is for the notification of the inner one. The same name
+    means the same for one notification; at the same time, one call waits for the other. A call that
+    is cut off before it is recorded is called again.
 
     With `within`, what `call` writes into a database of yours happens exactly once, because the
     record is written in the same transaction::
@@ -95,16 +95,16 @@ async def once(
     `call` is called in the transaction, and nothing is recorded.
 
     Args:
-        name: What is done, such as ``ticket``.
+        name: The name of the call, such as ``ticket``.
         call: A function without arguments that returns an awaitable; with `within`, it gets the
-            connection or the session. What it raises is raised, and nothing is recorded.
+            connection or the session. Its errors are raised, and nothing is recorded.
         within: A function without arguments that returns an async context manager, which yields a
             connection or a session in a transaction, and commits it: of psycopg, asyncpg or
             aiosqlite, or an AsyncConnection or AsyncSession of SQLAlchemy. In `call`, nothing is
             said, enqueued, claimed or done with `once`, because it may be rolled back.
 
     Returns:
-        What JSON gives back of the result: of an attrs instance a dict, of a tuple or a set a list,
+        The result as JSON gives it back: of an attrs instance a dict, of a tuple or a set a list,
         of a datetime, a date, a time or a Decimal its text.
 
     Raises:
@@ -117,7 +117,7 @@ async def once(
             or the inbox isn't a `TransactionalInbox`. Or JSON can't hold the result: then that it
             was called is recorded, so later attempts raise this as well, and call nothing; a
             transaction is rolled back.
-        Exception: What the inbox raised when it looked for a record, or the driver.
+        Exception: An error of the inbox when it looked for a record, or of the driver.
     """
     handling = _active("once")
     if handling.records is None:

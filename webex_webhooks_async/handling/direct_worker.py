@@ -20,7 +20,7 @@ class DirectWorker:
     """Handles notifications as they come.
 
     Args:
-        handlings: Where it begins and ends them.
+        handlings: The object that begins and ends them.
         respond_within: After how many seconds the response comes at the latest; the handlers go on
             then. With 0 it comes before they run, and with `None` when they are done.
         limit: How many may be unfinished at a time, unless `respond_within` is `None`.

@@ -62,7 +62,7 @@ class Placed:
         number: Its number in the order of registration.
         entry: The registration.
         around: The middleware of each router that it is in, the outermost first.
-        around_context: What runs around a handler that gets a context, the outermost first.
+        around_context: The middleware around a handler that gets a context, the outermost first.
     """
 
     number: int
@@ -74,18 +74,18 @@ class Placed:
 class Handling:
     """The handling of a notification, from its acceptance to its end.
 
-    What is done inside of ``with handling:`` is a part of it.
+    Everything inside of ``with handling:`` is a part of it.
 
     Attributes:
         notification: The notification.
-        key: What a copy of the notification is recognized by.
-        steps: What runs for it, one after the other: handlers, and middleware with what it is
+        key: The text by which a copy of the notification is recognized.
+        steps: The steps, which run one after the other: handlers, and middleware with what it is
             around.
         fits: Whether its data is of the class that its resource has, if it has one.
         handlers: How many handlers match.
         misfit: Why the notification isn't passed to handlers of its resource, if there are any: its
             data isn't of their class.
-        route: What was registered for it, as a label.
+        route: The label of its handler.
         apology: Says that it has failed to the person who wants something, if somebody does.
         error: Why it has failed, if it has.
         refusal: Why the notification can't be handled now, if that is so.
@@ -94,11 +94,11 @@ class Handling:
         attempt: The number of this attempt, with an inbox.
         attempts: How often its handlers run if they fail; `None` for the number of the receiver.
         is_last: Whether nothing will run for the notification again, if this fails.
-        task: What handles it, if that is a task of its own: it may outlast the request.
-        records: What was done for it, if that is recorded.
-        suspension: Where it is suspended, if it may ask.
-        conversation: What it has asked, if it may ask.
-        enqueued: Of equal jobs that were enqueued for it, the numbers.
+        task: The task that handles it, if it has one of its own: it may outlast the request.
+        records: The records of it, if there are any.
+        suspension: Its suspension, if it may ask.
+        conversation: Its questions, if it may ask.
+        enqueued: The numbers of equal jobs that were enqueued for it.
         has_ended: Whether all of it has ended.
         outer: The handling of which this is a part, until this one ends: a handler there delivers
             here.
@@ -156,7 +156,7 @@ class Handling:
 
         Raises:
             PayloadError: It is `misfit`. The other handlers have run.
-            Exception: What a handler or a middleware raised; the handlers after it haven't run.
+            Exception: An error of a handler or a middleware; the handlers after it haven't run.
         """
         self._started = time.perf_counter()
         await run_each(self.steps, self.notification)
@@ -246,7 +246,7 @@ class Handlers:
     """The handlers of notifications that were registered with `on`, found by their words.
 
     Args:
-        placed: What is registered, in its order.
+        placed: The registered handlers, in their order.
     """
 
     def __init__(self, placed: Iterable[Placed]) -> None:
@@ -312,7 +312,7 @@ async def run_each(steps: Iterable[Callable[[T], Coroutine[Any, Any, object]]], 
     Raises:
         RuntimeError: One raised `SystemExit`, alone or in a group, which asyncio, and who expects
             an `Exception`, would let end the process.
-        BaseException: What else one raised.
+        BaseException: Any other error of one.
     """
     suspended: _Suspended | None = None
     for step in steps:

@@ -10,10 +10,10 @@ _MOST = 100_000
 
 
 class Duplicates:
-    """What a receiver without an inbox is handling, and what it has handled, by its keys.
+    """The keys of what a receiver without an inbox is handling and has handled.
 
-    What was handled is remembered for ten minutes, and at most 100,000 of it: then the oldest is
-    forgotten.
+    Handled notifications are remembered for ten minutes, and at most 100,000 of them: then the
+    oldest is forgotten.
 
     Args:
         clock: Returns seconds that only grow.

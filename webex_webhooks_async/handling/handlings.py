@@ -1,4 +1,4 @@
-"""What a receiver is handling: each notification is begun, its failure reported, and its end noted.
+"""The notifications that a receiver is handling: their begin, their failures and their end.
 
 A worker does it: that of an inbox, or the one for what isn't stored.
 """

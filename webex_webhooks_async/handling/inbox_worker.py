@@ -77,25 +77,25 @@ class Outage(Protocol):
 class InboxWorker:
     """Works on an inbox: takes an entry, parses it, attempts it, and records the outcome.
 
-    Each entry has a task, and another one that renews its lease. One that has its last chance
-    begins when what runs has ended, or after a lease, and nothing is taken until it ends, or for
-    two leases. What kills its process loses the leases of all that runs beside it, too, which may
-    have done nothing.
+    Each entry has a task, and another one that renews its lease. An entry that has its last chance
+    begins when everything that runs has ended, or after a lease, and nothing is taken until it
+    ends, or for two leases. An entry that kills its process loses the leases of all that runs
+    beside it, too, which may have done nothing.
 
-    What it has under way isn't begun again when the inbox gives it out another time, because the
-    clock has jumped, or the process was frozen: the token of the new lease takes the place of the
-    old one. An entry that was given back, and is taken before the response to that has come, begins
-    as soon as it is there. At the end, what it has taken and not begun is given back.
+    An entry under way isn't begun again when the inbox gives it out another time, because the clock
+    has jumped, or the process was frozen: the token of the new lease takes the place of the old
+    one. An entry that was given back, and is taken before the response to that has come, begins as
+    soon as it is there. At the end, what it has taken and not begun is given back.
 
     Args:
-        inbox: Where the entries are.
-        handlings: Where it begins and ends what it does for one.
+        inbox: The inbox.
+        handlings: The object that begins and ends its work for one.
         attempts: How often the handlers of a notification run if they fail.
         limit: How many entries may be worked on at a time.
 
     Attributes:
         is_open: Whether what comes may be stored.
-        outage: What decides whether an error comes from an outage.
+        outage: The probe that decides whether an error comes from an outage.
         works: Whether the inbox could be read since `open`.
 
     Raises:
@@ -390,7 +390,7 @@ class InboxWorker:
         """Wait until an entry may run: one that has its last chance, for what runs, or for a lease.
 
         Returns:
-            Whether it may: not if a lease has expired since it began alone. Those that expired
+            Whether it may: not if a lease has expired since it began alone. Leases that expired
             while it waited don't count, because it killed nothing.
         """
         if not _is_last_chance(entry):
@@ -498,14 +498,14 @@ def _record_until() -> float:
 
 @define(eq=False)
 class _Work:
-    """What is under way.
+    """The work under way.
 
     Attributes:
         entry: The entry, with its newest lease.
         ended: The entry with the lease that the outcome has ended.
         lock: Held by who renews the lease, or ends it.
         notification: The notification; `None` if the entry doesn't hold one.
-        records: What has been done for it.
+        records: The records of it.
     """
 
     entry: InboxEntry
@@ -516,7 +516,7 @@ class _Work:
 
     @property
     def name(self) -> str:
-        """What the log calls it."""
+        """Its name in the log."""
         return "it" if self.notification is None else describe(self.notification)
 
 

@@ -1,4 +1,4 @@
-"""What becomes of an attempt to handle what is in an inbox: completed, failed or given back."""
+"""The outcome of an attempt to handle an entry of an inbox: completed, failed or given back."""
 
 import random
 from collections.abc import Callable

@@ -42,11 +42,11 @@ Within = Callable[[], AbstractAsyncContextManager[Any]]
 
 
 class Records:
-    """What one attempt to handle a notification has done, and what earlier ones had.
+    """The records of one attempt to handle a notification, and of earlier ones.
 
     Args:
         notification: The notification.
-        inbox: Where the records are; without one, they last as long as this does.
+        inbox: The inbox of the records; without one, they last as long as this does.
         entry: The notification in the inbox.
         is_first: Whether no earlier attempt can have left records, so that none is looked for.
         is_dispatched: Whether the notification comes from `dispatch`, so that nobody records.
@@ -81,12 +81,12 @@ class Records:
 
     @property
     def stored(self) -> "tuple[Inbox, InboxEntry] | None":
-        """Where the records are; `None` if they last as long as this does."""
+        """The inbox of the records; `None` if they last as long as this does."""
         return self._stored
 
     @property
     def known(self) -> "Mapping[str, bytes]":
-        """What `load` has found, and what was recorded since."""
+        """The records that `load` has found, and those made since."""
         return self._known
 
     async def say(
@@ -97,11 +97,11 @@ class Records:
     ) -> T:
         """Send a message, or return what was recorded when an earlier attempt sent it.
 
-        The n-th of the same in this attempt is the n-th of the same in an earlier one. One that
-        failed doesn't count.
+        The n-th of the same in this attempt is the n-th of the same in an earlier one. A message
+        that wasn't sent doesn't count.
 
         Args:
-            what: What is the same, as JSON, for the same message to the same place.
+            what: The text, as JSON, that is the same for the same message to the same place.
             send: Sends it; returns what was sent, and the record of that.
             read: Makes of a record what was sent.
         """
@@ -260,7 +260,7 @@ class Records:
     async def remember(self, name: str, record: bytes, what: str) -> None:
         """Record something; what happened can't be undone, so a failure is only logged.
 
-        What can't be written now is written with the outcome.
+        A record that can't be written now is written with the outcome.
         """
         if self._stored is None:
             return
@@ -327,7 +327,7 @@ _BEGUN = b""
 
 @define(eq=False)
 class _Inside:
-    """What is called within a transaction, until it ends."""
+    """The calls within a transaction, until it ends."""
 
     name: str
     is_open: bool = True

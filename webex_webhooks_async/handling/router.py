@@ -57,11 +57,11 @@ M = TypeVar("M", bound=Middleware)
 
 
 class Registry:
-    """What handlers, middleware and routers are registered on: a tree, in one order.
+    """The tree on which handlers, middleware and routers are registered, in one order.
 
     There are two kinds. The handlers of a `Router` need a notification alone, so that it runs them
-    itself, by `Router.dispatch`. Those of a `BotRouter` also need what a `Bot` fetches, so that
-    only a bot includes it. What both do is here.
+    itself, by `Router.dispatch`. Handlers of a `BotRouter` also need what a `Bot` fetches, so that
+    only a bot includes it. The parts that both have are here.
     """
 
     def __init__(self) -> None:
@@ -212,7 +212,7 @@ class Registry:
         """Return all that is registered, in its order; that of included routers in their place.
 
         Args:
-            routers: Those that have had their turn: each counts once.
+            routers: The routers that have had their turn: each counts once.
         """
         found = self._walk(set() if routers is None else routers, (), ())
         return [Placed(number, *each) for number, each in enumerate(found)]
@@ -283,7 +283,7 @@ class Router(Registry):
             PayloadError: The data doesn't fit the class that matching handlers need. The handlers
                 without a resource have run.
             TypeError: `notification` isn't a `Notification`.
-            Exception: What a handler or a middleware raised. Later handlers haven't run.
+            Exception: An error of a handler or a middleware. Later handlers haven't run.
         """
         check_type("notification", notification, Notification)
         if self._selection is None:
@@ -316,8 +316,8 @@ class Selection(ABC):
 
         Args:
             notification: The notification, or that of the job.
-            key: What it is known by; empty for what is dispatched.
-            records: What earlier attempts have done for it, if that is recorded.
+            key: The key of its copies; empty for what is dispatched.
+            records: The records of earlier attempts, if there are any.
         """
 
     @abstractmethod

@@ -39,14 +39,14 @@ class HandlerSuspended(BaseException):
     """A question is open, and the handler runs again with its answer: raised by ``context.ask``.
 
     Let it pass: it inherits from `BaseException`, so that ``except Exception`` does. ``finally``
-    and ``async with`` run, and the transaction of a middleware rolls back. What the context is
-    asked to do meanwhile raises it, too, and does nothing.
+    and ``async with`` run, and the transaction of a middleware rolls back. A call of the context
+    meanwhile raises it, too, and does nothing.
     """
 
 
 @define(eq=False)
 class Suspension:
-    """Where a run is suspended: at the question that is open.
+    """The suspension of a run at the question that is open.
 
     Attributes:
         record: The record that will have the answer; `None` if the run asks nothing that is open.

@@ -31,7 +31,7 @@ class InboxEntry:
         failures: How often its handlers have failed.
         expiries: How often a lease of it has expired.
         releases: How often it was given back with `Inbox.release`, outages left out.
-        outages: How often it was given back because of an outage, and hasn't failed since. Those
+        outages: How often it was given back because of an outage, and hasn't failed since. Outages
             within one minute count as one.
         waits: Whether its handler has asked a question, also one that is answered by now.
         error: Why it failed last; `None` if it has never failed.

@@ -1,4 +1,4 @@
-"""What lists of an inbox show of a notification: its key, and from its body what it is about."""
+"""The parts of a notification that lists of an inbox show: its key, and its subject."""
 
 import re
 from collections.abc import Iterable, Iterator

@@ -56,7 +56,7 @@ class SQLiteInbox(TransactionalInbox):
         receiver = Receiver(secret, inbox=SQLiteInbox("inbox.db"))
 
     The file gets mode 600 each time it is opened, because it holds what Webex sent. A notification
-    that is stored survives a power failure. Of a completed one only the key stays. SQLite needs a
+    that is stored survives a power failure. Only the key of a completed one stays. SQLite needs a
     local disk: a network file system can lose or corrupt the file.
 
     The methods raise `OSError` if the disk is full, if another program locks the file for five

@@ -28,13 +28,13 @@ logger: logging.Logger = logging.getLogger("webex_webhooks_async")
 
 
 class InboxFile:
-    """The file, used in one thread. What is done to its rows is done inside of `transaction`.
+    """The file, used in one thread. Its rows are changed inside of `transaction`.
 
     Its errors are `OSError`.
 
     Attributes:
         connection: Opened on it.
-        rows: What is in it.
+        rows: Its contents.
     """
 
     def __init__(
@@ -146,9 +146,9 @@ class InboxFile:
     def remove_log_of_a_lost_file(self) -> None:
         """Remove SQLite's files beside a file that was removed or replaced.
 
-        SQLite would take them for those of the new file. What is in them is first written to the
-        lost file, which may only have got another name. Where a symlink leads to another file now,
-        those of the new file have other names.
+        SQLite would take them for those of the new file. Their contents are first written to the
+        lost file, which may only have got another name. If a symlink leads to another file now, the
+        sidecars of the new file have other names.
 
         Raises:
             OSError: They can't be removed.
@@ -336,7 +336,7 @@ def _real(path: Path) -> Path:
 
 
 def _identity(path: Path) -> tuple[int, int] | None:
-    """What tells a file from others of the same name; `None` if it can't be found."""
+    """The identity that tells a file from others of the same name; `None` if it can't be found."""
     try:
         found = path.stat()
     except OSError:  # as of a folder that is now a file, or a symlink to itself

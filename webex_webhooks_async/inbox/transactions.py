@@ -23,7 +23,7 @@ class Transaction(ABC):
         """Execute SQL whose parameters are ``$1``, ``$2`` and so on; return the rows.
 
         Raises:
-            Exception: What the driver raises.
+            Exception: Any error of the driver.
         """
 
     @abstractmethod

@@ -1,1 +1,1 @@
-"""What a handler of a bot gets, and what it writes with."""
+"""The contexts that handlers of a bot get, and their ways to write."""

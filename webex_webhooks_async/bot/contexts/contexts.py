@@ -1,4 +1,4 @@
-"""What the handlers of a bot get: what happened, and the ways to reply to it."""
+"""The contexts that handlers of a bot get: what happened, and the ways to reply to it."""
 
 import re
 from abc import ABC, abstractmethod
@@ -33,11 +33,11 @@ class JobOptions(TypedDict, total=False):
     """The arguments of `enqueue` besides the name of the job and its value.
 
     Attributes:
-        key: What the job is known by: a second one of this name with the same key isn't stored
-            while the first one is unfinished or kept as failed, and for the inbox's `keep` after it
-            was completed. By default, each job is a new one, but where handlers run again: what
-            they enqueue again, with the same value, is known.
-        after: In how many seconds, or after which `timedelta`, it is due. What is past is due at
+        key: The job's key: a second one of this name with the same key isn't stored while the first
+            one is unfinished or kept as failed, and for the inbox's `keep` after it was completed.
+            By default, each job is a new one, but where handlers run again: what they enqueue
+            again, with the same value, is known.
+        after: In how many seconds, or after which `timedelta`, it is due. A past time is due at
             once.
         at: When it is due, instead: an aware `datetime` before the year 9000.
         line: Puts it in line with others that aren't to run at the same time, in their order. With
@@ -58,9 +58,9 @@ class AskOptions(TypedDict, total=False):
     Attributes:
         markdown: Markdown, as for `MessageContext.reply`.
         card: An adaptive card, whose submission is the answer.
-        buttons: What each button says, by its action: the answer is a press of one of them.
-        key: What the question is known by when the handler runs again; by default by everything it
-            says, and by its place.
+        buttons: The text of each button, by its action: the answer is a press of one of them.
+        key: The name by which the question is known when the handler runs again; by default by
+            everything it says, and by its place.
         timeout: For how many seconds, or for which `timedelta`, an answer is waited for: by default
             for an hour, with a card or buttons for a day.
         commands: Whether a message that is a command stays one; with False, it is an answer.
@@ -81,7 +81,7 @@ class AskOptions(TypedDict, total=False):
 
 
 class Asker(Protocol):
-    """What a context asks questions with."""
+    """Asks the questions of a context."""
 
     async def ask(
         self, context: "Context", text: str | None, options: AskOptions
@@ -95,7 +95,7 @@ class Asker(Protocol):
 
 
 class Jobs(Protocol):
-    """What a context stores jobs with, and removes them: a `Bot`."""
+    """Stores and removes the jobs of a context: a `Bot`."""
 
     async def enqueue(self, name: str, value: object, **options: Unpack[JobOptions]) -> bool:
         """Store a job."""
@@ -108,19 +108,20 @@ class Jobs(Protocol):
 
 @frozen(kw_only=True)
 class Context:
-    """What all handlers of a bot get: the base class of the contexts.
+    """The base class of the contexts that all handlers of a bot get.
 
     A `context_middleware` takes one.
 
     Attributes:
         client: The bot's client.
         me: The bot itself.
-        state: What the bot's lifespan yields, and what middleware sets for this handler.
-        route: What was registered, as a label of metrics: ``command swap`` (its first name),
+        state: The mapping that the bot's lifespan yields, and what middleware sets for this
+            handler.
+        route: The registration, as a label of metrics: ``command swap`` (its first name),
             ``submission take`` (the action of its inputs), ``job remind`` or ``schedule summary``;
             of others the kind and the name of the function, as in ``message ticket``. The second of
-            the same, in the order of registration, is ``command swap 2``. Nothing that people
-            write is in it.
+            the same, in the order of registration, is ``command swap 2``. Nothing that people write
+            is in it.
         age: For how many seconds the message, the submission or the time of the job had been there
             when the handler began; 0 at least.
     """
@@ -196,7 +197,7 @@ class Context:
 
         Args:
             text: Plain text, as for `MessageContext.reply`.
-            options: What else the question says, whom it asks, and for how long.
+            options: Further parameters of the question: its content, whom it asks, for how long.
 
         Returns:
             The answer.
@@ -213,7 +214,7 @@ class Context:
             GiveUpError: The handler asks another question each time it runs again.
             APIError: Webex responded with an error status. The question isn't open.
             TransportError: No response arrived. The question isn't open.
-            Exception: What the inbox raised.
+            Exception: Any error of the inbox.
         """
         return await self._asking().ask(self, text, options)
 
@@ -250,8 +251,8 @@ class Context:
 
         The place is one of `room_id`, `to_person_id` and `to_person_email`, by default the room of
         the message or the submission; a job needs one of the three. With `parent_id`, the id of a
-        message there, it is in the thread which that begins. What an earlier attempt has sent isn't
-        sent again.
+        message there, it is in the thread which that begins. A message that an earlier attempt has
+        sent isn't sent again.
 
         Args:
             text: As in `MessageContext.reply`.
@@ -274,7 +275,7 @@ class Context:
             await context.edit(progress, "Done")
 
         Pass the message as `reply` or `send` returned it, or its id: then it is fetched first.
-        Webex takes ten edits of a message. What an earlier attempt has edited isn't edited again.
+        Webex takes ten edits of a message. An edit of an earlier attempt isn't repeated.
 
         Raises:
             ValueError: The message has files or a card, what it should say is longer than one
@@ -316,7 +317,7 @@ class Context:
 
 @frozen(kw_only=True)
 class PersonContext(Context, ABC, Generic[D]):
-    """What a person wrote or submitted, and what can be done about it."""
+    """The context of a message or a submission."""
 
     notification: Notification[D]
     # Cast, because calling list[Person] takes many times as long as calling list.
@@ -349,12 +350,12 @@ class PersonContext(Context, ABC, Generic[D]):
         A text or markdown of more than 7,439 bytes, which is as much as Webex takes, is sent as
         several messages, cut behind a paragraph, a line or a word if possible. A code block that is
         cut is closed, and opened again in the next message. Everything is checked before the first
-        one is sent. What an earlier attempt has replied isn't sent again.
+        one is sent. A reply of an earlier attempt isn't sent again.
 
         Args:
             text: Plain text. Beside `markdown` and `card` it is for clients that can't show these.
-            options: What else a message may have: `markdown`, a `card` or `buttons`, a `file`, and
-                the `key` that it is known by.
+            options: Further parameters of a message: `markdown`, a `card` or `buttons`, a `file`,
+                and the `key` that it is known by.
 
         Returns:
             The last message, which is the one with the card or the file.
@@ -393,7 +394,7 @@ class PersonContext(Context, ABC, Generic[D]):
 
         Raises:
             RuntimeError: The bot has no inbox, or it is called where `ask` can't be called.
-            Exception: What the inbox raised.
+            Exception: Any error of the inbox.
         """
         return await self._asking().end_conversations(self)
 
@@ -419,16 +420,16 @@ class PersonContext(Context, ABC, Generic[D]):
 class MessageContext(PersonContext[MessageData]):
     """A message to the bot, for a handler of `Bot.command` or `Bot.message`.
 
-    What isn't said here is as in a `Context`.
+    Everything else is as in a `Context`.
 
     Attributes:
         notification: The notification that Webex sent.
         message: The message, as Webex has it.
-        text: What the message says, without the mention of the bot and without whitespace around
-            it; empty when the message has no text. A comma or a colon behind a leading mention is
-            removed, too. Mentions of others stay, as the names that they show, and so do the bot's
-            own after the first 20.
-        arguments: What follows the command; empty for other handlers.
+        text: The text without the mention of the bot and without whitespace around it; empty when
+            the message has no text. A comma or a colon behind a leading mention is removed, too.
+            Mentions of others stay, as the names that they show, and so do the bot's own after the
+            first 20.
+        arguments: The text after the command; empty for other handlers.
     """
 
     message: Message
@@ -438,7 +439,7 @@ class MessageContext(PersonContext[MessageData]):
 
     @property
     def match(self) -> re.Match[str]:
-        """Where the handler's pattern was found in the text.
+        """The match of the handler's pattern in the text.
 
         Raises:
             RuntimeError: The handler has no pattern.
@@ -472,7 +473,7 @@ class MessageContext(PersonContext[MessageData]):
 class SubmissionContext(PersonContext[AttachmentActionData]):
     """A submitted card, for a handler of `Bot.submission`.
 
-    What isn't said here is as in a `MessageContext`.
+    Everything else is as in a `MessageContext`.
 
     Attributes:
         action: The submission, as Webex has it.
@@ -518,10 +519,10 @@ class SubmissionContext(PersonContext[AttachmentActionData]):
 class JobContext(Context):
     """A job, for a handler of `Bot.job`.
 
-    What isn't said here is as in a `Context`.
+    Everything else is as in a `Context`.
 
     Attributes:
-        value: What JSON gives back of the value that was enqueued.
+        value: The value that was enqueued, as JSON gives it back.
         key: The key with which it was enqueued; `None` without one.
         due: The time for which it was enqueued; `None` if that isn't known.
     """

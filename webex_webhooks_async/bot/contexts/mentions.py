@@ -43,7 +43,7 @@ _INNER = re.compile(rf"(?<=\s){_MARK}[^\S\n]+|{_MARK}")  # leaves one space of t
 
 
 def _places(line: str, html: str, person_id: str) -> set[tuple[int, int]]:
-    """Where a line has the mentions: what the HTML before one shows has the name as often."""
+    """Return where a line has the mentions: the HTML before one shows the name as often."""
     places: set[tuple[int, int]] = set()
     before, end = "", 0
     own = (each for each in _MENTION.finditer(html) if is_same(each[1], person_id))

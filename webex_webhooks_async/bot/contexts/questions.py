@@ -92,10 +92,10 @@ def _place(*parts: str) -> str:
 
 @frozen(kw_only=True)
 class QuestionData:
-    """What the bot knows of an open question, as the inbox keeps it.
+    """The bot's data of an open question, as the inbox keeps it.
 
     Attributes:
-        about: What asks, for the log.
+        about: The asking handler, for the log.
         is_own: Whether it is one of the newest conversation of the person who is asked.
         after: The number of the entry that its answer follows, if the person who is asked began
             the conversation.
@@ -122,17 +122,17 @@ class QuestionData:
 
 
 class Conversation:
-    """What a handler asks, over all its runs.
+    """The questions of a handler, over all its runs.
 
     Args:
         handling: This run.
-        records: What was done for it, in an inbox.
-        context: What the handler gets.
+        records: The records of it, in an inbox.
+        context: The handler's context.
 
     Attributes:
         known: The record, as JSON; empty before the first question.
         taken: The records of the answers that this run has taken.
-        numbers: Of equal questions, the numbers.
+        numbers: The numbers of equal questions.
     """
 
     def __init__(self, handling: Handling, records: Records, context: Context) -> None:
@@ -159,7 +159,7 @@ class Conversation:
 
     @property
     def about(self) -> str:
-        """What asks, for the log."""
+        """The asking handler, for the log."""
         return describe(self._notification)
 
     def once(self, handler: Handler[Any]) -> Handler[Any] | None:
@@ -315,13 +315,13 @@ class Questions:
     """The questions of a bot.
 
     Args:
-        inbox: Where they are; without one, nothing can be asked.
+        inbox: The inbox that keeps them; without one, nothing can be asked.
         in_order: Whether the messages of a room are handled in their order.
         admits: Returns whether a person may use the bot; `None` if everybody may.
         wake: Makes this process look at the inbox at once.
 
     Attributes:
-        sending: What is done when a card that is being sent has its question.
+        sending: A callback for when a card that is being sent has its question.
     """
 
     def __init__(
@@ -578,18 +578,18 @@ async def end_questions(inbox: "Inbox", questions: Sequence[Question], why: str)
 
 @frozen(kw_only=True)
 class _Asked:
-    """What is asked, and of whom.
+    """A question, and the person who is asked.
 
     Attributes:
         text: The text.
-        content: What else the message has.
-        place: Where it is sent, as Webex has it; `None` for a reply.
+        content: The rest of the message.
+        place: The place where it is sent, as Webex has it; `None` for a reply.
         email: The address of who is asked, if it is given.
         seconds: For how long an answer is waited for.
         commands: Whether a command stays one.
         actions: The actions of its buttons, if it has some.
-        identity: What tells it from other questions.
-        words: What it says, for the log.
+        identity: The key that tells it from other questions.
+        words: The text, for the log.
     """
 
     text: str | None

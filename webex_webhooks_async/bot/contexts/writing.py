@@ -36,15 +36,16 @@ class MessageOptions(TypedDict, total=False):
         markdown: Markdown.
         card: An adaptive card, or a whole attachment with ``contentType`` and ``content``. Without
             a text, its ``fallbackText`` goes with it, or a default.
-        buttons: What each button says, by its action: ``{"yes": "Yes", "no": "No"}``. The message
+        buttons: The text of each button, by its action: ``{"yes": "Yes", "no": "No"}``. The message
             becomes a card that says the `markdown`, else the text, in which Webex shows a little
             Markdown, too. ``@bot.submission("yes")`` gets a press of the first one. Webex allows
             five buttons.
         file: A file to upload, which can't go with a card; or the http(s) URL of a file, which
             Webex gets there.
-        key: What the message is known by when the handler runs again: the n-th message with this
-            key to the same place isn't sent again, whatever it says then. By default it is known by
-            everything it says, so a message with a price or the time of day is a new one.
+        key: The name by which the message is known when the handler runs again: the n-th message
+            with this key to the same place isn't sent again, whatever it says then. By default it
+            is known by everything it says, so a message with a price or the time of day is a new
+            one.
     """
 
     markdown: str | None
@@ -102,7 +103,7 @@ async def write(  # noqa: PLR0913 - what a message may have
 ) -> Message:
     """Write to a place, as `Context.reply` says; what an earlier attempt wrote isn't sent again.
 
-    What was written is recognized by the bot, by the place as it was `asked` for, and by its key
+    A written message is recognized by the bot, by the place as it was `asked` for, and by its key
     or what it says; a `question` by itself alone. A reply, which is asked for as such, leaves a
     thread that is gone.
     """
@@ -302,7 +303,7 @@ def _of_buttons(texts: Mapping[str, str], buttons: Buttons) -> Mapping[str, Any]
 
 
 def _attached(card: Mapping[str, Any] | None, file: object) -> dict[str, Any]:
-    """What a body has besides its texts. A file to upload isn't in it, but beside it."""
+    """The members of a body besides its texts. A file to upload isn't in it, but beside it."""
     attached: dict[str, Any] = {}
     if isinstance(file, str):
         attached["files"] = [_file_url(file)]

@@ -37,7 +37,7 @@ class Outage(Exception):  # noqa: N818 - what the outside world did, never raise
     """PostgreSQL can't be reached, or doesn't respond; another attempt may help.
 
     Attributes:
-        words: What happened, without a password.
+        words: The error, without a password.
         kind: The class of the error for a call whose time is over.
         was_sent: Whether a statement may have been executed.
     """
@@ -77,7 +77,7 @@ class Connection:
 
     Args:
         connection: That of psycopg.
-        timeout: What the error says when the deadline has passed.
+        timeout: The text of the error when the deadline has passed.
 
     Attributes:
         is_lost: Whether it is of no use any more.
@@ -188,7 +188,7 @@ def _cut_off(connection: "psycopg.AsyncConnection[Any]") -> None:
 class Connections:
     """At most three connections, and what is checked when they are opened.
 
-    Where fewer can be had, it works with those, and tries for more from time to time.
+    If fewer can be had, it works with those, and tries for more from time to time.
 
     Args:
         conninfo: Returns what libpq takes.
@@ -499,8 +499,8 @@ class Target:
     """Where to connect to.
 
     Attributes:
-        conninfo: What libpq takes.
-        secrets: What no error may show.
+        conninfo: The conninfo that libpq takes.
+        secrets: The texts that no error may show.
     """
 
     conninfo: str = field(repr=False)

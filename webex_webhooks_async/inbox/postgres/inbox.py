@@ -84,10 +84,10 @@ class PostgresInbox(TransactionalInbox):
     that none of its parents has used.
 
     Args:
-        conninfo: What libpq takes, as ``postgresql://user@host/database``; ``""`` is its variables,
-            such as ``PGHOST`` and ``PGPASSWORD``. A function, plain (called in a thread) or async,
-            returns it for each new connection, for passwords that expire; one call of it is under
-            way at a time. Of several hosts, the one that takes writes is used.
+        conninfo: The conninfo of libpq, as ``postgresql://user@host/database``; ``""`` is its
+            variables, such as ``PGHOST`` and ``PGPASSWORD``. A function, plain (called in a thread)
+            or async, returns it for each new connection, for passwords that expire; one call of it
+            is under way at a time. The one of several hosts that takes writes is used.
         schema: The schema of the tables.
         lease: As for a `SQLiteInbox`.
         keep: As for a `SQLiteInbox`.

@@ -1,4 +1,4 @@
-"""What a `PostgresInbox` asks of PostgreSQL about questions: a statement for each method.
+"""The statements of a `PostgresInbox` about questions, one for each method.
 
 An answer, the end of a question, and the wait of its entry may come at the same moment. Each locks
 the row of the question first, and a row that is gone decides for the one that was there before. A

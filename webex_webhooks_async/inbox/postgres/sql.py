@@ -1,4 +1,4 @@
-"""What a `PostgresInbox` asks of PostgreSQL: its tables, and a statement for each method.
+"""The tables of a `PostgresInbox`, and its statements, one for each method.
 
 Another role may have functions in the search path whose parameters fit better than those of
 PostgreSQL's own. So each function has its schema, and each constant and parameter its type.

@@ -28,7 +28,7 @@ class Statements:
     """The statements of one event loop.
 
     Args:
-        connections: Where they are executed.
+        connections: The connections on which they are executed.
         put: The statement that stores.
         timeout: After how many seconds a call is given up, and an attempt to store.
     """
@@ -105,7 +105,7 @@ class Statements:
 
         Args:
             values: An element of each parameter of the statement, the key first.
-            size: Of the values, in bytes.
+            size: The size of the values, in bytes.
 
         Raises:
             OSError: As of `execute`.
@@ -270,9 +270,10 @@ class _Put:
 
     Attributes:
         values: An element of each parameter of the statement, the key first.
-        size: Of the values, in bytes.
+        size: The size of the values, in bytes.
         future: Its result.
-        token: Of its first attempt, which may have been executed; what shared that has the same.
+        token: The name of its first attempt, which may have been executed; calls that shared it
+            have the same.
         is_alone: Whether it has a statement of its own, because one that it shared was refused.
         is_doubted: Whether its first attempt may still be executed, which the next one can't see.
     """
