@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from contextlib import suppress
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -14,8 +15,10 @@ from webex_webhooks_async import (
     Context,
     GiveUpError,
     JobContext,
+    Message,
     MessageContext,
     NoAnswerError,
+    SQLiteInbox,
     SubmissionContext,
     once,
 )
@@ -334,3 +337,96 @@ async def test_a_question_that_waits_is_asked_whatever_ends_the_one_before(talk:
         await talk.settle("failed", "asking")
 
     assert [type(each) for each in talk.errors] == [GiveUpError]
+
+
+async def test_ten_people_ask_one_boss_at_once(talk: Talk) -> None:
+    """Each gets the boss's own answer to it: texts one after the other, buttons in any order."""
+    people = [f"person-{number}@example.com" for number in range(10)]
+
+    @talk.command("text")
+    async def text(context: MessageContext) -> None:
+        name = context.arguments
+        answer = await context.ask(f"May {name}?", to_person_email=BOSS)
+        await context.reply(f"{name}: {answer.text}")
+
+    @talk.command("card")
+    async def card(context: MessageContext) -> None:
+        name = context.arguments
+        answer = await context.ask(f"May {name}?", buttons=BUTTONS, to_person_email=BOSS)
+        await context.reply(f"{name}: {answer.inputs['action']}")
+
+    def asked() -> list[Message]:
+        return [each for each in talk.webex.sandbox.messages if (each.text or "").startswith("May")]
+
+    async with talk.running():
+        for number, person in enumerate(people):
+            await talk.say(f"text {number}", person)
+        for count in range(1, 11):
+            await until(lambda: len(asked()) == count)  # noqa: B023 - used at once
+            await talk.say(f"yes to {asked()[-1].text}", BOSS)
+        await talk.settle()
+        for number, person in enumerate(people):
+            await talk.say(f"card {number}", person)
+        await until(lambda: len(asked()) == 20)
+        for number, question in reversed([*enumerate(asked()[10:])]):
+            await talk.press(question, "Yes" if number % 2 else "No", BOSS)
+        await talk.settle()
+
+    said = set(talk.webex.texts)
+    assert {f"{number}: yes to May {number}?" for number in range(10)} <= said
+    pressed = {str(each.text)[4:-1]: number for number, each in enumerate(asked()[10:])}
+    assert {f"{name}: {'yes' if at % 2 else 'no'}" for name, at in pressed.items()} <= said
+
+
+async def test_a_week(talk: Talk) -> None:
+    """A conversation of a week goes on, with a question of a day each, and restarts in between."""
+
+    @talk.command()
+    async def go(context: MessageContext) -> None:
+        days = [
+            (await context.ask(f"Day {day}?", timeout=timedelta(days=1))).text for day in range(7)
+        ]
+        await context.reply(" ".join(days))
+
+    bot = talk.bot
+    for day in range(7):
+        async with talk.running(bot):
+            if day == 0:
+                await talk.say("go")
+                await talk.hear("Day 0?")
+            await talk.settle("asking")
+            await talk.pass_(23 * 3600)
+            await talk.settle("asking")
+            await talk.say(f"{day}")
+            await talk.hear(f"Day {day + 1}?" if day < 6 else "0 1 2 3 4 5 6")
+        bot = talk.replica()
+        bot.command("go")(go)
+
+
+async def test_a_press_that_is_quicker_than_its_question(
+    talk: Talk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A submission waits until the question of a card that is being sent is open."""
+    opens = asyncio.Event()
+    ask = SQLiteInbox.ask
+
+    async def late(self: SQLiteInbox, *args: Any, **options: Any) -> object:  # noqa: ANN401 - as it is there
+        await opens.wait()
+        return await ask(self, *args, **options)
+
+    @talk.command()
+    async def go(context: MessageContext) -> None:
+        answer = await context.ask("Well?", buttons=BUTTONS, to_person_email=BOSS)
+        await context.reply(answer.inputs["action"])
+
+    @talk.bot.submission()
+    async def other(_: SubmissionContext) -> None:
+        raise NotImplementedError
+
+    monkeypatch.setattr(SQLiteInbox, "ask", late)
+    async with talk.running():
+        await talk.say("go")
+        await talk.press(await talk.hear("Well?"), "Yes", BOSS)
+        await until(lambda: [each.state for each in talk.stored] == ["running", "running"])
+        opens.set()
+        await talk.hear("yes")
