@@ -1,19 +1,26 @@
 """People who talk with a bot that asks."""
 
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from tests.bot.doubles import Webex
 from tests.support.clocks import Time
 from tests.support.inboxes import stored_in
 from tests.support.wire import until
-from webex_webhooks_async import Bot, Message, MessageContext, SQLiteInbox, StoredNotification
+from webex_webhooks_async import (
+    Bot,
+    Message,
+    MessageContext,
+    Notification,
+    SQLiteInbox,
+    StoredNotification,
+)
 
 ANN, BOB, BOSS = "ann@example.com", "bob@example.com", "boss@example.com"
 BUTTONS = {"yes": "Yes", "no": "No"}
-Handler = Callable[[MessageContext], Awaitable[object]]
+Handler = Callable[[MessageContext], Coroutine[Any, Any, object]]
 
 
 class Talk:
@@ -29,9 +36,13 @@ class Talk:
 
     def replica(self, **options: Any) -> Bot:  # noqa: ANN401 - any option
         """Another process of the bot."""
+
+        def note(error: Exception, _: Notification[Any]) -> None:
+            self.errors.append(error)
+
         inbox = SQLiteInbox(self.path, clock=self.time.now_in_seconds)
-        note = cast("Any", lambda error, _: self.errors.append(error))
-        return self.webex.bot(**{"inbox": inbox, "in_order": True, "on_error": note, **options})
+        chosen: dict[str, Any] = {"inbox": inbox, "in_order": True, "on_error": note}
+        return self.webex.bot(**{**chosen, **options})
 
     def command(self, name: str = "go") -> Callable[[Handler], Handler]:
         """Register the handler of a command, and count its runs."""

@@ -32,14 +32,17 @@ async def test_a_conversation(talk: Talk) -> None:
     did: list[str] = []
 
     @talk.bot.context_middleware
-    async def around(context: Context, call_next: CallNext) -> None:
+    async def around(_: Context, call_next: CallNext) -> None:
         did.append("middleware")
         await call_next()
+
+    async def log() -> None:
+        did.append("once")
 
     @talk.command("order")
     async def order(context: MessageContext) -> None:
         await context.reply("Welcome")
-        await once("log", lambda: asyncio.sleep(0, did.append("once")))
+        await once("log", log)
         dish = await context.ask("Which dish?")
         size = await dish.ask("Which size?", buttons={"s": "Small", "l": "Large"})
         await size.reply(f"{size.inputs['action']} {dish.text} for {context.arguments}")
@@ -281,7 +284,8 @@ async def test_a_group(talk: Talk) -> None:
 
     async with talk.running():
         await talk.say("begin", **there)
-        thread = (await talk.hear("Heard begin")) and sandbox.messages[0].id
+        await talk.hear("Heard begin")
+        thread = sandbox.messages[0].id
         await talk.say("go", **there)
         question = await talk.hear("One?")
         await talk.say("elsewhere", parent_id=thread, mention=sandbox.bot)

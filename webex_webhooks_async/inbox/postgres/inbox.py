@@ -288,8 +288,10 @@ class PostgresInbox(TransactionalInbox):
         values = *of_entry, _indexed(place), owner and _indexed(owner), queues, data, seconds
         while True:
             ((recorded, is_over, is_leased, *found),) = await self._rows(question_sql.ASK, values)
-            if recorded is not None or is_over:
-                return NO_ANSWER if is_over else bytes(recorded)
+            if is_over:
+                return NO_ANSWER
+            if recorded is not None:
+                return bytes(recorded)
             if found[0] is not None:
                 return _question(found[0], entry.key, entry.number, *found[1:])
             if not is_leased:
@@ -563,9 +565,16 @@ def look_into(conninfo: str, *, schema: str) -> PostgresInbox:
 
 
 def _question(*row: Any) -> Question:  # noqa: ANN401 - of each column
-    names = ("id", "key", "number", "place", "owner", "opened", "data")
-    found = dict(zip(names, row, strict=True))
-    return Question(**{**found, "data": bytes(found["data"])})
+    question_id, key, number, place, owner, opened, data = row
+    return Question(
+        id=question_id,
+        key=key,
+        number=number,
+        place=place,
+        owner=owner,
+        opened=opened,
+        data=bytes(data),
+    )
 
 
 _LISTED_AT_ONCE = 1_000
