@@ -93,7 +93,8 @@ def test_data_of_a_known_resource(resource: str) -> None:
     assert set(known.extra) <= {"telephony", "devices"}
     assert all(each.tzinfo for each in times)
     assert len(times) == len(dates)
-    assert json.loads(to_json(notification))["data"] == data
+    written = re.sub(r"\.000Z", "Z", to_json(notification))
+    assert json.loads(written)["data"] == json.loads(re.sub(r"\.000Z", "Z", json.dumps(data)))
 
 
 @pytest.mark.parametrize("value", ["left out", None])

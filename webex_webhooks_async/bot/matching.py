@@ -359,6 +359,8 @@ class BotSelection(Selection):
             return None
         routes = self.routes.of(notification)
         may_answer = records is not None and _may_answer(notification)
+        if routes and not handling.fits:
+            handling.note_misfit()
         if not ((routes or may_answer) and handling.fits):
             return self._handlers.begin(handling)
         handling.steps = in_middleware(self._around, [partial(self._pass_on, handling, routes)])
