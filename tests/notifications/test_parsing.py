@@ -93,7 +93,7 @@ def test_data_of_a_known_resource(resource: str) -> None:
     assert set(known.extra) <= {"telephony", "devices"}
     assert all(each.tzinfo for each in times)
     assert len(times) == len(dates)
-    written = re.sub(r"\.000Z", "Z", to_json(notification))
+    written = re.sub(r"\.000Z", "Z", to_json(notification).decode())
     assert json.loads(written)["data"] == json.loads(re.sub(r"\.000Z", "Z", json.dumps(data)))
 
 
