@@ -18,12 +18,15 @@ from webex_webhooks_async import (
     APIError,
     GiveUpError,
     HandlerSuspended,
+    InboxEntry,
     JobContext,
     MessageContext,
     MessageData,
     NoAnswerError,
     Notification,
     Person,
+    SQLiteInbox,
+    SubmissionContext,
     TransportError,
     attempt,
     once,
@@ -609,3 +612,126 @@ async def test_where_nothing_can_be_asked(talk: Talk, webex: Webex) -> None:
             await talk.say("go")
             await until(lambda: len(talk.errors) == 1)
         assert words in str(talk.errors[0])
+
+
+async def test_a_conversation_that_a_card_begins(talk: Talk) -> None:
+    """Its texts are asked of the person who submitted, in the thread of the card, fetched once."""
+
+    @talk.bot.submission("order")
+    async def ordered(context: SubmissionContext) -> None:
+        count = await context.ask("How many?")
+        sure = await context.ask("Sure?", buttons=BUTTONS)
+        await context.ask("Any wishes?")
+        await sure.reply(f"{count.text} {context.inputs['dish']} {sure.inputs['action']}")
+
+    async with talk.running():
+        card = await talk.bot.send("A card", card=CARD, to_person_email=ANN)
+        await talk.webex.sandbox.next_reply()
+        await talk.webex.sandbox.submit(card.id, {"dish": "Pasta"}, person=ANN)
+        question = await talk.hear("How many?")
+        await talk.say("2")
+        await talk.press(await talk.hear("Sure?"), "Yes")
+        await talk.hear("Any wishes?")
+        await talk.say("No")
+        await talk.hear("2 Pasta yes")
+        await talk.settle()
+
+    assert question.parent_id == card.id
+    fetched = [each.path for each in talk.webex.sandbox.requests if each.method == "GET"]
+    assert fetched.count(f"/v1/messages/{card.id}") == 1
+
+
+async def test_a_question_that_cannot_be_closed_yet(
+    talk: Talk, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A question that wasn't sent is closed with the outcome, if the inbox fails before."""
+    unask, failures = SQLiteInbox.unask, [OSError("the disk is full")]
+
+    async def fails_first(self: SQLiteInbox, entry: InboxEntry, record: str) -> None:
+        if failures:
+            raise failures.pop()
+        await unask(self, entry, record)
+
+    @talk.command()
+    async def go(context: MessageContext) -> None:
+        await context.ask("Well?")
+
+    monkeypatch.setattr(SQLiteInbox, "unask", fails_first)
+    async with talk.running():
+        talk.webex.sandbox.fail(method="POST", path="/messages", status=403)
+        await talk.say("go")
+        await talk.settle("retrying")
+        await talk.pass_(2)
+        await talk.hear("Well?")
+
+    assert "a question can't be closed yet: OSError: the disk is full" in caplog.text
+
+
+async def test_another_question_after_a_failure(talk: Talk) -> None:
+    """A run that no answer began may ask something else: the question before it is closed."""
+
+    @talk.command()
+    async def go(context: MessageContext) -> None:
+        answer = await context.ask(f"Is {talk.runs} right?")
+        await context.reply(answer.text)
+
+    @talk.bot.on("messages", "created")
+    async def fail(_: Notification[MessageData]) -> None:
+        if talk.runs == 1:
+            raise ConnectionError("the database is down")
+
+    async with talk.running():
+        await talk.say("go")
+        await talk.hear("Is 1 right?")
+        await talk.settle("retrying")
+        await talk.pass_(2)
+        await talk.hear("Is 2 right?")
+        await talk.settle("asking")
+
+
+async def test_a_lost_lease(talk: Talk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process whose lease is over by then opens no question."""
+
+    @talk.command()
+    async def go(context: MessageContext) -> None:
+        await context.ask("Well?")
+
+    async def lost(*_: object, **__: object) -> None:
+        monkeypatch.undo()
+
+    monkeypatch.setattr(SQLiteInbox, "ask", lost)
+    async with talk.running():
+        await talk.say("go")
+        await until(lambda: len(talk.errors) == 1)
+
+    assert "has lost its lease, so another process asks" in str(talk.errors[0])
+
+
+async def test_a_question_that_ends_beside_its_answer(
+    talk: Talk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A message whose question is closed at that moment is an ordinary one."""
+    answer = SQLiteInbox.answer
+
+    @talk.command()
+    async def go(context: MessageContext) -> None:
+        await context.ask("Well?")
+
+    @talk.bot.message()
+    async def other(context: MessageContext) -> None:
+        await context.reply(f"Heard {context.text}")
+
+    async def ends_first(self: SQLiteInbox, entry: InboxEntry, question: int, value: bytes) -> bool:
+        await self.end([question])
+        return await answer(self, entry, question, value)
+
+    monkeypatch.setattr(SQLiteInbox, "answer", ends_first)
+    async with talk.running():
+        await talk.say("before")
+        await talk.hear("Heard before")
+        await talk.say("go")
+        await talk.hear("Well?")
+        await talk.settle("asking")
+        await talk.say("Yes", parent_id=talk.webex.sandbox.messages[0].id)  # of another thread
+        await talk.hear("Heard Yes")
+        await talk.settle()

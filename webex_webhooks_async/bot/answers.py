@@ -10,6 +10,7 @@ from webex_webhooks_async.bot.contexts.contexts import (
     PersonContext,
     SubmissionContext,
     created_at,
+    thread_of,
 )
 from webex_webhooks_async.bot.contexts.questions import (
     QuestionData,
@@ -105,7 +106,7 @@ class Answers:
                 return False
             if not await admits(context):
                 return True
-            if await self._inbox.answer(self._entry, question.id, self._value(context)):
+            if await self._inbox.answer(self._entry, question.id, await self._value(context)):
                 logger.info("%s answers %s", describe(context.notification), data.about)
                 self._questions.wake()
                 return True
@@ -116,9 +117,12 @@ class Answers:
         """Note that a handler was chosen: if that fails, this is no answer to a later question."""
         self._records.note(_HANDLED, b"1")
 
-    def _value(self, context: MessageContext | SubmissionContext) -> bytes:
-        more = {"body": self._entry.body.decode(), "number": self._entry.number}
-        return dump_json({**recorded_context(context), **more})
+    async def _value(self, context: MessageContext | SubmissionContext) -> bytes:
+        known = {"body": self._entry.body.decode(), "number": self._entry.number}
+        known |= recorded_context(context)
+        if isinstance(context, SubmissionContext):  # or each later run would fetch it
+            known["card"] = [await thread_of(context)]
+        return dump_json(known)
 
     def _question_for(self, context: MessageContext | SubmissionContext) -> Question | None:
         """Return the question that is answered: that of a thread, of the author, or of others."""

@@ -340,8 +340,7 @@ class Questions:
 
     def wake(self) -> None:
         """Look at the inbox at once, because something was answered or ended."""
-        if self._wake is not None:
-            self._wake()
+        cast("Callable[[], None]", self._wake)()
 
     async def ask(
         self, context: Context, text: str | None, options: AskOptions
