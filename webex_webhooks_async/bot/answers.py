@@ -2,9 +2,9 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from webex_webhooks_async.bot.access import Access
 from webex_webhooks_async.bot.contexts.contexts import (
     MessageContext,
     PersonContext,
@@ -27,6 +27,9 @@ from webex_webhooks_async.models.messages import Person
 from webex_webhooks_async.models.notification_data import AttachmentActionData, MessageData
 from webex_webhooks_async.notifications.descriptions import describe
 from webex_webhooks_async.strict_json import dump_json
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 logger: logging.Logger = logging.getLogger("webex_webhooks_async")
 
@@ -86,16 +89,16 @@ class Answers:
     async def take(
         self,
         context: MessageContext | SubmissionContext,
+        access: Access | None,
         *,
         is_command: bool,
-        admits: Callable[[MessageContext | SubmissionContext], Awaitable[bool]],
     ) -> bool:
         """Answer a question, if there is one; return whether nothing else handles this.
 
         Args:
             context: The message or the submission.
+            access: Says whether its author may use the bot; `None` is everybody.
             is_command: Whether it is a command, which only some questions take.
-            admits: Asked whether its author may use the bot.
         """
         if isinstance(context, SubmissionContext) and not self._open and self._questions.sending:
             await asyncio.wait({*self._questions.sending}, timeout=_SENDING_SECONDS)
@@ -104,7 +107,7 @@ class Answers:
             data = QuestionData.of(question)
             if is_command and not data.takes_commands:
                 return False
-            if not await admits(context):
+            if access is not None and not await access.admits(context):
                 return True
             if await self._inbox.answer(self._entry, question.id, await self._value(context)):
                 logger.info("%s answers %s", describe(context.notification), data.about)

@@ -14,11 +14,11 @@ from webex_webhooks_async.bot.contexts.contexts import (
     JobOptions,
 )
 from webex_webhooks_async.bot.contexts.writing import SendOptions, delete, edit, send
-from webex_webhooks_async.bot.jobs import cancel, enqueue
-from webex_webhooks_async.bot.matching import BotSelection, Job, Route, Schedule
+from webex_webhooks_async.bot.jobs import Job, cancel, enqueue
+from webex_webhooks_async.bot.matching import BotSelection, Route
 from webex_webhooks_async.bot.outage import Outage
 from webex_webhooks_async.bot.router import BotRouter
-from webex_webhooks_async.bot.schedules import line_of
+from webex_webhooks_async.bot.schedules import Schedule, line_of
 from webex_webhooks_async.bot.start import NOT_RUNNING, Stage, Startup
 from webex_webhooks_async.claims import SharedClaims
 from webex_webhooks_async.client.auth import TokenProvider

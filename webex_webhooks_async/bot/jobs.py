@@ -2,14 +2,16 @@
 
 from collections.abc import Awaitable, Callable, Generator
 from contextlib import contextmanager
-from datetime import datetime, timedelta
-from typing import Protocol
+from datetime import timedelta
+from typing import TYPE_CHECKING
 from uuid import uuid4
+
+from attrs import frozen
 
 from webex_webhooks_async.bot.contexts import contexts
 from webex_webhooks_async.bot.contexts.contexts import JobOptions
 from webex_webhooks_async.converters import unstructure
-from webex_webhooks_async.handling.dispatch import active_handling
+from webex_webhooks_async.handling.dispatch import Registration, active_handling
 from webex_webhooks_async.handling.records import check_outside, numbered
 from webex_webhooks_async.inbox.base import check_put
 from webex_webhooks_async.models.ids import comparable
@@ -17,31 +19,36 @@ from webex_webhooks_async.notifications.identity import body_of_job, key_of_job,
 from webex_webhooks_async.strict_json import dump_json
 from webex_webhooks_async.validation import check_keywords, check_not_empty, seconds_in
 
+if TYPE_CHECKING:
+    from webex_webhooks_async.handling.inbox_worker import InboxWorker
+
 _TRUE = b"true"
 
 
-class Storage(Protocol):
-    """An inbox, for what a bot gives itself to do."""
+@frozen(eq=False)
+class Job(Registration):
+    """A handler of jobs.
 
-    async def put(  # noqa: PLR0913 - as `Inbox.put`
-        self,
-        key: str,
-        body: bytes,
-        *,
-        line: str | None,
-        after: float = 0.0,
-        at: datetime | None = None,
-        replace: bool = False,
-    ) -> bool:
-        """Store a job, as `Inbox.put` does."""
-        ...
+    Attributes:
+        name: The name of the jobs.
+        attempts: How often it runs if it fails; `None` for the number of the bot.
+    """
 
-    async def cancel(self, key: str) -> bool:
-        """Remove a job, as `Inbox.cancel` does."""
-        ...
+    name: str
+    attempts: int | None
+
+    @property
+    def schedule(self) -> tuple[str, str] | None:
+        """The expression and the time zone of a schedule."""
+        return None
+
+    @property
+    def label(self) -> str:
+        """The label for logs and metrics."""
+        return f"job {self.name}"
 
 
-async def enqueue(storage: Storage, name: str, value: object, options: JobOptions) -> bool:
+async def enqueue(worker: "InboxWorker", name: str, value: object, options: JobOptions) -> bool:
     """Store a job, as `Bot.enqueue` says; what an earlier attempt has stored isn't stored again."""
     check_keywords("enqueue", options, JobOptions.__annotations__)
     check_outside("enqueue a job")
@@ -65,18 +72,18 @@ async def enqueue(storage: Storage, name: str, value: object, options: JobOption
             )
 
         async def put() -> bool:
-            return await storage.put(job_key, body, line=line, after=after, at=at, replace=replace)
+            return await worker.put(job_key, body, line=line, after=after, at=at, replace=replace)
 
         return await _recorded("enqueued", job_key, put)
 
 
-async def cancel(storage: Storage, name: str, key: str) -> bool:
+async def cancel(worker: "InboxWorker", name: str, key: str) -> bool:
     """Remove a job, as `Bot.cancel` says; what an earlier attempt has removed is left alone."""
     check_not_empty("name", name)
     check_not_empty("key", key)
     check_outside("cancel a job")
     job_key = key_of_job("key", name, key)
-    return await _recorded("cancelled", job_key, lambda: storage.cancel(job_key))
+    return await _recorded("cancelled", job_key, lambda: worker.cancel(job_key))
 
 
 @contextmanager

@@ -27,7 +27,8 @@ from webex_webhooks_async.bot.contexts.questions import (
     context_of,
     known_in,
 )
-from webex_webhooks_async.bot.schedules import Schedules, Times
+from webex_webhooks_async.bot.jobs import Job
+from webex_webhooks_async.bot.schedules import Schedule, Schedules
 from webex_webhooks_async.bot.start import NOT_RUNNING, Stage, Startup
 from webex_webhooks_async.client.client import Client
 from webex_webhooks_async.client.resource import InternalRequests
@@ -85,54 +86,6 @@ class Route(Registration):
     def details(self, said: object) -> Mapping[str, Any] | None:
         """Return what the context has in addition; `None` if the handler isn't for it."""
         return {} if self.find is None else self.find(said)
-
-
-@frozen(eq=False)
-class Job(Registration):
-    """A handler of jobs.
-
-    Attributes:
-        name: The name of the jobs.
-        attempts: How often it runs if it fails; `None` for the number of the bot.
-    """
-
-    name: str
-    attempts: int | None
-
-    @property
-    def schedule(self) -> tuple[str, str] | None:
-        """The expression and the time zone of a schedule."""
-        return None
-
-    @property
-    def label(self) -> str:
-        """The label for logs and metrics."""
-        return f"job {self.name}"
-
-
-@frozen(eq=False)
-class Schedule(Job):
-    """A handler that runs at the times of a cron expression.
-
-    Attributes:
-        times: When it runs.
-        catch_up: How many seconds late it may begin.
-        value: The members of its context.
-    """
-
-    times: Times
-    catch_up: float
-    value: Any
-
-    @property
-    def schedule(self) -> tuple[str, str]:
-        """The expression and the time zone."""
-        return self.times.identity
-
-    @property
-    def label(self) -> str:
-        """The label for logs and metrics."""
-        return f"schedule {self.name}"
 
 
 class Checks:
@@ -316,11 +269,11 @@ class BotSelection(Selection):
     def work_with(self, worker: "InboxWorker") -> None:
         """Use the inbox of the bot's worker, which is made after this."""
         self.schedules = Schedules(worker)
-        self.asker = self._questions(worker.wake)
+        self.asker = self._questions(worker)
 
-    def _questions(self, wake: Callable[[], None] | None) -> Questions:
+    def _questions(self, worker: "InboxWorker | None") -> Questions:
         admits = None if self._access is None else self._access.is_open_to
-        return Questions(self._inbox, in_order=self._in_order, admits=admits, wake=wake)
+        return Questions(self._inbox, in_order=self._in_order, admits=admits, worker=worker)
 
     def prepare(self, placed: Sequence[Placed]) -> None:
         """Take what is registered now.
@@ -536,7 +489,7 @@ class BotSelection(Selection):
             commands = [each for each in routes if cast("Route", each.entry).names]
             choice = await self._match(commands, said, make)
             is_command, context = choice[0] is not None, make(None)
-            if await answers.take(context, is_command=is_command, admits=self._admits):
+            if await answers.take(context, self._access, is_command=is_command):
                 return None, None
         if choice == (None, None):
             choice = await self._match(routes, said, make)

@@ -8,7 +8,7 @@ from webex_webhooks_async.client.client import Client
 from webex_webhooks_async.client.limiter import Clock
 from webex_webhooks_async.client.resource import InternalRequests
 from webex_webhooks_async.errors import RateLimitError, ServerError, TransportError
-from webex_webhooks_async.handling.dispatch import exceptions_in
+from webex_webhooks_async.handling.suspension import exceptions_in
 
 logger: logging.Logger = logging.getLogger("webex_webhooks_async")
 

@@ -7,8 +7,9 @@ from types import NoneType
 from typing import Any, Never, TypeVar, cast
 
 from webex_webhooks_async.bot.contexts.contexts import JobContext, MessageContext, SubmissionContext
-from webex_webhooks_async.bot.matching import Checks, Find, Job, Route, Schedule
-from webex_webhooks_async.bot.schedules import Times
+from webex_webhooks_async.bot.jobs import Job
+from webex_webhooks_async.bot.matching import Checks, Find, Route
+from webex_webhooks_async.bot.schedules import Schedule, Times
 from webex_webhooks_async.handling.dispatch import CallNext, Registration
 from webex_webhooks_async.handling.router import Registry, Router, check_function
 from webex_webhooks_async.models.vocabulary import Event, Resource

@@ -6,15 +6,19 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import takewhile
 from types import ModuleType
-from typing import Protocol, Self
+from typing import TYPE_CHECKING, Any, Self
 from zoneinfo import ZoneInfo
 
 from attrs import frozen
 
+from webex_webhooks_async.bot.jobs import Job
 from webex_webhooks_async.client.limiter import Clock
 from webex_webhooks_async.formatting import describe_exception
 from webex_webhooks_async.notifications.identity import body_of_job, key_of_job
 from webex_webhooks_async.validation import check_text
+
+if TYPE_CHECKING:
+    from webex_webhooks_async.handling.inbox_worker import InboxWorker
 
 logger: logging.Logger = logging.getLogger("webex_webhooks_async")
 
@@ -93,35 +97,29 @@ class Times:
             yield each.astimezone(UTC)
 
 
-class Schedule(Protocol):
-    """A registered schedule, and when it runs."""
+@frozen(eq=False)
+class Schedule(Job):
+    """A handler that runs at the times of a cron expression.
+
+    Attributes:
+        times: When it runs.
+        catch_up: How many seconds late it may begin.
+        value: The `value` of its context.
+    """
+
+    times: Times
+    catch_up: float
+    value: Any
 
     @property
-    def name(self) -> str:
-        """Its name."""
-        ...
+    def schedule(self) -> tuple[str, str]:
+        """The expression and the time zone."""
+        return self.times.identity
 
     @property
-    def times(self) -> Times:
-        """When it runs."""
-        ...
-
-    @property
-    def catch_up(self) -> float:
-        """How many seconds late it may begin."""
-        ...
-
-
-class Storage(Protocol):
-    """An inbox, for the times that come next."""
-
-    async def put(self, key: str, body: bytes, *, line: str | None, at: datetime | None) -> bool:
-        """Store what is due at a time."""
-        ...
-
-    async def now(self) -> datetime:
-        """Return the time by the clock of the inbox."""
-        ...
+    def label(self) -> str:
+        """What it is, for logs and metrics."""
+        return f"schedule {self.name}"
 
 
 class Schedules:
@@ -130,11 +128,11 @@ class Schedules:
     The clock of the inbox alone decides which time is next, and which is late.
 
     Args:
-        storage: The inbox.
+        worker: Works on the inbox.
     """
 
-    def __init__(self, storage: Storage) -> None:
-        self._storage = storage
+    def __init__(self, worker: "InboxWorker") -> None:
+        self._worker = worker
         self._keeping: asyncio.Task[None] | None = None
 
     async def start(self, schedules: Sequence[Schedule]) -> None:
@@ -162,7 +160,7 @@ class Schedules:
 
     async def begin(self, schedule: Schedule, due: datetime) -> bool:
         """Store the next time of a run that begins the first time; return whether it may run."""
-        now = await self._storage.now()
+        now = await self._worker.now()
         times, late = schedule.times, (now - due).total_seconds()
         await self._put(schedule, times.after(max(now, due)))
         newest = times.newest(now, due, schedule.catch_up)
@@ -183,14 +181,14 @@ class Schedules:
                 self._log_failure(error)
 
     async def _store(self, schedules: Sequence[Schedule]) -> None:
-        now = await self._storage.now()
+        now = await self._worker.now()
         for each in schedules:
             await self._put(each, each.times.after(now))
 
     async def _put(self, schedule: Schedule, due: datetime) -> None:
         key = key_of_job("schedule", schedule.name, *schedule.times.identity, due.isoformat())
         body = body_of_job(schedule.name, None, None, due, schedule=schedule.times.identity)
-        await self._storage.put(key, body, line=line_of(schedule.name), at=due)
+        await self._worker.put(key, body, line=line_of(schedule.name), at=due)
 
     def _log_failure(self, error: Exception) -> None:
         logger.error("the next times of schedules can't be stored: %s", describe_exception(error))

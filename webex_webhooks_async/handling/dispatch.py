@@ -17,6 +17,7 @@ from webex_webhooks_async.formatting import describe_exception, short_id
 from webex_webhooks_async.handling.suspension import (
     HandlerSuspended,
     Suspension,
+    exceptions_in,
     is_suspension,
 )
 from webex_webhooks_async.models.notifications import Notification, data_classes
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
 logger: logging.Logger = logging.getLogger("webex_webhooks_async")
 
 T = TypeVar("T")
-E = TypeVar("E", bound=BaseException)
 
 Handler = Callable[[Notification[T]], Coroutine[Any, Any, object]]
 """An async function that takes a notification, such as ``Handler[MessageData]``."""
@@ -314,7 +314,7 @@ async def run_each(steps: Iterable[Callable[[T], Coroutine[Any, Any, object]]], 
             an `Exception`, would let end the process.
         BaseException: Any other error of one.
     """
-    suspended: _Suspended | None = None
+    suspended: tuple[BaseException, Suspension, HandlerSuspended | None] | None = None
     for step in steps:
         try:
             await step(subject)
@@ -324,33 +324,16 @@ async def run_each(steps: Iterable[Callable[[T], Coroutine[Any, Any, object]]], 
             suspension = _suspension_of(error)
             if suspension is None:
                 raise
-            suspended = _Suspended(error, suspension, suspension.pause())
+            suspended = error, suspension, suspension.pause()
     if suspended is not None:
-        suspended.suspension.go_on(suspended.raised)
-        raise suspended.error
-
-
-@frozen
-class _Suspended:
-    """A handler that is suspended, while those after it run."""
-
-    error: BaseException
-    suspension: Suspension
-    raised: HandlerSuspended | None
+        why, suspension, raised = suspended
+        suspension.go_on(raised)
+        raise why
 
 
 def _suspension_of(error: BaseException) -> Suspension | None:
     handling = current_handling.get()
     return handling.suspension if handling is not None and is_suspension(error) else None
-
-
-def exceptions_in(error: BaseException, kind: type[E]) -> list[E]:
-    """Return the exceptions of a kind: the error itself, or those in a group, also nested."""
-    if isinstance(error, BaseExceptionGroup):
-        group = cast("BaseExceptionGroup[BaseException]", error)
-        parts = group.exceptions
-        return [found for each in parts for found in exceptions_in(each, kind)]
-    return [error] if isinstance(error, kind) else []
 
 
 def as_failure(error: BaseException) -> BaseException:

@@ -15,9 +15,9 @@ from webex_webhooks_async.handling.dispatch import (
     Handling,
     as_failure,
     current_handlings,
-    exceptions_in,
 )
 from webex_webhooks_async.handling.router import Selection
+from webex_webhooks_async.handling.suspension import exceptions_in
 from webex_webhooks_async.models.notifications import Notification
 from webex_webhooks_async.notifications.descriptions import describe
 from webex_webhooks_async.notifications.signing_secrets import Keys

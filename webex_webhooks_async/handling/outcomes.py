@@ -6,8 +6,7 @@ from collections.abc import Callable
 from attrs import frozen
 
 from webex_webhooks_async.errors import GiveUpError, RateLimitError
-from webex_webhooks_async.handling.dispatch import exceptions_in
-from webex_webhooks_async.handling.suspension import NoAnswerError
+from webex_webhooks_async.handling.suspension import NoAnswerError, exceptions_in
 from webex_webhooks_async.inbox.entries import InboxEntry
 
 _LONGEST_PAUSE = 3600.0

@@ -2,16 +2,16 @@
 
 import logging
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, TypeVar, cast
 
 from attrs import define, field
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from webex_webhooks_async.models.messages import Message
 
 logger: logging.Logger = logging.getLogger("webex_webhooks_async")
+
+E = TypeVar("E", bound=BaseException)
 
 
 class NoAnswerError(TimeoutError):
@@ -95,19 +95,21 @@ current_suspension: "ContextVar[Suspension | None]" = ContextVar("current_suspen
 
 def is_suspension(error: BaseException) -> bool:
     """Whether a handler is suspended: it raised `HandlerSuspended`, or a group of nothing else."""
-    return _consists_of(error, lambda each: isinstance(each, HandlerSuspended))
+    return all(isinstance(each, HandlerSuspended) for each in exceptions_in(error, BaseException))
 
 
 def is_quiet_end(error: BaseException) -> bool:
     """Whether a handler ends without a failure: the person who began hasn't answered."""
-    return _consists_of(
-        error,
-        lambda each: isinstance(each, NoAnswerError) and not each.is_failure,
+    return all(
+        isinstance(each, NoAnswerError) and not each.is_failure
+        for each in exceptions_in(error, BaseException)
     )
 
 
-def _consists_of(error: BaseException, is_one: "Callable[[BaseException], bool]") -> bool:
+def exceptions_in(error: BaseException, kind: type[E]) -> list[E]:
+    """Return the exceptions of a kind: the error itself, or those in a group, also nested."""
     if isinstance(error, BaseExceptionGroup):
         group = cast("BaseExceptionGroup[BaseException]", error)
-        return all(_consists_of(each, is_one) for each in group.exceptions)
-    return is_one(error)
+        parts = group.exceptions
+        return [found for each in parts for found in exceptions_in(each, kind)]
+    return [error] if isinstance(error, kind) else []

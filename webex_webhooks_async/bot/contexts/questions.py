@@ -64,6 +64,7 @@ from webex_webhooks_async.validation import (
 
 if TYPE_CHECKING:
     from webex_webhooks_async.client.client import Client
+    from webex_webhooks_async.handling.inbox_worker import InboxWorker
     from webex_webhooks_async.inbox.base import Inbox
 
 logger: logging.Logger = logging.getLogger("webex_webhooks_async")
@@ -318,7 +319,7 @@ class Questions:
         inbox: The inbox that keeps them; without one, nothing can be asked.
         in_order: Whether the messages of a room are handled in their order.
         admits: Returns whether a person may use the bot; `None` if everybody may.
-        wake: Makes this process look at the inbox at once.
+        worker: Works on the inbox, if there is one.
 
     Attributes:
         sending: A callback for when a card that is being sent has its question.
@@ -330,17 +331,17 @@ class Questions:
         *,
         in_order: bool,
         admits: "Callable[[str, Client], Awaitable[bool]] | None",
-        wake: Callable[[], None] | None,
+        worker: "InboxWorker | None",
     ) -> None:
         self._inbox = inbox
         self._in_order = in_order
         self._admits = admits
-        self._wake = wake
+        self._worker = worker
         self.sending: set[asyncio.Future[None]] = set()
 
     def wake(self) -> None:
         """Look at the inbox at once, because something was answered or ended."""
-        cast("Callable[[], None]", self._wake)()
+        cast("InboxWorker", self._worker).wake()
 
     async def ask(
         self, context: Context, text: str | None, options: AskOptions
