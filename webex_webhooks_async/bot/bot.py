@@ -5,7 +5,6 @@ import logging
 import os
 from datetime import timedelta
 from functools import partial
-from http import HTTPStatus
 from types import EllipsisType, NoneType
 from typing import TYPE_CHECKING, Any, Self, Unpack
 
@@ -209,7 +208,6 @@ class Bot(BotRouter, Receiver):
         self._target_url = target_url
         self._watch_every = watch_every
         self._catch_up_seconds = _checked(catch_up, inbox, target_url)
-        self._catch_up: CatchUp | None = None  # since the start
 
     @classmethod
     def from_env(
@@ -521,14 +519,15 @@ class Bot(BotRouter, Receiver):
 
         wanted = await self.wanted_webhooks()
         shared = None if self._inbox is None else SharedClaims(self._inbox)
-        self._catch_up = self._new_catch_up() if any(map(brings_messages, wanted)) else None
+        catch_up = self._new_catch_up() if any(map(brings_messages, wanted)) else None
+        self._matching.catch_up = catch_up
         return BotWebhooks(
             self.client,
             self._name,
             self.wanted_webhooks,
             shared,
             _clock,
-            missed=self._catch_up,
+            missed=catch_up,
         )
 
     def _new_catch_up(self) -> "CatchUp | None":
@@ -556,14 +555,6 @@ class Bot(BotRouter, Receiver):
         notification = parse_unverified_notification(body)
         return await self._put(notification, body, self._worker_of_jobs())
 
-    async def _store(
-        self, notification: Notification[Any], body: bytes, worker: "InboxWorker"
-    ) -> tuple[HTTPStatus, str | None]:
-        status, why = await super()._store(notification, body, worker)
-        if why is not None and self._catch_up is not None:
-            self._catch_up.note()
-        return status, why
-
     def _has_only_jobs(self) -> bool:
         """Whether all that is registered is handlers of jobs, for which no webhook is needed."""
         return {isinstance(each.entry, Job) for each in self._placed()} == {True}
@@ -571,8 +562,8 @@ class Bot(BotRouter, Receiver):
     async def _stop(self) -> None:
         try:
             await self._startup.stop_looking()
-            if self._catch_up is not None:
-                await self._catch_up.aclose()
+            if self._matching.catch_up is not None:
+                await self._matching.catch_up.aclose()
             if self._matching.schedules is not None:
                 await self._matching.schedules.aclose()
             await super()._stop()

@@ -21,7 +21,7 @@ from webex_webhooks_async.claims import InboxUnavailableError, SharedClaims
 from webex_webhooks_async.client.client import Client
 from webex_webhooks_async.client.limiter import Clock
 from webex_webhooks_async.client.pagination import Page
-from webex_webhooks_async.client.resource import Params
+from webex_webhooks_async.client.resource import InternalRequests, Params
 from webex_webhooks_async.client.responses import Response
 from webex_webhooks_async.converters import unstructure
 from webex_webhooks_async.errors import (
@@ -407,9 +407,8 @@ class _Lists:
     async def _page(self, path: str, params: Params, url: str | None) -> Page["Item"]:
         await self._turn.keep()
         await self._pause()
-        return await self._client._paginate(  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] - our own
-            _items, path, params=params, start_url=url, is_repeated=False
-        )
+        requests = InternalRequests.of(self._client)
+        return await requests.list_once(_items, path, params=params, start_url=url)
 
     async def _pause(self) -> None:
         """Wait until one more request is no more than a second may have."""

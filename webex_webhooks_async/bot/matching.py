@@ -55,6 +55,7 @@ from webex_webhooks_async.notifications.identity import is_job, schedule_of
 from webex_webhooks_async.receiving.lifespan import State
 
 if TYPE_CHECKING:
+    from webex_webhooks_async.bot.catch_up import CatchUp
     from webex_webhooks_async.handling.inbox_worker import InboxWorker
     from webex_webhooks_async.handling.records import Records
     from webex_webhooks_async.inbox.base import Inbox
@@ -235,6 +236,7 @@ class BotSelection(Selection):
 
     Attributes:
         routes: The handlers that get a context, since the start.
+        catch_up: Fetches what the bot has missed, since the start, if it does.
         schedules: Keeps the next times of schedules in the inbox, if there is one.
         asker: Asks questions.
     """
@@ -261,6 +263,7 @@ class BotSelection(Selection):
         self._inbox = inbox
         self._may_be_shared = inbox is not None
         self.routes: Routes = Routes()
+        self.catch_up: CatchUp | None = None
         self.schedules: Schedules | None = None
         self.asker: Questions = self._questions(None)
         self._handlers = Handlers(())
@@ -351,6 +354,11 @@ class BotSelection(Selection):
         if self._startup.me is None:
             return _WAITING if self._inbox is None else ""
         return None
+
+    def note_missed(self) -> None:
+        """Fetch it later, if the bot does."""
+        if self.catch_up is not None:
+            self.catch_up.note()
 
     def secrets(self) -> tuple[str, ...]:
         """Return the token."""

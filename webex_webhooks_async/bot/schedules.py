@@ -118,7 +118,7 @@ class Schedule(Job):
 
     @property
     def label(self) -> str:
-        """What it is, for logs and metrics."""
+        """The label for logs and metrics."""
         return f"schedule {self.name}"
 
 

@@ -167,6 +167,17 @@ class InternalRequests(APIResource):
         response = await self._requester.send(request)
         return response.to(into), response.body
 
+    def list_once(
+        self,
+        read: Callable[[Response], tuple[T, ...]],
+        path: str,
+        *,
+        params: Params,
+        start_url: str | None,
+    ) -> "AsyncPaginator[T]":
+        """Return a list whose pages `read` reads, each with a request without retries."""
+        return self._paginate(read, path, params=params, start_url=start_url, is_repeated=False)
+
     async def send_once(self, method: str, path: str) -> None:
         """Send a request without retries, whatever the body of its response holds."""
         request = self._request(method, path, (), None)._replace(is_repeated=False)

@@ -340,6 +340,10 @@ class Selection(ABC):
         """
 
     @abstractmethod
+    def note_missed(self) -> None:
+        """Note that the inbox has failed to store something."""
+
+    @abstractmethod
     def secrets(self) -> tuple[str, ...]:
         """Return what no response and no stored error may show, besides the receiver's secrets."""
 
@@ -388,6 +392,9 @@ class RouterSelection(Selection):
 
     def why_not(self) -> None:
         """Return `None`: it receives while its receiver does."""
+
+    def note_missed(self) -> None:
+        """Do nothing: a receiver fetches nothing."""
 
     def secrets(self) -> tuple[str, ...]:
         """Return nothing: a receiver has its webhooks' secrets alone."""

@@ -546,6 +546,7 @@ class Receiver(Router):
         except Exception:
             why = "the inbox failed"
             logger.exception("%s is not stored: %s", describe(notification), why)
+            self._handlings.selection.note_missed()
             return HTTPStatus.SERVICE_UNAVAILABLE, why
         return HTTPStatus.NO_CONTENT, None
 
