@@ -19,7 +19,7 @@ from webex_webhooks_async.cli.tunnels import is_here
 from webex_webhooks_async.client.bodies import CodingError, TooLargeError, read_body
 from webex_webhooks_async.client.requester import NO_RESPONSE
 from webex_webhooks_async.formatting import describe_exception, describe_status, on_one_line
-from webex_webhooks_async.handling.handler_errors import ASK_HEADER, named_in
+from webex_webhooks_async.handling.sandbox_reports import ASK_HEADER, named_in
 from webex_webhooks_async.models.notification_data import NotificationData
 from webex_webhooks_async.models.notifications import Notification
 from webex_webhooks_async.receiving.receiver import Receiver

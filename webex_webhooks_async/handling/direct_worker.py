@@ -7,7 +7,7 @@ import asyncio
 import logging
 from http import HTTPStatus
 
-from webex_webhooks_async.handling import handler_errors
+from webex_webhooks_async.handling import sandbox_reports
 from webex_webhooks_async.handling.dispatch import Handling
 from webex_webhooks_async.handling.duplicates import Duplicates
 from webex_webhooks_async.handling.handlings import Handlings
@@ -108,7 +108,7 @@ class DirectWorker:
                     await self._handlings.report(failure, handling)
             is_handled = failure is None or self._handlings.selection.failed_is_handled
         finally:
-            handler_errors.end(handling.key)
+            sandbox_reports.end(handling.key)
             self._duplicates.end(handling.key, is_handled=is_handled)
         return HTTPStatus.NO_CONTENT if is_handled else HTTPStatus.INTERNAL_SERVER_ERROR
 

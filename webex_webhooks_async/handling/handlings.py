@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from webex_webhooks_async.errors import GiveUpError
 from webex_webhooks_async.formatting import describe_exception
-from webex_webhooks_async.handling import handler_errors
+from webex_webhooks_async.handling import sandbox_reports
 from webex_webhooks_async.handling.dispatch import (
     Handling,
     as_failure,
@@ -86,7 +86,7 @@ class Handlings:
             level = logging.ERROR if handling.is_last else logging.WARNING
             message = "a handler of %s failed%s"
             logger.log(level, message, which, then, exc_info=failure, extra=handling.fields())
-        handler_errors.report(handling.key, failure, is_late=handling.is_late)
+        sandbox_reports.report(handling.key, failure, is_late=handling.is_late)
         is_given_up = exceptions_in(failure, GiveUpError)
         if handling.apology is not None and handling.is_last and not is_given_up:
             await _apologize(handling.apology, which)

@@ -12,7 +12,7 @@ from attrs import define, field
 
 from webex_webhooks_async.errors import PayloadError
 from webex_webhooks_async.formatting import describe_exception, summarize_redacted
-from webex_webhooks_async.handling import handler_errors
+from webex_webhooks_async.handling import sandbox_reports
 from webex_webhooks_async.handling.dispatch import Handling
 from webex_webhooks_async.handling.handlings import Handlings
 from webex_webhooks_async.handling.outcomes import (
@@ -286,7 +286,7 @@ class InboxWorker:
             outcome = await self._attempt(work, entry, notification)
             await self._record(work, outcome)
             if outcome is None or (isinstance(outcome, Failure) and outcome.again_in is None):
-                handler_errors.end(entry.key)
+                sandbox_reports.end(entry.key)
         finally:
             renewing.cancel()
 

@@ -11,9 +11,9 @@ from webex_webhooks_async.claims import Claims, MemoryClaims, check_claim
 from webex_webhooks_async.errors import PayloadError, SignatureError
 from webex_webhooks_async.formatting import described_database
 from webex_webhooks_async.handling.direct_worker import DirectWorker
-from webex_webhooks_async.handling.handler_errors import ASK_HEADER, ERROR_HEADER, header_of
 from webex_webhooks_async.handling.handlings import ErrorHandler, Handlings
 from webex_webhooks_async.handling.router import Router, RouterSelection, Selection
+from webex_webhooks_async.handling.sandbox_reports import ASK_HEADER, ERROR_HEADER, header_of
 from webex_webhooks_async.models.notifications import Notification
 from webex_webhooks_async.models.vocabulary import Event
 from webex_webhooks_async.notifications.descriptions import OWN_ACTION, describe, log_debug

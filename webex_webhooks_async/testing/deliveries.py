@@ -19,7 +19,7 @@ import httpx
 from webex_webhooks_async.client.bodies import CodingError, TooLargeError, read_body
 from webex_webhooks_async.client.pool import tls_context
 from webex_webhooks_async.formatting import summarize_exception
-from webex_webhooks_async.handling.handler_errors import ASK_HEADER, named_in, watchers
+from webex_webhooks_async.handling.sandbox_reports import ASK_HEADER, named_in, watchers
 from webex_webhooks_async.models.notifications import data_classes
 from webex_webhooks_async.models.vocabulary import OwnedBy, WebhookStatus
 from webex_webhooks_async.models.webhooks import Webhook

@@ -22,7 +22,7 @@ from starlette.types import ASGIApp
 
 from webex_webhooks_async.catalog import BASE_URL
 from webex_webhooks_async.converters import structure
-from webex_webhooks_async.handling.handler_errors import watchers
+from webex_webhooks_async.handling.sandbox_reports import watchers
 from webex_webhooks_async.loopback_server import serve_on_loopback
 from webex_webhooks_async.models.files import File
 from webex_webhooks_async.models.messages import Message

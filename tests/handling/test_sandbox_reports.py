@@ -20,7 +20,7 @@ from webex_webhooks_async import (
     Receiver,
     SQLiteInbox,
 )
-from webex_webhooks_async.handling.handler_errors import header_of
+from webex_webhooks_async.handling.sandbox_reports import header_of
 from webex_webhooks_async.notifications.signing_secrets import Secrets
 from webex_webhooks_async.testing import Sandbox, sample_notification, signed_request
 
