@@ -522,20 +522,6 @@ async def test_returns_within_a_minute_count_as_one(path: Path) -> None:
     assert counted == [0, 1, 1, 2, 2, 0]
 
 
-async def test_a_retry_never_looks_like_a_first_run(path: Path) -> None:
-    """Otherwise what was done before the process was killed wouldn't be looked for."""
-    clock = Time()
-    async with aclosing(SQLiteInbox(path, lease=60, clock=clock.now_in_seconds)) as inbox:
-        await inbox.put("a", BODY)
-        await taken(inbox)
-        clock.seconds += 60
-        await inbox.release(await taken(inbox), retry_in=100)
-        assert await inbox.retry(["a"]) == 1
-        again = await taken(inbox)
-
-    assert (again.expiries, again.releases, again.error) == (0, 0, "its lease has expired")
-
-
 async def test_a_successor_is_made_due(path: Path) -> None:
     """Its key makes a successor due as well, which still waits for the one that runs."""
     async with aclosing(SQLiteInbox(path)) as inbox:

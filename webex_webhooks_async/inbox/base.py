@@ -389,5 +389,8 @@ def check_time(name: str, time: datetime) -> datetime:
 OUTAGE_SECONDS = 60.0
 """Returns of an entry because of an outage count as one within so many seconds."""
 
+EXPIRED = "its lease has expired"
+"""The error of what is tried again without one, so that this never looks like its first run."""
+
 _LONGEST = 6_000 * 365 * 86_400.0
 _LAST_YEAR = 8_999

@@ -14,7 +14,7 @@ from typing import Any
 from attrs import evolve
 
 from webex_webhooks_async.formatting import storable
-from webex_webhooks_async.inbox.base import OUTAGE_SECONDS
+from webex_webhooks_async.inbox.base import EXPIRED, OUTAGE_SECONDS
 from webex_webhooks_async.inbox.entries import (
     InboxCounts,
     InboxEntry,
@@ -526,7 +526,7 @@ _RETRY = f"""
     SET due = min(ifnull(due, :now), :now), aside = NULL,
         place = CASE place WHEN {_HOLDS} THEN {_HOLDS} ELSE {_DUE} END,
         -- or its handlers would run as for the first time
-        error = ifnull(error, CASE WHEN expiries THEN 'its lease has expired' END),
+        error = ifnull(error, CASE WHEN expiries THEN '{EXPIRED}' END),
         failures = 0, expiries = 0, releases = 0
     WHERE number = :number
 """  # noqa: S608 - ours

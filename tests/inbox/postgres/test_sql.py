@@ -15,19 +15,20 @@ from tests.support.postgres_inboxes import BODY, execute, opened, taken
 from tests.support.postgres_server import PostgresServer
 from tests.support.wire import until
 from webex_webhooks_async import PostgresInbox
-from webex_webhooks_async.inbox.postgres import sql
+from webex_webhooks_async.inbox.postgres import questions, sql
 
 _CALL = re.compile(r"([\w.]+)\(")
 _CONSTANT = re.compile(r"('(?:[^']|'')*')(::)?")
 # What is no function: parts of the grammar, and `unnest` of several arrays.
-_GRAMMAR = {"EXTRACT", "GREATEST", "LEAST", "NULLIF", "ANY", "unnest"}
+_GRAMMAR = {"EXTRACT", "COALESCE", "GREATEST", "LEAST", "NULLIF", "ANY", "unnest"}
 
 
 def statements() -> list[str]:
     """Each SQL text."""
     written = [
         each.decode() if isinstance(each, bytes) else each
-        for name, each in vars(sql).items()
+        for module in (sql, questions)
+        for name, each in vars(module).items()
         if name.isupper() and isinstance(each, (str, bytes))
     ]
     return [*written, sql.script("the schema")]

@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 from attrs import frozen
 
+from webex_webhooks_async.inbox.base import EXPIRED
 from webex_webhooks_async.inbox.listing import BEGINNING
 
 VERSION = 2
@@ -634,19 +635,23 @@ _MEANT = "(key = ANY($1::text[]) OR number = ANY($2::bigint[]) AND key !~ $3::te
 RETRY = f"""
 WITH due AS (
     UPDATE <notifications> SET
-        due = <now>, stage = CASE WHEN stage = {AHEAD} THEN {AHEAD} ELSE {DUE} END,
+        due = LEAST(due, <now>), stage = CASE WHEN stage = {AHEAD} THEN {AHEAD} ELSE {DUE} END,
+        -- or its handlers would run as for the first time
+        error = COALESCE(error, CASE WHEN expiries > 0 THEN '{EXPIRED}'::text END),
         failures = 0, expiries = 0, releases = 0
-    WHERE {_MEANT} AND NOT unreadable AND token IS NULL AND (due > <now> OR stage = {FAILED})
+    WHERE {_MEANT} AND NOT unreadable AND {_RUNS} IS NOT TRUE
     RETURNING line, due, number
 ), over AS (
     UPDATE <questions> q SET until = <now> FROM due d WHERE q.number = d.number AND q.until > <now>
 ), next AS (
     UPDATE <notifications> SET next_due = <now>
     WHERE {_MEANT} AND token IS NOT NULL AND next_due > <now> RETURNING key
-), {noted("SELECT line, due FROM due")}
-SELECT (SELECT pg_catalog.count(*) FROM due) + (SELECT pg_catalog.count(*) FROM next)
+), {noted("SELECT line, <now> AS due FROM due")}
+SELECT (SELECT pg_catalog.count(*) FROM due WHERE due = <now>)
+    + (SELECT pg_catalog.count(*) FROM next)
 """
-"""Makes due what isn't; takes keys, numbers, and the pattern; returns how many it was."""
+"""Makes due what isn't, with all attempts; takes keys, numbers, and the pattern; returns how many
+weren't due."""
 
 DROP = f"""
 WITH gone AS (
