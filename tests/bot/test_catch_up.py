@@ -3,7 +3,7 @@ import logging
 from collections import Counter
 from collections.abc import AsyncGenerator, Generator
 from contextlib import contextmanager
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from tests.support.wire import until
 from webex_webhooks_async import (
     Bot,
     Client,
+    Context,
     File,
     Inbox,
     MessageContext,
@@ -33,6 +34,7 @@ from webex_webhooks_async.models.messages import Person
 from webex_webhooks_async.notifications.identity import key_of
 from webex_webhooks_async.notifications.parsing import parse_unverified_notification
 from webex_webhooks_async.testing import RecordedRequest, Sandbox
+from webex_webhooks_async.types import CallNext
 
 MINUTE = 60.0
 
@@ -668,6 +670,31 @@ class TestBot:
             pass
         ((level, text),) = lines(caplog, "watch_every is 300 s, and catch_up is 240 s")
         assert (level, "stays lost" in text) == ("WARNING", True)
+
+    async def test_lunch_ten_minutes_ago(self, webex_inbox: SQLiteInbox) -> None:
+        """A middleware asks a person who wrote long ago whether that is still wanted."""
+        ago = [timedelta(minutes=10)]
+        sandbox = Sandbox(clock=lambda: datetime.now(UTC) - ago[0])
+        async with sandbox.http_client() as http_client:
+            bot = Webex(sandbox, Client("token", http_client=http_client)).bot(inbox=webex_inbox)
+
+            @bot.context_middleware
+            async def ask_if_late(context: Context, call_next: CallNext) -> None:
+                if isinstance(context, MessageContext) and context.age > 500:
+                    await context.ask("Do you still want this?", buttons={"yes": "Yes"})
+                await call_next()
+
+            bot.message()(echo)
+            first = f"{comparable(sandbox.bot.id)} first"
+            await webex_inbox.set_caught_up(first, datetime.now(UTC) - timedelta(days=1))
+            await sandbox.say("lunch", person="ann@example.com")
+            ago[0] = timedelta(0)
+            sandbox.deliver_to(bot)
+            async with bot:
+                question = await sandbox.next_reply()
+                assert question.text == "Do you still want this?"
+                await sandbox.submit(question.id, press="Yes", person="ann@example.com")
+                assert (await sandbox.next_reply()).text == "You said: lunch"
 
     async def test_an_answer_while_it_was_down(self, talk: Talk) -> None:
         """An answer that was sent while the bot was down counts, also after the question's time."""
