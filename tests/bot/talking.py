@@ -8,7 +8,7 @@ from typing import Any
 from tests.bot.doubles import Webex
 from tests.support.clocks import Time
 from tests.support.inboxes import stored_in
-from tests.support.wire import until
+from tests.support.wire import PATIENCE, until
 from webex_webhooks_async import (
     Bot,
     Message,
@@ -70,7 +70,7 @@ class Talk:
 
     async def hear(self, text: str) -> Message:
         """Wait for the next thing that the bot says."""
-        message = await self.webex.sandbox.next_reply()
+        message = await self.webex.sandbox.next_reply(PATIENCE)
         assert message.text == text
         return message
 

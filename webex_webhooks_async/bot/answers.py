@@ -66,7 +66,8 @@ class Answers:
             self._place = place_of_texts(me, data.person_id, room_id)
         else:
             self._place = place_of_card(me, data.message_id)
-        self._is_submission = not isinstance(data, MessageData)
+        # Before the questions are read: what is sent by then may be what was submitted.
+        self._sending = set() if isinstance(data, MessageData) else {*questions.sending}
         self._open: Sequence[Question] = ()
 
     @property
@@ -79,7 +80,7 @@ class Answers:
         if self.has_answered or _HANDLED in self._records.known:
             return False
         await self._read()
-        return bool(self._open or (self._is_submission and self._questions.sending))
+        return bool(self._open or self._sending)
 
     async def _read(self) -> None:
         found = await self._inbox.questions(self._place)
@@ -100,8 +101,8 @@ class Answers:
             access: Says whether its author may use the bot; `None` is everybody.
             is_command: Whether it is a command, which only some questions take.
         """
-        if isinstance(context, SubmissionContext) and not self._open and self._questions.sending:
-            await asyncio.wait({*self._questions.sending}, timeout=_SENDING_SECONDS)
+        if self._sending and not self._open:
+            await asyncio.wait(self._sending, timeout=_SENDING_SECONDS)
             await self._read()
         while (question := self._question_for(context)) is not None:
             data = QuestionData.of(question)

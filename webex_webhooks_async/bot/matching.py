@@ -390,7 +390,8 @@ class BotSelection(Selection):
         due = datetime.fromisoformat(data["due"])
         if isinstance(job, Schedule) and not await self._may_begin(handling, job, due):
             return
-        of_each: dict[str, Any] = {"age": age_of(due)}
+        known = {} if handling.records is None else known_in(handling.records)
+        of_each: dict[str, Any] = {"age": known.get("age", age_of(due))}
         context = JobContext(
             value=job.value if isinstance(job, Schedule) else data["value"],
             key=data.get("id"),
