@@ -260,7 +260,9 @@ class InboxWorker:
         task.add_done_callback(partial(self._finish, work))
 
     def _finish(self, work: "_Work", task: asyncio.Task[None]) -> None:
-        if self._is_full() or work.entry.line is not None:  # so the next one can be taken
+        if (
+            self._is_full() or work.entry.line is not None or work.entry.waits
+        ):  # the next one is due
             self._woken.set()
         self._tasks.discard(task)
         self._under_way.pop((work.entry.key, work.entry.number), None)
