@@ -136,7 +136,7 @@ class Office:
     async def check(self, said: list[Message], *, in_order: bool) -> None:
         """Check that each message is heard once and, if it should be so, in order."""
         await until(lambda: sum(map(len, self.heard.values())) >= len(said))
-        await self.sandbox.idle()
+        await self.sandbox.idle(timeout=60)
         expected = defaultdict[str, list[str]](list)
         for each in said:
             expected[each.room_id].append(each.id)
