@@ -22,8 +22,6 @@ from webex_webhooks_async.validation import check_keywords, check_not_empty, sec
 if TYPE_CHECKING:
     from webex_webhooks_async.handling.inbox_worker import InboxWorker
 
-_TRUE = b"true"
-
 
 @frozen(eq=False)
 class Job(Registration):
@@ -113,9 +111,9 @@ async def _recorded(kind: str, what: str, call: Callable[[], Awaitable[bool]]) -
 
     async def act() -> tuple[bool, bytes]:
         result = await call()
-        return result, _TRUE if result else b"false"
+        return result, dump_json(result)
 
-    return await handling.records.act(kind, what, act, lambda record: record == _TRUE)
+    return await handling.records.act(kind, what, act, bool)
 
 
 def _as_json(name: str, value: object) -> object:

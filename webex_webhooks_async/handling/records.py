@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from attrs import define
 
-from webex_webhooks_async.converters import unstructure
+from webex_webhooks_async.converters import from_json, unstructure
 from webex_webhooks_async.formatting import describe_exception
 from webex_webhooks_async.handling.suspension import current_suspension
 from webex_webhooks_async.inbox.base import TransactionalInbox
@@ -93,7 +93,7 @@ class Records:
         self,
         what: object,
         send: Callable[[], Awaitable[tuple[T, bytes]]],
-        read: Callable[[bytes], T],
+        into: type[T],
     ) -> T:
         """Send a message, or return what was recorded when an earlier attempt sent it.
 
@@ -103,9 +103,9 @@ class Records:
         Args:
             what: The text, as JSON, that is the same for the same message to the same place.
             send: Sends it; returns what was sent, and the record of that.
-            read: Makes of a record what was sent.
+            into: The class of that.
         """
-        sent, name = await self._act("said", what, send, read, "a message")
+        sent, name = await self._act("said", what, send, into, "a message")
         self._names[getattr(sent, "id", None)] = name
         return sent
 
@@ -114,20 +114,20 @@ class Records:
         kind: str,
         what: object,
         act: Callable[[], Awaitable[tuple[T, bytes]]],
-        read: Callable[[bytes], T],
+        into: type[T],
     ) -> T:
         """Do something, or return what was recorded when an earlier attempt did it.
 
         The arguments are those of `say`; things of another kind aren't the same.
         """
-        return (await self._act(kind, what, act, read, "what a handler did"))[0]
+        return (await self._act(kind, what, act, into, "what a handler did"))[0]
 
     async def _act(
         self,
         kind: str,
         what: object,
         act: Callable[[], Awaitable[tuple[T, bytes]]],
-        read: Callable[[bytes], T],
+        into: type[T],
         words: str,
     ) -> tuple[T, str]:
         if self._stored is None:
@@ -137,7 +137,7 @@ class Records:
         with numbered(self._numbers[f"{kind}:{digest}"]) as number:
             name = f"{kind}:{digest}:{number}"
             if record := await self.recall(name):
-                done = read(record)
+                done = from_json(record, into)
             else:
                 done, new = await act()
         if new is not None:

@@ -563,8 +563,7 @@ class Questions:
             count = await end_questions(conversation.inbox, ended, "its person has ended it")
             return count, dump_json(count)
 
-        read = partial(cast("Callable[[bytes], int]", parse_json))
-        return await conversation.records.act("ended", place, end, read)
+        return await conversation.records.act("ended", place, end, int)
 
 
 async def end_questions(inbox: "Inbox", questions: Sequence[Question], why: str) -> int:

@@ -10,7 +10,7 @@ from typing import Any, TypedDict, cast
 from webex_webhooks_async.bot.contexts.buttons import Buttons, card_of_buttons, check_buttons
 from webex_webhooks_async.client.client import Client
 from webex_webhooks_async.client.resource import InternalRequests
-from webex_webhooks_async.converters import from_json, unstructure
+from webex_webhooks_async.converters import unstructure
 from webex_webhooks_async.errors import BadRequestError, GoneError, NotFoundError
 from webex_webhooks_async.handling.dispatch import active_handling
 from webex_webhooks_async.handling.records import Records, check_outside
@@ -154,8 +154,8 @@ async def _say(  # noqa: PLR0913 - what is sent, and how it is known
     if records is None:
         return (await send())[0]
     if kind == "said":
-        return await records.say(what, send, _message_in)
-    return await records.act(kind, what, send, _message_in)
+        return await records.say(what, send, Message)
+    return await records.act(kind, what, send, Message)
 
 
 async def _exists(client: Client, message_id: str) -> bool:
@@ -193,7 +193,7 @@ async def edit(
     records = _records()
     if records is None:
         return (await put())[0]
-    return await records.act("edited", [message_id, body], put, _message_in)
+    return await records.act("edited", [message_id, body], put, Message)
 
 
 async def delete(client: Client, message: Message | str) -> None:
@@ -228,10 +228,6 @@ def _records() -> Records | None:
     """Return where it is recorded what the handler of something has done, if that is."""
     handling = active_handling()
     return None if handling is None else handling.records
-
-
-def _message_in(record: bytes) -> Message:
-    return from_json(record, Message)
 
 
 PLACES = ("room_id", "to_person_id", "to_person_email")
