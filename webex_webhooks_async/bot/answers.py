@@ -10,7 +10,6 @@ from webex_webhooks_async.bot.contexts.contexts import (
     PersonContext,
     SubmissionContext,
     created_at,
-    thread_of,
 )
 from webex_webhooks_async.bot.contexts.questions import (
     QuestionData,
@@ -122,11 +121,8 @@ class Answers:
         self._records.note(_HANDLED, b"1")
 
     async def _value(self, context: MessageContext | SubmissionContext) -> bytes:
-        known = {"body": self._entry.body.decode(), "number": self._entry.number}
-        known |= recorded_context(context)
-        if isinstance(context, SubmissionContext):  # or each later run would fetch it
-            known["card"] = [await thread_of(context)]
-        return dump_json(known)
+        more = {"body": self._entry.body.decode(), "number": self._entry.number}
+        return dump_json({**await recorded_context(context), **more})
 
     def _question_for(self, context: MessageContext | SubmissionContext) -> Question | None:
         """Return the question that is answered: that of a thread, of the author, or of others."""

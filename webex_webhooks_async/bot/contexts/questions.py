@@ -215,9 +215,7 @@ class Conversation:
             owner: str | None = None
             if self._began is not None:
                 owner = await place_of_person(self._began)
-            self.known = {"owner": owner, **recorded_context(self.context)}
-            if isinstance(self.context, SubmissionContext):
-                self.known["card"] = [await thread_of(self.context)]
+            self.known = {"owner": owner, **await recorded_context(self.context)}
 
     async def note(self, record: str, words: str, person_id: str | None) -> None:
         """Record the question that is asked next, and whom it is for."""
@@ -286,14 +284,15 @@ def known_in(records: Records) -> dict[str, Any]:
     return {} if record is None else _read(record)
 
 
-def recorded_context(context: Context) -> dict[str, Any]:
+async def recorded_context(context: Context) -> dict[str, Any]:
     """Return what is recorded of a context, as JSON."""
     recorded: dict[str, Any] = {"route": context.route, "age": context.age}
     if isinstance(context, MessageContext):
         given = {"text": context.text, "arguments": context.arguments}
         return {**recorded, "message": unstructure(context.message), **given}
     if isinstance(context, SubmissionContext):
-        return {**recorded, "action": unstructure(context.action)}
+        card = [await thread_of(context)]  # or each later run would fetch it
+        return {**recorded, "action": unstructure(context.action), "card": card}
     return recorded
 
 
