@@ -11,9 +11,10 @@ from random import Random
 from attrs import define
 
 from tests.support.clocks import Time
-from tests.support.postgres_inboxes import execute, opened
+from tests.support.postgres_inboxes import execute, opened, taken
 from tests.support.postgres_server import PostgresServer
 from webex_webhooks_async import Inbox, InboxEntry, SQLiteInbox
+from webex_webhooks_async.inbox.entries import Question
 from webex_webhooks_async.testing import sample_notification
 
 BODY = sample_notification("messages", "created")
@@ -220,6 +221,18 @@ class Model:
         ]
 
 
+async def check_retry_of_what_is_due(inbox: Inbox) -> None:
+    """A retry ends no question of what is due already: an answer may still come."""
+    await inbox.put("asks", BODY)
+    entry = await taken(inbox)
+    question = await inbox.ask(entry, "record", place="place", data=b"", seconds=60.0)
+    assert isinstance(question, Question)
+    await inbox.release(entry)
+    assert await inbox.retry(["asks"]) == 0
+    again = await inbox.ask(await taken(inbox), "record", place="place", data=b"", seconds=60.0)
+    assert again == question
+
+
 async def test_sqlite(tmp_path: Path) -> None:
     """A `SQLiteInbox` does what the model does."""
     for seed in range(40, 48):
@@ -237,6 +250,7 @@ async def test_sqlite(tmp_path: Path) -> None:
                 clock.seconds += passed
 
             await Model(inboxes, pass_time, seed).check(100)
+            await check_retry_of_what_is_due(inboxes[0])
 
 
 async def test_postgres(postgres: PostgresServer, schema: str) -> None:
@@ -258,3 +272,4 @@ async def test_postgres(postgres: PostgresServer, schema: str) -> None:
             tables = ", ".join(f"{schema}.{each}" for each in columns)
             execute(postgres, f"TRUNCATE {tables} CASCADE")
             await Model(inboxes, pass_time, seed).check(100)
+        await check_retry_of_what_is_due(inboxes[0])

@@ -285,7 +285,8 @@ class InboxRows:
         for number, stored in self._found(key):
             if stored.state in {"waiting", "retrying", "scheduled", "asking", "failed"}:
                 self._changes(_RETRY, {"number": number, **row})
-                self.questions.end_now(number)
+                if stored.state != "waiting":
+                    self.questions.end_now(number)
                 return stored.state != "waiting"
         return bool(self._changes(_RETRY_SUCCESSOR, row))
 

@@ -642,7 +642,8 @@ WITH due AS (
     WHERE {_MEANT} AND NOT unreadable AND {_RUNS} IS NOT TRUE
     RETURNING line, due, number
 ), over AS (
-    UPDATE <questions> q SET until = <now> FROM due d WHERE q.number = d.number AND q.until > <now>
+    UPDATE <questions> q SET until = <now> FROM due d
+    WHERE q.number = d.number AND q.until > <now> AND d.due = <now>
 ), next AS (
     UPDATE <notifications> SET next_due = <now>
     WHERE {_MEANT} AND token IS NOT NULL AND next_due > <now> RETURNING key
