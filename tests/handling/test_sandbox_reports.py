@@ -79,9 +79,7 @@ async def test_an_error_in_the_response(
 class FullInbox(SQLiteInbox):
     """An inbox on a full disk."""
 
-    async def put(
-        self, key: str, body: bytes, *, line: str | None = None, after: float = 0.0
-    ) -> bool:
+    async def put(self, *_: object, **__: object) -> bool:
         raise OSError(28, "No space left on device")
 
 

@@ -156,7 +156,7 @@ async def test_an_inbox_that_fails(webex: Webex, tmp_path: Path) -> None:
         raise OSError("the disk is full")
 
     async with webex.running(bot):
-        inbox.counts = fail  # type: ignore[method-assign, assignment] - a fault
+        inbox.counts = fail  # type: ignore[method-assign, assignment] # a fault
         with pytest.raises(TimeoutError, match=r"an inbox that can't be read .*the disk is full"):
             await webex.sandbox.idle(timeout=0.05)
 

@@ -768,7 +768,8 @@ class _InboxCheck:
         record: str = "record",
         **more: Any,  # noqa: ANN401 - as `ask`
     ) -> Question:
-        found = await self._inbox.ask(entry, record, place=place, **{"data": b"data", **more})
+        more.setdefault("data", b"data")
+        found = await self._inbox.ask(entry, record, place=place, **more)
         _expect(isinstance(found, Question), "ask returns a question that isn't answered")
         return cast("Question", found)
 
