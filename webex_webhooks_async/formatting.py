@@ -158,8 +158,12 @@ def described_database(text: str) -> str | None:
 
     It shows the scheme of a URL alone, and nothing of a conninfo.
     """
+    text = text.lstrip()
     if url := re.match(r"^[A-Za-z][\w+.-]+:(?=/)", text):  # a drive of Windows has one letter
         return f"a URL that begins with {url[0]!r}"
+    user, at, _ = text.partition("@")
+    if at and ":" in user[2:]:
+        return "a user with a password"
     return "a conninfo" if _CONNINFO.search(text) else None
 
 

@@ -949,6 +949,14 @@ async def test_a_folder_that_can_not_be_written() -> None:
             "ValueError: a SQLiteInbox takes the path of a file, got a URL that begins with 'sql",
         ),
         (
+            {"path": "  postgresql://u:canary@db/bot"},
+            "ValueError: a SQLiteInbox takes the path of a file, got a URL that begins with 'pos",
+        ),
+        (
+            {"path": "u:canary@db/bot"},
+            "ValueError: a SQLiteInbox takes the path of a file, got a user with a password",
+        ),
+        (
             {"path": "host=db password=canary"},
             "ValueError: a SQLiteInbox takes the path of a file, got a conninfo: for PostgreSQL",
         ),
