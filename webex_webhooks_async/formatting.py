@@ -162,7 +162,7 @@ def described_database(text: str) -> str | None:
     if url := re.match(r"^[A-Za-z][\w+.-]+:(?=/)", text):  # a drive of Windows has one letter
         return f"a URL that begins with {url[0]!r}"
     user, at, _ = text.partition("@")
-    if at and ":" in user[2:]:
+    if at and ":" in user and not re.match(r"^[A-Za-z]:[\\/]", user):
         return "a user with a password"
     return "a conninfo" if _CONNINFO.search(text) else None
 
