@@ -16,11 +16,10 @@ from unittest.mock import Mock
 
 import pytest
 import requests
-from asgiref.wsgi import WsgiToAsgi
 
 import webex_webhooks_async
 from tests.bot.doubles import CARD
-from tests.examples.serving import EXAMPLES, SECRET, TARGET_URL, Run, import_again
+from tests.examples.serving import EXAMPLES, SECRET, TARGET_URL, Run
 from webex_webhooks_async import (
     AsyncPaginator,
     Bot,
@@ -62,20 +61,6 @@ LUNCH = [
     ("order: Order lunch.\nmenu: Choose from the menu.", True),
     ("Ordered: Pasta", True),
 ]
-
-
-async def test_a_bot_on_flask_and_webexpythonsdk(
-    base_url: str, webex_sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    """The program that is shown as the one before the move does what the moved one does."""
-    program = tmp_path / "lunch_on_flask.py"
-    source = program_before("webexpythonsdk")
-    here = source.replace("WebexAPI()", f"WebexAPI('a-token', '{base_url}/')")
-    program.write_text(here, encoding="utf-8")
-    module = await asyncio.to_thread(import_again, program, monkeypatch)
-    webex_sandbox.deliver_to(WsgiToAsgi(module.app))  # type: ignore[no-untyped-call]  # asgiref's
-
-    assert await talk(webex_sandbox, "Order two pizzas", "menu", "What?") == LUNCH
 
 
 @pytest.mark.parametrize("name", ["webexpythonsdk", "wxc_sdk"])
@@ -176,12 +161,6 @@ async def test_the_retries_of_webexpythonsdk(
 def page(name: str) -> str:
     """The text of a page."""
     return (PAGES / f"{name}.md").read_text(encoding="utf-8")
-
-
-def program_before(name: str) -> str:
-    """The program that a page shows as the one before the move."""
-    (found,) = re.findall(r"^```python\n(# lunch_on_.+?)^```", page(name), re.DOTALL | re.MULTILINE)
-    return str(found)
 
 
 def calls(name: str, column: int, start: str) -> list[str]:

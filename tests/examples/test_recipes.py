@@ -3,6 +3,7 @@
 import json
 import runpy
 import sqlite3
+import sys
 from collections import Counter
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable
 from contextlib import asynccontextmanager, closing
@@ -91,6 +92,35 @@ async def test_a_dialog_belongs_to_a_person_in_a_thread(
         *("Ordered: 2 Pasta", "No order, then.", "Ordered: 3 Salad"),
         "order: Order lunch.\ncancel: Forget the order.",
     ]
+
+
+async def test_a_function_runs_on_this_machine(
+    webex_sandbox: Sandbox,
+    run_example: Run,
+    import_example: Import,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The function for AWS Lambda gets each request as an event, and the bot replies."""
+    monkeypatch.setitem(sys.modules, "lambda_bot", import_example("lambda_bot.py"))
+    async with run_example("lambda_local.py"):
+        await webex_sandbox.say("Hello")
+        reply = await webex_sandbox.next_reply(PATIENCE)
+
+    assert reply.text == "You said: Hello"
+
+
+async def test_an_order_is_written_in_the_transaction_of_its_record(
+    webex_sandbox: Sandbox, run_example: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The inbox and the orders are in one file, and the reply has the number of the order."""
+    monkeypatch.chdir(tmp_path)
+    async with run_example("exactly_once_bot.py"):
+        await webex_sandbox.say("order Pasta")
+        reply = await webex_sandbox.next_reply(PATIENCE)
+
+    assert reply.text == "Order 1: Pasta"
+    with closing(sqlite3.connect(tmp_path / "orders.db")) as orders:
+        assert orders.execute("SELECT number, what FROM orders").fetchall() == [(1, "Pasta")]
 
 
 async def test_a_button_answers_a_question(
