@@ -35,14 +35,21 @@ from webex_webhooks_async import (
 pytestmark = pytest.mark.once
 
 
-async def test_the_end_of_a_question(talk: Talk) -> None:
-    """After the timeout, `ask` raises an error with the question, in each later run as well."""
+@pytest.mark.parametrize("buttons", [None, {"yes": "Yes"}])
+async def test_the_end_of_a_question(talk: Talk, buttons: dict[str, str] | None) -> None:
+    """After the timeout, `ask` raises an error with the question, in each later run as well.
+
+    The question is sent once.
+    """
     seen: list[str | None] = []
 
     @talk.command()
     async def go(context: MessageContext) -> None:
         try:
-            await context.ask("Well?", timeout=timedelta(minutes=2))
+            if buttons is None:
+                await context.ask("Well?", timeout=timedelta(minutes=2))
+            else:
+                await context.ask("Well?", buttons=buttons, timeout=timedelta(minutes=2))
         except NoAnswerError as error:
             seen.append(error.message.text)
             await context.delete(error.message)
@@ -63,6 +70,8 @@ async def test_the_end_of_a_question(talk: Talk) -> None:
 
     assert seen == ["Well?", "Well?"]
     assert "Well?" not in talk.webex.texts
+    sent = [each for each in talk.webex.sandbox.requests if each.method == "POST"]
+    assert sum(b"Well?" in each.body for each in sent) == 1
 
 
 @pytest.mark.parametrize("who", ["began", "else", "job"])

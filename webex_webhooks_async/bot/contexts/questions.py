@@ -132,6 +132,7 @@ class Conversation:
 
     Attributes:
         known: The record, as JSON; empty before the first question.
+        sent: The questions that this run has sent, or knows to be sent, by their records.
         taken: The records of the answers that this run has taken.
         numbers: The numbers of equal questions.
     """
@@ -143,6 +144,7 @@ class Conversation:
         self._notification = handling.notification
         self.suspension: Suspension = Suspension()
         self.numbers: dict[str, set[int]] = defaultdict(set)
+        self.sent: dict[str, Message] = {}
         self.taken: set[str] = set()
         self.known: dict[str, Any] = known_in(records)
         self._completed: list[str] = self.known.get("completed", [])
@@ -433,7 +435,7 @@ class Questions:
             owner=conversation.known["owner"],
             queues=asked.is_text and not is_own,
         )
-        send = partial(self._send, context, asked, record)
+        send = partial(self._send, context, asked, conversation, record)
         if asked.is_text:
             found = await opening(place=place, data=to_json(data))
             if isinstance(found, Question) and found.opened is not None:
@@ -523,23 +525,26 @@ class Questions:
             self.sending.discard(sending)
             sending.set_result(None)
 
-    async def _send(self, context: Context, asked: "_Asked", record: str) -> Message:
-        if asked.place is None:
-            person = cast("PersonContext[Any]", context)  # nobody else is replied to
-            return await reply_to(person, asked.text, asked.content, question=record)
-        return await write(
-            context.client,
-            asked.place,
-            asked.text,
-            asked.content,
-            me=context.me,
-            question=record,
-        )
+    async def _send(
+        self, context: Context, asked: "_Asked", conversation: Conversation, record: str
+    ) -> Message:
+        """Send a question, unless an earlier run or this one has sent it."""
+        if record not in conversation.sent:
+            if asked.place is None:
+                person = cast("PersonContext[Any]", context)  # nobody else is replied to
+                message = await reply_to(person, asked.text, asked.content, question=record)
+            else:
+                what = asked.text, asked.content
+                message = await write(
+                    context.client, asked.place, *what, me=context.me, question=record
+                )
+            conversation.sent[record] = message
+        return conversation.sent[record]
 
     async def _no_answer(
         self, context: Context, asked: "_Asked", conversation: Conversation, record: str
     ) -> NoAnswerError:
-        message = await self._send(context, asked, record)  # it isn't sent again
+        message = await self._send(context, asked, conversation, record)
         return NoAnswerError(message, is_failure=record in conversation.known.get("others", ()))
 
     @staticmethod
