@@ -41,8 +41,8 @@ async def order(context: MessageContext) -> None:
     """Order something."""
 
     async def create(session: AsyncSession) -> int:
-        created = await session.execute(insert(orders).values(what=context.arguments))
-        return int(created.inserted_primary_key[0])
+        new = insert(orders).values(what=context.arguments)
+        return int((await session.execute(new.returning(orders.c.number))).scalar_one())
 
     number = await once("order", create, within=sessions.begin)
     await context.reply(f"Order {number}: {context.arguments}")

@@ -7,7 +7,10 @@ import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
-from lambda_bot import bot_thread, handler
+from lambda_bot import (  # type: ignore[import-not-found] # a checker's path lacks it
+    bot_thread,
+    handler,
+)
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
