@@ -66,7 +66,9 @@ class Answers:
         else:
             self._place = place_of_card(me, data.message_id)
         # Before the questions are read: what is sent by then may be what was submitted.
-        self._sending = set() if isinstance(data, MessageData) else {*questions.sending}
+        self._sending: set[asyncio.Future[None]] = (
+            set() if isinstance(data, MessageData) else {*questions.sending}
+        )
         self._open: Sequence[Question] = ()
 
     @property
