@@ -47,8 +47,8 @@ class Absence:
         self.sandbox = Sandbox(clock=self.clock.now)
         self.http_client = self.sandbox.http_client()
         self.client = Client("sandbox-token", http_client=self.http_client)
-        requester = self.client._requester  # pyright: ignore[reportPrivateUsage]
-        requester.clock = requester._limiter._clock = self.clock  # pyright: ignore[reportPrivateUsage]
+        requester = self.client._requester
+        requester.clock = requester._limiter._clock = self.clock
         self.path = path
         self.inbox = self.new_inbox()
         self.stored: list[bytes] = []
@@ -138,7 +138,7 @@ class Absence:
         def note(_: RecordedRequest) -> None:
             times.append(self.clock.seconds)
 
-        self.sandbox._on_request = note  # pyright: ignore[reportPrivateUsage]
+        self.sandbox._on_request = note
         return times
 
     def requests(self, path: str) -> list[RecordedRequest]:
@@ -315,7 +315,7 @@ async def test_a_refused_token(absence: Absence, caplog: pytest.LogCaptureFixtur
 async def test_a_list_that_leads_back(absence: Absence, caplog: pytest.LogCaptureFixture) -> None:
     """A list whose next link leads back ends with an error, not never."""
     link = httpx.Response(200, headers={"link": "</v1/rooms?a=b>; rel=next"}, json={"items": []})
-    absence.client.http_client._transport = httpx.MockTransport(lambda _: link)  # pyright: ignore[reportPrivateUsage]
+    absence.client.http_client._transport = httpx.MockTransport(lambda _: link)
     assert await absence.caught_up() == []
     assert [each for each, _ in lines(caplog, "can't be fetched")] == ["ERROR"]
 
