@@ -1,6 +1,7 @@
 """The steps of the demo, which shows the code of each function as it is here, and runs it."""
 
 from collections.abc import AsyncGenerator, Callable, Iterable
+from typing import Any
 
 import httpx
 
@@ -22,7 +23,7 @@ NOWHERE = "https://webex-webhooks.invalid/receiver"
 """Where the webhooks of the demo point to: a host that can't exist, so nobody gets anything."""
 
 
-CARD = {
+CARD: dict[str, Any] = {
     "type": "AdaptiveCard",
     "version": "1.3",
     "body": [{"type": "Input.Text", "id": "dish", "placeholder": "Pasta"}],

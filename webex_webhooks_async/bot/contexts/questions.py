@@ -138,7 +138,9 @@ class Conversation:
     """
 
     def __init__(self, handling: Handling, records: Records, context: Context) -> None:
-        self.inbox, self.entry = cast("tuple[Inbox, InboxEntry]", records.stored)
+        inbox, entry = cast("tuple[Inbox, InboxEntry]", records.stored)
+        self.inbox: Inbox = inbox
+        self.entry: InboxEntry = entry
         self.records = records
         self.context = context
         self._notification = handling.notification
