@@ -507,7 +507,7 @@ class Leaf:
         (make_class("Sized", {"ids": field(type=set[UUID])}), b"{}", "UUID, the type of Sized.ids"),
         *(
             (each, b"[]", "into UUID")
-            for each in (frozenset[UUID], deque[UUID], tuple[int, UUID], NewType("Key", UUID))
+            for each in (frozenset[UUID], deque[UUID], NewType("Key", UUID))
         ),
     ],
     ids=str,

@@ -773,3 +773,18 @@ def test_from_env(monkeypatch: pytest.MonkeyPatch) -> None:
         Bot.from_env(catch_up=60)
     monkeypatch.setenv("WEBEX_TARGET_URL", URL)
     Bot.from_env(catch_up=60)
+
+
+async def test_a_bot_that_fetches_nothing(webex: Webex, tmp_path: Path) -> None:
+    """A notification that its inbox can't store is refused, and that is all."""
+
+    class FullInbox(SQLiteInbox):
+        async def put(self, *_: object, **__: object) -> bool:
+            raise OSError(28, "No space left on device")
+
+    bot = webex.bot(inbox=FullInbox(tmp_path / "inbox.db"), catch_up=None)
+    bot.message()(echo)
+    async with webex.running(bot):
+        (delivery,) = await webex.sandbox.say("Hello")
+
+    assert delivery.status_code == 503

@@ -24,6 +24,7 @@ from tests.support.refusals import refused
 from tests.support.wire import PATIENCE, until
 from webex_webhooks_async.inbox import sqlite as sqlite_inbox
 from webex_webhooks_async.inbox import sqlite_file as inbox_file
+from webex_webhooks_async.inbox.base import Inbox
 from webex_webhooks_async.inbox.entries import InboxCounts, InboxEntry, StoredNotification
 from webex_webhooks_async.inbox.sqlite import SQLiteInbox
 from webex_webhooks_async.inbox.sqlite_file import InboxFile
@@ -1116,3 +1117,11 @@ def locked(path: Path) -> Generator[Callable[[], None]]:
             other.execute("ROLLBACK")
 
         yield unlock
+
+
+async def test_an_inbox_without_a_clock_of_its_own(path: Path) -> None:
+    """The time is that of the process, with a zone."""
+    before = datetime.now(UTC)
+    found = await Inbox.now(SQLiteInbox(path))
+
+    assert before <= found <= datetime.now(UTC)

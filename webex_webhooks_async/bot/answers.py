@@ -145,13 +145,11 @@ class Answers:
     def _follows(self, context: PersonContext[Any], question: Question, data: QuestionData) -> bool:
         """Whether something came after what an answer comes after."""
         after = question.opened if data.after is None else data.after
-        if after is None or self._entry.number <= after:
-            return False
         said = created_at(context)
-        return said is None or data.created is None or said >= data.created
+        is_later = said is None or data.created is None or said >= data.created
+        return is_later and after is not None and self._entry.number > after
 
 
 def _is_for(context: SubmissionContext, data: QuestionData) -> bool:
-    if data.person is not None and data.person != comparable(context.person_id):
-        return False
-    return data.actions is None or context.inputs.get("action") in data.actions
+    is_asked = data.person is None or data.person == comparable(context.person_id)
+    return is_asked and (data.actions is None or context.inputs.get("action") in data.actions)

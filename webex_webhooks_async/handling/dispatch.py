@@ -354,10 +354,9 @@ def in_middleware(
     middlewares: Sequence[Callable[[T, CallNext], Coroutine[Any, Any, object]]],
     steps: list[Callable[[T], Coroutine[Any, Any, object]]],
 ) -> list[Callable[[T], Coroutine[Any, Any, object]]]:
-    """Put middleware around handlers, if there are any; the first one is the outermost."""
-    if steps:
-        for middleware in reversed(middlewares):
-            steps = [_around(steps, middleware)]
+    """Put middleware around handlers; the first one is the outermost."""
+    for middleware in reversed(middlewares):
+        steps = [_around(steps, middleware)]
     return steps
 
 

@@ -226,11 +226,10 @@ class Records:
         return inbox, entry
 
     def note(self, name: str, record: bytes) -> None:
-        """Record something together with the outcome, unless the notification is completed."""
-        if self._stored is not None:
-            inbox, entry = self._stored
-            self._known[name] = record
-            self.later(name, partial(inbox.remember, entry, name, record))
+        """Record something of a stored entry with the outcome, unless that is completed."""
+        inbox, entry = cast("tuple[Inbox, InboxEntry]", self._stored)
+        self._known[name] = record
+        self.later(name, partial(inbox.remember, entry, name, record))
 
     def later(self, name: str, write: Callable[[], Awaitable[None]]) -> None:
         """Do something in the inbox together with the outcome, unless there is more by its name."""

@@ -47,9 +47,9 @@ class _Server(Server):
     async def serve(self, sockets: list[socket.socket] | None = None) -> None:
         try:
             await super().serve(sockets)
-        except asyncio.CancelledError:
-            asyncio.get_running_loop().call_later(_PATIENCE, _abandon)
-            raise
+        finally:
+            if self.force_exit:
+                asyncio.get_running_loop().call_later(_PATIENCE, _abandon)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Take the port before the lifespan begins, in which a bot changes its webhooks."""
@@ -62,10 +62,12 @@ class _Server(Server):
             raise SystemExit(_START_FAILED) from None
         try:
             await super().startup(sockets)
-        except BaseException:
-            for each in sockets:
-                each.close()
-            raise
+        finally:
+            if not self.started:
+                for each in sockets:
+                    each.close()
+        if not self.started:
+            return
         shown = f"[{host}]" if ":" in host else host
         taken: int = sockets[0].getsockname()[1]
         logger.info("Uvicorn running on http://%s:%d (Press CTRL+C to quit)", shown, taken)

@@ -294,7 +294,7 @@ class PostgresInbox(TransactionalInbox):
                 return bytes(recorded)
             if found[0] is not None:
                 return _question(found[0], entry.key, entry.number, *found[1:])
-            if not is_leased:
+            if not is_leased:  # pragma: no branch - else another process has just opened it
                 return None
 
     async def unask(self, entry: InboxEntry, record: str) -> None:
@@ -662,17 +662,19 @@ async def _in_a_thread(function: Callable[[], T]) -> T:
     future: asyncio.Future[T] = loop.create_future()
 
     def end(result: T | None, error: BaseException | None) -> None:
-        if future.done():
-            return
-        if error is not None:
-            future.set_exception(error)
-        else:
-            future.set_result(cast("T", result))
+        with suppress(asyncio.InvalidStateError):  # nobody waits any more
+            if error is not None:
+                future.set_exception(error)
+            else:
+                future.set_result(cast("T", result))
 
     def call() -> None:
-        result, raised = None, None
+        result: T | None = None
+        raised: BaseException | None = None
         try:
             result = function()
+        except StopIteration as error:  # which no future can hold
+            raised = RuntimeError(f"it raised {error!r}")
         except BaseException as error:  # noqa: BLE001 - raised where it is waited for
             raised = error
         with suppress(RuntimeError):  # the event loop has ended
