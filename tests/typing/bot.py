@@ -197,6 +197,17 @@ async def session(context: MessageContext | SubmissionContext, call_next: CallNe
     await call_next()
 
 
+@bot.command("leave")
+async def leave(context: MessageContext) -> None:
+    """A question is answered by a message, one with a card or buttons by a submission."""
+    day = await context.ask("Which day?", timeout=60, commands=False)
+    assert_type(day, MessageContext)
+    assert_type(await day.ask("Really?", buttons={"yes": "Yes"}), SubmissionContext)
+    assert_type(await context.ask(card={"type": "AdaptiveCard"}, room_id="R"), SubmissionContext)
+    await context.ask("Where?", room_id="R")  # type: ignore[call-overload] # nobody's answer
+    assert_type(await context.end_conversations(), int)
+
+
 def synchronous() -> None:
     """What a bot in a thread runs has the type of its result."""
     assert_type(ReceiverThread(bot).run(bot.send("Hello", room_id="R")), Message)
