@@ -98,7 +98,7 @@ class QuestionRows:
 
     def questions(self, place: str) -> list[Question]:
         """Return the questions of a place or an owner, as `Inbox.questions` says."""
-        return self._listed("q.place = ?1 OR q.owner = ?1", place)
+        return self._listed("q.place = ? OR q.owner = ?", place, place)
 
     def wait(self, entry: InboxEntry, record: str) -> bool:
         """Let an entry wait at its question, as `Inbox.wait` says."""
@@ -134,8 +134,8 @@ class QuestionRows:
     def postpone(self, seconds: float) -> None:
         """Let what is open end later, as `Inbox.postpone` says."""
         earliest = self._clock() + seconds
-        self._change(_POSTPONE_ENTRIES, earliest)
-        self._change(_POSTPONE, earliest)
+        self._change(_POSTPONE_ENTRIES, earliest, earliest)
+        self._change(_POSTPONE, earliest, earliest)
 
     def close(self, number: int) -> None:
         """Close the questions of an entry that has ended, or asks something else."""
@@ -234,12 +234,12 @@ _WAKE = f"""
     )
 """  # noqa: S608 - ours
 _POSTPONE_ENTRIES = f"""
-    UPDATE webex_notifications SET due = ?1, place = {LATER}
+    UPDATE webex_notifications SET due = ?, place = {LATER}
     WHERE asks AND token IS NULL AND number IN (
-        SELECT number FROM webex_questions WHERE until < ?1 AND NOT postponed
+        SELECT number FROM webex_questions WHERE until < ? AND NOT postponed
     )
 """  # noqa: S608 - ours
 _POSTPONE = """
-    UPDATE webex_questions SET until = ?1, postponed = 1 WHERE until < ?1 AND NOT postponed
+    UPDATE webex_questions SET until = ?, postponed = 1 WHERE until < ? AND NOT postponed
 """
 _END_NOW = "UPDATE webex_questions SET until = min(until, ?) WHERE number = ?"

@@ -13,7 +13,7 @@ _ENCODED = "Y2lzY29zcGFyazov"  # what an id begins with: ciscospark:/
 
 def comparable(webex_id: str) -> str:
     """Return the same for each id of the same thing: its UUID, or the id itself if it has none."""
-    if webex_id.startswith(_ENCODED):
+    if webex_id.startswith(_ENCODED) and not {"+", "/"} & {*webex_id}:
         try:
             decoded = urlsafe_b64decode(webex_id + "=" * (-len(webex_id) % 4)).decode()
         except ValueError:

@@ -37,6 +37,8 @@ def name_in(webex_id: str) -> str | None:
     >>> name_in(webex_id("PEOPLE", "17844842-4ef1-4257-8b44-0925d2aa7d28"))
     '17844842-4ef1-4257-8b44-0925d2aa7d28'
     """
+    if {"+", "/"} & {*webex_id}:  # which are of another alphabet
+        return None
     try:
         padded = webex_id + "=" * (-len(webex_id) % 4)
         decoded = base64.b64decode(padded, altchars=b"-_", validate=True).decode()
