@@ -62,12 +62,10 @@ class _Server(Server):
             raise SystemExit(_START_FAILED) from None
         try:
             await super().startup(sockets)
-        finally:
-            if not self.started:
-                for each in sockets:
-                    each.close()
-        if not self.started:
-            return
+        except BaseException:
+            for each in sockets:
+                each.close()
+            raise
         shown = f"[{host}]" if ":" in host else host
         taken: int = sockets[0].getsockname()[1]
         logger.info("Uvicorn running on http://%s:%d (Press CTRL+C to quit)", shown, taken)
