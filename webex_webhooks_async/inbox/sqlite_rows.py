@@ -67,7 +67,7 @@ class InboxRows:
         """Store a notification; return False if the key is known."""
         self._puts += 1
         now = self._clock()
-        due = now + after if at is None else max(now, at.timestamp())
+        due = now + after if at is None else at.timestamp()
         row = {"key": key, "body": body, "line": line, "stored": now, "due": due, "now": now}
         if self._changes(_PUT, row):
             return True
@@ -351,14 +351,18 @@ RELEASES = {1: "0.2 or 0.3", 2: "0.4"}
 #
 # Of a line, the first one by `place` is the next: what runs or holds up its line (0), else of what
 # was due when a `take` looked (1) the one that was stored first, else what is due first (2). So
-# `webex_lines` has the first of each line, and a `take` reads nothing of what waits behind it.
+# `webex_lines` has the first of each line, and a `take` reads nothing of what waits behind it. It
+# is due there when the first that is due later is, if that comes before: then it may be another.
 _HOLDS, _DUE, _LATER = 0, DUE, LATER
 _ORDER = f"place, CASE place WHEN {_LATER} THEN due ELSE number END"
 _FIRST_OF_OLD = f"""
     DELETE FROM webex_lines WHERE line = old.line;
     INSERT INTO webex_lines (line, due, number)
-    SELECT line, due, number FROM webex_notifications WHERE line = old.line AND place IS NOT NULL
-    ORDER BY {_ORDER} LIMIT 1;
+    SELECT line, CASE place WHEN {_DUE} THEN min(due, ifnull((
+        SELECT due FROM webex_notifications WHERE line = old.line AND place = {_LATER}
+        ORDER BY {_ORDER} LIMIT 1
+    ), due)) ELSE due END, number
+    FROM webex_notifications WHERE line = old.line AND place IS NOT NULL ORDER BY {_ORDER} LIMIT 1;
 """  # noqa: S608 - ours
 _SCHEMA = (
     """
@@ -474,7 +478,10 @@ def create(connection: sqlite3.Connection, *, is_shared: bool) -> None:
 
 _PUT = f"""
     INSERT INTO webex_notifications (key, line, body, stored, due, place)
-    VALUES (:key, :line, :body, :stored, :due, CASE WHEN :due <= :now THEN {_DUE} ELSE {_LATER} END)
+    VALUES (
+        :key, :line, :body, :stored, max(:due, :now),
+        CASE WHEN :due <= :now THEN {_DUE} ELSE {_LATER} END
+    )
     ON CONFLICT (key) DO NOTHING
 """  # noqa: S608 - ours
 _PUT_BEHIND = """

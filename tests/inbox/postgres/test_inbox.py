@@ -645,6 +645,16 @@ class TestOutages:
             let_pass(postgres_inbox._SECONDS_BETWEEN_LOOKS)
             assert (await taken(inbox)).key == "late"
 
+    async def test_how_late_a_successor_is(self, postgres: PostgresServer, schema: str) -> None:
+        """It counts from the end of the one before, if that comes after its own time."""
+        async with opened(postgres.url, schema) as (inbox,):
+            await inbox.put("key", BODY)
+            entry = await taken(inbox)
+            await inbox.put("key", BODY, replace=True)
+            execute(postgres, f"UPDATE {schema}.notifications SET next_due = now() - interval '9 h'")
+            await inbox.complete(entry)
+            assert (await taken(inbox)).late < PATIENCE
+
 
 class TestTables:
     async def test_made_by_several_at_once(self, postgres: PostgresServer, schema: str) -> None:

@@ -5,6 +5,7 @@
 import asyncio
 import re
 from collections.abc import Awaitable, Callable
+from contextlib import aclosing
 from typing import Any
 
 import psycopg
@@ -82,6 +83,15 @@ class TestSearchPath:
             await inbox.drop(["key"])
             assert await inbox.claim("a name", 1) is True
             assert [each.key async for each in inbox.unfinished()] == ["key"]
+
+    async def test_a_schema_before_those_of_postgres(
+        self, postgres: PostgresServer, schema: str
+    ) -> None:
+        """A search path in which another schema comes before PostgreSQL's own is refused."""
+        url = f"{postgres.url}?options=-csearch_path%3Dpublic,pg_catalog"
+        async with aclosing(PostgresInbox(url, schema=schema)) as inbox:
+            with pytest.raises(RuntimeError, match="'public' before pg_catalog"):
+                await inbox.counts()
 
 
 Shape = Callable[[PostgresInbox, int], Awaitable[None]]

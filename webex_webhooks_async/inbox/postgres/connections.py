@@ -415,11 +415,17 @@ class Connections:
         return conninfo
 
     async def _read_settings(self, connection: Connection, deadline: float) -> None:
-        ((isolation, encoding),) = await connection.execute(sql.SETTINGS, (), deadline)
+        ((isolation, encoding, path),) = await connection.execute(sql.SETTINGS, (), deadline)
         if encoding != "UTF8":
             raise RuntimeError(
                 f"the database has the encoding {encoding}, which can't store every text: make one "
                 "with ENCODING 'UTF8'"
+            )
+        if "pg_catalog" in path[1:]:
+            raise RuntimeError(
+                f"the search_path names the schema {path[0]!r} before pg_catalog, so that operators "
+                "which others put there would take the place of PostgreSQL's own: leave pg_catalog "
+                "out of it, which comes first then"
             )
         connection.needs_begin = isolation != "read committed"
 

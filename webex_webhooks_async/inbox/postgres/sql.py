@@ -194,11 +194,14 @@ def older(schema: str, version: int) -> str:
     )
 
 
+# This is asked before the search path is known, in which another `text` may come first.
 SETTINGS = b"""
-SELECT pg_catalog.current_setting('default_transaction_isolation'::text),
-    pg_catalog.current_setting('server_encoding'::text)
+SELECT pg_catalog.current_setting('default_transaction_isolation'::pg_catalog.text),
+    pg_catalog.current_setting('server_encoding'::pg_catalog.text),
+    pg_catalog.current_schemas(FALSE)::pg_catalog.text[]
 """
-"""What differs between servers and matters."""
+"""What differs between servers and matters: isolation, encoding, and the schemas that a search path
+names."""
 
 # From the catalog, which needs no right.
 FOUND = b"""
