@@ -7,6 +7,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from datetime import timedelta
+from itertools import count
 from typing import Any, cast
 
 import pytest
@@ -674,6 +675,46 @@ async def test_a_question_that_cannot_be_closed_yet(
         await talk.hear("Well?")
 
     assert "a question can't be closed yet: OSError: the disk is full" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("method", "call"),
+    [("questions", 1), ("questions", 2), ("ask", 1), ("ask", 2), ("remember", 1), ("answer", 1)],
+)
+async def test_an_inbox_that_fails_once(
+    talk: Talk, monkeypatch: pytest.MonkeyPatch, method: str, call: int
+) -> None:
+    """Whatever call of the inbox fails, the question comes once, and its answer arrives."""
+    works, calls = getattr(SQLiteInbox, method), count(1)
+
+    async def fails(*given: object, **options: object) -> object:
+        if next(calls) == call:
+            raise OSError("the disk is full")
+        return await works(*given, **options)
+
+    @talk.command()
+    async def go(context: MessageContext) -> None:
+        answer = await context.ask("Well?")
+        await context.reply(f"Thanks: {answer.text}")
+
+    async def hear(text: str) -> None:
+        hearing = asyncio.create_task(talk.hear(text))
+        while not hearing.done():
+            await until(lambda: hearing.done() or is_retrying())
+            talk.time.advance(2)
+        await hearing
+
+    def is_retrying() -> bool:
+        return any(each.state == "retrying" for each in talk.stored)
+
+    monkeypatch.setattr(SQLiteInbox, method, fails)
+    async with talk.running():
+        await talk.say("go")
+        await hear("Well?")
+        await talk.say("Yes")
+        await hear("Thanks: Yes")
+        await talk.settle()
+    assert next(calls) > call
 
 
 async def test_another_question_after_a_failure(talk: Talk) -> None:

@@ -651,7 +651,9 @@ class TestOutages:
             await inbox.put("key", BODY)
             entry = await taken(inbox)
             await inbox.put("key", BODY, replace=True)
-            execute(postgres, f"UPDATE {schema}.notifications SET next_due = now() - interval '9 h'")
+            execute(
+                postgres, f"UPDATE {schema}.notifications SET next_due = now() - interval '9 h'"
+            )
             await inbox.complete(entry)
             assert (await taken(inbox)).late < PATIENCE
 

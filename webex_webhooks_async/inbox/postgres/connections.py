@@ -423,9 +423,9 @@ class Connections:
             )
         if "pg_catalog" in path[1:]:
             raise RuntimeError(
-                f"the search_path names the schema {path[0]!r} before pg_catalog, so that operators "
-                "which others put there would take the place of PostgreSQL's own: leave pg_catalog "
-                "out of it, which comes first then"
+                f"the search_path names the schema {path[0]!r} before pg_catalog, so operators in "
+                "it would take the place of PostgreSQL's own: leave pg_catalog out of the path, "
+                "then it comes first"
             )
         connection.needs_begin = isolation != "read committed"
 
