@@ -95,6 +95,18 @@ def seconds_in(name: str, given: float | timedelta) -> float:
     return seconds
 
 
+def positive_seconds(name: str, given: float | timedelta) -> float:
+    """Return the seconds that an argument is, which is longer than nothing.
+
+    Raises:
+        ValueError: It isn't positive and finite.
+        TypeError: It is neither a number nor a `timedelta`.
+    """
+    seconds = seconds_in(name, given)
+    check_seconds(name, seconds)
+    return seconds
+
+
 def check_port(port: int) -> None:
     """Check that an argument is the number of a port.
 

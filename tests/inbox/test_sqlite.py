@@ -286,8 +286,8 @@ async def test_unfinished(path: Path) -> None:
 
 async def test_what_is_completed_is_a_key_without_a_body(path: Path) -> None:
     """Of a completed notification the body is removed at once, and the key after `keep`."""
-    clock = Time()
-    async with aclosing(SQLiteInbox(path, keep=60, clock=clock.now_in_seconds)) as inbox:
+    clock, keep = Time(), timedelta(minutes=1)
+    async with aclosing(SQLiteInbox(path, keep=keep, clock=clock.now_in_seconds)) as inbox:
         await inbox.put("a", b"the body")
         for _ in range(2):
             await inbox.fail(await taken(inbox), error="it failed", retry_in=0)
@@ -963,11 +963,16 @@ async def test_a_folder_that_can_not_be_written() -> None:
         ),
         ({"path": "."}, "ValueError: . is not a file"),
         ({"path": 1}, "TypeError: path must be str or PathLike, got int"),
-        ({"keep": "1"}, "TypeError: keep must be float or int, got str"),
+        ({"keep": "1"}, "TypeError: keep must be float or int or timedelta, got str"),
         *(
-            ({name: value}, f"ValueError: {name} must be a positive number of seconds")
+            ({name: value}, f"ValueError: {name} must be a {kind} number of seconds")
             for name in ("lease", "keep")
-            for value in (0, -1, float("nan"), float("inf"))
+            for value, kind in (
+                (0, "positive"),
+                (timedelta(days=-1), "positive"),
+                (float("nan"), "finite"),
+                (float("inf"), "finite"),
+            )
         ),
     ],
 )

@@ -14,7 +14,7 @@ from collections.abc import (
     Mapping,
     Sequence,
 )
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, assert_type
 
@@ -296,6 +296,7 @@ class OwnInbox(Inbox):
 
 def made(*, lease: float, keep: float) -> Inbox:
     """A factory, as the check calls it."""
+    SQLiteInbox("inbox.db", lease=timedelta(seconds=10), keep=timedelta(days=2))
     return SQLiteInbox("inbox.db", lease=lease, keep=keep)
 
 

@@ -6,7 +6,7 @@ import os
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from queue import SimpleQueue
@@ -41,7 +41,7 @@ from webex_webhooks_async.inbox.transactions import (
     transaction_of,
     without_transaction,
 )
-from webex_webhooks_async.validation import check_seconds, check_type
+from webex_webhooks_async.validation import check_type, positive_seconds
 
 logger: logging.Logger = logging.getLogger("webex_webhooks_async")
 
@@ -69,9 +69,11 @@ class SQLiteInbox(TransactionalInbox):
         path: The file. It is created with the first call, in a folder that exists. A relative path
             counts from where the inbox is made. A database that your own program made first keeps
             its mode; a warning says if others may read it.
-        lease: For how many seconds a notification that is taken belongs to its process; longer than
-            a handler ever blocks the event loop, because that keeps it from being renewed.
-        keep: For how many seconds after its completion a notification is known.
+        lease: For how many seconds, or which `timedelta`, a notification that is taken belongs to
+            its process; longer than a handler ever blocks the event loop, because that keeps it
+            from being renewed.
+        keep: For how many seconds, or which `timedelta`, after its completion a notification is
+            known.
         clock: Returns the time in seconds; the same in all processes that use the file.
 
     Raises:
@@ -85,17 +87,15 @@ class SQLiteInbox(TransactionalInbox):
         self,
         path: str | os.PathLike[str],
         *,
-        lease: float = 30.0,
-        keep: float = 86_400.0,
+        lease: float | timedelta = 30.0,
+        keep: float | timedelta = 86_400.0,
         clock: Callable[[], float] = time.time,
     ) -> None:
         check_type("path", path, str, os.PathLike)
-        for name, seconds in (("lease", lease), ("keep", keep)):
-            check_seconds(name, seconds)
+        self._lease = positive_seconds("lease", lease)
+        self.keep: float = positive_seconds("keep", keep)
         check_file(Path(path))
         self._path = Path(path).absolute()  # wherever the program is when it opens the file
-        self._lease = lease
-        self.keep: float = keep
         self._clock = clock
         self._open: Callable[[], InboxFile] = partial(InboxFile.open, self._path, clock=clock)
         self._id = uuid4()  # whose claims are whose

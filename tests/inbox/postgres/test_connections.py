@@ -7,6 +7,7 @@ import re
 import socket
 from collections.abc import Generator
 from contextlib import contextmanager
+from datetime import timedelta
 from threading import Event
 from typing import Any
 
@@ -84,6 +85,11 @@ class TestConninfo:
         """A wrong argument is an error at once."""
         with pytest.raises(error, match=message):
             PostgresInbox(**arguments)
+
+    def test_times_as_a_timedelta(self) -> None:
+        """The lease, and for how long a key is known, may be a `timedelta`."""
+        inbox = PostgresInbox(lease=timedelta(minutes=1), keep=timedelta(days=2))
+        assert inbox.keep == 172_800
 
     async def test_no_server(self, schema: str) -> None:
         """Where nothing listens, the call raises when its time is over."""

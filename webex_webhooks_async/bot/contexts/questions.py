@@ -58,8 +58,7 @@ from webex_webhooks_async.validation import (
     check_flag,
     check_keywords,
     check_not_empty,
-    check_seconds,
-    check_type,
+    positive_seconds,
 )
 
 if TYPE_CHECKING:
@@ -687,13 +686,10 @@ def _place_asked(
     return None
 
 
-def _seconds(timeout: object, *, is_text: bool) -> float:
+def _seconds(timeout: float | timedelta | None, *, is_text: bool) -> float:
     if timeout is None:
         return _TEXT_SECONDS if is_text else _CARD_SECONDS
-    check_type("timeout", timeout, float, int, timedelta)
-    seconds = timeout.total_seconds() if isinstance(timeout, timedelta) else cast("float", timeout)
-    check_seconds("timeout", seconds)
-    return min(seconds, _LONGEST)
+    return min(positive_seconds("timeout", timeout), _LONGEST)
 
 
 _LONGEST = 86_400.0 * 366 * 100  # what is longer ends in a hundred years

@@ -17,7 +17,7 @@ from collections.abc import (
     Sequence,
 )
 from contextlib import contextmanager, suppress
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from threading import Thread
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 from uuid import uuid4
@@ -54,7 +54,12 @@ from webex_webhooks_async.inbox.transactions import (
     without_transaction,
 )
 from webex_webhooks_async.notifications.identity import JOB
-from webex_webhooks_async.validation import check_not_empty, check_seconds, check_type
+from webex_webhooks_async.validation import (
+    check_not_empty,
+    check_seconds,
+    check_type,
+    positive_seconds,
+)
 
 if TYPE_CHECKING:
     from webex_webhooks_async.inbox.postgres.connections import Rows
@@ -105,12 +110,13 @@ class PostgresInbox(TransactionalInbox):
         conninfo: str | Callable[[], str | Awaitable[str]] = "",
         *,
         schema: str = "webex_webhooks",
-        lease: float = 30.0,
-        keep: float = 86_400.0,
+        lease: float | timedelta = 30.0,
+        keep: float | timedelta = 86_400.0,
         timeout: float = 5.0,
     ) -> None:
-        for name, seconds in (("lease", lease), ("keep", keep), ("timeout", timeout)):
-            check_seconds(name, seconds)
+        self._lease = positive_seconds("lease", lease)
+        self.keep: float = positive_seconds("keep", keep)
+        check_seconds("timeout", timeout)
         check_schema(schema)
         try:
             from webex_webhooks_async.inbox.postgres import (  # noqa: PLC0415 - an extra
@@ -126,10 +132,8 @@ class PostgresInbox(TransactionalInbox):
         if not callable(conninfo):
             check_type("conninfo", conninfo, str)
             connecting.Target.read(conninfo, timeout)
-        self.keep: float = float(keep)
         self._conninfo = conninfo
         self._schema = schema
-        self._lease = float(lease)
         self._timeout = timeout
         self._calling = calling
         self._connecting = connecting
@@ -137,7 +141,7 @@ class PostgresInbox(TransactionalInbox):
         self._id = uuid4()  # whose claims are whose
         self._claims = OwnClaims()
         self._known_inbox = ""  # what tells its tables from those in another database
-        self._write = sql.writer(schema, lease=_bounded(lease), keep=_bounded(keep))
+        self._write = sql.writer(schema, lease=_bounded(self._lease), keep=_bounded(self.keep))
         self._queries: dict[str, sql.Query] = {}
         self._statements: dict[asyncio.AbstractEventLoop, Statements] = {}
         self._process = 0  # the one that has connections
