@@ -338,8 +338,18 @@ async def test_a_schedule_without_an_inbox(webex: Webex) -> None:
         ({"expression": "0 7 * *"}, "ValueError: expression must have five fields (minute, hour"),
         ({"expression": "0 0 7 * * *"}, "ValueError: expression must have five fields (minute"),
         ({"expression": "@daily"}, "ValueError: expression must have five fields"),
-        ({"expression": "60 7 * * *"}, "ValueError: expression must have five fields"),
-        ({"expression": "0 0 30 2 *"}, "ValueError: expression must have five fields"),
+        (
+            {"expression": "60 7 * * *"},
+            "ValueError: expression '60 7 * * *' is wrong: '60' isn't a valid minute (0 to 59)",
+        ),
+        (
+            {"expression": "0 7 * * 1-8"},
+            "ValueError: expression '0 7 * * 1-8' is wrong: '1-8' isn't a valid day of the week (0",
+        ),
+        (
+            {"expression": "0 0 30 2 *"},
+            "ValueError: expression '0 0 30 2 *' is wrong: its month doesn't have that day",
+        ),
         ({"expression": "0 0 */5 2 MON#5"}, "ValueError: the expression '0 0 */5 2 MON#5' never"),
         ({"expression": 7}, "TypeError: expression must be str, got int"),
         ({"timezone": "Europe/Nowhere"}, "ValueError: timezone must be a name of the time zone"),

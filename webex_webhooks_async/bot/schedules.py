@@ -54,13 +54,16 @@ class Times:
         check_text("expression", expression)
         check_text("timezone", timezone)
         times = cls(expression, timezone, _zone(timezone))
-        problem = "" if len(expression.split()) == _FIELDS else "it has another number of fields"
+        fields = expression.split()
+        if len(fields) != len(_FIELDS):
+            raise ValueError(
+                f"expression must have five fields ({', '.join(_FIELDS)}), got {expression!r}"
+            )
         try:
             times.after(datetime.now(UTC))
-        except _cronsim().CronSimError as error:
-            problem = problem or str(error)
-        if problem:
-            raise ValueError(f"expression must have {_EXPECTED}, got {expression!r}: {problem}")
+        except _cronsim().CronSimError:
+            wrong = _wrong_part(fields)
+            raise ValueError(f"expression {expression!r} is wrong: {wrong}") from None
         return times
 
     @property
@@ -209,6 +212,18 @@ def _zone(name: str) -> ZoneInfo:
         ) from None
 
 
+def _wrong_part(fields: Sequence[str]) -> str:
+    """Return which of five fields isn't one, in words."""
+    for place, (name, values) in enumerate(_FIELDS.items()):
+        alone = ["*"] * len(_FIELDS)
+        alone[place] = fields[place]
+        try:
+            _cronsim().CronSim(" ".join(alone), datetime.now(UTC))
+        except _cronsim().CronSimError:
+            return f"{fields[place]!r} isn't a valid {name} ({values})"
+    return "its month doesn't have that day"
+
+
 def _cronsim() -> ModuleType:
     try:
         import cronsim  # noqa: PLC0415 - most bots have no schedule
@@ -220,5 +235,10 @@ def _cronsim() -> ModuleType:
 
 
 _SECOND = timedelta(seconds=1)
-_FIELDS = 5
-_EXPECTED = "five fields (minute, hour, day of the month, month, day of the week)"
+_FIELDS = {
+    "minute": "0 to 59",
+    "hour": "0 to 23",
+    "day of the month": "1 to 31",
+    "month": "1 to 12",
+    "day of the week": "0 (Sunday) to 7",
+}
