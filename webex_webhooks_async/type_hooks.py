@@ -91,6 +91,9 @@ class _EagerConverter(Converter):
         hook = super().get_structure_hook(type, cache_result)
         if hook is _no_bytes:
             raise StructureHandlerNotFoundError("", type)
+        if _is_fixed(type):  # cattrs 25 looks for the hooks of its items when it reads one
+            for each in get_args(type):
+                _hook_of(each, self)
         return hook
 
 

@@ -132,8 +132,9 @@ async def test_into_is_what_a_function_makes_of_the_json() -> None:
         (list[Meeting], r"JSON can't be read into UUID, the type of Meeting\.number: "),
         (Recording, r"JSON can't be read into bytes, the type of Recording\.content: "),
         (dict[str, set[UUID]], "JSON can't be read into UUID: "),
+        (list[tuple[int, UUID]], "JSON can't be read into UUID: "),
     ],
-    ids=["async", "text", "instance", "field", "bytes", "set"],
+    ids=["async", "text", "instance", "field", "bytes", "set", "tuple"],
 )
 @pytest.mark.parametrize("name", [*WITH_A_RESULT, "list"])
 async def test_what_no_response_could_become_is_refused(
