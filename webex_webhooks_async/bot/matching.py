@@ -554,10 +554,12 @@ class BotSelection(Selection):
         return self._access is None or await self._access.admits(context)
 
     def _of_each_context(self, placed: Placed | None) -> dict[str, Any]:
+        state = State()
+        vars(state).update(vars(self._home.state))
         return {
             "client": self._home.client,
             "me": self._me,
-            "state": State.copy(self._home.state),  # which may hold something called `copy`
+            "state": state,
             "route": "" if placed is None else self.routes.labels[placed.entry],
             "jobs": self._home,
             "asker": self.asker,

@@ -15,13 +15,6 @@ class State:
     handler alone.
     """
 
-    def __init__(self, values: Mapping[str, object] | None = None) -> None:
-        vars(self).update(values or {})
-
-    def copy(self) -> "State":
-        """Return a state with the same attributes."""
-        return State(vars(self))
-
     def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - whatever was yielded
         names = ", ".join(map(str, vars(self)))
         only = f", only {names}" if names else ""
@@ -79,7 +72,7 @@ class Life:
                 "lifespan must yield a mapping, whose keys are names in the state, or nothing, got "
                 f'{type(yielded).__name__}: write yield {{"name": ...}}'
             )
-        self.state = State(cast("Mapping[str, object] | None", yielded))
+        vars(self.state).update(yielded or {})
         self.has_begun = True
 
     async def end(self) -> None:
