@@ -75,7 +75,7 @@ def routes_of(register: Callable[[BotRouter], object]) -> Routes:
     """What is found in a router."""
     router = BotRouter()
     register(router)
-    return Routes(router._placed())  # pyright: ignore[reportPrivateUsage] - a bot does this at its start
+    return Routes(router._tree.placed())  # pyright: ignore[reportPrivateUsage] - a bot does this at its start
 
 
 def test_one_command_of_many_is_looked_at() -> None:

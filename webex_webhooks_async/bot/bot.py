@@ -305,7 +305,7 @@ class Bot(BotRouter, Receiver):
         """
         return "\n".join(
             f"* {', '.join(f'**{name}**' for name in route.names)}: {summary}"
-            for route in (each.entry for each in self._placed())
+            for route in (each.entry for each in self._tree.placed())
             if isinstance(route, Route) and route.names and (summary := _summary(route.handler))
         )
 
@@ -498,7 +498,7 @@ class Bot(BotRouter, Receiver):
         with self._startup.under_way():
             if self._make_client is not None and self.client.http_client.is_closed:
                 self.client = self._make_client()
-            self._matching.prepare(self._freeze("the start of the bot"))
+            self._matching.prepare(self._tree.freeze("the start of the bot"))
             webhooks = await self._own_webhooks()
             await self._life.begin(self)
             if self._matching.schedules is not None:
@@ -557,7 +557,7 @@ class Bot(BotRouter, Receiver):
 
     def _has_only_jobs(self) -> bool:
         """Whether all that is registered is handlers of jobs, for which no webhook is needed."""
-        return {isinstance(each.entry, Job) for each in self._placed()} == {True}
+        return {isinstance(each.entry, Job) for each in self._tree.placed()} == {True}
 
     async def _stop(self) -> None:
         try:

@@ -4,7 +4,7 @@ import re
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from datetime import timedelta
 from types import NoneType
-from typing import Any, Never, TypeVar, cast
+from typing import Any, Never, TypeVar
 
 from webex_webhooks_async.bot.contexts.contexts import JobContext, MessageContext, SubmissionContext
 from webex_webhooks_async.bot.jobs import Job
@@ -74,7 +74,8 @@ class BotRouter(Registry):
     around the request that fetches these.
     """
 
-    _checks: Checks | None = None  # of what is registered; none where a router has got more since
+    _checks: Checks | None = None  # of what is registered
+    _checked = 0  # the changes of the tree that they know
 
     def command(
         self, *names: str, where: Where[MessageContext] | None = None
@@ -340,8 +341,8 @@ class BotRouter(Registry):
         check_function(
             "a context middleware", function, "two arguments, the context and call_next", 2
         )
-        self._check_is_open()
-        self._context_middlewares.append(function)
+        self._tree.check_is_open()
+        self._tree.context_middlewares.append(function)
         return function
 
     def include(self, router: "BotRouter | Router") -> None:
@@ -358,11 +359,10 @@ class BotRouter(Registry):
         """
         self._include(router, BotRouter, Router)
         try:
-            self._checks = self._new_checks()
+            self._check_all()
         except ValueError:
-            self._entries.pop()
+            self._tree.entries.pop()
             raise
-        self._outdate_checks(set())
 
     def _registering(  # noqa: PLR0913 - what a `Route` has
         self,
@@ -390,26 +390,20 @@ class BotRouter(Registry):
         return register
 
     def _add_checked(self, entry: Registration) -> None:
-        self._check_is_open()
-        if self._checks is None:
-            self._checks = self._new_checks()
-        self._checks.add(entry)
-        self._add(entry)
-        self._outdate_checks(set())
+        self._tree.check_is_open()
+        checks = self._checks
+        if checks is None or self._checked != self._tree.changes:
+            checks = self._check_all()  # an included router may have got more
+        checks.add(entry)
+        self._tree.add(entry)
+        self._checked = self._tree.changes
 
-    def _new_checks(self) -> Checks:
+    def _check_all(self) -> Checks:
         checks = Checks()
-        for each in self._placed():
+        for each in self._tree.placed():
             checks.add(each.entry)
+        self._checks, self._checked = checks, self._tree.changes
         return checks
-
-    def _outdate_checks(self, routers: set[Registry]) -> None:
-        """Let the routers that include this one check all that they have at their next addition."""
-        routers.add(self)
-        for each in self._included_by - routers:
-            router = cast("BotRouter", each)  # no other includes one
-            router._checks = None  # noqa: SLF001 - a router's own
-            router._outdate_checks(routers)  # noqa: SLF001 - the same
 
 
 def _check_pattern(pattern: object) -> None:

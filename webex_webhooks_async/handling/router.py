@@ -56,8 +56,89 @@ if TYPE_CHECKING:
 M = TypeVar("M", bound=Middleware)
 
 
+class Tree:
+    """What is registered on a router, and the trees of the routers that it includes, in one order.
+
+    Attributes:
+        entries: What is registered here.
+        middlewares: The functions around its handlers; the first one is the outermost.
+        context_middlewares: Those around handlers that get a context; of a `BotRouter`.
+        included_by: The trees that include this one.
+        frozen_by: The event after which nothing more is registered; empty before.
+        changes: A number that rises with what is registered here and below.
+    """
+
+    def __init__(self) -> None:
+        self.entries: list[Registration | Tree] = []
+        self.middlewares: list[Middleware] = []
+        self.context_middlewares: list[Any] = []
+        self.included_by: WeakSet[Tree] = WeakSet()
+        self.frozen_by: str = ""
+        self.changes: int = 0
+
+    def add(self, entry: "Registration | Tree") -> None:
+        """Register a handler, or include a tree.
+
+        Raises:
+            RuntimeError: It is too late.
+        """
+        self.check_is_open()
+        self.entries.append(entry)
+        if isinstance(entry, Tree):
+            entry.included_by.add(self)
+        self.note_change(set())
+
+    def note_change(self, noted: "set[Tree]") -> None:
+        """Count a change, here and in the trees that include this one."""
+        self.changes += 1
+        noted.add(self)
+        for each in self.included_by - noted:
+            each.note_change(noted)
+
+    def freeze(self, event: str) -> list[Placed]:
+        """Refuse to register more here and in all included trees; return what is there."""
+        trees = set[Tree]()
+        placed = self.placed(trees)
+        for tree in trees:
+            tree.frozen_by = event
+        return placed
+
+    def placed(self, trees: "set[Tree] | None" = None) -> list[Placed]:
+        """Return all that is registered, in its order; that of included trees in their place.
+
+        Args:
+            trees: The trees that have had their turn: each counts once.
+        """
+        found = self.walk(set() if trees is None else trees, (), ())
+        return [Placed(number, *each) for number, each in enumerate(found)]
+
+    def walk(
+        self, trees: "set[Tree]", around: tuple[Any, ...], around_context: tuple[Any, ...]
+    ) -> Iterator[tuple[Registration, tuple[Any, ...], tuple[Any, ...]]]:
+        """Yield what is registered, each with the middleware around it."""
+        trees.add(self)
+        around = (*around, self.middlewares)
+        around_context = (*around_context, *self.context_middlewares)
+        for entry in self.entries:
+            if not isinstance(entry, Tree):
+                yield entry, around, around_context
+            elif entry not in trees:
+                yield from entry.walk(trees, around, around_context)
+
+    def check_is_open(self) -> None:
+        """Check that more can be registered.
+
+        Raises:
+            RuntimeError: It can't.
+        """
+        if self.frozen_by:
+            raise RuntimeError(
+                f"it is too late: register and include all handlers before {self.frozen_by}"
+            )
+
+
 class Registry:
-    """The tree on which handlers, middleware and routers are registered, in one order.
+    """The base of all on which handlers, middleware and routers are registered.
 
     There are two kinds. The handlers of a `Router` need a notification alone, so that it runs them
     itself, by `Router.dispatch`. Handlers of a `BotRouter` also need what a `Bot` fetches, so that
@@ -65,11 +146,7 @@ class Registry:
     """
 
     def __init__(self) -> None:
-        self._entries: list[Registration | Registry] = []
-        self._middlewares: list[Middleware] = []
-        self._context_middlewares: list[Any] = []  # of a `BotRouter`
-        self._included_by: WeakSet[Registry] = WeakSet()
-        self._frozen_by = ""
+        self._tree = Tree()
 
     @overload
     def on(
@@ -152,7 +229,7 @@ class Registry:
 
         def register(handler: Handler[Any]) -> Handler[Any]:
             check_function("a handler", handler, "one argument, the notification", 1)
-            self._add(Registration(resource, event, handler))
+            self._tree.add(Registration(resource, event, handler))
             return handler
 
         return register
@@ -181,8 +258,8 @@ class Registry:
             RuntimeError: A receiver of these handlers has already received a notification.
         """
         check_function("a middleware", function, "two arguments, the notification and call_next", 2)
-        self._check_is_open()
-        self._middlewares.append(function)
+        self._tree.check_is_open()
+        self._tree.middlewares.append(function)
         return function
 
     def _include(self, router: "Registry", *kinds: "type[Registry]") -> None:
@@ -193,47 +270,7 @@ class Registry:
                 f"a {kind} receives by itself, so it can't be included: register its handlers on a "
                 f"{router_kind}, and include that"
             )
-        self._add(router)
-        router._included_by.add(self)  # noqa: SLF001 - a router's own
-
-    def _add(self, entry: "Registration | Registry") -> None:
-        self._check_is_open()
-        self._entries.append(entry)
-
-    def _freeze(self, event: str) -> list[Placed]:
-        """Refuse to register more here and in all included routers; return what is there."""
-        routers = set[Registry]()
-        placed = self._placed(routers)
-        for router in routers:
-            router._frozen_by = event  # noqa: SLF001 - a router's own
-        return placed
-
-    def _placed(self, routers: "set[Registry] | None" = None) -> list[Placed]:
-        """Return all that is registered, in its order; that of included routers in their place.
-
-        Args:
-            routers: The routers that have had their turn: each counts once.
-        """
-        found = self._walk(set() if routers is None else routers, (), ())
-        return [Placed(number, *each) for number, each in enumerate(found)]
-
-    def _walk(
-        self, routers: "set[Registry]", around: tuple[Any, ...], around_context: tuple[Any, ...]
-    ) -> Iterator[tuple[Registration, tuple[Any, ...], tuple[Any, ...]]]:
-        routers.add(self)
-        around = (*around, self._middlewares)
-        around_context = (*around_context, *self._context_middlewares)
-        for entry in self._entries:
-            if not isinstance(entry, Registry):
-                yield entry, around, around_context
-            elif entry not in routers:
-                yield from entry._walk(routers, around, around_context)  # noqa: SLF001 - a router's own
-
-    def _check_is_open(self) -> None:
-        if self._frozen_by:
-            raise RuntimeError(
-                f"it is too late: register and include all handlers before {self._frozen_by}"
-            )
+        self._tree.add(router._tree)  # noqa: SLF001 - a router's own
 
 
 def _first_of(kinds: "tuple[type[Registry], ...]", router: Registry) -> "type[Registry]":
@@ -287,7 +324,7 @@ class Router(Registry):
         """
         check_type("notification", notification, Notification)
         if self._selection is None:
-            self._selection = RouterSelection(self)
+            self._selection = RouterSelection(self._tree)
         handling = self._selection.begin(notification, "")
         if handling is not None:
             try:
@@ -352,14 +389,14 @@ class RouterSelection(Selection):
     """Selects the handlers of a router.
 
     Args:
-        router: Has the handlers; it is frozen when the first notification comes.
+        tree: Has the handlers; it is frozen when the first notification comes.
         ignore_own_actions: Whether what the webhook's creator did is ignored.
     """
 
     failed_is_handled = False
 
-    def __init__(self, router: Registry, *, ignore_own_actions: bool = False) -> None:
-        self._router = router
+    def __init__(self, tree: Tree, *, ignore_own_actions: bool = False) -> None:
+        self._tree = tree
         self._ignore_own_actions = ignore_own_actions
         self._handlers: Handlers | None = None
 
@@ -370,7 +407,7 @@ class RouterSelection(Selection):
         if is_job(key):
             return None
         if self._handlers is None:
-            self._handlers = Handlers(self._router._freeze("the first notification"))  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] - a router's own
+            self._handlers = Handlers(self._tree.freeze("the first notification"))
         if self.is_own(notification):
             log_debug(OWN_ACTION, notification)
             return None

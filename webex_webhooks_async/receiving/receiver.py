@@ -194,7 +194,7 @@ class Receiver(Router):
         self._is_started = False
         self._inbox = inbox
         self._claims: Claims = MemoryClaims() if inbox is None else inbox
-        selection = _selection or RouterSelection(self, ignore_own_actions=ignore_own_actions)
+        selection = _selection or RouterSelection(self._tree, ignore_own_actions=ignore_own_actions)
         self._handlings = Handlings(selection, on_error, self._keys)
         self._worker = None if inbox is None else self._worker_on(inbox, attempts, max_pending)
         self._activity = Activity(self._handlings, self._worker, inbox)
@@ -242,7 +242,7 @@ class Receiver(Router):
         check_text("name", name)
         if not name:
             raise ValueError("name is empty; pass what the names of the webhooks begin with")
-        wanted = dict.fromkeys(self._handlings.selection.watched(self._placed()))
+        wanted = dict.fromkeys(self._handlings.selection.watched(self._tree.placed()))
         if not wanted:
             # An empty result would let `prune` delete every webhook.
             raise ValueError("no handler names a resource: register one with on(Resource.MESSAGES)")
