@@ -123,6 +123,31 @@ async def test_an_order_is_written_in_the_transaction_of_its_record(
         assert orders.execute("SELECT number, what FROM orders").fetchall() == [(1, "Pasta")]
 
 
+async def test_a_poll(
+    webex_sandbox: Sandbox,
+    webex_client: Client,
+    run_example: Run,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    """The last vote of each person counts."""
+    monkeypatch.chdir(tmp_path)
+    room_id = (await webex_client.post("rooms", json={"title": "Lunch"}))["id"]
+    await webex_sandbox.say("I'm here", person="bob@example.com", room_id=room_id)
+    async with run_example("poll_bot.py"):
+        await webex_sandbox.say(
+            "poll", person="ann@example.com", room_id=room_id, mention=webex_sandbox.bot
+        )
+        card = await webex_sandbox.next_reply(PATIENCE)
+        for person, press in (("ann", "Pasta"), ("bob", "Pasta"), ("ann", "Soup")):
+            await webex_sandbox.submit(card.id, person=f"{person}@example.com", press=press)
+            await webex_sandbox.idle(PATIENCE)
+        await webex_sandbox.submit(card.id, person="bob@example.com", press="Count")
+        reply = await webex_sandbox.next_reply(PATIENCE)
+
+    assert reply.text == "Pasta: 1, Soup: 1"
+
+
 async def test_a_button_answers_a_question(
     webex_sandbox: Sandbox, run_example: Run, tmp_path: Path
 ) -> None:
