@@ -56,7 +56,9 @@ CREATE TRIGGER note AFTER INSERT ON webex_webhooks.notifications
 CREATE TABLE leases (number bigint, has_begun bool, due timestamptz,
     time timestamptz DEFAULT statement_timestamp(), snapshot text DEFAULT pg_current_snapshot());
 CREATE FUNCTION note_lease() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
-    INSERT INTO leases VALUES (NEW.number, NEW.token IS NOT NULL, NEW.due);
+    IF NEW.token IS NOT NULL OR NEW.due IS NULL OR NEW.failures = OLD.failures THEN
+        INSERT INTO leases VALUES (NEW.number, NEW.token IS NOT NULL, NEW.due);
+    END IF; -- what has failed, and is tried again, doesn't wait aside
     RETURN NEW;
 END $$;
 CREATE TRIGGER note_lease AFTER UPDATE ON webex_webhooks.notifications
@@ -181,8 +183,8 @@ def out_of_order(
     Args:
         events: What happened, which message, which room and when, in this order.
         stored: The numbers of the messages, and in which transaction and when they were stored.
-        leases: When leases of which number began or ended, until when that then waited aside, and
-            the snapshot of that moment.
+        leases: When leases of which number began, or ended without a failure that is tried again,
+            until when that then waited aside, and the snapshot of that moment.
     """
     found: list[tuple[str, str]] = []
     begun: dict[str, dict[str, datetime]] = defaultdict(dict)
