@@ -23,7 +23,7 @@ def retry_all_in(path: Path, clock: Clock) -> None:
     with _opened(path, clock, change=True) as file, file.transaction() as rows:
         for each in _unfinished(rows):
             if each.state in {"failed", "retrying"}:
-                rows.retry(each.key)
+                rows.retry([each.key])
 
 
 def _opened(path: Path, clock: Clock, *, change: bool = False) -> closing[InboxFile]:

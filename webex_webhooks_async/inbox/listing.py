@@ -18,11 +18,22 @@ BEGINNING = 16_384
 
 
 def with_subject(stored: StoredNotification, beginning: bytes, size: int) -> StoredNotification:
-    """Add what a notification is about, if that can be read. As for `subject_of`."""
-    subject = subject_of(beginning, size)
-    if subject is None:
+    """Add resource, event, and the id of the data, if they can be read.
+
+    Nothing else of the body is checked, so that a long list is there soon.
+
+    Args:
+        stored: What is listed.
+        beginning: The body, or at least the first `BEGINNING` bytes of it.
+        size: How many bytes the whole body has.
+    """
+    body = _object_in(beginning, size)
+    resource, event, data = (body.get(name) for name in ("resource", "event", "data"))
+    if not isinstance(resource, str) or not isinstance(event, str):
         return stored
-    resource, event, data_id = subject
+    members = cast("dict[str, Any]", data) if isinstance(data, dict) else {}
+    found = members.get("id") or members.get("callId")
+    data_id = found if isinstance(found, str) else None
     return evolve(stored, resource=resource, event=event, data_id=data_id)
 
 
@@ -33,25 +44,6 @@ def state_of_failed(body: bytes) -> Literal["failed", "unreadable"]:
     except PayloadError:
         return "unreadable"
     return "failed"
-
-
-def subject_of(beginning: bytes, size: int) -> tuple[str, str, str | None] | None:
-    """Return the resource, the event, and the id of the data, if it has one.
-
-    It is `None` if they can't be read. Nothing else of the body is checked, so that a long list is
-    there soon.
-
-    Args:
-        beginning: The body, or at least the first `BEGINNING` bytes of it.
-        size: How many bytes the whole body has.
-    """
-    body = _object_in(beginning, size)
-    resource, event, data = (body.get(name) for name in ("resource", "event", "data"))
-    if not isinstance(resource, str) or not isinstance(event, str):
-        return None
-    members = cast("dict[str, Any]", data) if isinstance(data, dict) else {}
-    found = members.get("id") or members.get("callId")
-    return resource, event, found if isinstance(found, str) else None
 
 
 def _object_in(beginning: bytes, size: int) -> dict[str, Any]:

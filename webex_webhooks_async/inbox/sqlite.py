@@ -130,7 +130,7 @@ class SQLiteInbox(TransactionalInbox):
 
     async def take(self) -> InboxEntry | None:
         """Lease the notification that is due for the longest; return `None` if none is due."""
-        taking = self._begin(lambda rows: rows.take(self._lease))
+        taking = self._call(lambda rows: rows.take(self._lease))
         try:
             return await asyncio.shield(taking)
         except asyncio.CancelledError:
@@ -212,7 +212,7 @@ class SQLiteInbox(TransactionalInbox):
     async def end(self, question_ids: Iterable[int]) -> int:
         """Complete the entries that ask these questions, which aren't answered any more."""
         ids = [*question_ids]
-        return await self._call(lambda rows: rows.questions.end(ids, self.keep))
+        return await self._call(lambda rows: rows.end(ids, self.keep))
 
     async def postpone(self, seconds: float) -> None:
         """Let no question that is open now end within so many seconds; each question once."""
@@ -295,11 +295,17 @@ class SQLiteInbox(TransactionalInbox):
 
     async def retry(self, keys: Iterable[str]) -> int:
         """Make notifications due now, with all their attempts; return how many were made due."""
-        return await self._decide(keys, InboxRows.retry)
+        changed = 0
+        async for few in _in_parts(keys):
+            changed += await self._call(partial(InboxRows.retry, keys=few))
+        return changed
 
     async def drop(self, keys: Iterable[str]) -> int:
         """Remove what is kept as failed, or is unreadable; return how many were."""
-        return await self._decide(keys, partial(InboxRows.drop, keep=self.keep))
+        changed = 0
+        async for few in _in_parts(keys):
+            changed += await self._call(partial(InboxRows.drop, keys=few, keep=self.keep))
+        return changed
 
     async def caught_up(self, name: str) -> datetime | None:
         """Return the time that is kept under a name, if any."""
@@ -309,18 +315,6 @@ class SQLiteInbox(TransactionalInbox):
         """Keep a time under a name, durably."""
         seconds = check_time("time", time).timestamp()
         await self._call(lambda rows: rows.set_caught_up(storable(name), seconds))
-
-    async def _decide(self, keys: Iterable[str], decide: Callable[[InboxRows, str], bool]) -> int:
-        """Decide about a few at a time, because a `put` of another process waits for it.
-
-        SQLite keeps no line: without a pause as long, it would find the file locked for seconds.
-        """
-        changed = 0
-        for few in in_parts(keys, _DECIDED_AT_ONCE):
-            began = time.monotonic()
-            changed += await self._call(partial(_decide_about, decide=decide, keys=few))
-            await _sleep(time.monotonic() - began)
-        return changed
 
     async def aclose(self) -> None:
         """Close the file, after the calls that wait. A call after that opens it again."""
@@ -332,10 +326,7 @@ class SQLiteInbox(TransactionalInbox):
             closed = thread.close()
         await closed
 
-    async def _call(self, call: Callable[[InboxRows], T]) -> T:
-        return await self._begin(call)
-
-    def _begin(self, call: Callable[[InboxRows], T]) -> asyncio.Future[T]:
+    def _call(self, call: Callable[[InboxRows], T]) -> asyncio.Future[T]:
         self._check_process()
         with self._lock:
             if self._thread is None:
@@ -352,10 +343,15 @@ class SQLiteInbox(TransactionalInbox):
             )
 
 
-def _decide_about(
-    rows: InboxRows, *, decide: Callable[[InboxRows, str], bool], keys: Iterable[str]
-) -> int:
-    return sum(decide(rows, key) for key in keys)
+async def _in_parts(keys: Iterable[str]) -> AsyncIterator[list[str]]:
+    """Yield a few keys at a time, because a `put` of another process waits meanwhile.
+
+    SQLite keeps no line: without a pause as long, it would find the file locked for seconds.
+    """
+    for few in in_parts(keys, _DECIDED_AT_ONCE):
+        began = time.monotonic()
+        yield few
+        await _sleep(time.monotonic() - began)
 
 
 def _is_same(path: str | bytes, other: Path) -> bool:
@@ -433,23 +429,22 @@ class _FileThread:
             self._close()
         except Exception as error:  # noqa: BLE001 - it is raised where the end is awaited
             outcome = error
-        _respond([(InboxRows.forget, closed)], outcome)
+        _respond([closed], outcome)
 
     def _work(self) -> None:
         calls: list[_Call] = []
+        outcome: Exception | list[Any]
         try:
             if self._file is None:
                 self._file = self._open()
             with self._file.transaction() as rows:
                 calls = self._waiting()
-                results = [call(rows) for call, _ in calls]
+                outcome = [call(rows) for call, _ in calls]
         except Exception as error:  # noqa: BLE001 - it is raised where the calls are awaited
-            calls = calls or self._waiting()
+            calls, outcome = calls or self._waiting(), error
             with suppress(Exception):  # it can't be closed cleanly: the next call tries again
                 self._close_if_lost()
-            _respond(calls, error)
-        else:
-            _respond(calls, results)
+        _respond([future for _, future in calls], outcome)
 
     def _waiting(self) -> "list[_Call]":
         """Return the calls that wait, except those whose caller was cancelled."""
@@ -472,11 +467,11 @@ class _FileThread:
 _Call = tuple[Callable[[InboxRows], Any], "asyncio.Future[Any]"]
 
 
-def _respond(calls: list[_Call], outcome: Exception | list[Any]) -> None:
-    """Give the calls their results, or all of them an error, in their event loops."""
+def _respond(futures: "list[asyncio.Future[Any]]", outcome: Exception | list[Any]) -> None:
+    """Give calls their results, or all of them an error, in their event loops."""
 
     def set_outcomes(loop: asyncio.AbstractEventLoop) -> None:
-        for number, (_, future) in enumerate(calls):
+        for number, future in enumerate(futures):
             if future.get_loop() is not loop or future.done():
                 continue
             if isinstance(outcome, Exception):
@@ -484,6 +479,6 @@ def _respond(calls: list[_Call], outcome: Exception | list[Any]) -> None:
             else:
                 future.set_result(outcome[number])
 
-    for loop in {future.get_loop() for _, future in calls}:
+    for loop in {future.get_loop() for future in futures}:
         with suppress(RuntimeError):  # the loop is closed: nobody waits any more
             loop.call_soon_threadsafe(set_outcomes, loop)

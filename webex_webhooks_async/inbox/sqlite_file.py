@@ -6,7 +6,7 @@ import sqlite3
 import stat
 import time
 from collections.abc import Callable, Generator
-from contextlib import closing, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from threading import Lock
@@ -59,13 +59,18 @@ class InboxFile:
         Raises:
             OSError: It can't be opened, isn't an inbox, or belongs to another user.
         """
-        with _explained(path):
+        with _explained(path), ExitStack() as stack:
             is_shared = _again_while_it_is_made(ValueError, 0.2, lambda: check_file(path))
             # Closing it would drop the locks that another thread may have on it by then.
             with _creating, suppress(FileExistsError):
                 os.close(os.open(path, os.O_CREAT | os.O_EXCL, 0o600))
             _keep_for_its_owner(path, is_shared=is_shared)
-            return cls._connected(path, "mode=rw", _prepare, clock)
+            opened = connect(path, "mode=rw", locked_seconds=LOCKED_SECONDS)
+            connection = stack.enter_context(closing(opened))
+            _prepare(path, connection)
+            file = cls(path, connection, clock)
+            stack.pop_all()
+            return file
 
     @classmethod
     def look_into(
@@ -78,27 +83,15 @@ class InboxFile:
         Raises:
             OSError: It can't be opened, or isn't an inbox of this release.
         """
-        with _explained(path):
+        with _explained(path), ExitStack() as stack:
             options = "mode=rw" if change else _to_read(path)
-            return cls._connected(path, options, _check_is_inbox, clock, can_change=change)
-
-    @classmethod
-    def _connected(
-        cls,
-        path: Path,
-        options: str,
-        prepare: Callable[[Path, sqlite3.Connection], None],
-        clock: Callable[[], float],
-        *,
-        can_change: bool = True,
-    ) -> "InboxFile":
-        connection = connect(path, options, locked_seconds=LOCKED_SECONDS)
-        try:
-            prepare(path, connection)
-            return cls(path, connection, clock, can_change=can_change)
-        except BaseException:
-            connection.close()
-            raise
+            opened = connect(path, options, locked_seconds=LOCKED_SECONDS)
+            connection = stack.enter_context(closing(opened))
+            if not _check_header(path, connection):
+                raise ValueError(f"{path} is not an inbox: it has no tables of one")
+            file = cls(path, connection, clock, can_change=change)
+            stack.pop_all()
+            return file
 
     def close(self) -> None:
         """Close the file.
@@ -259,11 +252,6 @@ def _is_shared(connection: sqlite3.Connection) -> bool:
     """Whether a database was made by a user's own program, whose tables are in it."""
     has_any = connection.execute("SELECT 1 FROM sqlite_master").fetchone()
     return bool(has_any and not _pragma(connection, "application_id"))
-
-
-def _check_is_inbox(path: Path, connection: sqlite3.Connection) -> None:
-    if not _check_header(path, connection):
-        raise ValueError(f"{path} is not an inbox: it has no tables of one")
 
 
 def _prepare(path: Path, connection: sqlite3.Connection) -> None:

@@ -1,7 +1,7 @@
 """The questions in a file: which are open, what waits for an answer, and what was answered."""
 
 import sqlite3
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any
 
 from webex_webhooks_async.inbox.entries import ANSWERED, NO_ANSWER, InboxEntry, Question
@@ -43,23 +43,22 @@ class QuestionRows:
     Args:
         connection: Opened on the file.
         clock: Returns the time in seconds.
-        complete: Completes the entry that has a number, whoever has leased it, to be known for so
-            many seconds, and closes its questions.
     """
 
-    def __init__(
-        self,
-        connection: sqlite3.Connection,
-        clock: Callable[[], float],
-        complete: Callable[[int, float], None],
-    ) -> None:
+    def __init__(self, connection: sqlite3.Connection, clock: Callable[[], float]) -> None:
         self._connection = connection
         self._clock = clock
-        self._complete = complete
 
     def records(self, number: int) -> dict[str, bytes]:
         """Return all that is recorded for an entry."""
         return dict(self._all("SELECT name, value FROM webex_records WHERE number = ?", number))
+
+    def record(self, number: int, name: str) -> bytes | None:
+        """Return what is recorded for an entry under a name."""
+        found = self._all(
+            "SELECT value FROM webex_records WHERE number = ? AND name = ?", number, name
+        )
+        return found[0][0] if found else None
 
     def ask(  # noqa: PLR0913 - as `Inbox.ask`
         self,
@@ -73,7 +72,7 @@ class QuestionRows:
         queues: bool,
     ) -> Question | bytes | None:
         """Open a question, or change one that is open, as `Inbox.ask` says."""
-        if (recorded := self._record(entry.number, record)) is not None:
+        if (recorded := self.record(entry.number, record)) is not None:
             return recorded
         if not self._all(_LEASED, entry.number, entry.token):
             return None
@@ -110,7 +109,7 @@ class QuestionRows:
 
     def answer(self, entry: InboxEntry, question_id: int, value: bytes) -> bool:
         """Answer a question, as `Inbox.answer` says."""
-        if self._record(entry.number, ANSWERED) is not None:
+        if self.record(entry.number, ANSWERED) is not None:
             return True
         found = self._all(_OPEN_ONE, question_id)
         if not (found and self._all(_UNFINISHED, entry.number)):
@@ -122,14 +121,10 @@ class QuestionRows:
         self._remove(question_id, place)
         return True
 
-    def end(self, ids: Iterable[int], keep: float) -> int:
-        """Complete the entries that ask questions, as `Inbox.end` says."""
-        ended = 0
-        for each in ids:
-            for (number,) in self._all("SELECT number FROM webex_questions WHERE id = ?", each):
-                self._complete(number, keep)
-                ended += 1
-        return ended
+    def asking(self, question_id: int) -> int | None:
+        """Return the number of the entry that asks a question, if that is open or waits."""
+        found = self._all("SELECT number FROM webex_questions WHERE id = ?", question_id)
+        return found[0][0] if found else None
 
     def postpone(self, seconds: float) -> None:
         """Let what is open end later, as `Inbox.postpone` says."""
@@ -144,10 +139,7 @@ class QuestionRows:
 
     def end_now(self, number: int) -> None:
         """Let the time of an entry's question be over."""
-        now = self._clock()
-        self._change(
-            "UPDATE webex_questions SET until = min(until, ?) WHERE number = ?", now, number
-        )
+        self._change(_END_NOW, self._clock(), number)
 
     def _remove(self, question_id: int, place: str) -> None:
         """Remove a question, and let the next one at its place be asked."""
@@ -158,12 +150,6 @@ class QuestionRows:
         rows = self._all(f"{_LIST} WHERE {where} ORDER BY q.id", *values)
         names = ("id", "key", "number", "place", "owner", "opened", "data")
         return [Question(**dict(zip(names, row, strict=True))) for row in rows]
-
-    def _record(self, number: int, name: str) -> bytes | None:
-        found = self._all(
-            "SELECT value FROM webex_records WHERE number = ? AND name = ?", number, name
-        )
-        return found[0][0] if found else None
 
     def _add_record(self, number: int, name: str, value: bytes) -> None:
         self._change(

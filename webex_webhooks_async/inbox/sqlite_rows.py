@@ -6,7 +6,7 @@ import os
 import re
 import sqlite3
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from types import UnionType
 from typing import Any
@@ -25,7 +25,7 @@ from webex_webhooks_async.inbox.listing import (
     row_of,
     shown_key,
     state_of_failed,
-    subject_of,
+    with_subject,
 )
 from webex_webhooks_async.inbox.sqlite_questions import DUE, LATER, QUESTIONS, QuestionRows
 from webex_webhooks_async.notifications.identity import is_job
@@ -52,7 +52,7 @@ class InboxRows:
         self._clock = clock
         self._puts = 0  # in this transaction
         self._holder = f"process {os.getpid()}"
-        self.questions: QuestionRows = QuestionRows(connection, clock, self._complete)
+        self.questions: QuestionRows = QuestionRows(connection, clock)
 
     def put(  # noqa: PLR0913 - most are options, by name
         self,
@@ -168,6 +168,15 @@ class InboxRows:
         found = self._connection.execute(_KEY, row)
         self._end(number, found.fetchone()[0])
 
+    def end(self, question_ids: Iterable[int], keep: float) -> int:
+        """Complete the entries that ask these questions; return how many do."""
+        ended = 0
+        for each in question_ids:
+            if (number := self.questions.asking(each)) is not None:
+                self._complete(number, keep)
+                ended += 1
+        return ended
+
     def _end(self, number: int, key: object) -> None:
         self.questions.close(number)
         if not self._succeed(number, key):
@@ -222,10 +231,7 @@ class InboxRows:
 
     def recall(self, entry: InboxEntry, name: str) -> bytes | None:
         """Return what was recorded under a name for a notification."""
-        found = self._connection.execute(
-            "SELECT value FROM webex_records WHERE number = ? AND name = ?", (entry.number, name)
-        ).fetchone()
-        return None if found is None else found[0]
+        return self.questions.record(entry.number, name)
 
     def remember(self, entry: InboxEntry, name: str, value: bytes) -> None:
         """Record something for a notification, unless it is completed or replaced."""
@@ -279,8 +285,11 @@ class InboxRows:
         where = f"forget IS NULL AND number > :value ORDER BY number LIMIT {_LISTED_AT_ONCE}"
         return self._listed(where, after)
 
-    def retry(self, key: str) -> bool:
-        """Let a notification be due now, as if it had just come; False if it is due, or runs."""
+    def retry(self, keys: Iterable[str]) -> int:
+        """Let notifications be due now, as if they had just come; return how many weren't."""
+        return sum(map(self._retry, keys))
+
+    def _retry(self, key: str) -> bool:
         row = {"key": storable(key), "now": self._clock()}
         for number, stored in self._found(key):
             if stored.state in {"waiting", "retrying", "scheduled", "asking", "failed"}:
@@ -290,8 +299,11 @@ class InboxRows:
                 return stored.state != "waiting"
         return bool(self._changes(_RETRY_SUCCESSOR, row))
 
-    def drop(self, key: str, keep: float) -> bool:
-        """Remove a notification that is failed, or can't be read; what was received is known."""
+    def drop(self, keys: Iterable[str], keep: float) -> int:
+        """Remove what has failed, or can't be read; what was received is known."""
+        return sum(self._drop(key, keep) for key in keys)
+
+    def _drop(self, key: str, keep: float) -> bool:
         for number, stored in self._found(key):
             if stored.state not in {"failed", "unreadable"}:
                 continue
@@ -594,13 +606,8 @@ def _stored(row: tuple[Any, ...]) -> StoredNotification:
     texts = (line, str | None), (holder, str | None), (error, str | None)
     if found.stored is None or not _fits((key, str), (due, float | None), *counts, *texts):
         return found
-    # Of an empty body, the beginning is NULL.
-    resource, event, data_id = subject_of(beginning or b"", size) or (None, None, None)
-    return evolve(
+    found = evolve(
         found,
-        resource=resource,
-        event=event,
-        data_id=data_id,
         state=state,
         failures=failures,
         expiries=expiries,
@@ -608,6 +615,7 @@ def _stored(row: tuple[Any, ...]) -> StoredNotification:
         holder=holder if state == "running" else None,
         line=line,
     )
+    return with_subject(found, beginning or b"", size)  # that of an empty body is NULL
 
 
 def _time(seconds: object) -> datetime | None:

@@ -72,7 +72,7 @@ class Life:
                 "lifespan must yield a mapping, whose keys are names in the state, or nothing, got "
                 f'{type(yielded).__name__}: write yield {{"name": ...}}'
             )
-        vars(self.state).update(yielded or {})
+        vars(self.state).update(cast("Mapping[str, object]", yielded or {}))
         self.has_begun = True
 
     async def end(self) -> None:
