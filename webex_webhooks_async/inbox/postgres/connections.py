@@ -239,7 +239,7 @@ class Connections:
     def prepare_again(self) -> None:
         """Look for the tables again: they are gone."""
         self._is_prepared = False
-        self._close_idle()
+        self.close_idle()
 
     async def get(self, deadline: float) -> Connection:
         """Return a connection, to be given back.
@@ -307,9 +307,10 @@ class Connections:
         if self._outage is None:
             self._failed_at = self._loop.time()
         self._outage = outage
-        self._close_idle()
+        self.close_idle()
 
-    def _close_idle(self) -> None:
+    def close_idle(self) -> None:
+        """Close those that nobody uses: all of them, where the event loop has ended."""
         while self._idle:
             self._count -= 1
             self._idle.pop().close()
@@ -320,11 +321,7 @@ class Connections:
             if each is not None:
                 each.cancel()
                 await asyncio.wait([each])
-        self._close_idle()
-
-    def close_of_a_lost_loop(self) -> None:
-        """Close all where their event loop has ended."""
-        self._close_idle()
+        self.close_idle()
 
     def explained(self, error: psycopg.Error) -> OSError:
         """Return the error of a call that PostgreSQL refuses."""

@@ -217,22 +217,9 @@ class PostgresInbox(TransactionalInbox):
             self._lost |= dict.fromkeys(tokens, math.inf)
 
     def _entry(self, token: str, number: int, row: Sequence[Any]) -> InboxEntry:
-        key, body, line, late, failures, expiries, releases, outages, waits, error = row
-        return InboxEntry(
-            key=key,
-            body=body,
-            token=token,
-            number=number,
-            lease=self._lease,
-            line=line,
-            late=max(0.0, late),
-            failures=failures,
-            expiries=expiries,
-            releases=releases,
-            outages=outages,
-            waits=waits,
-            error=error,
-        )
+        found = dict(zip(_TAKEN, row, strict=True))
+        late = max(0.0, found.pop("late"))
+        return InboxEntry(token=token, number=number, lease=self._lease, late=late, **found)
 
     async def renew(self, entry: InboxEntry) -> bool:
         """Renew the lease; return False if it is lost."""
@@ -569,17 +556,16 @@ def look_into(conninfo: str, *, schema: str) -> PostgresInbox:
 
 
 def _question(*row: Any) -> Question:  # noqa: ANN401 - of each column
-    question_id, key, number, place, owner, opened, data = row
-    return Question(
-        id=question_id,
-        key=key,
-        number=number,
-        place=place,
-        owner=owner,
-        opened=opened,
-        data=bytes(data),
-    )
+    *values, data = row
+    names = ("id", "key", "number", "place", "owner", "opened")
+    return Question(**dict(zip(names, values, strict=True)), data=bytes(data))
 
+
+_TAKEN = (
+    *("key", "body", "line", "late"),
+    *("failures", "expiries", "releases", "outages", "waits", "error"),
+)
+"""What a take returns of an entry, after its number."""
 
 _LISTED_AT_ONCE = 1_000
 _DECIDED_AT_ONCE = 1_000  # 100,000 take longer than `timeout`

@@ -3,7 +3,8 @@
 import asyncio
 import os
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import asynccontextmanager
 from typing import Any
 
 import psycopg
@@ -13,6 +14,7 @@ from webex_webhooks_async.inbox.postgres.connections import (
     AGAIN,
     GONE,
     PAUSE,
+    Connection,
     Connections,
     Outage,
     Rows,
@@ -77,10 +79,9 @@ class Statements:
         is_doubted = False  # an attempt may still be executed, which the next one can't see
         while True:
             try:
-                rows = await self._attempt(
-                    lambda: (text, values() if callable(values) else values),  # noqa: B023 - called in this round
-                    deadline,
-                )
+                async with self._connected(deadline) as connection:
+                    given = values() if callable(values) else values
+                    rows = await connection.execute(text, given, deadline)
             except Outage as outage:
                 if outage.was_sent and not may_repeat:
                     words = f"{outage.words}: whether it was done isn't known"
@@ -133,24 +134,21 @@ class Statements:
 
     def close_of_a_lost_loop(self) -> None:
         """Close the connections where the event loop has ended."""
-        self._connections.close_of_a_lost_loop()
+        self._connections.close_idle()
 
-    async def _attempt(
-        self, choose: Callable[[], tuple[bytes, Sequence[Any]] | None], until: float
-    ) -> Rows:
-        """Execute what is chosen, if anything, when there is a connection.
+    @asynccontextmanager
+    async def _connected(self, until: float) -> AsyncGenerator[Connection]:
+        """Wait for a connection, on which the block makes one attempt.
 
         Raises:
-            Outage: There is no connection by then, or no response.
-            psycopg.Error: PostgreSQL refuses it.
+            Outage: There is no connection by then, or the block raises it.
             OSError: No connection can be had.
         """
         self._calls += 1
         connection = None
         try:
             connection = await self._connections.get(until)
-            chosen = choose()
-            rows = await connection.execute(*chosen, until) if chosen else []
+            yield connection
         except Outage as outage:
             if connection is not None:
                 outage.was_sent = True
@@ -164,7 +162,6 @@ class Statements:
             raise
         else:
             self._connections.note_success()
-            return rows
         finally:
             if connection is not None:
                 self._connections.give_back(connection)
@@ -189,8 +186,11 @@ class Statements:
 
     async def _put_some(self) -> None:
         calls: list[_Put] = []
+        until = self.deadline()
         try:
-            rows = await self._attempt(lambda: self._shared(calls), self.deadline())
+            async with self._connected(until) as connection:
+                calls = self._together()
+                rows = await connection.execute(*self._shared(calls), until) if calls else []
         except Outage:
             for each in calls:
                 each.is_doubted = True
@@ -207,11 +207,8 @@ class Statements:
         else:
             self._respond(calls, {number for (number,) in rows})
 
-    def _shared(self, calls: list["_Put"]) -> tuple[bytes, Sequence[Any]] | None:
-        """Choose the calls that share the next statement; return that and its parameters."""
-        calls.extend(self._together())
-        if not calls:  # nobody waits any more
-            return None
+    def _shared(self, calls: Sequence["_Put"]) -> tuple[bytes, Sequence[Any]]:
+        """Return the statement that calls share, and its parameters."""
         text = self._put.again if calls[0].token else self._put.text
         token = calls[0].token or os.urandom(16).hex()
         for each in calls:
