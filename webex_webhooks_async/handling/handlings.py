@@ -5,7 +5,7 @@ A worker does it: that of an inbox, or the one for what isn't stored.
 
 import inspect
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, cast
 
 from webex_webhooks_async.errors import GiveUpError
@@ -87,9 +87,8 @@ class Handlings:
             message = "a handler of %s failed%s"
             logger.log(level, message, which, then, exc_info=failure, extra=handling.fields())
         sandbox_reports.report(handling.key, failure, is_late=handling.is_late)
-        is_given_up = exceptions_in(failure, GiveUpError)
-        if handling.apology is not None and handling.is_last and not is_given_up:
-            await _apologize(handling.apology, which)
+        if handling.is_last and not exceptions_in(failure, GiveUpError):
+            await _apologize(handling)
         if self._on_error is None:
             return
         try:
@@ -134,9 +133,11 @@ class Handlings:
         return (*own, *self.selection.secrets())
 
 
-async def _apologize(apology: Callable[[], Awaitable[object]], which: str) -> None:
+async def _apologize(handling: Handling) -> None:
+    if handling.apology is None:
+        return
     try:
-        await apology()
+        await handling.apology()
     except BaseException as error:  # noqa: BLE001 - the failure itself was logged
-        why = describe_exception(as_failure(error))
+        which, why = describe(handling.notification), describe_exception(as_failure(error))
         logger.warning("the author of %s isn't informed of the error: %s", which, why)

@@ -149,7 +149,8 @@ class ReceiverThread:
     async def _leave(self) -> None:
         if self._closing is None and self._life is not None:
             self._closing, self._life, self._is_running = self._life, None, False
-            self._closing.end(self._forget)
+            self._closing.task.add_done_callback(self._forget)
+            self._closing.is_over.set()
         if self._closing is not None:
             await asyncio.shield(self._closing.task)
 
@@ -192,12 +193,13 @@ class _Life:
 
     Attributes:
         started: Has the error of the start, if it has one.
+        is_over: Set when it is to end.
         task: The task.
     """
 
     def __init__(self, receiver: Receiver) -> None:
         self._receiver = receiver
-        self._is_over = asyncio.Event()
+        self.is_over = asyncio.Event()
         self.started: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.task: asyncio.Task[None] = asyncio.create_task(self._live())
 
@@ -208,18 +210,13 @@ class _Life:
             self.started.set_exception(error)
             return
         self.started.set_result(None)
-        await self._is_over.wait()
+        await self.is_over.wait()
         await self._receiver.aclose()
 
     @property
     def has_started(self) -> bool:
         """Whether the start has succeeded."""
         return self.started.done() and self.started.exception() is None
-
-    def end(self, then: Callable[[object], None]) -> None:
-        """Let it end, and call a function then."""
-        self.task.add_done_callback(then)
-        self._is_over.set()
 
 
 class _LoopThread(threading.Thread):
