@@ -1,6 +1,7 @@
-"""People who answer three questions each, ahead or not, while the processes of the bot are killed.
+"""People who answer three questions each, ahead or not, while the processes of the bot change.
 
-CHAOS_NOTIFICATIONS says how large it is: above 100, it is 30 people and 30 kills.
+They are killed, or two versions of the bot take turns. CHAOS_NOTIFICATIONS says how large it is:
+above 100, it is 30 people, and 30 kills or 10 turns.
 """
 
 import asyncio
@@ -9,22 +10,22 @@ import random
 import sqlite3
 import sys
 from collections import Counter
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager, closing
-from itertools import cycle
+from itertools import count, cycle
 from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
-from attrs import frozen
+from attrs import define, field
 
 from tests.chaos.sending import Sender
 from tests.examples.serving import settings_of
 from tests.support.postgres_server import running_postgres
 from tests.support.services import Service, Services, running_services
 from tests.support.stage import SECRET
-from tests.support.wire import unused_port
+from tests.support.wire import PATIENCE, unused_port
 from webex_webhooks_async import Inbox, PostgresInbox, SQLiteInbox
 from webex_webhooks_async.testing import Sandbox, sample_notification
 
@@ -38,21 +39,51 @@ IS_LARGE = int(os.environ.get("CHAOS_NOTIFICATIONS", "50")) > 100
 PEOPLE = 30 if IS_LARGE else 4
 KILLS = 30 if IS_LARGE else 2
 RESPONSE_TIME = 0.05  # seconds of Webex
+TURNS = 10 if IS_LARGE else 2
 ROWS = "CREATE TABLE rows (text text)"
 
 
-@frozen(kw_only=True)
+@define(kw_only=True)
 class Talk:
-    """A bot with all its processes, and the people who talk with it."""
+    """A bot with all its processes, and the people who talk with it.
+
+    Attributes:
+        routes: The routes of two versions, by which the conversations are known.
+        replicas: The processes by their ports, the oldest first.
+        turns: How often a process of one version has taken the place of one of the other.
+    """
 
     webex: Sandbox
     services: Services
-    replicas: list[Service]
-    sender: Sender
     inbox: Inbox
+    routes: tuple[str, str]
+    replicas: dict[int, Service] = field(factory=dict[int, Service])
+    sender: Sender = field(init=False)
+    turns: int = 0
 
-    async def say(self, person: int, number: int, text: str) -> None:
-        """Let a person write something, and Webex deliver it until it is accepted."""
+    @property
+    def has_versions(self) -> bool:
+        return self.routes[0] != self.routes[1]
+
+    def __attrs_post_init__(self) -> None:
+        self.sender = Sender(self.urls(), self.services.happened)
+
+    def urls(self) -> Iterator[str]:
+        """Yield the URLs of the processes in turn, as a load balancer takes them."""
+        for number in count():
+            ports = [*self.replicas]
+            yield f"http://127.0.0.1:{ports[number % len(ports)]}/"
+
+    async def start(self, number: int) -> None:
+        """Start a process of the one version or the other, and wait until it is up."""
+        port = unused_port()
+        uvicorn = "uvicorn --no-access-log --app-dir ../../tests/chaos asking_bot:bot --port"
+        replica = self.services.start(f"env ROUTE={self.routes[number % 2]} {uvicorn} {port}")
+        await self.services.until(lambda: replica.says("Uvicorn running"))
+        self.replicas[port] = replica
+
+    async def say(self, person: int, number: int, text: str) -> str:
+        """Let a person write something, and deliver it until it is accepted; return its id."""
         data = {
             "id": f"MESSAGE-{person}-{number}",
             "roomId": f"ROOM-{person}",
@@ -63,21 +94,63 @@ class Talk:
         await self.webex.emit("messages", "created", data=data)
         del data["text"]
         await self.sender.send([sample_notification("messages", "created", data=data)])
+        return data["id"]
+
+    async def first_reply(self, message_id: str) -> str:
+        """Wait until the bot replies to a message, and return what it says."""
+        replies: list[str] = []
+
+        def has_replied() -> bool:
+            thread = [each for each in self.webex.messages if each.parent_id == message_id]
+            replies.extend(str(each.text) for each in thread[:1])
+            return bool(replies)
+
+        await self.until(has_replied)
+        return replies[0]
 
     async def is_asked(self, text: str) -> None:
-        await self.services.until(lambda: text in {each.text for each in self.webex.messages})
+        await self.until(lambda: text in {each.text for each in self.webex.messages})
+
+    async def until(self, condition: Callable[[], bool]) -> None:
+        async with asyncio.timeout(TURNS * PATIENCE):
+            while not condition():  # noqa: ASYNC110 - the sandbox notifies nobody
+                await asyncio.sleep(0.02)
 
     async def converse(self, person: int) -> None:
-        """Order, and answer each question: half of the people before they have read it."""
-        await self.say(person, 0, f"begin {person}")
+        """Begin, and answer each question: half of the people before they have read it."""
+        await self.turn(person * TURNS // PEOPLE)
+        for number in count(4):
+            message_id = await self.say(person, number, f"begin {person}")
+            # A process of a version without the handler has replied.
+            if all(self.routes) or "stray" not in await self.first_reply(message_id):
+                break
         for number in (1, 2, 3):
             if person % 2:
                 await self.is_asked(f"{person}: {number}?")
+                await self.turn(self.turns + 1)
             await self.say(person, number, f"{person}-{number}")
+
+    async def turn(self, number: int) -> None:
+        """Wait until so many processes have taken the place of another one, if they do."""
+        last = TURNS if self.has_versions else 0
+        await self.until(lambda: self.turns >= min(number, last))
+
+    async def take_turns(self) -> None:
+        """Let a process of the other version take the place of the oldest, each second by force."""
+        for number in range(TURNS):
+            await self.start(len(self.replicas) + number)
+            oldest = next(iter(self.replicas))
+            replica = self.replicas.pop(oldest)
+            replica.stop()
+            if number % 2:
+                replica.kill()
+            await self.services.until(lambda replica=replica: replica.is_over)  # type: ignore[misc] # its default has a type
+            self.turns += 1
 
     async def kill_at_random(self) -> None:
         moments = random.Random(PEOPLE).choices(range(4 * PEOPLE), k=KILLS)  # noqa: S311 - no secret
-        for moment, replica in zip(sorted(moments), cycle(self.replicas), strict=False):
+        replicas = cycle(self.replicas.values())
+        for moment, replica in zip(sorted(moments), replicas, strict=False):
             await self.services.until(lambda moment=moment: self.sender.acknowledged >= moment)  # type: ignore[misc] # its default has a type
             starts = self.starts(replica)
             replica.kill()
@@ -96,7 +169,9 @@ class Talk:
 
 
 @asynccontextmanager
-async def talking(database: str, inbox: Inbox, replicas: int) -> AsyncGenerator[Talk]:
+async def talking(
+    database: str, inbox: Inbox, replicas: int, routes: tuple[str, str]
+) -> AsyncGenerator[Talk]:
     """Run so many processes of a bot, with a Webex that takes a moment to respond."""
     webex = Sandbox()
     webex.fail(delay=RESPONSE_TIME, times=None, method="POST")
@@ -105,19 +180,17 @@ async def talking(database: str, inbox: Inbox, replicas: int) -> AsyncGenerator[
         of_bot = {"DATABASE": database, "LEASE": "2", "WEBEX_TARGET_URL": ""}
         settings = settings_of(base_url, WEBEX_WEBHOOK_SECRET=SECRET, **of_bot)
         services = await stack.enter_async_context(running_services(settings))
-        ports = [unused_port() for _ in range(replicas)]
-        uvicorn = "uvicorn --no-access-log --app-dir ../../tests/chaos asking_bot:bot --port"
-        running = [services.start(f"{uvicorn} {port}") for port in ports]
-        await services.until(lambda: all(each.says("Uvicorn running") for each in running))
-        urls = cycle([f"http://127.0.0.1:{port}/" for port in ports])
-        sender = Sender(urls, services.happened)
-        yield Talk(webex=webex, services=services, replicas=running, sender=sender, inbox=inbox)
+        talk = Talk(webex=webex, services=services, inbox=inbox, routes=routes)
+        async with asyncio.TaskGroup() as group:
+            for number in range(replicas):
+                group.create_task(talk.start(number))
+        yield talk
 
 
 async def all_conversations(talk: Talk) -> None:
-    """Let all people talk, while processes are killed."""
+    """Let all people talk, while versions take turns, or processes are killed."""
     async with asyncio.TaskGroup() as group:
-        group.create_task(talk.kill_at_random())
+        group.create_task(talk.take_turns() if talk.has_versions else talk.kill_at_random())
         for person in range(PEOPLE):
             group.create_task(talk.converse(person))
     await talk.finish()
@@ -128,38 +201,53 @@ def check(rows: list[str], talk: Talk) -> None:
     expected = [f"{each}: {each}-1 {each}-2 {each}-3" for each in range(PEOPLE)]
     said = Counter(str(each.text) for each in talk.webex.messages)
     twice = sum(count > 1 for text, count in said.items() if text.endswith(("?", "done")))
+    changes = f"{talk.turns} turns of two versions" if talk.turns else f"{KILLS} SIGKILLs"
     print(  # noqa: T201 - the figures are for people
-        f"{PEOPLE} people with three questions each, {len(talk.replicas)} processes, {KILLS} "
-        f"SIGKILLs: {len(rows)} conversations ended, {sum(each in rows for each in expected)} "
-        f"of them with the right answers; {twice} of {4 * PEOPLE} messages came twice; refused "
+        f"{PEOPLE} people with three questions each, {len(talk.replicas)} processes, {changes}: "
+        f"{len(rows)} conversations ended, {sum(each in rows for each in expected)} of them with "
+        f"the right answers; {twice} of {4 * PEOPLE} messages came twice; refused "
         f"{dict(talk.sender.refused)}"
     )
     assert sorted(rows) == sorted(expected)
-    assert [text for text in said if text.startswith("stray")] == []
+    strays = [text for text in said if text.startswith("stray")]
+    assert all(not all(talk.routes) and "begin" in text for text in strays), strays
 
 
-async def test_on_a_file(tmp_path: Path) -> None:
-    """Each conversation ends with its own answers, once, whatever is killed."""
+ROUTES = pytest.mark.parametrize(
+    "routes",
+    [
+        pytest.param(("begin", "begin"), id="kills"),
+        pytest.param(("begin", ""), id="one version without the handler"),
+        pytest.param(("begin", "start"), id="one version with another route"),
+    ],
+)
+"""The routes by which two versions ask; if they are the same, the processes are killed."""
+
+
+@ROUTES
+async def test_on_a_file(routes: tuple[str, str], tmp_path: Path) -> None:
+    """Each conversation ends with its own answers, once, whatever happens to the processes."""
     path = tmp_path / "inbox.db"
     async with aclosing(SQLiteInbox(path)) as inbox:
         await inbox.counts()
         with closing(sqlite3.connect(path)) as file:
             file.execute(ROWS)
-        async with talking(str(path), inbox, 2) as talk:
+        async with talking(str(path), inbox, 2, routes) as talk:
             await all_conversations(talk)
             with closing(sqlite3.connect(path)) as file:
                 rows: list[Any] = file.execute("SELECT text FROM rows").fetchall()
             check([text for (text,) in rows], talk)
 
 
-async def test_on_postgres() -> None:
+@ROUTES
+async def test_on_postgres(routes: tuple[str, str]) -> None:
     """The same on a database, with processes on several machines."""
     with running_postgres() as postgres:
         async with aclosing(PostgresInbox(postgres.url)) as inbox:
             await inbox.counts()
             with psycopg.connect(postgres.url, autocommit=True) as connection:
                 connection.execute(ROWS)
-            async with talking(postgres.url, inbox, 3) as talk:
+            async with talking(postgres.url, inbox, 3, routes) as talk:
                 await all_conversations(talk)
                 with psycopg.connect(postgres.url) as connection:
                     found: list[Any] = connection.execute("SELECT text FROM rows").fetchall()
