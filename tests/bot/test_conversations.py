@@ -152,6 +152,29 @@ async def test_anybody_in_a_room_is_asked(talk: Talk) -> None:
         await talk.settle()
 
 
+async def test_a_press_of_somebody_else(talk: Talk) -> None:
+    """In a group, it is a submission, and the question waits for the person who is asked."""
+    room = await talk.webex.client.post("rooms", json={"title": "Team"})
+
+    @talk.command()
+    async def go(context: MessageContext) -> None:
+        answer = await context.ask("Well?", buttons=BUTTONS)
+        await context.reply(f"Answer: {answer.inputs['action']}")
+
+    @talk.bot.submission()
+    async def other(context: SubmissionContext) -> None:
+        await context.reply(f"Pressed: {context.inputs['action']}")
+
+    async with talk.running():
+        await talk.say("go", room_id=room["id"], mention=talk.webex.sandbox.bot)
+        question = await talk.hear("Well?")
+        await talk.press(question, "No", BOB)
+        await talk.hear("Pressed: no")
+        await talk.press(question, "Yes")
+        await talk.hear("Answer: yes")
+        await talk.settle()
+
+
 async def test_a_card_is_submitted_as_a_whole(talk: Talk) -> None:
     """Whatever is submitted with the card of a question is its answer."""
 
@@ -296,6 +319,35 @@ async def test_a_group(talk: Talk) -> None:
         await talk.hear("Two?")
         await talk.say("outside", **there)
         await talk.hear(f"['in the thread', 'outside'] {sandbox.bot.display_name}")
+
+
+async def test_what_was_said_before_a_question(talk: Talk) -> None:
+    """A message that was stored before somebody else is asked is no answer to that."""
+    goes_on = asyncio.Event()
+
+    @talk.command()
+    async def go(context: MessageContext) -> None:
+        answer = await context.ask("May I?", to_person_email=BOSS)
+        await context.reply(f"Answer: {answer.text}")
+
+    @talk.command("wait")
+    async def wait(_: MessageContext) -> None:
+        await goes_on.wait()
+
+    @talk.bot.message()
+    async def other(context: MessageContext) -> None:
+        await context.reply(f"Heard {context.text}")
+
+    async with talk.running():
+        await talk.say("wait", BOSS)
+        await talk.say("before", BOSS)
+        await talk.settle("running", "waiting")
+        await talk.say("go")
+        await talk.hear("May I?")
+        goes_on.set()
+        await talk.hear("Heard before")
+        await talk.say("after", BOSS)
+        await talk.hear("Answer: after")
 
 
 async def test_questions_to_one_person_queue(talk: Talk) -> None:

@@ -430,6 +430,31 @@ async def test_a_version_without_the_handler(talk: Talk) -> None:
     assert heard == []
 
 
+async def test_a_version_without_the_handler_of_a_card(talk: Talk) -> None:
+    """A conversation whose first card couldn't be sent is given back as well."""
+
+    @talk.command()
+    async def go(context: MessageContext) -> None:
+        await context.ask("Well?", buttons=BUTTONS)
+
+    old, new = talk.replica(), talk.replica()
+    new.command("go")(go)
+
+    @old.job("other")
+    async def other(_: JobContext) -> None: ...
+
+    async with talk.running():
+        talk.webex.sandbox.fail(method="POST", path="/messages", status=403, times=1)
+        await talk.say("go")
+        await talk.settle("retrying")
+    async with talk.running(old):
+        await talk.pass_(2)
+        await talk.settle("retrying")
+    async with talk.running(new):
+        await talk.pass_(31)
+        await talk.hear("Well?")
+
+
 async def test_who_may_answer(talk: Talk) -> None:
     """`allow` is asked about who is asked, and who answers; a refusal leaves the question open."""
     allowed = {ANN, BOSS}
@@ -464,32 +489,78 @@ async def test_who_may_answer(talk: Talk) -> None:
     assert "Well?" not in talk.webex.texts[5:]
 
 
-@pytest.mark.parametrize("fault", [{"status": 403}, {"status": 500}, {"drop": True}])
+@pytest.mark.parametrize(
+    "fault", [{"status": 403}, {"status": 404}, {"status": 500}, {"drop": True}, {"delay": 3600}]
+)
 async def test_a_question_that_is_not_sent(fault: dict[str, Any], talk: Talk) -> None:
-    """Nothing is open that would take the next message; the run that sends it opens it again."""
-    errors: list[type[Exception]] = []
+    """Nothing is open then that would take the next message, also before the handler has ended."""
+    goes_on, sandbox = asyncio.Event(), talk.webex.sandbox
+
+    def is_sent() -> bool:
+        posts = [each.path for each in sandbox.requests if each.method == "POST"]
+        return "/v1/messages" in posts or "Well?" in talk.webex.texts
 
     @talk.command()
     async def go(context: MessageContext) -> None:
-        try:
-            await context.ask("Well?")
-        except (APIError, TransportError) as error:
-            errors.append(type(error))
-            await context.reply("That didn't work")
+        asking = asyncio.ensure_future(context.ask("Well?", to_person_email=BOSS))
+        if "delay" in fault:
+            await until(is_sent)
+            asking.cancel()
+        with pytest.raises((APIError, TransportError, asyncio.CancelledError)):
+            await asking
+        await goes_on.wait()
 
     @talk.bot.message()
     async def message(context: MessageContext) -> None:
         await context.reply(f"Heard {context.text}")
 
     async with talk.running():
-        talk.webex.sandbox.fail(method="POST", path="/messages", **fault, times=1)
+        sandbox.fail(method="POST", path="/messages", **fault, times=1)
         await talk.say("go")
-        await talk.hear("That didn't work")
-        await talk.settle()
-        await talk.say("Yes")
+        if "delay" in fault:
+            await talk.hear("Well?")  # which has no response yet
+        await until(is_sent)
+        await talk.say("Yes", BOSS)
         await talk.hear("Heard Yes")
+        goes_on.set()
+        await talk.settle()
 
-    assert len(errors) == 1
+    assert talk.errors == []
+
+
+async def test_a_question_that_is_cancelled_while_it_is_opened(
+    talk: Talk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It isn't sent, and takes no message."""
+    opened, goes_on = asyncio.Event(), asyncio.Event()
+    ask = SQLiteInbox.ask
+
+    async def hangs(self: SQLiteInbox, *args: Any, **options: Any) -> object:  # noqa: ANN401 - as it is there
+        await ask(self, *args, **options)
+        opened.set()
+        return await asyncio.Event().wait()
+
+    @talk.command()
+    async def go(context: MessageContext) -> None:
+        asking = asyncio.ensure_future(context.ask("Well?", to_person_email=BOSS))
+        await opened.wait()
+        asking.cancel()
+        await asyncio.wait({asking})
+        await context.reply("Never mind")
+        await goes_on.wait()
+
+    @talk.bot.message()
+    async def message(context: MessageContext) -> None:
+        await context.reply(f"Heard {context.text}")
+
+    monkeypatch.setattr(SQLiteInbox, "ask", hangs)
+    async with talk.running():
+        await talk.say("go")
+        await talk.hear("Never mind")
+        await talk.say("Yes", BOSS)
+        await talk.hear("Heard Yes")
+        goes_on.set()
+        await talk.settle()
 
 
 async def test_an_old_message_is_no_answer(talk: Talk) -> None:
@@ -525,6 +596,8 @@ async def test_an_old_message_is_no_answer(talk: Talk) -> None:
     [
         ({"card": CARD, "buttons": BUTTONS}, ValueError("buttons make a card")),
         ({"buttons": {}}, ValueError("buttons is empty")),
+        ({"buttons": ["Yes"]}, TypeError('such as {"approve": "Approve"}, got list')),
+        ({"text": " "}, ValueError('there is nothing to ask: pass a text, such as "Which day?"')),
         ({"buttons": {"a": 1}}, TypeError("what the button 'a' says must be")),
         ({"timeout": 0}, ValueError("timeout must be a positive number of seconds")),
         ({"timeout": timedelta(-1)}, ValueError("timeout must be a positive number of seconds")),
@@ -540,11 +613,12 @@ async def test_an_old_message_is_no_answer(talk: Talk) -> None:
 async def test_wrong_questions(ask: dict[str, Any], error: Exception, talk: Talk) -> None:
     """They are an error that says what to write, and nothing was sent."""
     raised: list[Exception] = []
+    options: dict[str, Any] = {"text": "Well?", **ask}
 
     @talk.command()
     async def go(context: MessageContext) -> None:
         try:
-            await context.ask("Well?", **ask)
+            await context.ask(**options)
         except (ValueError, TypeError) as wrong:
             raised.append(wrong)
 
@@ -649,6 +723,30 @@ async def test_a_conversation_that_a_card_begins(talk: Talk) -> None:
     assert question.parent_id == card.id
     fetched = [each.path for each in talk.webex.sandbox.requests if each.method == "GET"]
     assert fetched.count(f"/v1/messages/{card.id}") == 1
+
+
+async def test_a_card_that_is_deleted_before_a_question(talk: Talk) -> None:
+    """The person who submitted it answers a text in the direct room all the same."""
+
+    @talk.bot.submission("order")
+    async def ordered(context: SubmissionContext) -> None:
+        await context.delete(context.message_id)
+        count = await context.ask("How many?")
+        wishes = await context.ask("Any wishes?")
+        await context.reply(f"{count.text} {wishes.text}")
+
+    sandbox = talk.webex.sandbox
+    async with talk.running():
+        card = await talk.bot.send("A card", card=CARD, to_person_email=ANN)
+        await sandbox.next_reply()
+        await sandbox.submit(card.id, {"dish": "Pasta"}, person=ANN)
+        await talk.hear("How many?")
+        await talk.say("2")
+        await talk.hear("Any wishes?")
+        await talk.say("None")
+        await talk.hear("2 None")
+
+    assert sum(each.path == f"/v1/rooms/{card.room_id}" for each in sandbox.requests) == 1
 
 
 async def test_a_question_that_cannot_be_closed_yet(

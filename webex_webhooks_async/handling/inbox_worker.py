@@ -24,7 +24,7 @@ from webex_webhooks_async.handling.outcomes import (
     failure_of,
     is_final,
 )
-from webex_webhooks_async.handling.records import Records
+from webex_webhooks_async.handling.records import CONVERSATION, Records
 from webex_webhooks_async.handling.suspension import Suspension, is_quiet_end, is_suspension
 from webex_webhooks_async.inbox.base import Inbox
 from webex_webhooks_async.inbox.entries import InboxEntry
@@ -304,7 +304,7 @@ class InboxWorker:
             return Release(0.0)
         handling = self._handlings.begin(notification, entry.key, work.records)
         if handling is None:
-            return self._without_handler(entry, notification)
+            return self._without_handler(entry, notification, work.records)
         try:
             handling.is_late = True
             handling.attempt = entry.failures + 1
@@ -365,13 +365,17 @@ class InboxWorker:
                 return True
         return False
 
-    def _without_handler(self, entry: InboxEntry, notification: Notification[Any]) -> Outcome:
+    def _without_handler(
+        self, entry: InboxEntry, notification: Notification[Any], records: Records
+    ) -> Outcome:
         """Return what becomes of a notification for which nothing is registered here.
 
         Another version of the bot stored it, in a deploy that is under way, and may handle it.
         """
         which = describe(notification)
-        if not (is_job(entry.key) or entry.waits):
+        # A conversation is recorded before its first question is open.
+        asks = entry.waits or CONVERSATION in records.known
+        if not (is_job(entry.key) or asks):
             return None
         if entry.releases < _OTHER_VERSION_RELEASES:
             logger.info("%s waits %g s: it has no matching handler", which, _OTHER_VERSION_SECONDS)

@@ -41,6 +41,10 @@ Call = Callable[..., Awaitable[object]]
 Within = Callable[[], AbstractAsyncContextManager[Any]]
 
 
+CONVERSATION = "conversation"
+"""The name of the record of what a conversation began with, and of its newest question."""
+
+
 class Records:
     """The records of one attempt to handle a notification, and of earlier ones.
 

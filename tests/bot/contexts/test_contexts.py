@@ -308,7 +308,7 @@ async def test_buttons_below_a_long_text(bot: Bot, webex: Webex) -> None:
     ("says", "error"),
     [
         ({"buttons": {}}, "ValueError: buttons is empty: pass some, such as {"),
-        ({"buttons": ["Yes"]}, "TypeError: buttons must be Mapping, got list"),
+        ({"buttons": ["Yes"]}, "TypeError: buttons must be a mapping, such as {"),
         ({"buttons": {"": "Yes"}}, "ValueError: an action of buttons is empty"),
         ({"buttons": {"yes": ""}}, "ValueError: what the button 'yes' says is empty"),
         ({"buttons": {"yes": 1}}, "TypeError: what the button 'yes' says must be str, got int"),

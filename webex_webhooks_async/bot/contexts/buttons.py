@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from webex_webhooks_async.validation import check_not_empty, check_type
+from webex_webhooks_async.validation import check_not_empty
 
 Buttons = Mapping[str, str]
 """What each button of a card says, by its action."""
@@ -16,12 +16,16 @@ def check_buttons(buttons: Buttons) -> None:
         ValueError: It is empty, or an action or what a button says is empty.
         TypeError: It isn't a mapping of texts.
     """
-    check_type("buttons", buttons, Mapping)
+    if not isinstance(buttons, Mapping):  # pyright: ignore[reportUnnecessaryIsInstance] - of users
+        raise TypeError(f"buttons must be a mapping, {_EXAMPLE}, got {type(buttons).__name__}")
     if not buttons:
-        raise ValueError('buttons is empty: pass some, such as {"approve": "Approve"}')
+        raise ValueError(f"buttons is empty: pass some, {_EXAMPLE}")
     for action, title in buttons.items():
         check_not_empty("an action of buttons", action)
         check_not_empty(f"what the button {action!r} says", title)
+
+
+_EXAMPLE = 'such as {"approve": "Approve"}'
 
 
 def card_of_buttons(text: str, buttons: Buttons) -> Mapping[str, Any]:

@@ -555,7 +555,7 @@ async def thread_of(context: PersonContext[Any]) -> tuple[str, str | None]:
 
 def set_thread(context: SubmissionContext, root: str, room_type: str | None) -> None:
     """Let `thread_of` return this, which is known already."""
-    context._cards.append((root, room_type))  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] - of this module
+    context._cards[:] = [(root, room_type)]  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] - of this module
 
 
 async def reply_to(

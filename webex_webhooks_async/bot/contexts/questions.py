@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from functools import partial
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from attrs import evolve, frozen
 
@@ -29,6 +29,7 @@ from webex_webhooks_async.bot.contexts.writing import (
     MessageOptions,
     new_messages,
     place_of,
+    texts_of,
     write,
 )
 from webex_webhooks_async.converters import structure, to_json, unstructure
@@ -36,6 +37,7 @@ from webex_webhooks_async.errors import GiveUpError
 from webex_webhooks_async.formatting import describe_exception
 from webex_webhooks_async.handling.dispatch import Handler, Handling, active_handling
 from webex_webhooks_async.handling.records import (
+    CONVERSATION,
     Records,
     as_json,
     check_outside_of_once,
@@ -50,6 +52,7 @@ from webex_webhooks_async.handling.suspension import (
 from webex_webhooks_async.inbox.entries import NO_ANSWER, InboxEntry, Question
 from webex_webhooks_async.models.ids import comparable, is_same
 from webex_webhooks_async.models.messages import AttachmentAction, Message, Person
+from webex_webhooks_async.models.notification_data import RoomData
 from webex_webhooks_async.models.notifications import Notification
 from webex_webhooks_async.notifications.descriptions import describe
 from webex_webhooks_async.notifications.parsing import parse_unverified_notification
@@ -68,8 +71,7 @@ if TYPE_CHECKING:
 
 logger: logging.Logger = logging.getLogger("webex_webhooks_async")
 
-RECORD = "conversation"
-"""The name of the record of what a conversation began with, and of its newest question."""
+T = TypeVar("T")
 
 _TEXT_SECONDS = 3600.0
 _CARD_SECONDS = 86_400.0
@@ -181,7 +183,7 @@ class Conversation:
             await handler(notification)
             self._completed.append(name)
             if self.known:
-                self.records.note(RECORD, self._record())
+                self.records.note(CONVERSATION, self._record())
 
         return run
 
@@ -225,7 +227,7 @@ class Conversation:
         self.known["asked"] = {"record": record, "words": words, "person": person_id}
         if self._began is not None and not self.is_of(person_id):
             self.known.setdefault("others", []).append(record)
-        await self.records.remember(RECORD, self._record(), "a question")
+        await self.records.remember(CONVERSATION, self._record(), "a question")
 
     def _record(self) -> bytes:
         return dump_json({**self.known, "completed": self._completed})
@@ -269,7 +271,11 @@ def _read(record: bytes) -> dict[str, Any]:
 
 async def place_of_person(context: PersonContext[Any]) -> str:
     """Return the place of the texts of the person who wrote or submitted something, there."""
-    _, room_type = await thread_of(context)
+    root, room_type = await thread_of(context)
+    if room_type is None and isinstance(context, SubmissionContext):  # the card is gone
+        room = await context.client.get("rooms", context.room_id, into=RoomData)
+        room_type = room.type
+        set_thread(context, root, room_type)
     room_id = None if room_type == "direct" else context.room_id
     return place_of_texts(context.me, context.person_id, room_id)
 
@@ -283,7 +289,7 @@ async def _threads(context: Context, asked: "_Asked") -> tuple[str, ...]:
 
 def known_in(records: Records) -> dict[str, Any]:
     """Return the record of a conversation; an empty one if nothing was asked."""
-    record = records.known.get(RECORD)
+    record = records.known.get(CONVERSATION)
     return {} if record is None else _read(record)
 
 
@@ -404,7 +410,8 @@ class Questions:
             HandlerSuspended: There is none yet.
         """
         known = conversation.known.get("asked")
-        if known is not None and known["record"] == record:
+        is_new = known is None or known["record"] != record
+        if known is not None and not is_new:
             person_id = known["person"]
         else:
             await conversation.check_has_taken(record, asked.words)
@@ -416,7 +423,7 @@ class Questions:
             and place == conversation.known["owner"]
             and await self._is_newest(conversation, place)
         )
-        if known is None or known["record"] != record:
+        if is_new:
             await conversation.note(record, asked.words, person_id)
         after, created = conversation.last_of(person_id)
         data = QuestionData(
@@ -438,9 +445,11 @@ class Questions:
         )
         send = partial(self._send, context, asked, conversation, record)
         if asked.is_text:
-            found = await opening(place=place, data=to_json(data))
+            open_it = partial(opening, place=place, data=to_json(data))
+            # One that isn't new may have been sent, and then stays open.
+            found = await (_or_closed(open_it, conversation, record) if is_new else open_it())
             if isinstance(found, Question) and found.opened is not None:
-                message = await self._sent(send, conversation, record)
+                message = await _or_closed(send, conversation, record)
                 sent = evolve(
                     data,
                     created=data.created or message.created,
@@ -505,16 +514,6 @@ class Questions:
             return True
         return all(each.number < conversation.entry.number for each in owned)
 
-    async def _sent(
-        self, send: Callable[[], Awaitable[Message]], conversation: Conversation, record: str
-    ) -> Message:
-        """Send a question that is open; if that fails, close it before anything else happens."""
-        try:
-            return await send()
-        except BaseException:
-            await end_of(asyncio.create_task(conversation.unask(record)))
-            raise
-
     @contextmanager
     def _is_sending(self) -> Generator[None]:
         """Let submissions wait while the block sends a card, and opens its question."""
@@ -571,6 +570,15 @@ class Questions:
         return await conversation.records.act("ended", place, end, int)
 
 
+async def _or_closed(act: Callable[[], Awaitable[T]], conversation: Conversation, record: str) -> T:
+    """Open or send a question; if that fails, close it before anything else happens."""
+    try:
+        return await act()
+    except BaseException:
+        await end_of(asyncio.create_task(conversation.unask(record)))
+        raise
+
+
 async def end_questions(inbox: "Inbox", questions: Sequence[Question], why: str) -> int:
     """End the conversations that ask some questions, and log why."""
     count = await inbox.end([each.id for each in questions]) if questions else 0
@@ -620,6 +628,8 @@ class _Asked:
             name: options.get(name) for name in ("markdown", "card", "buttons")
         }
         is_text = content["card"] is None and content["buttons"] is None
+        if is_text and not texts_of(text, content["markdown"]):
+            raise ValueError('there is nothing to ask: pass a text, such as "Which day?"')
         new_messages(text, **content)
         commands, key, buttons = (
             options.get("commands", True),

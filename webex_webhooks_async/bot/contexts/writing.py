@@ -258,7 +258,7 @@ def new_messages(
         ValueError: There is nothing to send, too much goes together, or JSON can't hold it.
         TypeError: An argument has a wrong type, or JSON can't hold the card.
     """
-    texts = _texts(text, markdown)
+    texts = texts_of(text, markdown)
     if buttons is not None:
         _check_beside_buttons(buttons, card, texts)
         card = _of_buttons(texts, buttons)
@@ -324,8 +324,8 @@ def _file_url(text: str) -> str:
     return text
 
 
-def _texts(text: str | None, markdown: str | None) -> dict[str, str]:
-    """The texts that say something, each by its name in a body."""
+def texts_of(text: str | None, markdown: str | None) -> dict[str, str]:
+    """Return the texts that say something, each by its name in a body."""
     return {
         name: given
         for name, given in (("text", text), ("markdown", markdown))
