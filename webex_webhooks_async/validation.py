@@ -119,18 +119,6 @@ def check_port(port: int) -> None:
         raise ValueError(f"port must be from 0 (any free one) to {HIGHEST_PORT}, got {port}")
 
 
-def check_delay(name: str, seconds: float) -> None:
-    """Check that an argument is a finite number of seconds, from 0 on.
-
-    Raises:
-        ValueError: It is negative, or not finite.
-        TypeError: It isn't a number.
-    """
-    check_type(name, seconds, float, int)
-    if not 0 <= seconds < math.inf:
-        raise ValueError(f"{name} must be a number of seconds from 0 on, got {seconds}")
-
-
 def check_text(name: str, text: object) -> bytes:
     """Check that an argument is text that requests and signatures can hold, and return its UTF-8.
 

@@ -73,7 +73,6 @@ class Records:
         self._names: dict[object, str] = {}  # of records, by the id of the message
         self._known: dict[str, bytes] = {}  # records, by their names
         self._unsaid: dict[str, bytes] = {}  # what was said and deleted in this attempt
-        self._done: dict[str, bytes] = {}
         self._locks: dict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._unwritten: dict[str, Callable[[], Awaitable[None]]] = {}
 
@@ -169,22 +168,20 @@ class Records:
                 "another name for what is inside"
             )
         async with lock:
-            if name not in self._done:
-                record = await self.recall(f"once:{name}")
-                is_new = record is None
-                if record is None:
-                    _held.set(held | {lock})
-                    try:
-                        if within is None:
-                            record = _recordable(name, await _awaited(call, call()))
-                        else:
-                            record = await self._call_within(name, call, within)
-                    finally:
-                        _held.set(held)  # without a token, which fails in another context
-                self._done[name] = record  # before it is written, which may be cancelled
-                if is_new and within is None:
+            record = await self.recall(f"once:{name}")
+            if record is None:
+                _held.set(held | {lock})
+                try:
+                    if within is None:
+                        record = _recordable(name, await _awaited(call, call()))
+                    else:
+                        record = await self._call_within(name, call, within)
+                finally:
+                    _held.set(held)  # without a token, which fails in another context
+                self._known[f"once:{name}"] = record  # before it is written, which may be cancelled
+                if within is None:
                     await self.remember(f"once:{name}", record, repr(name))
-        return _result_in(self._done[name])
+        return _result_in(record)
 
     async def _call_within(self, name: str, call: Call, within: Within) -> bytes:
         """Call a function in a transaction that its record is a part of, and return the record.

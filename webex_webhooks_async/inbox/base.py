@@ -11,7 +11,7 @@ from webex_webhooks_async.inbox.entries import (
     Question,
     StoredNotification,
 )
-from webex_webhooks_async.validation import check_delay, check_flag, check_type
+from webex_webhooks_async.validation import check_flag, check_seconds, check_type
 
 
 class Inbox(ABC):
@@ -359,7 +359,7 @@ def check_put(
         if not line:
             raise ValueError("line is empty")
         line = storable(line)
-    check_delay("after", after)
+    check_seconds("after", after, or_zero=True)
     if after > _LONGEST:
         raise ValueError("after must be at most 6,000 years, in seconds")
     check_flag("replace", replace)
