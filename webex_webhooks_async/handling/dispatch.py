@@ -214,7 +214,7 @@ class Handling:
             self.suspension.pause()  # what it has begun, and goes on, may act
         self.outer = None  # or deliveries out of handlers would hold on to each other
         self.steps = ()  # which may hold on to this
-        self.apology = None  # likewise
+        self.apology = None  # the same
         self.has_ended = True
         if self._end is not None and not self.loop.is_closed():
             self._end.set()

@@ -55,7 +55,7 @@ _sleep: Callable[[float], Awaitable[object]] = asyncio.sleep  # tests replace it
 
 
 class Outage(Protocol):
-    """An outage of the service that handlers need: what fails because of it is no failure.
+    """An outage of the service that handlers need: what fails because of it isn't counted.
 
     Attributes:
         given_back: How many entries were given back because of the outage.
@@ -486,7 +486,7 @@ class InboxWorker:
 
 
 def _is_ended_quietly(work: "_Work", error: BaseException) -> bool:
-    """Whether a handler has ended without an answer, and that is no failure."""
+    """Whether a handler has ended without an answer, and hasn't failed."""
     if not is_quiet_end(error):
         return False
     logger.info("%s is ended: %s", work.name, error)

@@ -340,7 +340,7 @@ def _keep_for_its_owner(path: Path, *, is_shared: bool) -> None:
     for each in (_real(path), *_beside(path)):
         with suppress(FileNotFoundError):
             found = each.lstat()
-            if stat.S_ISLNK(found.st_mode):  # its target is no business of an inbox
+            if stat.S_ISLNK(found.st_mode):  # an inbox has nothing to do with its target
                 raise OSError(f"{each} is a symlink where a file must be: remove it")
             # Windows has no owners: there st_uid is 0, which is int().
             if found.st_uid != getattr(os, "geteuid", int)():

@@ -162,7 +162,7 @@ class InboxRows:
         return is_ours
 
     def _complete(self, number: int, keep: float) -> None:
-        """Complete a notification, whoever has it."""
+        """Complete a notification, also one that a process has leased."""
         row = {"number": number, "forget": self._clock() + keep}
         self._changes(f"UPDATE webex_notifications SET {_COMPLETED} WHERE number = :number", row)  # noqa: S608 - ours
         found = self._connection.execute(_KEY, row)

@@ -33,7 +33,7 @@ class Life:
 
     Attributes:
         state: The mapping that the lifespan has yielded.
-        has_begun: Whether the lifespan is entered, or there is none that could be.
+        has_begun: Whether the lifespan is entered; always so without one.
 
     Raises:
         TypeError: `lifespan` isn't a function.

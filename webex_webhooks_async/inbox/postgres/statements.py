@@ -23,7 +23,7 @@ from webex_webhooks_async.inbox.postgres.sql import Query
 
 _MAX_CALLS = 1_000
 _MAX_BYTES = 1_000_000  # more takes seconds; one call may have more
-_TAKEN = "23505"  # of `put`, that is no moment's, but of known keys that somebody has removed
+_TAKEN = "23505"  # by `put`: somebody has removed a known key, so another attempt can't help
 
 
 class Statements:
