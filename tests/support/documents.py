@@ -6,9 +6,7 @@ import doctest
 import inspect
 import io
 import json
-import os
 import re
-import sys
 import tempfile
 import tomllib
 from collections.abc import Iterable, Iterator
@@ -28,6 +26,7 @@ from sybil.parsers.abstract import DocTestStringParser
 from sybil.parsers.markdown.lexers import FencedCodeBlockLexer
 from sybil.parsers.myst import CodeBlockParser, PythonCodeBlockParser, SkipParser
 
+from tests.support.services import environment_with
 from tests.support.wire import PATIENCE
 
 if TYPE_CHECKING:
@@ -70,12 +69,7 @@ class Stage:
             process = await asyncio.create_subprocess_exec(
                 *command,
                 cwd=self.folder,
-                env={
-                    **os.environ,
-                    "COLUMNS": "100",
-                    "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
-                    "WEBEX_BASE_URL": base_url,
-                },
+                env=environment_with({"COLUMNS": "100", "WEBEX_BASE_URL": base_url}),
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=asyncio.subprocess.STDOUT,
@@ -110,8 +104,14 @@ def set_up(namespace: dict[str, Any]) -> None:
 
 
 def tear_down(namespace: dict[str, Any]) -> None:
-    """Close the stage of a document."""
-    namespace["__stage__"].resources.close()
+    """Run the tests that a document defines, and close its stage."""
+    stage: Stage = namespace["__stage__"]
+    with stage.resources:
+        if any(stage.folder.glob("test_*.py")):
+            options = ["-p", "no:cacheprovider", "-W", "error", "-o", "asyncio_mode=auto"]
+            fixture_loop = "asyncio_default_fixture_loop_scope=function"
+            status, output = stage.run("pytest", *options, "-o", fixture_loop)
+            assert not status, output
 
 
 class AwaitingDocTest(DocTestEvaluator):
@@ -138,14 +138,16 @@ find_doctests = DocTestStringParser(AwaitingDocTest())
 def run_python(example: Example) -> str | None:
     """Run a block, which may await, and keep what it prints for a `text` block after it.
 
-    A block that begins with the name of a file is saved for the tests of the document.
+    A block that begins with the name of a file is saved for the tests of the document, and so is
+    one that defines tests: they run together when the document ends.
     """
     stage: Stage = example.namespace["__stage__"]
     if file := re.match(r"# (\w+\.py)\n", example.parsed):
         (stage.folder / file[1]).write_text(example.parsed)
         return None
     if re.search(r"^(async )?def test_", example.parsed, re.MULTILINE):
-        return run_tests(stage, str(example.parsed))
+        (stage.folder / f"test_of_line_{example.line}.py").write_text(example.parsed)
+        return None
     code = compile(
         pad(example.parsed, example.line + example.parsed.line_offset),
         example.path,
@@ -157,15 +159,6 @@ def run_python(example: Example) -> str | None:
         stage.execute(code, example.namespace)
     stage.printed = output.getvalue()
     return None
-
-
-def run_tests(stage: Stage, block: str) -> str | None:
-    """Run a block that defines tests with pytest, as a file of its own."""
-    (stage.folder / "test_block.py").write_text(block)
-    options = ["-p", "no:cacheprovider", "-W", "error", "-o", "asyncio_mode=auto"]
-    fixture_loop = "asyncio_default_fixture_loop_scope=function"
-    status, output = stage.run("pytest", *options, "-o", fixture_loop, "test_block.py")
-    return output if status else None
 
 
 def compare_text(example: Example) -> str | None:
