@@ -281,10 +281,14 @@ def live(session: nox.Session) -> None:
 
 @nox.session(default=False, requires=["wheel"], allow_parallel=False)
 def soak(session: nox.Session) -> None:
-    """Send a bot and an inbox 200,000 notifications each, and print what they hold."""
+    """Try 1,000 examples of each property, and send a bot and an inbox 200,000 notifications each.
+
+    It prints what these two hold.
+    """
     session.install(built("*.whl", EXTRAS), *group("tests"))
     many = {"SOAK_NOTIFICATIONS": "200000"}
     with suite_alone(session):
+        session.run("pytest", "-m", "hypothesis", "--hypothesis-profile=thorough", "tests")
         session.run("pytest", "-s", "tests/soak", *session.posargs, env=many)
 
 

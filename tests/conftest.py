@@ -21,8 +21,9 @@ collect_ignore = [] if "CHROMIUM" in os.environ else ["browser"]
 
 # A machine under load is slow: pytest-timeout limits the time. Hypothesis' own settings for CI,
 # which it chooses there by itself (the same examples every time), stay in force.
-settings.register_profile("unhurried", settings(), deadline=None)
-settings.load_profile("unhurried")
+settings.register_profile("thorough", settings(), deadline=None, max_examples=1000)
+settings.register_profile("brief", settings.get_profile("thorough"), max_examples=25)
+settings.load_profile("brief")  # `nox -s soak` chooses the other one
 
 EAGER = getattr(asyncio, "eager_task_factory", None)  # since Python 3.12
 

@@ -706,4 +706,4 @@ class Deployments(RuleBasedStateMachine):
 
 
 TestDeployments = Deployments.TestCase
-TestDeployments.settings = settings(max_examples=30, stateful_step_count=8)
+TestDeployments.settings = settings(stateful_step_count=8)

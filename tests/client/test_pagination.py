@@ -5,7 +5,7 @@ from urllib.parse import urlencode
 
 import httpx
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support.clients import client_of, client_on
@@ -535,7 +535,6 @@ def test_a_refused_link_is_not_shown() -> None:
     assert raised.value.__cause__ is None
 
 
-@settings(max_examples=1000)
 @given(
     link=any_text | urls,
     owned_by=st.none() | st.text(),

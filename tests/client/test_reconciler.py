@@ -8,7 +8,7 @@ from itertools import chain, cycle
 from typing import Any
 
 from attrs import evolve, field, frozen
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tests.support.clocks import START, QuickClock
@@ -186,7 +186,6 @@ existing_webhooks = st.lists(
 
 
 @given(count=st.integers(2, 4), schedule=schedules, service=services)
-@settings(max_examples=100)
 def test_first_starts_at_the_same_time_leave_one_of_each(
     count: int, schedule: Schedule, service: Service
 ) -> None:
@@ -216,7 +215,6 @@ def test_first_starts_at_the_same_time_leave_one_of_each(
     existing=[],
     lost=[[], []],
 )
-@settings(max_examples=200)
 def test_runs_that_want_different_things_leave_one(
     wanted: list[NewWebhook],
     schedule: Schedule,

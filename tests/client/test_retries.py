@@ -3,7 +3,7 @@ from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from webex_webhooks_async import APIError, TransportError
@@ -263,7 +263,6 @@ like_numbers = st.lists(
 ).map("".join)
 
 
-@settings(max_examples=1000)
 @given(
     st.text(st.characters(exclude_categories=())) | like_numbers | like_dates,
     st.datetimes(timezones=st.sampled_from([UTC, timezone(timedelta(hours=-12))])),

@@ -108,9 +108,9 @@ def tear_down(namespace: dict[str, Any]) -> None:
     stage: Stage = namespace["__stage__"]
     with stage.resources:
         if any(stage.folder.glob("test_*.py")):
-            options = ["-p", "no:cacheprovider", "-W", "error", "-o", "asyncio_mode=auto"]
-            fixture_loop = "asyncio_default_fixture_loop_scope=function"
-            status, output = stage.run("pytest", *options, "-o", fixture_loop)
+            without = ["-p", "no:cacheprovider", "-p", "no:faker", "-W", "error"]
+            settings = ["asyncio_mode=auto", "asyncio_default_fixture_loop_scope=function"]
+            status, output = stage.run("pytest", *without, *(f"-o{each}" for each in settings))
             assert not status, output
 
 
