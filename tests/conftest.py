@@ -3,8 +3,10 @@
 import asyncio
 import gc
 import os
+import re
 from collections.abc import AsyncGenerator, Iterator
 from functools import cache
+from pathlib import Path
 from unittest.mock import patch
 from uuid import uuid4
 
@@ -25,7 +27,15 @@ settings.register_profile("thorough", settings(), deadline=None, max_examples=10
 settings.register_profile("brief", settings.get_profile("thorough"), max_examples=25)
 settings.load_profile("brief")  # `nox -s soak` chooses the other one
 
+ALL_ONCE = re.compile(r"^pytestmark = \[?\s*pytest\.mark\.once\b", re.MULTILINE)
 EAGER = getattr(asyncio, "eager_task_factory", None)  # since Python 3.12
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Import no module whose tests are all marked `once`, where those are left out."""
+    if collection_path.suffix != ".py" or "not once" not in config.option.markexpr:
+        return None
+    return ALL_ONCE.search(collection_path.read_text(encoding="utf-8")) is not None or None
 
 
 @pytest.fixture(scope="module", autouse=True)

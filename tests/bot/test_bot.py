@@ -40,8 +40,6 @@ from webex_webhooks_async.bot import bot as bot_module
 from webex_webhooks_async.client.auth import StaticToken
 from webex_webhooks_async.testing import Sandbox, sample_notification
 
-pytestmark = pytest.mark.once
-
 
 @pytest.fixture
 def bot(webex: Webex) -> Bot:

@@ -36,6 +36,8 @@ from webex_webhooks_async.notifications.parsing import parse_unverified_notifica
 from webex_webhooks_async.testing import RecordedRequest, Sandbox
 from webex_webhooks_async.types import CallNext
 
+pytestmark = pytest.mark.once
+
 MINUTE = 60.0
 
 

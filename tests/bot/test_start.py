@@ -11,6 +11,8 @@ from tests.support.wire import until
 from webex_webhooks_async import AuthenticationError, Client
 from webex_webhooks_async.bot.start import Stage, Startup
 
+pytestmark = pytest.mark.once
+
 ME = {"id": "BOT", "type": "bot", "displayName": "Bot", "emails": ["bot@webex.bot"]}
 
 

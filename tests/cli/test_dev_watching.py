@@ -8,6 +8,8 @@ import pytest
 
 from webex_webhooks_async.cli.dev_watching import next_change, snapshot
 
+pytestmark = pytest.mark.once
+
 
 def _replace(folder: Path) -> None:
     (folder / "new").write_text("a = 1", encoding="utf-8")

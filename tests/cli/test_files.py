@@ -12,6 +12,8 @@ from webex_webhooks_async import Tokens
 from webex_webhooks_async.cli.files import check_that_tokens_can_be_written, write_tokens
 from webex_webhooks_async.cli.running import CommandError
 
+pytestmark = pytest.mark.once
+
 TOKENS = Tokens(access_token="a-canary-access", refresh_token="a-canary-refresh", expires_in=1)
 DOCUMENT = {"access_token": "a-canary-access", "refresh_token": "a-canary-refresh"}
 

@@ -27,6 +27,8 @@ from webex_webhooks_async.loopback_server import serve_on_loopback
 from webex_webhooks_async.receiving.asgi import Message
 from webex_webhooks_async.testing import sample_notification, signed_request
 
+pytestmark = pytest.mark.once
+
 
 async def test_requests_at_once() -> None:
     """Each handler gets its own request, however many there are at a time."""

@@ -17,6 +17,8 @@ from webex_webhooks_async.cli.running import UsageError
 from webex_webhooks_async.cli.tunnels import Agents, Tunnel, find_tunnel
 from webex_webhooks_async.loopback_server import serve_on_loopback
 
+pytestmark = pytest.mark.once
+
 PORT = 8080
 TO_PORT = "http://localhost:8080"
 

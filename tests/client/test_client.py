@@ -854,6 +854,7 @@ ECHOED: dict[str, tuple[str | RefreshingToken, Operation, str]] = {
 }
 
 
+@pytest.mark.once
 @pytest.mark.parametrize(("token", "operation", "secret"), ECHOED.values(), ids=ECHOED)
 async def test_an_echoed_secret_is_shown_nowhere(
     token: str | RefreshingToken,

@@ -38,7 +38,7 @@ from webex_webhooks_async import (
 from webex_webhooks_async.testing import Sandbox
 
 # The webhooks of most tests have one target URL.
-pytestmark = pytest.mark.filterwarnings("ignore:every event of")
+pytestmark = [pytest.mark.once, pytest.mark.filterwarnings("ignore:every event of")]
 
 ELSEWHERE = "https://elsewhere.example.com/hook"
 

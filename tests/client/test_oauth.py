@@ -44,6 +44,8 @@ from webex_webhooks_async import (
 )
 from webex_webhooks_async.client.auth import Flight
 
+pytestmark = pytest.mark.once
+
 OLD = "old-access"
 NEW = "new-access"
 TOKENS: dict[str, object] = {

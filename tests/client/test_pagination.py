@@ -20,6 +20,8 @@ from webex_webhooks_async import (
 )
 from webex_webhooks_async.client.pagination import Paginator, absolute_link, next_link, target_on
 
+pytestmark = pytest.mark.once
+
 FIRST = "/v1/webhooks"
 NEXT = "/v1/webhooks?cursor=2"
 THIRD = "/v1/webhooks?cursor=3"

@@ -25,7 +25,7 @@ from webex_webhooks_async import (
 LONG_AGO = datetime(2015, 10, 18, tzinfo=UTC)
 
 # The webhooks of most tests have one target URL.
-pytestmark = pytest.mark.filterwarnings("ignore:every event of")
+pytestmark = [pytest.mark.once, pytest.mark.filterwarnings("ignore:every event of")]
 
 WANTED = NewWebhook(
     name="bot:messages",

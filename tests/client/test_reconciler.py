@@ -7,6 +7,7 @@ from datetime import timedelta
 from itertools import chain, cycle
 from typing import Any
 
+import pytest
 from attrs import evolve, field, frozen
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -26,6 +27,8 @@ from webex_webhooks_async import (
 )
 from webex_webhooks_async.client.planning import DesiredState
 from webex_webhooks_async.client.reconciler import Reconciler
+
+pytestmark = pytest.mark.once
 
 ANOTHER_URL = evolve(MESSAGES, target_url="https://elsewhere.example.com/hook")
 ANOTHER_EVENT = evolve(MESSAGES, event="deleted")

@@ -16,6 +16,8 @@ from webex_webhooks_async.client.retries import (
     parse_retry_after,
 )
 
+pytestmark = pytest.mark.once
+
 NOW = datetime(2024, 2, 29, 12, 0, 0, tzinfo=UTC)
 POLICY = RetryPolicy(attempts=3, base_delay=4.0, max_delay=60.0)
 

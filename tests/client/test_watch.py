@@ -25,6 +25,8 @@ from webex_webhooks_async import (
 )
 from webex_webhooks_async.testing import Sandbox
 
+pytestmark = pytest.mark.once
+
 
 @frozen
 class Watched:

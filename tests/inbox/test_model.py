@@ -8,6 +8,7 @@ from itertools import count
 from pathlib import Path
 from random import Random
 
+import pytest
 from attrs import define
 
 from tests.support.clocks import Time
@@ -266,6 +267,7 @@ async def test_sqlite(tmp_path: Path) -> None:
             await check_retry_of_what_is_due(inboxes[0])
 
 
+@pytest.mark.once
 async def test_postgres(postgres: PostgresServer, schema: str) -> None:
     """A `PostgresInbox` does what the model does."""
     columns = {"notifications": ("due", "next_due"), "lines": ("due",), "known": ("forget",)}

@@ -28,6 +28,8 @@ from webex_webhooks_async import (
 from webex_webhooks_async.bot.bot import BotOptions
 from webex_webhooks_async.testing import Sandbox
 
+pytestmark = pytest.mark.once
+
 Handler = Callable[[MessageContext], Coroutine[Any, Any, object]]
 
 KINDS = ("plain", "background", "inbox")

@@ -17,6 +17,8 @@ from tests.testing.doubles import BOT, NEW, created
 from webex_webhooks_async.notifications.signatures import verify
 from webex_webhooks_async.testing import Delivery, RecordedRequest, Sandbox
 
+pytestmark = pytest.mark.once
+
 CANARY = "canary"
 
 Target = (

@@ -8,6 +8,8 @@ from tests.testing.doubles import BOT, NEW, created, group_room, kinds, notifica
 from webex_webhooks_async import Receiver
 from webex_webhooks_async.testing import Sandbox
 
+pytestmark = pytest.mark.once
+
 Ask = Callable[..., Awaitable[Any]]
 
 

@@ -14,6 +14,8 @@ from webex_webhooks_async import Client, MessageData, Notification, Receiver, SQ
 from webex_webhooks_async.testing import Sandbox, SandboxPerson
 from webex_webhooks_async.types import ReceiverOptions
 
+pytestmark = pytest.mark.once
+
 SECRET = "the webhook's secret"
 
 

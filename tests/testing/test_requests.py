@@ -9,6 +9,8 @@ import pytest
 from tests.testing.doubles import ANN, BOT, NEW, created, kinds, notifications_of
 from webex_webhooks_async.testing import RecordedRequest, Sandbox
 
+pytestmark = pytest.mark.once
+
 
 @pytest.fixture
 def slept() -> list[float]:

@@ -20,6 +20,8 @@ from tests.testing.doubles import (
 from webex_webhooks_async import Message, from_json
 from webex_webhooks_async.testing import Sandbox, SandboxPerson
 
+pytestmark = pytest.mark.once
+
 
 @pytest.fixture
 async def notified(webex_sandbox: Sandbox, api: httpx.AsyncClient) -> list[dict[str, Any]]:

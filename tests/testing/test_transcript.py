@@ -10,6 +10,8 @@ from webex_webhooks_async import Bot, Client, File, MessageContext, SubmissionCo
 from webex_webhooks_async.testing import Sandbox
 from webex_webhooks_async.testing.transcript import as_test
 
+pytestmark = pytest.mark.once
+
 DISH = {"type": "Input.Text", "id": "dish", "isMultiline": True}
 ORDER = {"type": "Action.Submit", "title": "Order", "data": {"action": "order"}}
 LATER = {"type": "Action.Submit", "title": "Later", "data": {"action": "order", "when": "later"}}

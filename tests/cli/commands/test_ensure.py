@@ -7,6 +7,8 @@ import pytest
 
 from tests.cli.harness import Invoke, ServedWebex, Typist, plain
 
+pytestmark = pytest.mark.once
+
 MESSAGES = """
 [[webhooks]]
 name = "bot:messages"

@@ -26,6 +26,8 @@ from webex_webhooks_async.inbox.sqlite import SQLiteInbox
 from webex_webhooks_async.inbox.sqlite_file import InboxFile
 from webex_webhooks_async.testing import sample_notification
 
+pytestmark = pytest.mark.once
+
 NOON = 1_764_072_000.0  # 2025-11-25, in UTC
 SHOWN = {"resource": "messages", "event": "created", "stored": "2025-11-25T12:00:00+00:00"}
 

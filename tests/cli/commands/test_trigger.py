@@ -10,6 +10,8 @@ from webex_webhooks_async import verify
 from webex_webhooks_async.notifications.parsing import parse_unverified_notification
 from webex_webhooks_async.testing.requests import SANDBOX_HEADER
 
+pytestmark = pytest.mark.once
+
 ROOMS_IN_A_SANDBOX = ("trigger", "rooms", "updated", "--sandbox")
 IN_A_SANDBOX = ("trigger", "messages", "created", "--sandbox")
 NOWHERE = "http://127.0.0.1:1"

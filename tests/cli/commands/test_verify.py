@@ -6,6 +6,8 @@ import pytest
 from tests.cli.harness import Invoke
 from webex_webhooks_async.notifications.signatures import sign
 
+pytestmark = pytest.mark.once
+
 BODY = b'{"a":1}'
 HEADERS = sign(BODY, "a-canary-secret")
 SPARK = f"X-Spark-Signature: {HEADERS['X-Spark-Signature']}"

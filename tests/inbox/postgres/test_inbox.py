@@ -138,6 +138,7 @@ class TestPromises:
             assert await inbox.put("a key", BODY) is True
 
 
+@pytest.mark.once
 class TestSharing:
     async def test_equal_renewals(self, postgres: PostgresServer, schema: str) -> None:
         """Of two calls at the same moment that renew a lease, both find it."""
@@ -210,7 +211,6 @@ class TestSharing:
             await inbox.counts()
             assert not any(PUT.encode() in each for each in statements)
 
-    @pytest.mark.once
     async def test_large_bodies(
         self, postgres: PostgresServer, schema: str, statements: list[bytes]
     ) -> None:
@@ -267,6 +267,7 @@ class TestSharing:
             assert left <= 4
 
 
+@pytest.mark.once
 class TestLines:
     async def test_order_over_several_inboxes(self, postgres: PostgresServer, schema: str) -> None:
         """What is in a line is handled one after the other, in any process, and whatever fails."""
@@ -658,6 +659,7 @@ class TestOutages:
             assert (await taken(inbox)).late < PATIENCE
 
 
+@pytest.mark.once
 class TestTables:
     async def test_made_by_several_at_once(self, postgres: PostgresServer, schema: str) -> None:
         """Processes that start at the same moment make the tables once."""
@@ -816,7 +818,6 @@ class TestTables:
                 await inbox.put("a key", BODY)
             assert await inbox.put("a key", BODY) is True
 
-    @pytest.mark.once
     async def test_encoding(self, postgres: PostgresServer, schema: str) -> None:
         """A database that can't store every text is an error that says what to do."""
         made = "ENCODING 'LATIN1' LOCALE 'C' TEMPLATE template0"
@@ -931,6 +932,7 @@ class TestProcess:
             await PostgresInbox().counts()
 
 
+@pytest.mark.once
 class TestListing:
     async def test_many_decisions(
         self,

@@ -18,6 +18,8 @@ from tests.support.wire import until
 from webex_webhooks_async import PostgresInbox
 from webex_webhooks_async.inbox.postgres import questions, sql
 
+pytestmark = pytest.mark.once
+
 _CALL = re.compile(r"([\w.]+)\(")
 _CONSTANT = re.compile(r"('(?:[^']|'')*')(::)?")
 # What is no function: parts of the grammar, and `unnest` of several arrays.

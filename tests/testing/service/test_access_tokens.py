@@ -7,6 +7,8 @@ import pytest
 from tests.support.clocks import StoppedClock
 from webex_webhooks_async.testing import Sandbox
 
+pytestmark = pytest.mark.once
+
 REFRESH = {
     "grant_type": "refresh_token",
     "client_id": "C1",

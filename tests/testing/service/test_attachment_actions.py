@@ -6,6 +6,8 @@ import pytest
 from tests.testing.doubles import ANN, BOB, BOT, CARD, card_for_ann, created
 from webex_webhooks_async.testing import Sandbox
 
+pytestmark = pytest.mark.once
+
 INPUTS = {"color": "red", "sizes": "1,2"}
 
 

@@ -9,6 +9,8 @@ from webex_webhooks_async.models.files import File
 from webex_webhooks_async.testing import Sandbox, requests
 from webex_webhooks_async.testing.service import messages
 
+pytestmark = pytest.mark.once
+
 TO_ANN = {"toPersonEmail": "ann@example.com"}
 
 

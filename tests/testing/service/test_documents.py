@@ -9,6 +9,8 @@ from webex_webhooks_async.models.vocabulary import Resource
 from webex_webhooks_async.testing import Sandbox
 from webex_webhooks_async.testing.service.state import PATHS
 
+pytestmark = pytest.mark.once
+
 KEPT = [
     (resource, event)
     for resource in PATHS

@@ -5,6 +5,7 @@ import re
 from typing import Any, cast
 
 import httpx
+import pytest
 
 from tests.testing.doubles import (
     ANN,
@@ -17,6 +18,8 @@ from tests.testing.doubles import (
 )
 from webex_webhooks_async import File
 from webex_webhooks_async.testing import Sandbox
+
+pytestmark = pytest.mark.once
 
 UUID = "[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 MOMENT = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z"

@@ -7,6 +7,8 @@ from tests.support.clocks import StoppedClock
 from tests.testing.doubles import ANN, BOB, created, items, notifications_of
 from webex_webhooks_async.testing import Sandbox
 
+pytestmark = pytest.mark.once
+
 
 @pytest.mark.parametrize(
     ("resource", "start"),

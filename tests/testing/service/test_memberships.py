@@ -1,9 +1,12 @@
 from typing import Any
 
 import httpx
+import pytest
 
 from tests.testing.doubles import ANN, BOB, BOT, created, items, kinds, notifications_of
 from webex_webhooks_async.testing import Sandbox
+
+pytestmark = pytest.mark.once
 
 
 async def room_of_bot_and(api: httpx.AsyncClient, *emails: str) -> str:

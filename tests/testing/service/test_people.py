@@ -8,6 +8,8 @@ from tests.testing.doubles import ANN, BOT, created, descriptions, group_room, i
 from webex_webhooks_async.testing import Sandbox, SandboxPerson
 from webex_webhooks_async.testing.service.formats import name_in, webex_id
 
+pytestmark = pytest.mark.once
+
 
 async def test_me(api: httpx.AsyncClient, webex_sandbox: Sandbox) -> None:
     """A token that isn't a person's is the bot's; an id is base64 of what it identifies."""

@@ -14,6 +14,8 @@ from tests.testing.doubles import (
 )
 from webex_webhooks_async.testing import Sandbox
 
+pytestmark = pytest.mark.once
+
 
 async def test_a_direct_room_each(api: httpx.AsyncClient, webex_sandbox: Sandbox) -> None:
     """Everyone has a direct room with the bot, named after the other person.

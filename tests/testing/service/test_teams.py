@@ -4,6 +4,8 @@ import pytest
 from tests.testing.doubles import ANN, BOB, created, items, kinds, notifications_of
 from webex_webhooks_async.testing import Sandbox
 
+pytestmark = pytest.mark.once
+
 
 async def team_with_ann(api: httpx.AsyncClient) -> tuple[str, str]:
     """Create a team of the bot with Ann in it; return its id, and that of her membership."""

@@ -15,6 +15,8 @@ from webex_webhooks_async.catalog import CATALOG
 from webex_webhooks_async.testing import Sandbox
 from webex_webhooks_async.testing.service.webhooks import matches, problems_of_subscription
 
+pytestmark = pytest.mark.once
+
 FIELDS = ["name", "targetUrl", "resource", "event", "filter", "secret", "ownedBy", "status"]
 WORDS = st.sampled_from(["messages", "all", "created", "org", "active", "roomId=R", "https://t"])
 DOCUMENTS = JSON | st.dictionaries(st.sampled_from(FIELDS), WORDS | JSON)
