@@ -13,7 +13,7 @@ from unittest.mock import AsyncMock, Mock
 import pytest
 
 from tests.bot.doubles import CARD, Handlers, Webex
-from tests.support.clocks import Time
+from tests.support.clocks import QuickClock, Time
 from tests.support.inboxes import stored_in
 from tests.support.wire import until
 from webex_webhooks_async import Notification, Person, SQLiteInbox
@@ -93,16 +93,15 @@ async def test_a_refusal_is_replied_once_a_day(
     webex: Webex, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A person hears once a day that the bot isn't for them, and again if it couldn't be sent."""
-    bot = webex.bot(allow=lambda _: False)
+    monkeypatch.setattr(access, "_clock", clock := QuickClock())
+    bot = webex.bot(allow=lambda _: False, refusal="Not for you")
     Handlers().message(bot)
-    seconds = 0.0
-    bot._matching._access = Access(lambda _: False, "Not for you", clock=lambda: seconds)
     webex.sandbox.raise_handler_errors = False
     webex.sandbox.fail(status=400, method="POST", path="/messages")
 
     async with webex.running(bot):
         for moment in (0, 1, 2, 24 * 3600, 24 * 3600 + 1):
-            seconds = moment
+            clock.seconds = moment
             await webex.sandbox.say(f"At {moment}", person=ANN)
         await webex.sandbox.say("Hello", person=EVE)
 
@@ -136,14 +135,13 @@ async def test_a_refusal_is_replied_once_by_all_replicas(
     assert said[str(refusal.parent_id)] == "At 0"
 
 
-async def test_a_person_is_fetched_once_in_ten_minutes(webex: Webex) -> None:
+async def test_a_person_is_fetched_once_in_ten_minutes(
+    webex: Webex, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """What `allow` gets of a person is ten minutes old at most; who was removed is out by then."""
     allowed = {ANN.email}
-    seconds = 0.0
-    bot = webex.bot(allow=lambda _: True)
-    bot._matching._access = Access(
-        lambda person: bool(allowed & {*person.emails}), clock=lambda: seconds
-    )
+    monkeypatch.setattr(access, "_clock", clock := QuickClock())
+    bot = webex.bot(allow=lambda person: bool(allowed & {*person.emails}))
     handlers = Handlers()
     handlers.message(bot)
 
@@ -153,7 +151,7 @@ async def test_a_person_is_fetched_once_in_ten_minutes(webex: Webex) -> None:
     counts: list[int] = []
     async with webex.running(bot):
         for moment in (0, 599, 600):
-            seconds = moment
+            clock.seconds = moment
             await webex.sandbox.say("Hello", person=ANN)
             counts.append(fetched())
         allowed.clear()

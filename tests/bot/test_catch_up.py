@@ -5,7 +5,8 @@ from collections.abc import AsyncGenerator, Generator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, cast
 
 import httpx
 import pytest
@@ -23,6 +24,7 @@ from webex_webhooks_async import (
     Inbox,
     MessageContext,
     NewWebhook,
+    Notification,
     SQLiteInbox,
     Webhook,
     WebhookUpdate,
@@ -35,6 +37,10 @@ from webex_webhooks_async.notifications.identity import key_of
 from webex_webhooks_async.notifications.parsing import parse_unverified_notification
 from webex_webhooks_async.testing import RecordedRequest, Sandbox
 from webex_webhooks_async.types import CallNext
+
+if TYPE_CHECKING:
+    from webex_webhooks_async.handling.inbox_worker import InboxWorker
+    from webex_webhooks_async.receiving.activity import Activity
 
 pytestmark = pytest.mark.once
 
@@ -82,8 +88,8 @@ class Absence:
         """Return what one process does; it has just become due."""
         inbox = inbox or self.inbox
 
-        async def store(body: bytes) -> bool:
-            is_new = await inbox.put(key_of(parse_unverified_notification(body), body), body)
+        async def store(notification: Notification[Any], body: bytes) -> bool:
+            is_new = await inbox.put(key_of(notification, body), body)
             if is_new:
                 self.stored.append(body)
             return is_new
@@ -91,9 +97,9 @@ class Absence:
         process = CatchUp(
             self.client,
             inbox,
-            store,
+            cast("InboxWorker", SimpleNamespace(store=store)),
+            cast("Activity", SimpleNamespace(of=self.count)),
             seconds=seconds,
-            counts=self.count,
             clock=clock or self.clock,
         )
         process.note()

@@ -249,7 +249,7 @@ def _field(attribute: griffe.Attribute, options: dict[str, str]) -> dict[str, gr
     default = str(attribute.value or options.get("default", "")) or None
     if isinstance(attribute.value, griffe.ExprCall) and str(attribute.value.function) == "field":
         given = options | _keywords(attribute.value)
-        if given.get("init") == "False":
+        if given.get("init") == "False" or "'_" in given.get("alias", ""):
             return {}
         made = f"{given['factory']}()" if "factory" in given else None
         options, default = given, given.get("default", made)

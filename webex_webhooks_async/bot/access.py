@@ -3,7 +3,6 @@
 import asyncio
 import inspect
 import logging
-import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from typing import Any, cast
@@ -11,6 +10,7 @@ from typing import Any, cast
 from webex_webhooks_async.bot.contexts.contexts import MessageContext, SubmissionContext
 from webex_webhooks_async.claims import Claims, MemoryClaims
 from webex_webhooks_async.client.client import Client
+from webex_webhooks_async.client.limiter import Clock
 from webex_webhooks_async.handling.dispatch import Handling, active_handling
 from webex_webhooks_async.inbox.base import Inbox
 from webex_webhooks_async.models.ids import comparable
@@ -28,6 +28,8 @@ _MAX_REMEMBERED = 10_000  # persons
 _REFUSAL = "webex-webhooks:refusal:"  # what the names of claims begin with
 _DAY = 86_400.0
 
+_clock = Clock()  # tests replace it
+
 
 class Access:
     """Decides who may use a bot.
@@ -37,7 +39,6 @@ class Access:
         refusal: What to reply to a person who may not use it, once a day at most.
         bot: The name of the bot.
         inbox: Has the claims of who was refused; without one, they are those of this process.
-        clock: Returns seconds that only grow.
     """
 
     def __init__(
@@ -47,14 +48,12 @@ class Access:
         *,
         bot: str = "bot",
         inbox: Inbox | None = None,
-        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._allow = allow
         self._refusal = refusal
         self._bot = bot
         self._inbox = inbox
-        self._claims: Claims = MemoryClaims(clock) if inbox is None else inbox
-        self._clock = clock
+        self._claims: Claims = MemoryClaims(_clock.monotonic) if inbox is None else inbox
         # By their ids, when each was asked for, and the request; the oldest first.
         self._persons: OrderedDict[str, tuple[float, asyncio.Task[Person]]] = OrderedDict()
 
@@ -98,7 +97,7 @@ class Access:
 
     async def _person(self, person_id: str, client: Client) -> Person:
         since, fetching = self._persons.get(person_id, (0.0, None))
-        now = self._clock()
+        now = _clock.monotonic()
         if fetching is None or now - since >= _PERSON_SECONDS:
             fetching = asyncio.create_task(client.get("people", person_id, into=Person))
             fetching.add_done_callback(lambda _: self._forget_failure(person_id, fetching))

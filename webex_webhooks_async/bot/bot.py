@@ -9,9 +9,7 @@ from types import EllipsisType, NoneType
 from typing import TYPE_CHECKING, Any, Self, Unpack
 
 from webex_webhooks_async.bot.access import Access, Allow, check_access, check_reply
-from webex_webhooks_async.bot.contexts.contexts import (
-    JobOptions,
-)
+from webex_webhooks_async.bot.contexts.contexts import JobOptions
 from webex_webhooks_async.bot.contexts.writing import SendOptions, delete, edit, send
 from webex_webhooks_async.bot.jobs import Job, cancel, enqueue
 from webex_webhooks_async.bot.matching import BotSelection, Route
@@ -19,6 +17,7 @@ from webex_webhooks_async.bot.outage import Outage
 from webex_webhooks_async.bot.router import BotRouter
 from webex_webhooks_async.bot.schedules import Schedule, line_of
 from webex_webhooks_async.bot.start import NOT_RUNNING, Stage, Startup
+from webex_webhooks_async.catalog import BASE_URL
 from webex_webhooks_async.claims import SharedClaims
 from webex_webhooks_async.client.auth import TokenProvider
 from webex_webhooks_async.client.client import Client
@@ -26,6 +25,7 @@ from webex_webhooks_async.client.environment import (
     WEBEX_INBOX,
     WEBEX_TARGET_URL,
     WEBEX_WEBHOOK_SECRET,
+    base_url_from_env,
     token_from_env,
 )
 from webex_webhooks_async.client.limiter import Clock
@@ -33,7 +33,6 @@ from webex_webhooks_async.formatting import conninfo_in
 from webex_webhooks_async.models.messages import Message, Person
 from webex_webhooks_async.models.notifications import Notification
 from webex_webhooks_async.models.webhooks import NewWebhook
-from webex_webhooks_async.notifications.parsing import parse_unverified_notification
 from webex_webhooks_async.notifications.signing_secrets import Secrets
 from webex_webhooks_async.receiving.receiver import Receiver, ReceiverOptions
 from webex_webhooks_async.validation import (
@@ -162,6 +161,7 @@ class Bot(BotRouter, Receiver):
         error_reply: str | None = None,
         in_order: bool = False,
         catch_up: float | timedelta | EllipsisType | None = ...,
+        _base_url: str = BASE_URL,  # of the environment
         **options: Unpack[ReceiverOptions],
     ) -> None:
         known = BotOptions.__annotations__
@@ -200,10 +200,11 @@ class Bot(BotRouter, Receiver):
         if self._worker is not None:
             self._worker.outage = Outage(self)
             self._matching.work_with(self._worker)
-        self._make_client: Callable[[], Client] | None = None
+        self._new_client: Callable[[], Client] | None = None
         if not isinstance(client, Client):
-            self._make_client = partial(Client, client)
-        self.client: Client = client if isinstance(client, Client) else Client(client)
+            self._new_client = partial(Client, client, base_url=_base_url)
+            client = self._new_client()
+        self.client: Client = client
         self._name = name
         self._target_url = target_url
         self._watch_every = watch_every
@@ -244,9 +245,12 @@ class Bot(BotRouter, Receiver):
         check_type("client", client, Client, NoneType)
         check_text("prefix", prefix)
         missing: list[str] = []
-        if client is None:
+        caller: Client | str | TokenProvider | None = client
+        base_url = BASE_URL
+        if caller is None:
+            base_url = base_url_from_env(prefix)
             try:
-                token_from_env(prefix)
+                caller = token_from_env(prefix)
             except ValueError as error:
                 missing.append(str(error))
         if secrets is None:
@@ -256,7 +260,7 @@ class Bot(BotRouter, Receiver):
                 f"set the environment variable {prefix + WEBEX_WEBHOOK_SECRET} to a long random "
                 "text, which Webex signs its requests with"
             )
-        if missing:
+        if caller is None or missing:
             raise ValueError("; ".join(missing))
         name = prefix + WEBEX_TARGET_URL
         if options.get("target_url") is None and (url := os.environ.get(name)):
@@ -265,12 +269,7 @@ class Bot(BotRouter, Receiver):
         place = os.environ.get(prefix + WEBEX_INBOX)
         if place and not {"inbox", "respond_within"} & options.keys():
             options["inbox"] = _inbox_in(place)
-        if client is not None:
-            return cls(client, secrets, **options)
-        make_client = partial(Client.from_env, prefix=prefix)
-        bot = cls(make_client(), secrets, **options)
-        bot._make_client = make_client
-        return bot
+        return cls(caller, secrets, _base_url=base_url, **options)
 
     @property
     def me(self) -> Person:
@@ -496,8 +495,8 @@ class Bot(BotRouter, Receiver):
 
     async def _start(self) -> None:
         with self._startup.under_way():
-            if self._make_client is not None and self.client.http_client.is_closed:
-                self.client = self._make_client()
+            if self._new_client is not None and self.client.http_client.is_closed:
+                self.client = self._new_client()
             self._matching.prepare(self._tree.freeze("the start of the bot"))
             webhooks = await self._own_webhooks()
             await self._life.begin(self)
@@ -533,7 +532,7 @@ class Bot(BotRouter, Receiver):
     def _new_catch_up(self) -> "CatchUp | None":
         """Return what fetches what the bot has missed before its start, which begins."""
         seconds = self._catch_up_seconds
-        if seconds is None or self._inbox is None:
+        if seconds is None or self._inbox is None or self._worker is None:
             return None
         from webex_webhooks_async.bot.catch_up import CatchUp  # noqa: PLC0415 - as above
 
@@ -542,18 +541,13 @@ class Bot(BotRouter, Receiver):
         caught = CatchUp(
             self.client,
             self._inbox,
-            self._store_missed,
+            self._worker,
+            self._activity,
             seconds=seconds,
-            counts=self._activity.of,
             clock=_clock,
         )
         caught.note()
         return caught
-
-    async def _store_missed(self, body: bytes) -> bool:
-        """Store the notification of a message that the bot has missed, unless it is known."""
-        notification = parse_unverified_notification(body)
-        return await self._put(notification, body, self._worker_of_jobs())
 
     def _has_only_jobs(self) -> bool:
         """Whether all that is registered is handlers of jobs, for which no webhook is needed."""
@@ -568,7 +562,7 @@ class Bot(BotRouter, Receiver):
                 await self._matching.schedules.aclose()
             await super()._stop()
         finally:
-            if self._make_client is not None:
+            if self._new_client is not None:
                 await self.client.aclose()
             self._startup.end()
 

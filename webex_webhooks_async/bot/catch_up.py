@@ -9,11 +9,11 @@ import logging
 import math
 from collections import deque
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
-from contextlib import AbstractContextManager, ExitStack, asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from types import EllipsisType
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from attrs import define
 
@@ -41,8 +41,13 @@ from webex_webhooks_async.models.ids import comparable, is_same
 from webex_webhooks_async.models.messages import MESSAGE_CONTENT, Person
 from webex_webhooks_async.models.vocabulary import Event, Resource
 from webex_webhooks_async.models.webhooks import Webhook
+from webex_webhooks_async.notifications.parsing import parse_unverified_notification
+from webex_webhooks_async.receiving.activity import Activity
 from webex_webhooks_async.strict_json import dump_json
 from webex_webhooks_async.validation import seconds_in
+
+if TYPE_CHECKING:
+    from webex_webhooks_async.handling.inbox_worker import InboxWorker
 
 logger: logging.Logger = logging.getLogger("webex_webhooks_async")
 
@@ -71,9 +76,9 @@ class CatchUp:
     Args:
         client: The client of the bot.
         inbox: Keeps the time up to which everything is stored; one process at a time catches up.
-        store: Stores the body of a notification, and returns whether it is new.
+        worker: Stores notifications in the inbox.
+        activity: The activity of the bot, of which this is a part.
         seconds: For how long it looks back at most, from the moment at which it became due.
-        counts: Returns a context in which something, by its name, counts as a handler that runs.
         clock: The time.
     """
 
@@ -81,18 +86,18 @@ class CatchUp:
         self,
         client: Client,
         inbox: Inbox,
-        store: Callable[[bytes], Awaitable[bool]],
+        worker: "InboxWorker",
+        activity: Activity,
         *,
         seconds: float,
-        counts: Callable[[str], AbstractContextManager[None]],
         clock: Clock,
     ) -> None:
         self._client = client
         self._inbox = inbox
         self._claims = SharedClaims(inbox)
-        self._store = store
+        self._worker = worker
+        self._activity = activity
         self._seconds = timedelta(seconds=seconds)
-        self._counts = counts
         self._clock = clock
         self._due: datetime | None = None
         self._task: asyncio.Task[None] | None = None
@@ -113,7 +118,7 @@ class CatchUp:
             return
         due, self._due = self._due, None
         counted = ExitStack()
-        counted.enter_context(self._counts("a catch-up"))
+        counted.enter_context(self._activity.of("a catch-up"))
         self._task = asyncio.create_task(self._catch_up(due, me, webhook))
         self._task.add_done_callback(lambda _: counted.close())
 
@@ -145,15 +150,19 @@ class CatchUp:
         since = await lasting.do(lambda: self._since(due, name))
         began = self._clock.now()
         found = _Found()
+        missed = _Missed(
+            lists=_Lists(self._client, lasting, turn, self._clock),
+            since=since,
+            known_for=self._known_for(),
+            me=me,
+            envelope=_envelope(webhook),
+            found=found,
+            clock=self._clock,
+        )
         try:
-            await _Missed(
-                lists=_Lists(self._client, lasting, turn, self._clock),
-                store=lambda body: lasting.do(lambda: self._store(body)),
-                since=lambda: max(since, self._clock.now() - self._known_for()),
-                me=me,
-                envelope=_envelope(webhook),
-                found=found,
-            ).store_all()
+            async for body in missed.notifications():
+                notification = parse_unverified_notification(body)
+                found.new += await lasting.do(partial(self._worker.store, notification, body))
         except _TakenOverError:
             return None
         await lasting.do(lambda: self._inbox.set_caught_up(name, began))
@@ -180,36 +189,39 @@ class CatchUp:
 
 
 class _Missed:
-    """Lists missed messages, and stores them as notifications.
+    """Lists missed messages, as notifications.
 
     Args:
         lists: Lists rooms and messages.
-        store: Stores the body of a notification, and returns whether it is new.
-        since: Returns the time since which messages may have been missed.
+        since: The time since which messages may have been missed.
+        known_for: For how long a message is known at least.
         me: The bot.
         envelope: The members of a notification around its data.
         found: Counts what was found.
+        clock: The time.
     """
 
     def __init__(  # noqa: PLR0913 - all are needed
         self,
         *,
         lists: "_Lists",
-        store: Callable[[bytes], Awaitable[bool]],
-        since: Callable[[], datetime],
+        since: datetime,
+        known_for: timedelta,
         me: Person,
         envelope: Mapping[str, object],
         found: "_Found",
+        clock: Clock,
     ) -> None:
         self._lists = lists
-        self._store = store
         self._since = since
+        self._known_for = known_for
         self._me = me
         self._envelope = envelope
         self._found = found
+        self._clock = clock
 
-    async def store_all(self) -> None:
-        """Store the messages of the rooms that were active last, a room after the other."""
+    async def notifications(self) -> AsyncGenerator[bytes]:
+        """Yield the messages of the rooms that were active last, a room after the other."""
         for room in await self._rooms():
             if self._found.messages >= _MOST:
                 self._found.is_all = False
@@ -226,43 +238,39 @@ class _Missed:
                 logger.warning("the room %s can't be read, and is passed over: %s", which, error)
                 continue
             for message in reversed(messages):  # the newest is listed first
-                self._found.new += await self._store(self._notification_of(message))
+                yield self._notification_of(message)
             self._found.messages += len(messages)
             self._found.rooms += bool(messages)
 
     async def _rooms(self) -> list["Item"]:
         """Return the rooms in which something has happened since."""
-        rooms: list[Item] = []
         params = {"sortBy": "lastactivity", "max": _MOST}
-        is_older = partial(self._is_older, name="lastActivity")
-        async for page in self._lists.pages("rooms", params, is_older):
-            rooms += [each for each in page if not is_older(each)]
-            if len(rooms) > _MOST:
-                self._found.is_all = False
-                break
-        return rooms[:_MOST]
+        return await self._newest("rooms", params, "lastActivity", _MOST)
 
     async def _messages(self, room: "Item") -> list["Item"]:
         """Return what others have written in a room since, and a bot may read: the newest first."""
         params: dict[str, object] = {"roomId": str(room.get("id")), "max": 100}
         if self._me.type == "bot" and room.get("type") != "direct":
             params["mentionedPeople"] = "me"
-        messages: list[Item] = []
-        most = _MOST - self._found.messages
-        is_older = partial(self._is_older, name="created")
-        async for page in self._lists.pages("messages", params, is_older):
-            messages += [each for each in page if not (is_older(each) or self._is_own(each))]
-            if len(messages) > most:
+        return await self._newest("messages", params, "created", _MOST - self._found.messages)
+
+    async def _newest(self, path: str, params: Params, time: str, most: int) -> list["Item"]:
+        """Return so many items of a list at most, but those that are older, or the bot's own."""
+        items: list[Item] = []
+        async for page in self._lists.pages(path, params):
+            newer = [each for each in page if not self._is_older(each, time)]
+            items += [each for each in newer if not is_same(_text(each, "personId"), self._me.id)]
+            if len(items) > most:
                 self._found.is_all = False
                 break
-        return messages[:most]
-
-    def _is_own(self, message: "Item") -> bool:
-        return is_same(_text(message, "personId"), self._me.id)
+            if page and self._is_older(page[-1], time):
+                break
+        return items[:most]
 
     def _is_older(self, item: "Item", name: str) -> bool:
         time = _time(item, name)
-        return time is not None and time < self._since()
+        since = max(self._since, self._clock.now() - self._known_for)
+        return time is not None and time < since
 
     def _notification_of(self, message: "Item") -> bytes:
         """Return the body of the notification that Webex would have sent of a message."""
@@ -384,10 +392,8 @@ class _Lists:
         self._clock = clock
         self._sent = deque[float](maxlen=_REQUESTS_PER_SECOND)  # when the last ones were
 
-    async def pages(
-        self, path: str, params: Params, is_older: Callable[["Item"], bool]
-    ) -> AsyncGenerator[tuple["Item", ...]]:
-        """Yield the pages of a list, the newest first, until the last item of one is too old.
+    async def pages(self, path: str, params: Params) -> AsyncGenerator[tuple["Item", ...]]:
+        """Yield the pages of a list.
 
         Raises:
             PaginationError: A next link leads to another host, or back.
@@ -400,7 +406,7 @@ class _Lists:
             page = await self._lasting.do(partial(self._page, path, params, url))
             yield page.items
             url = page.next_url
-            if url is None or (page.items and is_older(page.items[-1])):
+            if url is None:
                 return
         raise PaginationError("the next link leads back to a page that was already fetched")
 

@@ -26,6 +26,7 @@ from starlette.routing import Mount, Route
 from uvicorn import Config, Server
 
 from webex_webhooks_async.bot.bot import Bot
+from webex_webhooks_async.catalog import BASE_URL
 from webex_webhooks_async.cli import dev_target
 from webex_webhooks_async.cli.dev_target import Target, TargetError, is_application
 from webex_webhooks_async.client.client import Client
@@ -148,9 +149,10 @@ def _keep_clients(sandbox: str) -> None:
 
     @wraps(init)
     def init_for_sandbox(self: Client, *args: Any, **options: Any) -> None:  # noqa: ANN401 - as it is there
-        given = options.get("base_url")
+        given = options.get("base_url", BASE_URL)
         if given != sandbox:
-            logger.warning("a client for %s calls the sandbox in `dev`", given or "Webex")
+            place = "Webex" if given == BASE_URL else given
+            logger.warning("a client for %s calls the sandbox in `dev`", place)
         init(self, *args, **{**options, "base_url": sandbox})
 
     Client.__init__ = init_for_sandbox  # type: ignore[method-assign] # for this process alone

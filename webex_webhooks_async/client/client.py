@@ -1,6 +1,5 @@
 """The entry point for calling Webex."""
 
-import os
 from collections.abc import Callable, Mapping
 from functools import cache, cached_property
 from types import TracebackType
@@ -9,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Self, TypedDict, Unpack, cast, overload
 from webex_webhooks_async.catalog import BASE_URL, CATALOG, Watchable
 from webex_webhooks_async.client.auth import StaticToken, TokenProvider
 from webex_webhooks_async.client.bodies import file_name
-from webex_webhooks_async.client.environment import WEBEX_BASE_URL, token_from_env
+from webex_webhooks_async.client.environment import base_url_from_env, token_from_env
 from webex_webhooks_async.client.requester import Request, Requester
 from webex_webhooks_async.client.resource import APIResource, Params, T
 from webex_webhooks_async.client.responses import Response
@@ -18,7 +17,7 @@ from webex_webhooks_async.converters import check_into
 from webex_webhooks_async.models import wire_name
 from webex_webhooks_async.models.notifications import Notification
 from webex_webhooks_async.models.vocabulary import Resource
-from webex_webhooks_async.validation import check_count, check_text, check_type, check_url
+from webex_webhooks_async.validation import check_count, check_text, check_type
 
 if TYPE_CHECKING:
     import httpx
@@ -135,10 +134,8 @@ class Client(APIResource):
             TypeError: As when made directly.
         """
         check_text("prefix", prefix)
-        name = prefix + WEBEX_BASE_URL
-        if "base_url" not in options and (url := os.environ.get(name)):
-            check_url(name, url)
-            options["base_url"] = url
+        if "base_url" not in options:
+            options["base_url"] = base_url_from_env(prefix)
         return cls(token_from_env(prefix), **options)
 
     async def get(

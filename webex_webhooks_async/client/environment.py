@@ -2,7 +2,9 @@
 
 import os
 
+from webex_webhooks_async.catalog import BASE_URL
 from webex_webhooks_async.client.auth import TokenProvider
+from webex_webhooks_async.validation import check_url
 
 WEBEX_ACCESS_TOKEN = "WEBEX_ACCESS_TOKEN"  # noqa: S105 - a name
 WEBEX_BASE_URL = "WEBEX_BASE_URL"
@@ -12,6 +14,23 @@ WEBEX_INBOX = "WEBEX_INBOX"
 WEBEX_REFRESH_TOKEN = "WEBEX_REFRESH_TOKEN"  # noqa: S105 - a name
 WEBEX_TARGET_URL = "WEBEX_TARGET_URL"
 WEBEX_WEBHOOK_SECRET = "WEBEX_WEBHOOK_SECRET"  # noqa: S105 - a name
+
+
+def base_url_from_env(prefix: str) -> str:
+    """Return the URL of the API, by default Webex's own.
+
+    Args:
+        prefix: The beginning of the name of the variable.
+
+    Raises:
+        ValueError: It isn't an absolute http(s) URL.
+    """
+    name = prefix + WEBEX_BASE_URL
+    url = os.environ.get(name)
+    if not url:
+        return BASE_URL
+    check_url(name, url)
+    return url
 
 
 def token_from_env(prefix: str) -> str | TokenProvider:

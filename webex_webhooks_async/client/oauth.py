@@ -5,7 +5,7 @@ Facts: https://developer.webex.com/docs/integrations
 
 import copy
 import inspect
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from types import NoneType
 from typing import Self, TypeVar, cast
@@ -110,12 +110,13 @@ class RefreshingToken:
         access_token: str | None = None,
         on_refresh: Callable[[Tokens], object] | None = None,
         load: Callable[[], Tokens | Awaitable[Tokens | None] | None] | None = None,
+        _exchange: Mapping[str, str] | None = None,  # of a code, which comes first
+        _expires_at: datetime | None = None,
     ) -> None:
         self._app = _checked(client_id=client_id, client_secret=client_secret)
-        grant = _checked(refresh_token=refresh_token)
-        self._grant: dict[str, str] = {"grant_type": "refresh_token", **grant}
+        self._grant = _exchange or _refresh_with(refresh_token)
         self._access_token = "" if access_token is None else checked_token(access_token)
-        self._expires_at: datetime | None = None
+        self._expires_at = _expires_at
         if not (on_refresh is None or callable(on_refresh)):
             raise TypeError(f"on_refresh must be a function that takes Tokens, got {on_refresh!r}")
         self._on_refresh = on_refresh
@@ -157,14 +158,13 @@ class RefreshingToken:
         grant = _checked(code=code, redirect_uri=redirect_uri)
         if code_verifier is not None:
             grant |= _checked(code_verifier=code_verifier)
-        token = cls(
+        return cls(
             client_id=client_id,
             client_secret=client_secret,
             refresh_token=code,  # until the exchange brings one
             on_refresh=on_refresh,
+            _exchange={"grant_type": "authorization_code", **grant},
         )
-        token._grant = {"grant_type": "authorization_code", **grant}
-        return token
 
     @classmethod
     def from_tokens(
@@ -199,16 +199,15 @@ class RefreshingToken:
             TypeError: An argument has a wrong type.
         """
         check_type("tokens", tokens, Tokens)
-        token = cls(
+        return cls(
             client_id=client_id,
             client_secret=client_secret,
             refresh_token=tokens.refresh_token,
+            access_token=tokens.access_token if tokens.access_token or load is None else None,
             on_refresh=on_refresh,
             load=load,
+            _expires_at=tokens.expires_at,
         )
-        if tokens.access_token or load is None:
-            token._use(tokens)
-        return token
 
     async def get(self) -> str:
         """Return the access token; empty before the first refresh, if none was given."""
@@ -258,16 +257,15 @@ class RefreshingToken:
 
     def _use(self, tokens: Tokens) -> None:
         access_token = checked_token(tokens.access_token)
-        grant = _checked(refresh_token=tokens.refresh_token)
+        self._grant = _refresh_with(tokens.refresh_token)
         self._expires_at = tokens.expires_at
         self._access_token = access_token
-        self._grant = {"grant_type": "refresh_token", **grant}
 
     async def _granted(self) -> Tokens:
         """Exchange the grant for tokens, a code once only."""
         if self._spent is not None:
             raise copy.copy(self._spent)  # each with a traceback of its own
-        form = self._app | self._grant
+        form = {**self._app, **self._grant}
         if "code" in form:  # sent from now on, whatever becomes of this task or its event loop
             self._spent = TransportError(
                 "the exchange of the authorization code was cut off: authorize again"
@@ -334,6 +332,10 @@ def authorization_url(  # noqa: PLR0913 - the parameters of the request
 
 def _checked(**texts: str) -> dict[str, str]:
     return {name: check_not_empty(name, text) for name, text in texts.items()}
+
+
+def _refresh_with(refresh_token: str) -> Mapping[str, str]:
+    return {"grant_type": "refresh_token", **_checked(refresh_token=refresh_token)}
 
 
 def _tokens(response: object, refresh_token: str | None) -> Tokens:

@@ -9,7 +9,7 @@ from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Generator, Iterable
 from contextlib import aclosing, asynccontextmanager
 from typing import Any, Generic, TypeVar
-from urllib.parse import SplitResult, unquote_plus, urljoin, urlsplit
+from urllib.parse import SplitResult, unquote_plus, urljoin, urlsplit, urlunsplit
 
 from attrs import frozen
 
@@ -164,7 +164,7 @@ def absolute_link(link: str, request_url: str) -> str:
     parameters.extend(
         each for each in _parameters(urlsplit(request_url)) if _name(each) not in kept
     )
-    return parts._replace(query="&".join(parameters), fragment="").geturl()
+    return urlunsplit((parts.scheme, parts.netloc, parts.path, "&".join(parameters), ""))
 
 
 def _parameters(parts: SplitResult) -> list[str]:

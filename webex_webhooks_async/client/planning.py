@@ -116,19 +116,8 @@ class WebhookPlan:
 
     changes: tuple[WebhookChange, ...]
     _apply: "Callable[[WebhookPlan], Awaitable[WebhookPlanResult]] | None" = field(
-        init=False, default=None, eq=False, repr=False
+        default=None, alias="_apply", eq=False, repr=False
     )
-
-    @classmethod
-    def _of(
-        cls,
-        changes: tuple[WebhookChange, ...],
-        apply: "Callable[[WebhookPlan], Awaitable[WebhookPlanResult]]",
-    ) -> Self:
-        """Return a plan that a client can apply."""
-        plan = cls(changes=changes)
-        object.__setattr__(plan, "_apply", apply)  # it is frozen, and this is no argument
-        return plan
 
     @property
     def pending(self) -> tuple[WebhookChange, ...]:

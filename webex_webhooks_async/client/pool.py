@@ -5,7 +5,7 @@ import math
 import os
 import urllib.request
 from collections import deque
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import aclosing
 from functools import cache
 from typing import TYPE_CHECKING, Any, Self, cast
@@ -78,7 +78,7 @@ class ConnectionPool(httpx.AsyncBaseTransport):
                     await socket.aclose()
             raise
         stream = cast("httpx.AsyncByteStream", response.stream)
-        response.stream = _Body(stream, connection, self._release)
+        response.stream = _Body(stream, connection, self)
         return response
 
     async def aclose(self) -> None:
@@ -101,7 +101,8 @@ class ConnectionPool(httpx.AsyncBaseTransport):
                 "a client belongs to the event loop of its first request; make another client here"
             )
 
-    async def _release(self, connection: httpx.AsyncBaseTransport) -> None:
+    async def release(self, connection: httpx.AsyncBaseTransport) -> None:
+        """Keep a connection whose response was read, for the next request."""
         if self._closed:
             await connection.aclose()
             return
@@ -127,12 +128,12 @@ class _Body(httpx.AsyncByteStream):
         self,
         stream: httpx.AsyncByteStream,
         connection: httpx.AsyncBaseTransport,
-        release: Callable[[httpx.AsyncBaseTransport], Awaitable[None]],
+        pool: ConnectionPool,
     ) -> None:
         self._stream = stream
         self._parts = aiter(stream)
         self._connection = connection
-        self._release = release
+        self._pool = pool
         self._is_complete = False
         self._is_closed = False
 
@@ -158,7 +159,7 @@ class _Body(httpx.AsyncByteStream):
             if not is_reusable:
                 await self._connection.aclose()
         if is_reusable:
-            await self._release(self._connection)
+            await self._pool.release(self._connection)
 
 
 def pool_size(client: httpx.AsyncClient) -> float:

@@ -76,7 +76,7 @@ class Reconciler:
             if each not in self._warned:
                 self._warned.add(each)
                 warnings.warn(each, WebhookPlanWarning, stacklevel=3)
-        return WebhookPlan._of(changes, self.apply)  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] - our own
+        return WebhookPlan(changes=changes, _apply=self.apply)
 
     async def apply(
         self, plan: WebhookPlan, done: list[WebhookChange] | None = None

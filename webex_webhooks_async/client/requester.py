@@ -143,7 +143,7 @@ class Requester:
         check_count("max_body", max_body)
         base = _checked_base_url(base_url)
         self.base_url: str = base.geturl()
-        self.origin: str = base._replace(path="").geturl()
+        self.origin: str = f"{base.scheme}://{base.netloc}"
         self._base_path = base.path
         self.token_in_use: str = ""  # what an error of a bot must not show
         self._tokens = tokens

@@ -88,8 +88,8 @@ class APIResource:
         from webex_webhooks_async.client import pagination  # noqa: PLC0415 - see above
 
         base_url = self._requester.base_url
-        first = self._request("GET", path, segments, params)
-        first_url = f"{self._requester.origin}{first.target}"
+        first_target = self._requester.target(_target(path, segments, params))
+        first_url = f"{self._requester.origin}{first_target}"
         if start_url is not None:
             check_text("start_url", start_url)
             if not start_url:
@@ -99,12 +99,13 @@ class APIResource:
                 )
 
         async def fetch(url: str) -> "Page[T]":
-            request = first
+            target = first_target
             if url != first_url:
                 given = "start_url, which must be a kept next_url,"
                 name = given if url == start_url else "the next link"
-                request = Request(method="GET", target=pagination.target_on(base_url, url, name))
-            response = await self._requester.send(request._replace(is_repeated=is_repeated))
+                target = pagination.target_on(base_url, url, name)
+            request = Request(method="GET", target=target, is_repeated=is_repeated)
+            response = await self._requester.send(request)
             link = pagination.next_link(response.headers.get_list("link"))
             return pagination.Page(
                 items=read(response), next_url=link and pagination.absolute_link(link, url)
@@ -180,8 +181,8 @@ class InternalRequests(APIResource):
 
     async def send_once(self, method: str, path: str) -> None:
         """Send a request without retries, whatever the body of its response holds."""
-        request = self._request(method, path, (), None)._replace(is_repeated=False)
-        await self._requester.send(request)
+        target = self._requester.target(_target(path, (), None))
+        await self._requester.send(Request(method=method, target=target, is_repeated=False))
 
 
 _QUERY = "a query or a fragment: pass params="

@@ -30,7 +30,7 @@ from webex_webhooks_async.inbox.base import Inbox
 from webex_webhooks_async.inbox.entries import InboxEntry
 from webex_webhooks_async.models.notifications import Notification
 from webex_webhooks_async.notifications.descriptions import describe
-from webex_webhooks_async.notifications.identity import is_job, schedule_of
+from webex_webhooks_async.notifications.identity import is_job, key_of, schedule_of
 from webex_webhooks_async.notifications.parsing import parse_unverified_notification
 from webex_webhooks_async.validation import check_inherits
 
@@ -163,6 +163,11 @@ class InboxWorker:
         for each in (self._taking, self._tasks, self._under_way, self._limits):
             each.clear()
         self._alone = self._waiting = None
+
+    async def store(self, notification: Notification[Any], body: bytes) -> bool:
+        """Store a notification in its line, if it has one; return False if it is known."""
+        line = self._handlings.selection.line_of(notification)
+        return await self.put(key_of(notification, body), body, line=line)
 
     async def put(  # noqa: PLR0913 - as `Inbox.put`
         self,

@@ -541,7 +541,7 @@ class Receiver(Router):
             log_debug(OWN_ACTION, notification)
             return HTTPStatus.NO_CONTENT, None
         try:
-            if not await self._put(notification, body, worker):
+            if not await worker.store(notification, body):
                 log_debug("%s is a duplicate", notification)
         except Exception:
             why = "the inbox failed"
@@ -549,13 +549,6 @@ class Receiver(Router):
             self._handlings.selection.note_missed()
             return HTTPStatus.SERVICE_UNAVAILABLE, why
         return HTTPStatus.NO_CONTENT, None
-
-    async def _put(
-        self, notification: Notification[Any], body: bytes, worker: "InboxWorker"
-    ) -> bool:
-        """Put a notification into the inbox; return False if it is known."""
-        line = self._handlings.selection.line_of(notification)
-        return await worker.put(key_of(notification, body), body, line=line)
 
     def _check_is_running(self) -> None:
         """Check that the lifespan and the inbox are open, also while the last handlers run."""
