@@ -71,18 +71,30 @@ class Route(Registration):
     """A handler of messages or of submitted cards, and which ones it handles.
 
     Attributes:
-        title: How it was registered, for errors.
-        label: The label for logs and metrics, such as ``command swap``.
+        call: The call that registered it, such as ``command('swap')``.
+        name: The name in its label; `None` for that of the function.
         find: Recognizes what is for it; `None` if everything is.
         names: The names of a command.
         where: Decides by the context whether it is for it; `None` if it always is.
     """
 
-    title: str
-    label: str
-    find: Find | None
-    names: tuple[str, ...]
-    where: Callable[[Any], bool | Awaitable[bool]] | None
+    call: str
+    name: str | None = None
+    find: Find | None = None
+    names: tuple[str, ...] = ()
+    where: Callable[[Any], bool | Awaitable[bool]] | None = None
+
+    @property
+    def title(self) -> str:
+        """How it was registered, for errors."""
+        return f"{getattr(self.handler, '__name__', self.handler)} of {self.call}"
+
+    @property
+    def label(self) -> str:
+        """The label for logs and metrics, such as ``command swap``."""
+        kind = self.call.partition("(")[0]
+        name = getattr(self.handler, "__name__", type(self.handler).__name__)
+        return f"{kind} {self.name or name}"
 
     def details(self, said: object) -> Mapping[str, Any] | None:
         """Return what the context has in addition; `None` if the handler isn't for it."""

@@ -3,12 +3,13 @@
 import re
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from datetime import timedelta
+from functools import partial
 from types import NoneType
 from typing import Any, Never, TypeVar
 
 from webex_webhooks_async.bot.contexts.contexts import JobContext, MessageContext, SubmissionContext
 from webex_webhooks_async.bot.jobs import Job
-from webex_webhooks_async.bot.matching import Checks, Find, Route
+from webex_webhooks_async.bot.matching import Checks, Route
 from webex_webhooks_async.bot.schedules import Schedule, Times
 from webex_webhooks_async.handling.dispatch import CallNext, Registration
 from webex_webhooks_async.handling.router import Registry, Router, check_function
@@ -120,9 +121,19 @@ class BotRouter(Registry):
             found = pattern.match(text)
             return found and {"arguments": found["arguments"] or ""}
 
-        title = f"command({', '.join(map(repr, names))})"
-        label = f"command {names[0]}"
-        return self._registering(Resource.MESSAGES, title, find, where, label=label, names=names)
+        _check_where(where)
+        return self._registering(
+            partial(
+                Route,
+                Resource.MESSAGES,
+                Event.CREATED,
+                call=f"command({', '.join(map(repr, names))})",
+                name=names[0],
+                find=find,
+                names=names,
+                where=where,
+            )
+        )
 
     def message(
         self,
@@ -151,15 +162,17 @@ class BotRouter(Registry):
                 handler isn't an async function that can be called with one argument.
             RuntimeError: A bot with this handler has been started.
         """
+        _check_where(where)
+        route = partial(Route, Resource.MESSAGES, Event.CREATED, where=where)
         if pattern is None:
-            return self._registering(Resource.MESSAGES, "message()", None, where)
+            return self._registering(partial(route, call="message()"))
         _check_pattern(pattern)
 
         def find(text: str) -> Mapping[str, re.Match[str]] | None:
             found = pattern.search(text)
             return found and {"match": found}
 
-        return self._registering(Resource.MESSAGES, f"message({pattern})", find, where)
+        return self._registering(partial(route, call=f"message({pattern})", find=find))
 
     def submission(
         self,
@@ -206,12 +219,18 @@ class BotRouter(Registry):
             fits = (name in given and is_same(given[name], value) for name, value in wanted.items())
             return {} if all(fits) else None
 
-        title = f"submission({'' if inputs is None else repr(inputs)})"
+        _check_where(where)
         action = wanted.get("action")
-        label = f"submission {action}" if isinstance(action, str) else None
-        find_wanted = find if wanted else None
         return self._registering(
-            Resource.ATTACHMENT_ACTIONS, title, find_wanted, where, label=label
+            partial(
+                Route,
+                Resource.ATTACHMENT_ACTIONS,
+                Event.CREATED,
+                call=f"submission({'' if inputs is None else repr(inputs)})",
+                name=action if isinstance(action, str) else None,
+                find=find if wanted else None,
+                where=where,
+            )
         )
 
     def job(self, name: str, *, attempts: int | None = None) -> Callable[[OnJob], OnJob]:
@@ -245,13 +264,7 @@ class BotRouter(Registry):
         check_not_empty("name", name)
         if attempts is not None:
             check_count("attempts", attempts)
-
-        def register(handler: OnJob) -> OnJob:
-            check_function("a handler", handler, "one argument, the context", 1)
-            self._add_checked(Job(None, None, handler, name, attempts))
-            return handler
-
-        return register
+        return self._registering(partial(Job, None, None, name=name, attempts=attempts))
 
     def schedule(  # noqa: PLR0913 - all but three have a default
         self,
@@ -307,13 +320,18 @@ class BotRouter(Registry):
             raise ValueError(f"catch_up must be at least {_LEAST_CATCH_UP:g} seconds")
         if attempts is not None:
             check_count("attempts", attempts)
-
-        def register(handler: OnJob) -> OnJob:
-            check_function("a handler", handler, "one argument, the context", 1)
-            self._add_checked(Schedule(None, None, handler, name, attempts, times, seconds, value))
-            return handler
-
-        return register
+        return self._registering(
+            partial(
+                Schedule,
+                None,
+                None,
+                name=name,
+                attempts=attempts,
+                times=times,
+                catch_up=seconds,
+                value=value,
+            )
+        )
 
     def context_middleware(self, function: M) -> M:
         """Register a function that runs around handlers that get a context.
@@ -364,39 +382,20 @@ class BotRouter(Registry):
             self._tree.entries.pop()
             raise
 
-    def _registering(  # noqa: PLR0913 - what a `Route` has
-        self,
-        resource: Resource,
-        title: str,
-        find: Find | None,
-        where: Where[Any] | None,
-        *,
-        label: str | None = None,
-        names: tuple[str, ...] = (),
-    ) -> Callable[[H], H]:
-        if not (where is None or callable(where)):
-            raise TypeError(f"where must be a function that takes the context, got {where!r}")
-
+    def _registering(self, entry_of: Callable[[H], Registration]) -> Callable[[H], H]:
         def register(handler: H) -> H:
             check_function("a handler", handler, "one argument, the context", 1)
-            full_title = f"{getattr(handler, '__name__', handler)} of {title}"
-            kind = title.partition("(")[0]
-            name = label or f"{kind} {getattr(handler, '__name__', type(handler).__name__)}"
-            self._add_checked(
-                Route(resource, Event.CREATED, handler, full_title, name, find, names, where)
-            )
+            self._tree.check_is_open()
+            checks = self._checks
+            if checks is None or self._checked != self._tree.changes:
+                checks = self._check_all()  # an included router may have got more
+            entry = entry_of(handler)
+            checks.add(entry)
+            self._tree.add(entry)
+            self._checked = self._tree.changes
             return handler
 
         return register
-
-    def _add_checked(self, entry: Registration) -> None:
-        self._tree.check_is_open()
-        checks = self._checks
-        if checks is None or self._checked != self._tree.changes:
-            checks = self._check_all()  # an included router may have got more
-        checks.add(entry)
-        self._tree.add(entry)
-        self._checked = self._tree.changes
 
     def _check_all(self) -> Checks:
         checks = Checks()
@@ -404,6 +403,11 @@ class BotRouter(Registry):
             checks.add(each.entry)
         self._checks, self._checked = checks, self._tree.changes
         return checks
+
+
+def _check_where(where: object) -> None:
+    if not (where is None or callable(where)):
+        raise TypeError(f"where must be a function that takes the context, got {where!r}")
 
 
 def _check_pattern(pattern: object) -> None:
