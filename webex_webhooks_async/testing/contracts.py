@@ -42,7 +42,11 @@ async def check_inbox(factory: Callable[..., Inbox]) -> None:
         TypeError: `factory` isn't a function, or what it returns doesn't inherit from `Inbox`.
     """
     _check_factory(factory)
-    check = _InboxCheck(factory)
+    check = _InboxCheck(
+        factory(lease=_LONG, keep=_LONG),
+        factory(lease=_LONG, keep=_LONG),
+        factory(lease=_SECONDS, keep=_SECONDS),
+    )
     try:
         await check.known()
         await check.shared()
@@ -91,11 +95,11 @@ _FUTURE = datetime(2990, 1, 2, tzinfo=UTC)
 
 
 class _InboxCheck:
-    def __init__(self, factory: Callable[..., Inbox]) -> None:
-        self._inbox = factory(lease=_LONG, keep=_LONG)
-        check_inherits("inbox", self._inbox, Inbox)
-        self._other = factory(lease=_LONG, keep=_LONG)
-        self._quick = factory(lease=_SECONDS, keep=_SECONDS)
+    def __init__(self, inbox: Inbox, other: Inbox, quick: Inbox) -> None:
+        check_inherits("inbox", inbox, Inbox)
+        self._inbox = inbox
+        self._other = other
+        self._quick = quick
 
     async def aclose(self) -> None:
         for each in (self._inbox, self._other, self._quick):
@@ -128,7 +132,9 @@ class _InboxCheck:
         failed = await self._inbox.fail(entry, error="it failed", retry_in=_SECONDS)
         _expect(failed is True, "fail returns True")
         _expect(await self._inbox.put(key, b"") is False, "put returns False for one that failed")
-        again = await _later(start, self._inbox.take, "an entry is due when retry_in has passed")
+        again = await _eventually(
+            self._inbox.take, "an entry is due when retry_in has passed", start
+        )
         _expect(again.body == b"body", "an entry that is due again has its body")
         _expect((again.failures, again.expiries) == (1, 0), "fail counts a failure, no expiry")
         _expect(again.error == "it failed", "fail keeps the error")
@@ -159,7 +165,7 @@ class _InboxCheck:
         start = time.monotonic()
         await inbox.release(again, retry_in=_SECONDS)
         await self._complete(
-            await _later(start, inbox.take, "release waits for `retry_in` seconds")
+            await _eventually(inbox.take, "release waits for `retry_in` seconds", start)
         )
 
     async def completion(self) -> None:
@@ -174,7 +180,7 @@ class _InboxCheck:
             return await self._inbox.put(key, b"new") or None
 
         whose = "of the inbox that completed it"
-        await _later(start, put, f"what is completed is known for the `keep` seconds {whose}")
+        await _eventually(put, f"what is completed is known for the `keep` seconds {whose}", start)
         await self._complete(await self._take(self._inbox, "put after `keep` seconds"))
 
     async def leases(self) -> None:
@@ -185,7 +191,7 @@ class _InboxCheck:
         start = time.monotonic()
         _expect(await self._quick.renew(lost) is True, "renew returns True")
         promise = "a lease lasts for `lease` seconds after renew"
-        taken = await _later(start, self._inbox.take, promise)
+        taken = await _eventually(self._inbox.take, promise, start)
         _expect(taken.body == b"body", "an entry that is taken over has its body")
         promise = "an entry says for how many seconds its lease had been over"
         _expect(0 <= taken.late < _PATIENCE, promise)
@@ -234,7 +240,7 @@ class _InboxCheck:
         start = time.monotonic()
         await inbox.fail(first, error="it failed", retry_in=_SECONDS)
         promise = "an entry that failed holds up its line until it has run again"
-        first = await _later(start, self._other.take, promise)
+        first = await _eventually(self._other.take, promise, start)
         _expect(first.key == keys[0], promise)
         start = time.monotonic()
         await inbox.release(first, retry_in=_SECONDS)
@@ -289,7 +295,7 @@ class _InboxCheck:
         start = time.monotonic()
         await inbox.release(first, retry_in=_SECONDS / 2)
         lost = await self._take(self._quick, "behind it")
-        taken = await _later(start, inbox.take, "a lease in a line lasts for `lease` seconds")
+        taken = await _eventually(inbox.take, "a lease in a line lasts for `lease` seconds", start)
         promise = "of a line the one whose lease has expired goes on"
         _expect((taken.key, taken.expiries) == (lost.key, 1), promise)
         await self._complete(taken)
@@ -307,7 +313,7 @@ class _InboxCheck:
         promise = "an entry is due `after` seconds after put, and holds up no other until then"
         _expect(entry.key == early, promise)
         await self._complete(entry)
-        await self._complete(await _later(start, inbox.take, promise))
+        await self._complete(await _eventually(inbox.take, promise, start))
         promise = "put refuses a negative `after` with a ValueError"
         await _expect_error(inbox.put(_new_key(), b"", after=-1.0), promise)
         promise = "put refuses `after` together with `at` with a ValueError"
@@ -402,7 +408,7 @@ class _InboxCheck:
         promise = "a successor takes the place of what is kept as failed, at its own time"
         listed = [each async for each in inbox.unfinished() if each.key == key]
         _expect([each.state for each in listed] == ["scheduled"], promise)
-        after = await _later(start, inbox.take, promise)
+        after = await _eventually(inbox.take, promise, start)
         _expect((after.body, after.failures) == (b"3", 0), promise)
         await self._complete(after)
         promise = "what is completed is known, also as a successor"
@@ -454,7 +460,7 @@ class _InboxCheck:
         async def expired() -> bool | None:
             return not (await self._other.counts()).running or None
 
-        await _later(start, expired, "in counts, what has lost its lease doesn't run")
+        await _eventually(expired, "in counts, what has lost its lease doesn't run", start)
         promise = "counts says for how many seconds the oldest waiting one has been due"
         counts = await self._other.counts()
         _expect(counts.oldest is not None and 0 < counts.oldest < _PATIENCE, promise)
@@ -683,7 +689,7 @@ class _InboxCheck:
         await self._ask(asks, "place", seconds=_SECONDS)
         await inbox.wait(asks, "record")
         promise = "what asks is due when the seconds of its question have passed"
-        again = await _later(start, inbox.take, promise)
+        again = await _eventually(inbox.take, promise, start)
         question = await inbox.ask(again, "record", place="place", data=b"")
         _expect(question == NO_ANSWER, "a question whose seconds have passed has no answer")
         promise = "that there was no answer is recorded"
@@ -702,7 +708,7 @@ class _InboxCheck:
         for _ in range(2):
             await other.postpone(_SECONDS)
         promise = "postpone lets each question end later, once"
-        again = await _later(start, inbox.take, promise)
+        again = await _eventually(inbox.take, promise, start)
         question = await self._ask(again, "place", record="more")
         await inbox.wait(again, "more")
         _expect(await other.end([question.id, question.id + 1]) == 1, "end counts what it ends")
@@ -790,7 +796,9 @@ class _InboxCheck:
         async def claimed() -> bool | None:
             return await other.claim(name, _LONG) or None
 
-        await _later(start, claimed, "a claim ends after its seconds, also if others were refused")
+        await _eventually(
+            claimed, "a claim ends after its seconds, also if others were refused", start
+        )
         await other.unclaim(name)
         promise = "unclaim lets the next who asks get it"
         _expect(await inbox.claim(name, _LONG) is True, promise)
@@ -833,7 +841,7 @@ class _InboxCheck:
         _expect(await other.recall(entry, "name") == b"\x00record", promise)
         lost = (entry, second)
         promise = "a lease lasts for `lease` seconds"
-        again = [await _later(start, other.take, promise) for _ in lost]
+        again = [await _eventually(other.take, promise, start) for _ in lost]
         (entry,) = (each for each in again if each.key == lost[0].key)
         promise = "records outlast a lost lease, and can be written without it"
         await quick.remember(lost[0], "late", b"late")
@@ -913,19 +921,16 @@ async def _expect_error(call: Awaitable[object], promise: str) -> None:
     raise AssertionError(promise)
 
 
-async def _later(start: float, call: Callable[[], Awaitable[T | None]], promise: str) -> T:
-    """Call until it returns something, which must be `_SECONDS` after the start, not before."""
-    result = await _eventually(call, promise)
-    _expect(time.monotonic() - start >= (1 - _TOLERANCE) * _SECONDS, promise)
-    return result
-
-
-async def _eventually(call: Callable[[], Awaitable[T | None]], promise: str) -> T:
-    """Call until it returns something."""
-    start = time.monotonic()
-    while time.monotonic() < start + _PATIENCE:
+async def _eventually(
+    call: Callable[[], Awaitable[T | None]], promise: str, since: float | None = None
+) -> T:
+    """Call until it returns something; not before `_SECONDS` have passed since then, if given."""
+    end = time.monotonic() + _PATIENCE
+    while time.monotonic() < end:
         result = await call()
         if result is not None:
+            is_late = since is None or time.monotonic() - since >= (1 - _TOLERANCE) * _SECONDS
+            _expect(is_late, promise)
             return result
         await asyncio.sleep(_SECONDS / 20)
     raise AssertionError(promise)

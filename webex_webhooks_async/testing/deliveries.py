@@ -380,7 +380,7 @@ class DeliveryService:
         if webhook is None or delivery.ok:  # it may have been deleted in the meantime
             return False
         if (
-            not self._state.failures.attempt_failed(webhook.id)
+            not self._state.failures.attempt_failed(webhook.id, self._state.clock())
             or webhook.status != WebhookStatus.ACTIVE
         ):
             return False

@@ -16,7 +16,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from webex_webhooks_async.errors import DecodeError
 from webex_webhooks_async.strict_json import dump_json, parse_json
 from webex_webhooks_async.testing.event_stream import EventStream
-from webex_webhooks_async.testing.page_actions import Action, PageActions
+from webex_webhooks_async.testing.page_actions import PageActions
 from webex_webhooks_async.testing.requests import SANDBOX_HEADER, body_of
 from webex_webhooks_async.testing.service.responses import RefusedCallError
 from webex_webhooks_async.validation import is_loopback
@@ -120,25 +120,26 @@ class WebApp:
         if path == "/events":
             stream = _server_sent(self._events)
             return StreamingResponse(stream, media_type="text/event-stream", headers=_HEADERS)
-        action = self._actions.by_name.get(path.removeprefix("/"))
-        return self._api if action is None else await _result_of(action, request)
+        name = path.removeprefix("/")
+        return await self._act(name, request) if name in self._actions.by_name else self._api
 
-
-async def _result_of(action: Action, request: Request) -> Response:
-    if request.headers.get("content-type", "").partition(";")[0] != "application/json":
-        return _refused(415, "send application/json")
-    body = await body_of(request, at_most=_MAX_DOCUMENT)
-    if body is None:
-        return _refused(413, f"the body must not exceed {_MAX_DOCUMENT} bytes")
-    try:
-        document = parse_json(body)
-    except DecodeError:
-        return _refused(400, "the body is not valid JSON")
-    try:
-        result = await action(cast("Json", document) if isinstance(document, dict) else {})
-    except RefusedCallError as error:
-        return _refused(error.status_code, str(error))
-    return JSONResponse(result, headers=_HEADERS)
+    async def _act(self, name: str, request: Request) -> Response:
+        if request.headers.get("content-type", "").partition(";")[0] != "application/json":
+            return _refused(415, "send application/json")
+        body = await body_of(request, at_most=_MAX_DOCUMENT)
+        if body is None:
+            return _refused(413, f"the body must not exceed {_MAX_DOCUMENT} bytes")
+        try:
+            document = parse_json(body)
+        except DecodeError:
+            return _refused(400, "the body is not valid JSON")
+        try:
+            result = await self._actions.by_name[name](
+                cast("Json", document) if isinstance(document, dict) else {}
+            )
+        except RefusedCallError as error:
+            return _refused(error.status_code, str(error))
+        return JSONResponse(result, headers=_HEADERS)
 
 
 def _is_loopback(request: Request) -> bool:

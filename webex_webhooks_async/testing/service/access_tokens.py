@@ -36,6 +36,7 @@ async def authorize(call: Call) -> Response:
     try:
         _check_authorization(query)
         code = call.state.tokens.issue_code(
+            call.state.clock(),
             client_id=client_id,
             redirect_uri=redirect_uri,
             scope=query.get("scope", ""),
@@ -102,6 +103,7 @@ def _for_code(
 ) -> tuple[SandboxPerson, str, str]:
     issued = call.state.tokens.redeem_code(
         _required(form, "code"),
+        call.state.clock(),
         client_id=client_id,
         redirect_uri=_required(form, "redirect_uri"),
         code_verifier=form.get("code_verifier"),

@@ -46,36 +46,37 @@ class Operation:
     refused: tuple[str, ...] = ()
 
 
-def _list(execute: Execute, *query: str) -> Operation:
-    return Operation(execute, (*query, "max", "cursor"))
+_PAGE = ("max", "cursor")  # what each list has
 
 
 ROUTES: Mapping[str, Operation] = {
-    "GET /webhooks": _list(webhooks.list_webhooks, "ownedBy"),
+    "GET /webhooks": Operation(webhooks.list_webhooks, ("ownedBy", *_PAGE)),
     "POST /webhooks": Operation(webhooks.create_webhook),
     "GET /webhooks/{id}": Operation(webhooks.get_webhook),
     "PUT /webhooks/{id}": Operation(webhooks.update_webhook),
     "DELETE /webhooks/{id}": Operation(webhooks.delete_webhook),
-    "GET /people": _list(
+    "GET /people": Operation(
         people.list_people,
-        *("email", "id", "displayName"),
-        "showAllTypes",  # of the JavaScript SDK, which asks for several people at once
+        # The last one is of the JavaScript SDK, which asks for several people at once.
+        ("email", "id", "displayName", "showAllTypes", *_PAGE),
     ),
     "GET /people/me": Operation(people.get_me),
     "GET /people/{id}": Operation(people.get_person),
-    "GET /rooms": _list(rooms.list_rooms, "teamId", "type", "sortBy"),
+    "GET /rooms": Operation(rooms.list_rooms, ("teamId", "type", "sortBy", *_PAGE)),
     "POST /rooms": Operation(rooms.create_room),
     "GET /rooms/{id}": Operation(rooms.get_room),
     "PUT /rooms/{id}": Operation(rooms.update_room),
     "DELETE /rooms/{id}": Operation(rooms.delete_room),
-    "GET /memberships": _list(rooms.list_memberships, "roomId", "personId", "personEmail"),
+    "GET /memberships": Operation(
+        rooms.list_memberships, ("roomId", "personId", "personEmail", *_PAGE)
+    ),
     "POST /memberships": Operation(rooms.create_membership),
     "GET /memberships/{id}": Operation(rooms.get_membership),
     "PUT /memberships/{id}": Operation(rooms.update_membership),
     "DELETE /memberships/{id}": Operation(rooms.delete_membership),
-    "GET /messages": _list(
+    "GET /messages": Operation(
         messages.list_messages,
-        *("roomId", "parentId", "mentionedPeople", "before", "beforeMessage"),
+        ("roomId", "parentId", "mentionedPeople", "before", "beforeMessage", *_PAGE),
     ),
     "POST /messages": Operation(messages.create_message),
     "GET /messages/direct": Operation(
@@ -89,18 +90,18 @@ ROUTES: Mapping[str, Operation] = {
     "GET /contents/{id}": Operation(messages.get_content, ("allow",)),
     "POST /attachment/actions": Operation(attachment_actions.create_action),
     "GET /attachment/actions/{id}": Operation(attachment_actions.get_action),
-    "GET /teams": _list(teams.list_teams),
+    "GET /teams": Operation(teams.list_teams, _PAGE),
     "POST /teams": Operation(teams.create_team),
     "GET /teams/{id}": Operation(teams.get_team),
     "PUT /teams/{id}": Operation(teams.update_team),
     "DELETE /teams/{id}": Operation(teams.delete_team),
-    "GET /team/memberships": _list(teams.list_memberships, "teamId"),
+    "GET /team/memberships": Operation(teams.list_memberships, ("teamId", *_PAGE)),
     "POST /team/memberships": Operation(teams.create_membership),
     "GET /team/memberships/{id}": Operation(teams.get_membership),
     "PUT /team/memberships/{id}": Operation(teams.update_membership),
     "DELETE /team/memberships/{id}": Operation(teams.delete_membership),
     **{
-        f"GET /{resource}": _list(meetings.list_emitted(resource), *query)
+        f"GET /{resource}": Operation(meetings.list_emitted(resource), (*query, *_PAGE))
         for resource, query in meetings.FILTERS.items()
     },
     "POST /meetings": Operation(meetings.create_meeting),

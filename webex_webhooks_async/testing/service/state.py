@@ -84,14 +84,12 @@ WINDOW = timedelta(minutes=5)
 class FailureTracker:
     """The recent failed attempts of each webhook."""
 
-    def __init__(self, clock: WallClock) -> None:
-        self._clock = clock
+    def __init__(self) -> None:
         self._failures: dict[str, deque[datetime]] = {}
         self._reactivated_at: dict[str, datetime] = {}
 
-    def attempt_failed(self, webhook_id: str) -> bool:
+    def attempt_failed(self, webhook_id: str, now: datetime) -> bool:
         """Count a failed attempt; true if it switches the webhook off."""
-        now = self._clock()
         reactivated = self._reactivated_at.get(webhook_id)
         if reactivated is not None and now - reactivated <= WINDOW:
             return True
@@ -99,9 +97,9 @@ class FailureTracker:
         failures.append(now)
         return len(failures) == MAX_FAILURES and now - failures[0] <= WINDOW
 
-    def reactivated(self, webhook_id: str) -> None:
+    def reactivated(self, webhook_id: str, now: datetime) -> None:
         """Note that a webhook is active again: within `WINDOW`, one failure switches it off."""
-        self._reactivated_at[webhook_id] = self._clock()
+        self._reactivated_at[webhook_id] = now
 
 
 Json = Mapping[str, Any]
@@ -213,8 +211,8 @@ class State:
         self.general_rooms: dict[str, str] = {}
         self.base_url: str = BASE_URL
         self.base_urls: dict[str, str] = {}
-        self.failures: FailureTracker = FailureTracker(clock)
-        self.tokens: TokenStore = TokenStore(clock, bot)
+        self.failures: FailureTracker = FailureTracker()
+        self.tokens: TokenStore = TokenStore(bot)
         self._direct_rooms: dict[frozenset[str], str] = {}
 
     def now(self) -> str:

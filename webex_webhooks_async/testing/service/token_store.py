@@ -12,7 +12,6 @@ from datetime import datetime, timedelta
 from attrs import frozen
 from starlette.requests import Request
 
-from webex_webhooks_async.testing.service.formats import WallClock
 from webex_webhooks_async.testing.service.responses import OAuthError, RefusedCallError
 from webex_webhooks_async.testing.service.sandbox_person import SandboxPerson
 
@@ -42,9 +41,8 @@ class TokenStore:
             granted for a code or a refresh token of someone else.
     """
 
-    def __init__(self, clock: WallClock, authorizer: SandboxPerson) -> None:
+    def __init__(self, authorizer: SandboxPerson) -> None:
         self.authorizer: SandboxPerson = authorizer
-        self._clock = clock
         self._owners: dict[str, SandboxPerson] = {}
         self._scopes: dict[str, str] = {}
         self._revoked: set[str] = set()
@@ -83,7 +81,13 @@ class TokenStore:
         return self.owner(token) or self.authorizer
 
     def issue_code(
-        self, *, client_id: str, redirect_uri: str, scope: str, code_challenge: str | None
+        self,
+        now: datetime,
+        *,
+        client_id: str,
+        redirect_uri: str,
+        scope: str,
+        code_challenge: str | None,
     ) -> str:
         """A new authorization code."""
         code = secrets.token_urlsafe(32)
@@ -93,16 +97,22 @@ class TokenStore:
             scope=scope,
             code_challenge=code_challenge,
             owner=self.authorizer,
-            expires=self._clock() + CODE_LIFETIME,
+            expires=now + CODE_LIFETIME,
         )
         return code
 
     def redeem_code(
-        self, code: str, *, client_id: str, redirect_uri: str, code_verifier: str | None
+        self,
+        code: str,
+        now: datetime,
+        *,
+        client_id: str,
+        redirect_uri: str,
+        code_verifier: str | None,
     ) -> AuthorizationCode:
         """Use a code up, whether or not it fits."""
         issued = self._codes.pop(code, None)
-        if issued is None or self._clock() > issued.expires:
+        if issued is None or now > issued.expires:
             problem = "the code is unknown, used or expired; authorize again"
         elif client_id != issued.client_id:
             problem = "the code was issued to another client_id"

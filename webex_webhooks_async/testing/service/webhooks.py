@@ -97,7 +97,7 @@ async def update_webhook(call: Call) -> Response:
         status=fields.get("status", webhook.status),
     )
     if (webhook.status, updated.status) == (WebhookStatus.INACTIVE, WebhookStatus.ACTIVE):
-        call.state.failures.reactivated(webhook.id)
+        call.state.failures.reactivated(webhook.id, call.state.clock())
     return _stored(call, updated)
 
 
