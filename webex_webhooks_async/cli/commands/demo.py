@@ -260,8 +260,9 @@ class Narrator:
         self._console.print(Rule(title, align="left", style="dim"))
         if more:
             self._print(Text(more, "dim italic"))
+        _, _docstring, source = inspect.getsource(function).split('"""', 2)
         code = Syntax(
-            _code_of(function),
+            textwrap.dedent(source).strip("\n"),
             "python",
             theme="ansi_dark",
             background_color="default",
@@ -318,9 +319,3 @@ class Narrator:
 
     def _print(self, renderable: RenderableType) -> None:
         self._console.print(Padding(renderable, (0, 0, 0, _INDENT)))
-
-
-def _code_of(function: Callable[..., Any]) -> str:
-    """The code of a function, without its signature and its docstring."""
-    _, _docstring, code = inspect.getsource(function).split('"""', 2)
-    return textwrap.dedent(code).strip("\n")

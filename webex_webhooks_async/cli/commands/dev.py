@@ -109,7 +109,7 @@ async def _develop(
             stack.enter_context(log_messages_to(partial(print_log, console), logging.INFO))
             listener = stack.enter_context(await first_free(ports[0], BOT_PORT, _listen))
             port: int = listener.getsockname()[1]
-            sandbox = Sandbox(
+            sandbox = _Sandbox(
                 on_delivery=partial(print_delivery, console),
                 deliver_with=await stack.enter_async_context(_deliveries_to(port, console)),
             )
@@ -199,6 +199,19 @@ def _end_with_reader(console: Console, stack: AsyncExitStack) -> None:
             stack.callback(loop.remove_reader, descriptor)
 
 
+class _Sandbox(Sandbox):
+    """A sandbox whose page shows why the program doesn't run, and which waits for the program."""
+
+    def report_program(self, why: str) -> None:
+        """Show on the page why the program doesn't run; nothing if it does."""
+        self._events.report_program(why)
+
+    @property
+    def may_deliver(self) -> asyncio.Event:
+        """Set while the program runs: before that, a bot hasn't made its webhooks."""
+        return self._delivery_service.may_begin
+
+
 class _Development:
     """A program that is run, and its sandbox."""
 
@@ -206,7 +219,7 @@ class _Development:
         self,
         target: Target,
         console: Console,
-        sandbox: Sandbox,
+        sandbox: _Sandbox,
         listener: socket.socket,
         base_url: str,
         *,
@@ -216,8 +229,7 @@ class _Development:
     ) -> None:
         self._target = target
         self._console = console
-        self._report = sandbox._events.report_program  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] - for the page
-        self._deliveries = sandbox._delivery_service.may_begin  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] - the bot makes its webhooks first
+        self._sandbox = sandbox
         self._reload = reload
         self._browser = browser
         self._is_introduced = False
@@ -252,7 +264,7 @@ class _Development:
 
         A message that comes while it starts waits until it has started, or failed.
         """
-        self._deliveries.clear()
+        self._sandbox.may_deliver.clear()
         process, self._next = self._next or await self._start(), None
         try:
             process.go()
@@ -281,7 +293,7 @@ class _Development:
                 match report:
                     case {"started": str(what)}:
                         has_started = True
-                        self._report("")
+                        self._sandbox.report_program("")
                         print_approval(self._console, f"{self._target.place} runs: {what}")
                     case {"failed": str(why), "summary": str(summary)}:
                         has_started = False
@@ -299,7 +311,7 @@ class _Development:
 
     def _let_talk(self, *, has_started: bool) -> None:
         """Let messages reach the program, and say where to write them, unless `dev` ends now."""
-        self._deliveries.set()
+        self._sandbox.may_deliver.set()
         if self._is_introduced or not (has_started or self._reload):
             return
         self._is_introduced = True
@@ -323,7 +335,7 @@ class _Development:
 
     def _refuse(self, summary: str, why: str | None = None) -> None:
         summary = f"{self._target.place} {summary}"
-        self._report(why or summary)
+        self._sandbox.report_program(why or summary)
         print_refusal(self._console, summary)
 
 
