@@ -495,25 +495,25 @@ class BotSelection(Selection):
         if answers is not None and (answers.has_answered or not (routes or may_answer)):
             return None, None
         try:
-            said, make = await self._fetched(notification)
+            fetched = await self._fetched(notification)
         except (NotFoundError, GoneError):
             logger.info("%s is passed over: it is gone", describe(notification))
             self._look_for_another_bot(notification)
             return None, None
-        if make is None:
+        if fetched is None:
             log_debug(OWN_ACTION, notification)
             return None
-        if isinstance(said, str):
-            routes = self.routes.of_text(said)
+        if isinstance(fetched.said, str):
+            routes = self.routes.of_text(fetched.said)
         choice: Choice = None, None
         if may_answer and answers is not None:
             commands = [each for each in routes if cast("Route", each.entry).names]
-            choice = await self._match(commands, said, make)
-            is_command, context = choice[0] is not None, make(None)
+            choice = await self._match(commands, fetched)
+            is_command, context = choice[0] is not None, self._context(fetched, None, {})
             if await answers.take(context, self._access, is_command=is_command):
                 return None, None
         if choice == (None, None):
-            choice = await self._match(routes, said, make)
+            choice = await self._match(routes, fetched)
         placed, chosen = choice
         if placed is None or chosen is None:
             log_debug("%s has no matching handler", notification)
@@ -522,41 +522,31 @@ class BotSelection(Selection):
             answers.note_handler()
         return (placed if await self._admits(chosen) else None), chosen
 
-    async def _fetched(
-        self, notification: Notification[Any]
-    ) -> "tuple[object, MakeContext | None]":
-        """Fetch what a notification is about; return what it says, and what makes a context.
-
-        The bot's own has no context.
-        """
+    async def _fetched(self, notification: Notification[Any]) -> "_Fetched | None":
+        """Fetch what a notification is about; `None` is for the bot's own."""
         fetched = await self._home.client.fetch(notification)
         found = cast("Message | AttachmentAction", fetched)  # its notification says which
-        me = self._me
-        if is_same(found.person_id, me.id):
-            return None, None
-        said: object
-        make: Callable[..., MessageContext | SubmissionContext]
+        if is_same(found.person_id, self._me.id):
+            return None
+        given: dict[str, Any] = {"notification": notification, "age": age_of(found.created)}
         if isinstance(found, Message):
-            said = text = text_without_mention(found, me.id)
-            make = partial(MessageContext, message=found, text=text)
-        else:
-            said = found.inputs or {}
-            make = partial(SubmissionContext, action=found)
-        make = partial(make, notification=notification, age=age_of(found.created))
+            text = text_without_mention(found, self._me.id)
+            return _Fetched(text, MessageContext, {**given, "message": found, "text": text})
+        return _Fetched(found.inputs or {}, SubmissionContext, {**given, "action": found})
 
-        def made(placed: Placed | None, **details: object) -> MessageContext | SubmissionContext:
-            return make(**self._of_each_context(placed), **details)
+    def _context(
+        self, fetched: "_Fetched", placed: Placed | None, details: Mapping[str, Any]
+    ) -> MessageContext | SubmissionContext:
+        return fetched.kind(**fetched.given, **self._of_each_context(placed), **details)
 
-        return said, made
-
-    async def _match(self, routes: Iterable[Placed], said: object, make: "MakeContext") -> "Choice":
+    async def _match(self, routes: Iterable[Placed], fetched: "_Fetched") -> "Choice":
         """Return the first of some handlers that is for what was said, with what it gets."""
         for placed in routes:
             route = cast("Route", placed.entry)
-            details = route.details(said)
+            details = route.details(fetched.said)
             if details is None:
                 continue
-            context = make(placed, **details)
+            context = self._context(fetched, placed, details)
             where = route.where
             if where is None or await decision(f"where of {route.title}", where, context):
                 return placed, context
@@ -611,8 +601,14 @@ async def _run_with(placed: Placed, context: Context, *_: object) -> None:
     await step(context)
 
 
-MakeContext = Callable[..., MessageContext | SubmissionContext]
-"""Makes the context for a handler, with what the handler has found."""
+@frozen
+class _Fetched:
+    """A message or a submission: what it says, and what its context has."""
+
+    said: object
+    kind: type[MessageContext] | type[SubmissionContext]
+    given: Mapping[str, Any]
+
 
 Choice = tuple[Placed | None, MessageContext | SubmissionContext | None]
 """The handler that was found, and the context that it gets."""

@@ -409,13 +409,13 @@ class Questions:
         Raises:
             HandlerSuspended: There is none yet.
         """
-        known = conversation.known.get("asked")
-        is_new = known is None or known["record"] != record
-        if known is not None and not is_new:
-            person_id = known["person"]
-        else:
+        known = conversation.known.get("asked", {})
+        is_new = known.get("record") != record
+        if is_new:
             await conversation.check_has_taken(record, asked.words)
             person_id = await self._person(context, asked)
+        else:
+            person_id = known["person"]
         place = await asked.place_of(context, person_id)
         is_own = (
             asked.is_text
