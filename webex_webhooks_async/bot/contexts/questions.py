@@ -4,11 +4,11 @@ import asyncio
 import hashlib
 import logging
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Generator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager, nullcontext
 from datetime import datetime, timedelta
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from attrs import evolve, frozen
 
@@ -71,7 +71,6 @@ if TYPE_CHECKING:
 
 logger: logging.Logger = logging.getLogger("webex_webhooks_async")
 
-T = TypeVar("T")
 
 _TEXT_SECONDS = 3600.0
 _CARD_SECONDS = 86_400.0
@@ -443,13 +442,13 @@ class Questions:
             owner=conversation.known["owner"],
             queues=asked.is_text and not is_own,
         )
-        send = partial(self._send, context, asked, conversation, record)
         if asked.is_text:
-            open_it = partial(opening, place=place, data=to_json(data))
             # One that isn't new may have been sent, and then stays open.
-            found = await (_or_closed(open_it, conversation, record) if is_new else open_it())
+            async with _closed_on_error(conversation, record) if is_new else nullcontext():
+                found = await opening(place=place, data=to_json(data))
             if isinstance(found, Question) and found.opened is not None:
-                message = await _or_closed(send, conversation, record)
+                async with _closed_on_error(conversation, record):
+                    message = await self._send(context, asked, conversation, record)
                 sent = evolve(
                     data,
                     created=data.created or message.created,
@@ -458,7 +457,7 @@ class Questions:
                 found = await opening(place=place, data=to_json(sent), seconds=asked.seconds)
         else:
             with self._is_sending():
-                message = await send()
+                message = await self._send(context, asked, conversation, record)
                 place = place_of_card(context.me, message.id)
                 found = await opening(place=place, data=to_json(data), seconds=asked.seconds)
         if isinstance(found, bytes):
@@ -570,10 +569,11 @@ class Questions:
         return await conversation.records.act("ended", place, end, int)
 
 
-async def _or_closed(act: Callable[[], Awaitable[T]], conversation: Conversation, record: str) -> T:
-    """Open or send a question; if that fails, close it before anything else happens."""
+@asynccontextmanager
+async def _closed_on_error(conversation: Conversation, record: str) -> AsyncGenerator[None]:
+    """Open or send a question in the block; if that fails, close it before anything else."""
     try:
-        return await act()
+        yield
     except BaseException:
         await end_of(asyncio.create_task(conversation.unask(record)))
         raise
