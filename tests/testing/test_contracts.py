@@ -299,6 +299,8 @@ class _BrokenInbox(SQLiteInbox):
     async def set_caught_up(self, name: str, time: datetime) -> None:
         if self.broken == "caught_up returns the last time of a name":
             time = max(time, await super().caught_up(name) or time)
+        if self.broken == "set_caught_up refuses a time without a time zone":
+            time = time.replace(tzinfo=UTC)
         await super().set_caught_up(name, time)
 
     async def _execute(self, statement: str, *values: object) -> None:
@@ -359,6 +361,7 @@ class _BrokenInbox(SQLiteInbox):
         *("drop returns how many have failed", "what was dropped is known for `keep` seconds"),
         "caught_up returns None for a name that has no time",
         "caught_up returns the last time of a name",
+        "set_caught_up refuses a time without a time zone",
     ],
 )
 async def test_a_broken_inbox(

@@ -301,6 +301,10 @@ class Inbox(ABC):
         Args:
             name: Any text.
             time: With a time zone.
+
+        Raises:
+            ValueError: `time` has no time zone.
+            TypeError: `time` isn't a `datetime`.
         """
         raise NotImplementedError
 

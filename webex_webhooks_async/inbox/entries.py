@@ -6,13 +6,7 @@ from typing import Literal
 from attrs import field, frozen
 
 State = Literal["waiting", "running", "retrying", "scheduled", "asking", "failed", "unreadable"]
-"""The state of an entry that isn't completed.
-
-``waiting``: it is due. ``running``: a process has taken it, and its lease isn't over. ``retrying``:
-it is due later, after a failure or a release. ``scheduled``: it is due later, and has never begun.
-``asking``: its handler has asked a question, and waits for the answer or to ask. ``failed``: it is
-kept as failed. ``unreadable``: it isn't a notification, which was noticed when it was taken.
-"""
+"""The state of an entry that isn't completed, as a `StoredNotification` explains it."""
 
 
 @frozen(kw_only=True)

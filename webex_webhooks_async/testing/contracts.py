@@ -870,6 +870,9 @@ class _InboxCheck:
         await self._inbox.set_caught_up(other, _FUTURE)
         promise = "caught_up returns the last time of a name, in all inboxes"
         _expect(await self._other.caught_up(name) == _PAST, promise)
+        promise = "set_caught_up refuses a time without a time zone with a ValueError"
+        no_zone = _PAST.replace(tzinfo=None)
+        await _expect_error(self._inbox.set_caught_up(name, no_zone), promise)
 
     async def concurrency(self) -> None:
         inboxes = 10 * (self._inbox, self._other)

@@ -24,7 +24,7 @@ from uuid import uuid4
 
 from webex_webhooks_async.claims import OwnClaims, check_claim, claimant
 from webex_webhooks_async.formatting import storable
-from webex_webhooks_async.inbox.base import TransactionalInbox, check_put
+from webex_webhooks_async.inbox.base import TransactionalInbox, check_put, check_time
 from webex_webhooks_async.inbox.entries import (
     ANSWERED,
     NO_ANSWER,
@@ -437,7 +437,7 @@ class PostgresInbox(TransactionalInbox):
 
     async def set_caught_up(self, name: str, time: datetime) -> None:
         """Keep a time under a name, durably, for all that share the inbox."""
-        await self._rows(sql.SET_CAUGHT_UP, (_indexed(name), time))
+        await self._rows(sql.SET_CAUGHT_UP, (_indexed(name), check_time("time", time)))
 
     async def aclose(self) -> None:
         """Close the connections, after the calls that wait. A call after that opens others."""
