@@ -71,7 +71,7 @@ def no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[PostgresServer]:
     """Run a PostgreSQL server, for all tests of a process that need one."""
-    with running_postgres() as server:
+    with running_postgres(settings={"autovacuum": "off"}) as server:  # it takes time from the tests
         yield server
 
 

@@ -169,6 +169,7 @@ for name in sys.argv[1:]:
 """
 
 
+@pytest.mark.once
 def test_every_public_class_is_read_where_nothing_else_is_imported() -> None:
     """No public class depends on another module having been imported before."""
     public = dir(webex_webhooks_async)

@@ -542,8 +542,9 @@ async def test_a_loop_that_has_ended(monkeypatch: pytest.MonkeyPatch) -> None:
     closed = asyncio.new_event_loop()
     closed.close()
     with os.fdopen(reader):
+        others = set(threading.enumerate())
         lines = TypedLines(reader)
-        thread = threading.enumerate()[-1]
+        (thread,) = set(threading.enumerate()) - others
         monkeypatch.setattr(lines, "_loop", closed)
         os.write(writer, b"late\n")
         os.close(writer)

@@ -200,6 +200,7 @@ class TestConninfo:
         async with opened(url, schema) as (inbox,):
             assert await inbox.put("a key", BODY) is True
 
+    @pytest.mark.once
     async def test_hosts_in_the_environment(
         self, postgres: PostgresServer, schema: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:

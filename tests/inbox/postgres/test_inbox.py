@@ -4,7 +4,6 @@ import asyncio
 import math
 import os
 import sys
-import time
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import Any
@@ -361,15 +360,15 @@ class TestOutages:
         async with through_proxy(postgres, schema, timeout=2) as (inbox, proxy):
             await inbox.put("a key", BODY)
             proxy.freeze()
-            start = time.monotonic()
             cancelled = asyncio.create_task(inbox.put("a third", BODY))
             calls = [inbox.put("another", BODY), inbox.take(), inbox.claim("a name", 60)]
             asyncio.get_running_loop().call_later(0.1, cancelled.cancel)
-            for error in await asyncio.gather(*calls, return_exceptions=True):
+            async with asyncio.timeout(PATIENCE):
+                errors = await asyncio.gather(*calls, return_exceptions=True)
+            for error in errors:
                 # An older libpq may say of a new connection that the server closed it.
                 assert isinstance(error, TimeoutError | ConnectionError)
                 assert "2 s" in str(error) or "closed the connection" in str(error)
-            assert time.monotonic() - start < 6
             proxy.thaw()
             assert await inbox.claim("a name", 60) is True
             assert await inbox.put("another", BODY) in (True, False)
