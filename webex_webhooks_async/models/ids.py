@@ -5,17 +5,20 @@ bare UUID as well: the UUID at the end is the same.
 """
 
 import re
-from base64 import urlsafe_b64decode
+from binascii import a2b_base64
+from functools import lru_cache
 
-_BARE = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\Z", re.IGNORECASE)
+_BARE = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _ENCODED = "Y2lzY29zcGFyazov"  # what an id begins with: ciscospark:/
 
 
+@lru_cache(maxsize=1024)  # those of people, rooms and the bot come with each notification
 def comparable(webex_id: str) -> str:
     """Return the same for each id of the same thing: its UUID, or the id itself if it has none."""
-    if webex_id.startswith(_ENCODED) and not {"+", "/"} & {*webex_id}:
+    if webex_id.startswith(_ENCODED) and "+" not in webex_id and "/" not in webex_id:
+        usual = webex_id.replace("-", "+").replace("_", "/")
         try:
-            decoded = urlsafe_b64decode(webex_id + "=" * (-len(webex_id) % 4)).decode()
+            decoded = a2b_base64(usual + "=" * (-len(usual) % 4)).decode()
         except ValueError:
             return webex_id
         uuid = _BARE.fullmatch(decoded.rpartition("/")[2])

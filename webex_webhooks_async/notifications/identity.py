@@ -60,8 +60,8 @@ def _key_of_what_was_made(notification: Notification[Any]) -> str | None:
     data_id, owner = id_of_data(notification), notification.created_by
     if data_id is None or owner is None:
         return None
-    what = (notification.resource, notification.event, comparable(data_id), comparable(owner))
-    return _digest(dump_json(what))
+    what = comparable(data_id), comparable(owner)
+    return _digest(f"{notification.resource} {what!a}".encode())
 
 
 _MADE_ONCE = frozenset({Resource.MESSAGES, Resource.ATTACHMENT_ACTIONS})
