@@ -58,24 +58,21 @@ class DirectWorker:
             handling: It was begun, and is ended.
         """
         try:
-            return await self._handle_once(handling)
+            if self._duplicates.is_known(handling.key):
+                log_debug("%s is a duplicate", handling.notification)
+                return HTTPStatus.NO_CONTENT
+            if self._is_closing or self._is_full():
+                why = "the receiver is shutting down" if self._is_closing else "too much is pending"
+                handling.refusal = why
+                logger.warning("%s is not handled: %s", describe(handling.notification), why)
+                return HTTPStatus.SERVICE_UNAVAILABLE
+            self._duplicates.begin(handling.key)
+            if self._respond_within is None:
+                return await self._execute(handling)
+            return await self._execute_in_task(handling, self._respond_within)
         finally:
             if handling.task is None:
                 self._end(handling)
-
-    async def _handle_once(self, handling: Handling) -> HTTPStatus:
-        if self._duplicates.is_known(handling.key):
-            log_debug("%s is a duplicate", handling.notification)
-            return HTTPStatus.NO_CONTENT
-        if self._is_closing or self._is_full():
-            why = "the receiver is shutting down" if self._is_closing else "too much is pending"
-            handling.refusal = why
-            logger.warning("%s is not handled: %s", describe(handling.notification), why)
-            return HTTPStatus.SERVICE_UNAVAILABLE
-        self._duplicates.begin(handling.key)
-        if self._respond_within is None:
-            return await self._execute(handling)
-        return await self._execute_in_task(handling, self._respond_within)
 
     def _is_full(self) -> bool:
         if len(self._pending) < self._limit:

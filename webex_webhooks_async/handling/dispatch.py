@@ -5,7 +5,7 @@ import logging
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator, Sequence
 from contextvars import ContextVar
-from functools import partial
+from functools import cache, partial
 from itertools import groupby
 from typing import TYPE_CHECKING, Any, Self, TypeVar, cast
 
@@ -253,17 +253,18 @@ class Handlers:
         self._placed = [each for each in placed if type(each.entry) is Registration]
         self._resources = {each.entry.resource for each in self._placed}
         self._events = {each.entry.event for each in self._placed}
-        self._found: dict[tuple[str | None, str | None], Sequence[Placed]] = {}
+        self._found: dict[tuple[str | None, str | None], tuple[Placed, ...]] = {}
+        self._steps_of = cache(steps_of)
 
     def begin(self, handling: Handling) -> Handling | None:
         """Return the handling with what runs for it; if there is nothing to run, log why."""
-        handling.steps = steps_of(self.select(handling))
+        handling.steps = self._steps_of(self.select(handling))
         if handling.steps or handling.misfit:
             return handling
         log_debug("%s has no matching handler", handling.notification)
         return None
 
-    def select(self, handling: Handling) -> Sequence[Placed]:
+    def select(self, handling: Handling) -> tuple[Placed, ...]:
         """Return the handlers of a notification, in the order of registration; note a misfit."""
         notification = handling.notification
         # Of words that are registered nowhere, all are one, so these can't fill the memory.
@@ -271,10 +272,10 @@ class Handlers:
         event = notification.event if notification.event in self._events else None
         found = self._found.get((resource, event))
         if found is None:
-            found = [each for each in self._placed if each.entry.is_for(resource, event)]
+            found = tuple([each for each in self._placed if each.entry.is_for(resource, event)])
             self._found[resource, event] = found
         if not handling.fits:
-            fitting = [each for each in found if each.entry.resource is None]
+            fitting = tuple([each for each in found if each.entry.resource is None])
             if len(fitting) < len(found):
                 handling.note_misfit()
             found = fitting

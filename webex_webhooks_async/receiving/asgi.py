@@ -60,9 +60,12 @@ async def receive_body(
 
 def _announced_length(headers: Iterable[tuple[bytes, bytes]]) -> int:
     try:
-        return int(dict(headers).get(b"content-length", b"0"))  # in ASGI, names are in lower case
+        for name, value in headers:
+            if name == b"content-length":  # in ASGI, names are in lower case
+                return int(value)
     except ValueError:  # the body is limited while it is read, too
         return 0
+    return 0
 
 
 async def send_response(send: Send, status: int, extra: Iterable[tuple[bytes, bytes]] = ()) -> None:
