@@ -62,7 +62,7 @@ def new_converter() -> Converter:
     unstructure = converter.unstructure
 
     def write_array(value: Iterable[object]) -> JSON:
-        return [unstructure(each) for each in value]
+        return [each if type(each) in _PLAIN else unstructure(each) for each in value]
 
     def write_key(key: object) -> str:
         name = unstructure(key)
@@ -72,7 +72,9 @@ def new_converter() -> Converter:
 
     def write_object(value: Mapping[object, object]) -> JSON:
         return {
-            key if type(key) is str else write_key(key): unstructure(each)
+            key if type(key) is str else write_key(key): (
+                each if type(each) in _PLAIN else unstructure(each)
+            )
             for key, each in value.items()
         }
 
@@ -442,6 +444,7 @@ def _with_extra(members: dict[str, object], known: AbstractSet[str]) -> dict[str
     return fitting | {EXTRA: {key: each for key, each in members.items() if key not in known}}
 
 
+_PLAIN = frozenset({str, bool, int, float, NoneType})
 _WRITTEN_AS_IT_IS = (str, str | None, bool, bool | None, int, int | None, float, float | None)
 
 
