@@ -82,18 +82,20 @@ def parsing_by_hand(_: str) -> AbstractAsyncContextManager[Round]:
 
 CASES = (
     Case(
-        "to_json / cattrs by hand",
+        "to_json / cattrs by hand (instructions)",
         lambda _: writing(WEBHOOK),
         lambda _: writing_by_hand(WEBHOOK),
-        count=2000,
-        at_most=1.15,
+        count=500,
+        at_most=1.11,
+        in_instructions=True,
     ),
     Case(
-        "to_json with unknown keys / cattrs by hand",
+        "to_json with unknown keys / cattrs by hand (instructions)",
         lambda _: writing(UNKNOWN),
         lambda _: writing_by_hand(UNKNOWN),
-        count=2000,
-        at_most=1.3,
+        count=500,
+        at_most=1.11,
+        in_instructions=True,
     ),
     Case(
         "parse / by hand (instructions)",

@@ -82,30 +82,37 @@ def server() -> Generator[str]:
 def _rounds_of(case: Case, side: str, base_url: str) -> Generator[Callable[[], float]]:
     """Start a contender and warm it up; the function runs a round, and returns its cost."""
     with _contender(case, side, base_url) as process:
-
-        def play(count: int = case.count) -> float:
-            assert process.stdin is not None
-            print(count, file=process.stdin, flush=True)
-            return float(_line(process.stdout))
-
-        play(1)
-        yield play
+        _play(process, 1)
+        yield lambda: _play(process, case.count)
 
 
 def _instructions(case: Case, side: str) -> float:
-    """Return the millions of instructions of one: what two more rounds add to a process."""
-    few, many = (_instructions_of_process(case, side, rounds) for rounds in (1, 3))
-    return (many - few) / (2 * case.count)
-
-
-def _instructions_of_process(case: Case, side: str, rounds: int) -> float:
+    """Return the millions of instructions of one, counted while a second round runs."""
     with TemporaryDirectory() as folder, server() as base_url:
         log = Path(folder, "log")
         valgrind = ("--tool=callgrind", "--callgrind-out-file=/dev/null", f"--log-file={log}")
-        with _contender(case, side, base_url, "valgrind", *valgrind) as process:
-            process.communicate(f"{case.count}\n" * rounds)
+        run_by = ("valgrind", "--instr-atstart=no", *valgrind)
+        with _contender(case, side, base_url, *run_by) as process:
+            _play(process, case.count)
+            _count(process, "on")
+            _play(process, case.count)
+            _count(process, "off")
+            process.communicate()
         (total,) = re.findall(r"Collected : (\d+)", log.read_text())
-    return int(total) / 1e6
+    return int(total) / 1e6 / case.count
+
+
+def _count(process: "subprocess.Popen[str]", switch: str) -> None:
+    """Let valgrind begin to count, or end."""
+    command = ("callgrind_control", f"--instr={switch}", str(process.pid))
+    subprocess.run(command, check=True, capture_output=True)
+
+
+def _play(process: "subprocess.Popen[str]", count: int) -> float:
+    """Run a round, and return its cost."""
+    assert process.stdin is not None
+    print(count, file=process.stdin, flush=True)
+    return float(_line(process.stdout))
 
 
 def _contender(

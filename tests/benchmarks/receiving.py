@@ -355,7 +355,7 @@ CASES = (
         own_receiver,
         lambda _: called(Application(handle)),
         count=500,
-        at_most=1.13,
+        at_most=1.15,
         in_instructions=True,
     ),
     Case(
@@ -363,7 +363,7 @@ CASES = (
         own_receiver,
         starlette_by_hand,
         count=500,
-        at_most=1.24,
+        at_most=1.15,
         in_instructions=True,
     ),
     Case("accepted with an inbox / fsync (time)", accepting_with_an_inbox, flushing, count=200),
