@@ -350,9 +350,7 @@ class TransactionalInbox(Inbox):
         """
 
 
-def check_put(
-    line: str | None, after: float, at: datetime | None = None, *, replace: bool = False
-) -> str | None:
+def check_put(line: str | None, after: float, at: datetime | None, *, replace: bool) -> str | None:
     """Check the options of `Inbox.put`, for any inbox.
 
     Returns:

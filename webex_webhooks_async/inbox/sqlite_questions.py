@@ -1,4 +1,4 @@
-"""The questions in a file: which are open, what waits for an answer, and what was answered."""
+"""The questions in a file, and the records that answers are: which are open, and what waits."""
 
 import sqlite3
 from collections.abc import Callable
@@ -38,7 +38,7 @@ NEVER = 1e11
 
 
 class QuestionRows:
-    """The questions, used inside of a transaction.
+    """The questions and the records, used inside of a transaction.
 
     Args:
         connection: Opened on the file.

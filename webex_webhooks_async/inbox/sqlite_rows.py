@@ -5,7 +5,6 @@ import math
 import os
 import re
 import sqlite3
-import time
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from types import UnionType
@@ -45,7 +44,7 @@ class InboxRows:
     """
 
     def __init__(
-        self, connection: sqlite3.Connection, name: str, clock: Callable[[], float] = time.time
+        self, connection: sqlite3.Connection, name: str, clock: Callable[[], float]
     ) -> None:
         self._connection = connection
         self._name = name
