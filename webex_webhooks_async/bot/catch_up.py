@@ -129,29 +129,24 @@ class CatchUp:
             await asyncio.wait([self._task])
 
     async def _catch_up(self, due: datetime, me: Person, webhook: Webhook) -> None:
-        lasting = _Lasting(self._clock)
-        name = comparable(me.id)
-        turn = _Turn(self._claims, f"catch-up:{name}", self._clock)
+        turn = _Turn(self._claims, f"catch-up:{comparable(me.id)}", self._clock)
+        is_done = False
         try:
-            while True:
-                async with turn.taken(lasting):
-                    found = await self._fetch(due, me, webhook, lasting, turn)
-                if found is not None:
-                    return
+            while not is_done:
+                async with turn.taken():
+                    is_done = await self._fetch(due, me, webhook, turn)
         except Exception:
             self._due = due  # earlier than what was noted meanwhile
             logger.exception("what was missed can't be fetched; trying again at the next look")
 
-    async def _fetch(
-        self, due: datetime, me: Person, webhook: Webhook, lasting: "_Lasting", turn: "_Turn"
-    ) -> "_Found | None":
-        """Fetch and store what was missed; return `None` if another process has begun to."""
+    async def _fetch(self, due: datetime, me: Person, webhook: Webhook, turn: "_Turn") -> bool:
+        """Fetch and store what was missed; return False if another process has begun to."""
         name = comparable(me.id)
-        since = await lasting.do(lambda: self._since(due, name))
+        since = await _lasting(self._clock, lambda: self._since(due, name))
         began = self._clock.now()
         found = _Found()
         missed = _Missed(
-            lists=_Lists(self._client, lasting, turn, self._clock),
+            lists=_Lists(self._client, turn, self._clock),
             since=since,
             known_for=self._known_for(),
             me=me,
@@ -162,12 +157,13 @@ class CatchUp:
         try:
             async for body in missed.notifications():
                 notification = parse_unverified_notification(body)
-                found.new += await lasting.do(partial(self._worker.store, notification, body))
+                store = partial(self._worker.store, notification, body)
+                found.new += await _lasting(self._clock, store)
         except _TakenOverError:
-            return None
-        await lasting.do(lambda: self._inbox.set_caught_up(name, began))
+            return False
+        await _lasting(self._clock, lambda: self._inbox.set_caught_up(name, began))
         found.log(since)
-        return found
+        return True
 
     async def _since(self, due: datetime, name: str) -> datetime:
         """Return the time since which something may have been missed."""
@@ -303,23 +299,17 @@ class _Found:
             logger.warning(_TOO_MANY, f"{since:%Y-%m-%d %H:%M:%S} UTC", _MOST, _MOST)
 
 
-@define
-class _Lasting:
-    """Repeats what an outage has interrupted, until it works."""
-
-    _clock: Clock
-
-    async def do(self, call: Callable[[], Awaitable[T]]) -> T:
-        """Return what a call returns."""
-        pause = 0.0
-        while True:
-            try:
-                return await call()
-            except _OUTAGES as error:
-                pause = min(2 * pause or 1.0, _LAST_PAUSE)
-                seconds = max(pause, _wanted_pause(error))
-                logger.warning("catching up waits %g s: %s", seconds, describe_exception(error))
-                await self._clock.sleep(seconds)
+async def _lasting(clock: Clock, call: Callable[[], Awaitable[T]]) -> T:
+    """Return what a call returns that is repeated as long as an outage interrupts it."""
+    pause = 0.0
+    while True:
+        try:
+            return await call()
+        except _OUTAGES as error:
+            pause = min(2 * pause or 1.0, _LAST_PAUSE)
+            seconds = max(pause, _wanted_pause(error))
+            logger.warning("catching up waits %g s: %s", seconds, describe_exception(error))
+            await clock.sleep(seconds)
 
 
 class _Turn:
@@ -339,10 +329,10 @@ class _Turn:
         self._may_be_claimed = False  # also where no response to that has come
 
     @asynccontextmanager
-    async def taken(self, lasting: _Lasting) -> AsyncGenerator[None]:
+    async def taken(self) -> AsyncGenerator[None]:
         """Wait for the turn, and give it back."""
         try:
-            while not await lasting.do(self._claim):
+            while not await _lasting(self._clock, self._claim):
                 await self._clock.sleep(_POLL_SECONDS)
             yield
         finally:
@@ -380,14 +370,12 @@ class _Lists:
 
     Args:
         client: The client of the bot.
-        lasting: Repeats a request that an outage has interrupted.
         turn: Is kept while there is a request.
         clock: The time.
     """
 
-    def __init__(self, client: Client, lasting: _Lasting, turn: _Turn, clock: Clock) -> None:
+    def __init__(self, client: Client, turn: _Turn, clock: Clock) -> None:
         self._client = client
-        self._lasting = lasting
         self._turn = turn
         self._clock = clock
         self._sent = deque[float](maxlen=_REQUESTS_PER_SECOND)  # when the last ones were
@@ -403,7 +391,7 @@ class _Lists:
         url: str | None = None
         while url not in followed:
             followed.add(url)
-            page = await self._lasting.do(partial(self._page, path, params, url))
+            page = await _lasting(self._clock, partial(self._page, path, params, url))
             yield page.items
             url = page.next_url
             if url is None:
