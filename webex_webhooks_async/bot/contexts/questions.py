@@ -279,13 +279,6 @@ async def place_of_person(context: PersonContext[Any]) -> str:
     return place_of_texts(context.me, context.person_id, room_id)
 
 
-async def _threads(context: Context, asked: "_Asked") -> tuple[str, ...]:
-    if asked.place is not None:
-        return ()
-    root, _ = await thread_of(cast("PersonContext[Any]", context))
-    return (comparable(root),)
-
-
 def known_in(records: Records) -> dict[str, Any]:
     """Return the record of a conversation; an empty one if nothing was asked."""
     record = records.known.get(CONVERSATION)
@@ -368,10 +361,12 @@ class Questions:
                 record = f"answer:{digest}:{number}"
                 answer = await conversation.records.recall(record)
                 if answer is None:
-                    answer = await self._open(context, asked, conversation, record)
+                    answer = await self._open(asked, conversation, record)
             conversation.taken.add(record)
         if answer == NO_ANSWER:
-            raise await self._no_answer(context, asked, conversation, record)
+            message = await self._send(asked, conversation, record)
+            is_failure = record in conversation.known.get("others", ())
+            raise NoAnswerError(message, is_failure=is_failure)
         return self._answered(conversation, answer)
 
     def _conversation(self, what: str) -> Conversation:
@@ -400,9 +395,7 @@ class Questions:
             ", or the middleware of its context, before it ends"
         )
 
-    async def _open(
-        self, context: Context, asked: "_Asked", conversation: Conversation, record: str
-    ) -> bytes:
+    async def _open(self, asked: "_Asked", conversation: Conversation, record: str) -> bytes:
         """Open a question and send it, unless that has been done; return its answer.
 
         Raises:
@@ -412,10 +405,10 @@ class Questions:
         is_new = known.get("record") != record
         if is_new:
             await conversation.check_has_taken(record, asked.words)
-            person_id = await self._person(context, asked)
+            person_id = await self._person(asked)
         else:
             person_id = known["person"]
-        place = await asked.place_of(context, person_id)
+        place = await asked.place_of(person_id)
         is_own = (
             asked.is_text
             and asked.place is None
@@ -430,7 +423,7 @@ class Questions:
             is_own=is_own,
             after=after,
             created=created,
-            threads=await _threads(context, asked),
+            threads=await asked.threads(),
             takes_commands=not asked.commands,
             person=None if person_id is None else comparable(person_id),
             actions=asked.actions,
@@ -448,7 +441,7 @@ class Questions:
                 found = await opening(place=place, data=to_json(data))
             if isinstance(found, Question) and found.opened is not None:
                 async with _closed_on_error(conversation, record):
-                    message = await self._send(context, asked, conversation, record)
+                    message = await self._send(asked, conversation, record)
                 sent = evolve(
                     data,
                     created=data.created or message.created,
@@ -457,8 +450,8 @@ class Questions:
                 found = await opening(place=place, data=to_json(sent), seconds=asked.seconds)
         else:
             with self._is_sending():
-                message = await self._send(context, asked, conversation, record)
-                place = place_of_card(context.me, message.id)
+                message = await self._send(asked, conversation, record)
+                place = place_of_card(asked.context.me, message.id)
                 found = await opening(place=place, data=to_json(data), seconds=asked.seconds)
         if isinstance(found, bytes):
             return found
@@ -469,25 +462,23 @@ class Questions:
             )
         raise conversation.suspension.begin(record, asked.words)
 
-    async def _person(self, context: Context, asked: "_Asked") -> str | None:
+    async def _person(self, asked: "_Asked") -> str | None:
         """Return the id of who is asked; `None` if that is anybody in a room.
 
         Raises:
             ValueError: Nobody has the address.
             RuntimeError: The person may not use the bot.
         """
-        person_id = asked.person_of(context)
+        person_id, client = asked.person_id, asked.context.client
         if asked.email is not None:
-            async for person in context.client.list(
-                "people", into=Person, params={"email": asked.email}
-            ):
+            async for person in client.list("people", into=Person, params={"email": asked.email}):
                 person_id = person.id
             if person_id is None:
                 raise ValueError(f"nobody in Webex has the address {asked.email!r}: correct it")
         is_refused = (
             person_id is not None
             and self._admits is not None
-            and not await self._admits(person_id, context.client)
+            and not await self._admits(person_id, client)
         )
         if is_refused:
             raise RefusedQuestionError(
@@ -524,27 +515,18 @@ class Questions:
             self.sending.discard(sending)
             sending.set_result(None)
 
-    async def _send(
-        self, context: Context, asked: "_Asked", conversation: Conversation, record: str
-    ) -> Message:
+    async def _send(self, asked: "_Asked", conversation: Conversation, record: str) -> Message:
         """Send a question, unless an earlier run or this one has sent it."""
         if record not in conversation.sent:
+            context, text, content = asked.context, asked.text, asked.content
             if asked.place is None:
-                person = cast("PersonContext[Any]", context)  # nobody else is replied to
-                message = await reply_to(person, asked.text, asked.content, question=record)
+                message = await reply_to(asked.person, text, content, question=record)
             else:
-                what = asked.text, asked.content
                 message = await write(
-                    context.client, asked.place, *what, me=context.me, question=record
+                    context.client, asked.place, text, content, me=context.me, question=record
                 )
             conversation.sent[record] = message
         return conversation.sent[record]
-
-    async def _no_answer(
-        self, context: Context, asked: "_Asked", conversation: Conversation, record: str
-    ) -> NoAnswerError:
-        message = await self._send(context, asked, conversation, record)
-        return NoAnswerError(message, is_failure=record in conversation.known.get("others", ()))
 
     @staticmethod
     def _answered(conversation: Conversation, answer: bytes) -> MessageContext | SubmissionContext:
@@ -593,6 +575,7 @@ class _Asked:
     """A question, and the person who is asked.
 
     Attributes:
+        context: The context of the handler that asks.
         text: The text.
         content: The rest of the message.
         place: The place where it is sent, as Webex has it; `None` for a reply.
@@ -604,6 +587,7 @@ class _Asked:
         words: The text, for the log.
     """
 
+    context: Context
     text: str | None
     content: MessageOptions
     place: Mapping[str, str] | None
@@ -647,6 +631,7 @@ class _Asked:
         else:
             identity = [text, content, dict(place)]
         return cls(
+            context=context,
             text=text,
             content=cast("MessageOptions", content),
             place=place,
@@ -659,19 +644,27 @@ class _Asked:
             words=(text or content["markdown"] or "a card")[:_MOST_SHOWN],
         )
 
-    def person_of(self, context: Context) -> str | None:
-        """Return the id of who is asked, if it is given."""
-        if self.place is None:
-            return cast("PersonContext[Any]", context).person_id
-        return self.place.get("toPersonId")
+    @property
+    def person(self) -> PersonContext[Any]:
+        """The context, of a reply: nobody else is replied to."""
+        return cast("PersonContext[Any]", self.context)
 
-    async def place_of(self, context: Context, person_id: str | None) -> str:
+    @property
+    def person_id(self) -> str | None:
+        """The id of who is asked, if it is given."""
+        return self.person.person_id if self.place is None else self.place.get("toPersonId")
+
+    async def threads(self) -> tuple[str, ...]:
+        """Return the thread of a reply."""
+        return () if self.place is not None else (comparable((await thread_of(self.person))[0]),)
+
+    async def place_of(self, person_id: str | None) -> str:
         """Return the place of the texts that answer it; empty if anybody may."""
         if person_id is None:
             return ""
         if self.place is None:
-            return await place_of_person(cast("PersonContext[Any]", context))
-        return place_of_texts(context.me, person_id, None)
+            return await place_of_person(self.person)
+        return place_of_texts(self.context.me, person_id, None)
 
 
 def _place_asked(
