@@ -24,7 +24,7 @@ ROUTE = os.environ["ROUTE"]
 IS_POSTGRES = DATABASE.startswith("postgresql:")
 
 # A process without the handler leaves a conversation for half a minute otherwise.
-inbox_worker._OTHER_VERSION_SECONDS = 0.5  # pyright: ignore[reportPrivateUsage]
+inbox_worker._OTHER_VERSION_SECONDS = 0.5  # pyright: ignore[reportPrivateUsage] - see above
 
 bot = Bot.from_env(
     secrets=os.environ["WEBEX_WEBHOOK_SECRET"],  # it has spaces
