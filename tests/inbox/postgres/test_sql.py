@@ -90,10 +90,12 @@ class TestSearchPath:
         self, postgres: PostgresServer, schema: str
     ) -> None:
         """A search path in which another schema comes before PostgreSQL's own is refused."""
-        url = f"{postgres.url}?options=-csearch_path%3Dpublic,pg_catalog"
-        async with aclosing(PostgresInbox(url, schema=schema)) as inbox:
+        url = f"{postgres.url}?options=-csearch_path%3D"
+        async with aclosing(PostgresInbox(f"{url}public,pg_catalog", schema=schema)) as inbox:
             with pytest.raises(RuntimeError, match="'public' before pg_catalog"):
                 await inbox.counts()
+        async with opened(f"{url}pg_catalog,public", schema) as (inbox,):
+            assert await inbox.put("key", BODY)
 
 
 Shape = Callable[[PostgresInbox, int], Awaitable[None]]
