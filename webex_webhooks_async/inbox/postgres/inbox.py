@@ -16,6 +16,7 @@ from collections.abc import (
     Mapping,
     Sequence,
 )
+from concurrent.futures import Future
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from threading import Thread
@@ -648,27 +649,16 @@ def _stored(row: Sequence[Any]) -> Iterator[StoredNotification]:
 
 async def _in_a_thread(function: Callable[[], T]) -> T:
     """Call a function in a thread of its own: it may hang, and the others are few."""
-    loop = asyncio.get_running_loop()
-    future: asyncio.Future[T] = loop.create_future()
-
-    def end(result: T | None, error: BaseException | None) -> None:
-        with suppress(asyncio.InvalidStateError):  # nobody waits any more
-            if error is not None:
-                future.set_exception(error)
-            else:
-                future.set_result(cast("T", result))
+    future: Future[T] = Future()
+    future.set_running_or_notify_cancel()  # nobody cancels the thread
 
     def call() -> None:
-        result: T | None = None
-        raised: BaseException | None = None
         try:
-            result = function()
-        except StopIteration as error:  # which no future can hold
-            raised = RuntimeError(f"it raised {error!r}")
+            future.set_result(function())
+        except StopIteration as error:  # which no future of asyncio can hold
+            future.set_exception(RuntimeError(f"it raised {error!r}"))
         except BaseException as error:  # noqa: BLE001 - raised where it is waited for
-            raised = error
-        with suppress(RuntimeError):  # the event loop has ended
-            loop.call_soon_threadsafe(end, result, raised)
+            future.set_exception(error)
 
     Thread(target=call, name="conninfo of a PostgresInbox", daemon=True).start()
-    return await future
+    return await asyncio.wrap_future(future)
