@@ -1,6 +1,6 @@
 """Stores the work of a bot's own in its inbox, each piece of it once, and removes it."""
 
-from collections.abc import Awaitable, Callable, Generator
+from collections.abc import Generator
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -10,6 +10,7 @@ from attrs import frozen
 
 from webex_webhooks_async.bot.contexts import contexts
 from webex_webhooks_async.bot.contexts.contexts import JobOptions
+from webex_webhooks_async.bot.contexts.writing import recorded
 from webex_webhooks_async.converters import unstructure
 from webex_webhooks_async.handling.dispatch import Registration, active_handling
 from webex_webhooks_async.handling.records import check_outside, numbered
@@ -69,10 +70,11 @@ async def enqueue(worker: "InboxWorker", name: str, value: object, options: JobO
                 "replace=True, and it runs once more after this"
             )
 
-        async def put() -> bool:
-            return await worker.put(job_key, body, line=line, after=after, at=at, replace=replace)
+        async def put() -> tuple[bool, bytes]:
+            is_new = await worker.put(job_key, body, line=line, after=after, at=at, replace=replace)
+            return is_new, dump_json(is_new)
 
-        return await _recorded("enqueued", job_key, put)
+        return await recorded("enqueued", job_key, put, bool)
 
 
 async def cancel(worker: "InboxWorker", name: str, key: str) -> bool:
@@ -81,7 +83,12 @@ async def cancel(worker: "InboxWorker", name: str, key: str) -> bool:
     check_not_empty("key", key)
     check_outside("cancel a job")
     job_key = key_of_job("key", name, key)
-    return await _recorded("cancelled", job_key, lambda: worker.cancel(job_key))
+
+    async def remove() -> tuple[bool, bytes]:
+        is_removed = await worker.cancel(job_key)
+        return is_removed, dump_json(is_removed)
+
+    return await recorded("cancelled", job_key, remove, bool)
 
 
 @contextmanager
@@ -101,19 +108,6 @@ def _new_job(name: str, value: object, key: str | None) -> Generator[str]:
         equal = key_of_job("of", of, name, value)
         with numbered(handling.enqueued.setdefault(equal, set())) as number:
             yield key_of_job("nth", equal, number)
-
-
-async def _recorded(kind: str, what: str, call: Callable[[], Awaitable[bool]]) -> bool:
-    """Do something; where it is handled again, return what it returned then."""
-    handling = active_handling()
-    if handling is None or handling.records is None:
-        return await call()
-
-    async def act() -> tuple[bool, bytes]:
-        result = await call()
-        return result, dump_json(result)
-
-    return await handling.records.act(kind, what, act, bool)
 
 
 def _as_json(name: str, value: object) -> object:

@@ -40,6 +40,8 @@ T = TypeVar("T")
 Call = Callable[..., Awaitable[object]]
 Within = Callable[[], AbstractAsyncContextManager[Any]]
 
+SAID = "said"
+"""The kind of what a handler has written; what was deleted is written again."""
 
 CONVERSATION = "conversation"
 """The name of the record of what a conversation began with, and of its newest question."""
@@ -92,26 +94,6 @@ class Records:
         """The records that `load` has found, and those made since."""
         return self._known
 
-    async def say(
-        self,
-        what: object,
-        send: Callable[[], Awaitable[tuple[T, bytes]]],
-        into: type[T],
-    ) -> T:
-        """Send a message, or return what was recorded when an earlier attempt sent it.
-
-        The n-th of the same in this attempt is the n-th of the same in an earlier one. A message
-        that wasn't sent doesn't count.
-
-        Args:
-            what: The text, as JSON, that is the same for the same message to the same place.
-            send: Sends it; returns what was sent, and the record of that.
-            into: The class of that.
-        """
-        sent, name = await self._act("said", what, send, into, "a message")
-        self._names[getattr(sent, "id", None)] = name
-        return sent
-
     async def act(
         self,
         kind: str,
@@ -121,20 +103,17 @@ class Records:
     ) -> T:
         """Do something, or return what was recorded when an earlier attempt did it.
 
-        The arguments are those of `say`; things of another kind aren't the same.
-        """
-        return (await self._act(kind, what, act, into, "what a handler did"))[0]
+        The n-th of the same in this attempt is the n-th of the same in an earlier one. Something
+        that failed doesn't count.
 
-    async def _act(
-        self,
-        kind: str,
-        what: object,
-        act: Callable[[], Awaitable[tuple[T, bytes]]],
-        into: type[T],
-        words: str,
-    ) -> tuple[T, str]:
+        Args:
+            kind: The kind of it: things of two kinds aren't the same.
+            what: The value, as JSON, that is the same for the same thing.
+            act: Does it; returns the result, and the record of that.
+            into: The class of the result.
+        """
         if self._stored is None:
-            return (await act())[0], ""
+            return (await act())[0]
         digest = hashlib.sha256(as_json(what)).hexdigest()
         new: bytes | None = None
         with numbered(self._numbers[f"{kind}:{digest}"]) as number:
@@ -144,8 +123,10 @@ class Records:
             else:
                 done, new = await act()
         if new is not None:
-            await self.remember(name, new, words)
-        return done, name
+            await self.remember(name, new, "a message" if kind == SAID else "what a handler did")
+        if kind == SAID:
+            self._names[getattr(done, "id", None)] = name
+        return done
 
     async def unsay(self, message_id: str) -> None:
         """Let what was deleted be sent again, if it is said again."""

@@ -2,10 +2,10 @@
 
 import hashlib
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
-from typing import Any, TypedDict, cast
+from typing import Any, TypedDict, TypeVar, cast
 
 from webex_webhooks_async.bot.contexts.buttons import Buttons, card_of_buttons, check_buttons
 from webex_webhooks_async.client.client import Client
@@ -13,7 +13,7 @@ from webex_webhooks_async.client.resource import InternalRequests
 from webex_webhooks_async.converters import unstructure
 from webex_webhooks_async.errors import BadRequestError, GoneError, NotFoundError
 from webex_webhooks_async.handling.dispatch import active_handling
-from webex_webhooks_async.handling.records import Records, check_outside
+from webex_webhooks_async.handling.records import SAID, check_outside
 from webex_webhooks_async.models import wire_name
 from webex_webhooks_async.models.files import File
 from webex_webhooks_async.models.messages import (
@@ -25,6 +25,8 @@ from webex_webhooks_async.models.messages import (
 )
 from webex_webhooks_async.strict_json import dump_json
 from webex_webhooks_async.validation import check_keywords, check_not_empty, check_text, check_url
+
+T = TypeVar("T")
 
 _CARD_TEXT = "This message is a card, which your client can't show."
 
@@ -112,9 +114,9 @@ async def write(  # noqa: PLR0913 - what a message may have
     if key is not None:
         check_not_empty("key", key)
     bodies = new_messages(text, **content)
-    say = partial(_say, client, may_leave_thread=asked is not None)
-    if question is not None:
-        say, key = partial(say, kind="asked"), question
+    key = question or key
+    kind = SAID if question is None else "asked"
+    say = partial(_say, client, kind, may_leave_thread=asked is not None)
     upload = file if isinstance(file, File) else None
     place_and_bot = [me and me.id, question or (place if asked is None else asked)]
     for number, body in enumerate(bodies[:-1]):
@@ -129,12 +131,12 @@ async def write(  # noqa: PLR0913 - what a message may have
 
 async def _say(  # noqa: PLR0913 - what is sent, and how it is known
     client: Client,
+    kind: str,
     message: Mapping[str, Any],
     file: File | None,
     what: Sequence[object],
     *,
     may_leave_thread: bool,
-    kind: str = "said",
 ) -> Message:
     """Send a message, unless an earlier attempt has sent what is the same."""
     check_outside("say something")
@@ -150,12 +152,7 @@ async def _say(  # noqa: PLR0913 - what is sent, and how it is known
         place_alone = {name: each for name, each in message.items() if name != "parentId"}
         return await to_send(json=place_alone)
 
-    records = _records()
-    if records is None:
-        return (await send())[0]
-    if kind == "said":
-        return await records.say(what, send, Message)
-    return await records.act(kind, what, send, Message)
+    return await recorded(kind, what, send, Message)
 
 
 async def _exists(client: Client, message_id: str) -> bool:
@@ -190,10 +187,7 @@ async def edit(
         send = InternalRequests.of(client).send_for_record
         return await send("PUT", "messages", message_id, json=edited, into=Message)
 
-    records = _records()
-    if records is None:
-        return (await put())[0]
-    return await records.act("edited", [message_id, body], put, Message)
+    return await recorded("edited", [message_id, body], put, Message)
 
 
 async def delete(client: Client, message: Message | str) -> None:
@@ -202,8 +196,9 @@ async def delete(client: Client, message: Message | str) -> None:
     check_outside("delete a message")
     with suppress(NotFoundError, GoneError):
         await client.delete("messages", message_id)
-    if (records := _records()) is not None:
-        await records.unsay(message_id)
+    handling = active_handling()
+    if handling is not None and handling.records is not None:
+        await handling.records.unsay(message_id)
 
 
 def _id_of(message: object) -> str:
@@ -224,10 +219,14 @@ def _check_can_be_edited(message: Message) -> None:
         )
 
 
-def _records() -> Records | None:
-    """Return where it is recorded what the handler of something has done, if that is."""
+async def recorded(
+    kind: str, what: object, act: Callable[[], Awaitable[tuple[T, bytes]]], into: type[T]
+) -> T:
+    """Do something as `Records.act` does, if what the running handler does is recorded."""
     handling = active_handling()
-    return None if handling is None else handling.records
+    if handling is None or handling.records is None:
+        return (await act())[0]
+    return await handling.records.act(kind, what, act, into)
 
 
 PLACES = ("room_id", "to_person_id", "to_person_email")
