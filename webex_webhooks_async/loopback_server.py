@@ -6,7 +6,7 @@ signals, polls every 100 ms, and waits at its end for idle connections.
 
 import asyncio
 import os
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from typing import cast
 
@@ -50,9 +50,13 @@ async def serve_on_loopback(
     )
     config.load()
     state = ServerState()
-    server = await _listen(
-        lambda: _Protocol(config=config, server_state=state, app_state={}), host, port
-    )
+    try:
+        # A socket made elsewhere would lack TCP_NODELAY: each response would take 40 ms.
+        server = await asyncio.get_running_loop().create_server(
+            lambda: _Protocol(config=config, server_state=state, app_state={}), host, port
+        )
+    except OSError as error:
+        raise port_error(error, host, port) from None
     try:
         yield f"http://{host}:{server.sockets[0].getsockname()[1]}"
     finally:
@@ -60,14 +64,6 @@ async def serve_on_loopback(
             await asyncio.sleep(0)  # asyncio leaks a connection that it accepts while it closes
         server.close()
         await _abort_all(state)
-
-
-async def _listen(protocol: Callable[[], asyncio.Protocol], host: str, port: int) -> asyncio.Server:
-    try:
-        # A socket made elsewhere would lack TCP_NODELAY: each response would take 40 ms.
-        return await asyncio.get_running_loop().create_server(protocol, host, port)
-    except OSError as error:
-        raise port_error(error, host, port) from None
 
 
 def port_error(error: OSError, host: str, port: int) -> OSError:

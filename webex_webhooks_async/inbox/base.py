@@ -45,9 +45,10 @@ class Inbox(ABC):
 
         With `replace`, the notification takes the place of what is known by its key, with a new
         number, all its attempts and no records. If that one runs, which a notification whose lease
-        is over doesn't, the new one is its successor: it waits for its own time, and until the
-        running one is completed, kept as failed or cancelled, and gets its number then. A release
-        and a failure that is tried again don't end it. A later successor replaces an earlier one.
+        is over doesn't, the new one is its successor. It gets its number when the running one is
+        completed, kept as failed or cancelled, and is due then, or at its own time if that is
+        later. A release and a failure that is tried again don't end the running one. A later
+        successor replaces an earlier one.
 
         Args:
             key: The text by which copies are recognized.

@@ -121,10 +121,8 @@ class PostgresInbox(TransactionalInbox):
         check_schema(schema)
         try:
             from webex_webhooks_async.inbox.postgres import (  # noqa: PLC0415 - an extra
-                connections as connecting,
-            )
-            from webex_webhooks_async.inbox.postgres import (  # noqa: PLC0415 - an extra
-                statements as calling,
+                connections,
+                statements,
             )
         except ImportError as error:
             raise ImportError(
@@ -132,12 +130,12 @@ class PostgresInbox(TransactionalInbox):
             ) from error
         if not callable(conninfo):
             check_type("conninfo", conninfo, str)
-            connecting.Target.read(conninfo, timeout)
+            connections.Target.read(conninfo, timeout)
         self._conninfo = conninfo
         self._schema = schema
         self._timeout = timeout
-        self._calling = calling
-        self._connecting = connecting
+        self._calling = statements
+        self._connecting = connections
         self._makes_tables = True
         self._id = uuid4()  # whose claims are whose
         self._claims = OwnClaims()
