@@ -13,7 +13,7 @@ from webex_webhooks_async.testing.service.calls import Call, fields_of, page_res
 from webex_webhooks_async.testing.service.events import WebexEvent, content
 from webex_webhooks_async.testing.service.responses import RefusedCallError, json_response
 from webex_webhooks_async.testing.service.sandbox_person import SandboxPerson
-from webex_webhooks_async.testing.service.state import DIRECT, GROUP, Json, State
+from webex_webhooks_async.testing.service.state import DIRECT, GROUP, Json, State, matching
 
 _MAX_PAGE_SIZE = 1_000
 _DETAILS = ("isLocked", "isPublic", "isAnnouncementOnly", "description")
@@ -24,6 +24,7 @@ async def list_rooms(call: Call) -> Response:
     kind, team_id, sort_by = call.query("type"), call.query("teamId"), call.query_word("sortBy")
     if kind not in {None, DIRECT, GROUP}:
         raise RefusedCallError(400, f"type must be {DIRECT} or {GROUP}, got {kind!r}")
+    own = {each["roomId"] for each in matching(call.state.memberships, personId=call.person.id)}
     key = {"id": "id", "lastactivity": "lastActivity", "created": "created"}.get(sort_by or "")
     return page_response(
         call,
@@ -31,7 +32,7 @@ async def list_rooms(call: Call) -> Response:
         where=lambda room: (
             kind in {None, room["type"]}
             and team_id in {None, room.get("teamId")}
-            and call.person.id in call.state.members(room["id"])
+            and room["id"] in own
         ),
         on_wire=lambda room: _on_wire(call.state, call.person, room),
         order=lambda room: room.get(key, "") if key else "",
