@@ -508,7 +508,7 @@ class TestOutages:
         self, postgres: PostgresServer, schema: str
     ) -> None:
         """Under a steady load, over a slow network, what waits is stored when the outage ends."""
-        async with through_proxy(postgres, schema, timeout=5) as (inbox, proxy):
+        async with through_proxy(postgres, schema, timeout=50) as (inbox, proxy):
             proxy.latency = 0.03
             proxy.refuse()
             proxy.close_connections()
@@ -516,7 +516,7 @@ class TestOutages:
             for number in range(1_000):  # so that at each moment one has to give up
                 puts.append(asyncio.create_task(inbox.put(f"{number}", BODY)))
                 await idle_loop(1)
-                let_pass(0.01)
+                let_pass(0.1)
             proxy.accept()
             results = await asyncio.gather(*puts, return_exceptions=True)
             assert isinstance(results[0], ConnectionError)
