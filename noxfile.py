@@ -11,7 +11,7 @@ import sys
 import tarfile
 import tempfile
 import zipfile
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from itertools import chain
 from pathlib import Path
@@ -27,11 +27,19 @@ nox.options.error_on_missing_interpreters = False  # missing ones are reported a
 
 ROOT = Path(__file__).parent
 DIST = ROOT / ".nox" / "dist"
+MEASURED = ROOT / ".nox" / "measured"
 FUZZED = ROOT / ".nox" / "fuzzed"
 PACKAGE = "webex_webhooks_async"
 
 NPM = ["adaptivecards@3.0.6", "axe-core@4.14.1"]
 """What renders cards in the page of the sandbox, and what checks that everyone can use the page."""
+
+PROGRAMS = [
+    *("README.md", "CONTRIBUTING.md", "SECURITY.md", "docs", "tests/test_documents.py"),
+    *("tests/benchmarks", "tests/chaos", "tests/cli", "tests/conformance"),
+    *("tests/examples", "tests/mutations", "tests/soak"),
+]
+"""What starts processes, most of which doesn't depend on the Python."""
 
 CALLS_HTTPX = [
     f"tests/client/test_{each}.py"
@@ -59,9 +67,10 @@ ENDS = dict.fromkeys([NEWEST, OLDEST])  # `.ci/run` runs the Pythons between as 
 # What takes longest begins first.
 nox.options.sessions = [
     "wheel",
-    *(f"tests-{each}" for each in ENDS),
+    *dict.fromkeys([f"tests-{NEWEST}", "programs", f"tests-{OLDEST}"]),
     *("typing", "docs", "browser", "httpx2", "lint", "pip", "metadata", "demo"),
     *(f"bare-{each}" for each in ENDS),
+    "coverage",
 ]
 
 
@@ -93,34 +102,56 @@ def wheel(session: nox.Session) -> None:
 def tests(session: nox.Session) -> None:
     """Test the wheel with all its extras.
 
-    The newest Python on the machine runs the whole suite, which has to run every branch. The others
-    run the tests that depend on the Python, 3.11 with the oldest releases that the metadata allows.
+    The newest Python on the machine runs all but those of the session `programs`. The others run
+    the tests that depend on the Python, 3.11 with the oldest releases that the metadata allows.
     """
-    runs_all = session.python == NEWEST
-    if session.python == PYTHONS[0] and not runs_all:
+    if session.python == PYTHONS[0] != NEWEST:
         oldest = "--resolution=lowest-direct"
         needed = [*requirements(), *group("tests")]
         session.install(oldest, built("*.whl", EXTRAS), *needed)
     else:
         session.install(built("*.whl", EXTRAS), *group("tests"), *group("platforms"))
-    redis = redis_server(session) if runs_all else {}
-    with suite_alone(session):
-        if session.posargs:
+    if session.posargs:
+        redis = redis_server(session) if session.python == NEWEST else {}
+        with suite_alone(session):
             session.run("pytest", *session.posargs, env=redis)
-        elif runs_all:
-            data_file = Path(session.virtualenv.location, "coverage").resolve()
-            measured = {"COVERAGE_FILE": str(data_file)}
-            session.run("coverage", "erase", env=measured)
-            # In their order: the files that are slow have few tests, and would come last.
-            in_order = ["--dist=loadfile", "--no-loadscope-reorder"]
-            workers = [f"--numprocesses={os.cpu_count()}", *in_order]
-            session.run("coverage", "run", "-m", "pytest", *workers, env=measured | redis)
-            session.run("coverage", "combine", "--quiet", env=measured)
-            # 3.11.2, which Debian 12 has, misses some lines behind a coroutine that has ended.
-            least = "99" if session.python == "3.11" else "100"
-            session.run("coverage", "report", f"--fail-under={least}", env=measured)
-        else:
+    elif session.python == NEWEST:
+        run_measured(session, "tests", *(f"--ignore={each}" for each in PROGRAMS))
+    else:
+        with suite_alone(session):
             session.run("pytest", "-m", "not once and not hypothesis", "tests")
+
+
+@nox.session(python=NEWEST, requires=["wheel"])
+def programs(session: nox.Session) -> None:
+    """Test what starts processes: the command line, the examples, the code in documents, and more.
+
+    The newest Python runs them beside its other tests: both take about as long.
+    """
+    session.install(built("*.whl", EXTRAS), *group("tests"), *group("platforms"))
+    run_measured(session, *PROGRAMS, env=redis_server(session))
+
+
+def run_measured(session: nox.Session, *arguments: str, env: Mapping[str, str] = {}) -> None:
+    """Run tests, and keep which branches they ran for the session `coverage`."""
+    folder = MEASURED / session.name
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    measured = {**env, "COVERAGE_FILE": str(folder / "data")}
+    with suite_alone(session):
+        session.run("coverage", "run", "-m", "pytest", *arguments, env=measured)
+
+
+@nox.session(requires=[f"tests-{NEWEST}", "programs"])
+def coverage(session: nox.Session) -> None:
+    """Check that the tests on the newest Python run every branch of the package."""
+    session.install("coverage>=7.11")
+    both = {"COVERAGE_FILE": str(MEASURED / "data")}
+    folders = [str(MEASURED / each) for each in (f"tests-{NEWEST}", "programs")]
+    session.run("coverage", "combine", "--quiet", *folders, env=both)
+    # 3.11.2, which Debian 12 has, misses some lines behind a coroutine that has ended.
+    least = "99" if NEWEST == "3.11" else "100"
+    session.run("coverage", "report", f"--fail-under={least}", env=both)
 
 
 @nox.session(requires=["wheel"])
