@@ -178,7 +178,7 @@ def absolute_url(text: str) -> SplitResult | None:
 
 
 def check_keywords(what: str, given: Iterable[str], known: Iterable[str]) -> None:
-    """Check that keyword arguments are known; for one in camelCase, the error names the right one.
+    """Check that keyword arguments are known; for one that is nearly right, the error names it.
 
     Raises:
         TypeError: One isn't.
@@ -187,7 +187,11 @@ def check_keywords(what: str, given: Iterable[str], known: Iterable[str]) -> Non
     for name in given:
         if name not in known:
             right = re.sub("[A-Z]", lambda capital: f"_{capital[0].lower()}", name)
-            hint = f": write {right}" if right in known else ""
+            # Imported here: it is for an error alone.
+            from difflib import get_close_matches  # noqa: PLC0415 - see above
+
+            meant = [right] if right in known else get_close_matches(name, known, 1)
+            hint = f": write {meant[0]}" if meant else ""
             raise TypeError(f"{what} has no argument {name!r}{hint}")
 
 

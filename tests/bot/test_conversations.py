@@ -190,6 +190,35 @@ async def test_a_card_is_submitted_as_a_whole(talk: Talk) -> None:
         await talk.hear("Pasta")
 
 
+async def test_what_an_ordinary_message_costs(talk: Talk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It costs one read of the inbox more, which asks what is open, and nothing else."""
+    called: list[str] = []
+
+    def count(name: str) -> None:
+        method = getattr(SQLiteInbox, name)
+
+        async def counted(*args: Any, **options: Any) -> object:  # noqa: ANN401 - as it is there
+            called.append(name)
+            return await method(*args, **options)
+
+        monkeypatch.setattr(SQLiteInbox, name, counted)
+
+    @talk.command()
+    async def go(_: MessageContext) -> None:
+        raise NotImplementedError
+
+    @talk.bot.message()
+    async def other(_: MessageContext) -> None: ...
+
+    for name in ("questions", "records", "recall", "remember", "ask", "answer", "complete"):
+        count(name)
+    async with talk.running():
+        await talk.say("Hello")
+        await talk.settle()
+
+    assert called == ["questions", "complete"]
+
+
 async def test_commands(talk: Talk) -> None:
     """A command stays one while a question is open, unless `commands` is false."""
 

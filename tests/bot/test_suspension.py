@@ -35,6 +35,9 @@ from webex_webhooks_async import (
 
 pytestmark = pytest.mark.once
 
+_LOST = {"drop": True, "execute": True}
+"""The fault of a message that is sent, and has no response."""
+
 
 @pytest.mark.parametrize("buttons", [None, {"yes": "Yes"}])
 async def test_the_end_of_a_question(talk: Talk, buttons: dict[str, str] | None) -> None:
@@ -490,7 +493,7 @@ async def test_who_may_answer(talk: Talk) -> None:
 
 
 @pytest.mark.parametrize(
-    "fault", [{"status": 403}, {"status": 404}, {"status": 500}, {"drop": True}, {"delay": 3600}]
+    "fault", [{"status": 403}, {"status": 404}, {"status": 500}, _LOST, {"delay": 3600}]
 )
 async def test_a_question_that_is_not_sent(fault: dict[str, Any], talk: Talk) -> None:
     """Nothing is open then that would take the next message, also before the handler has ended."""
@@ -517,8 +520,8 @@ async def test_a_question_that_is_not_sent(fault: dict[str, Any], talk: Talk) ->
     async with talk.running():
         sandbox.fail(method="POST", path="/messages", **fault, times=1)
         await talk.say("go")
-        if "delay" in fault:
-            await talk.hear("Well?")  # which has no response yet
+        if "delay" in fault or fault is _LOST:
+            await talk.hear("Well?")  # which has no response
         await until(is_sent)
         await talk.say("Yes", BOSS)
         await talk.hear("Heard Yes")
@@ -608,6 +611,7 @@ async def test_an_old_message_is_no_answer(talk: Talk) -> None:
         ({"key": ""}, ValueError("key is empty")),
         ({"to_person_email": "nobody@example.invalid"}, ValueError("nobody in Webex has the addr")),
         ({"colour": "red"}, TypeError("ask has no argument 'colour'")),
+        ({"button": BUTTONS}, TypeError("ask has no argument 'button': write buttons")),
     ],
 )
 async def test_wrong_questions(ask: dict[str, Any], error: Exception, talk: Talk) -> None:
