@@ -109,6 +109,7 @@ async def test_a_schedule(days: Days, caplog: pytest.LogCaptureFixture) -> None:
         assert days.ran == []
         await days.until_idle(at=SEVEN + timedelta(seconds=3))
         assert days.ran == [SEVEN]
+        assert [f"{each:%H:%M}" for each in days.ran] == ["07:00"]
         assert days.due == [SEVEN + timedelta(days=1)]
         await days.time.pass_(60)  # each process stores the next times again
         assert len(days.stored) == 1

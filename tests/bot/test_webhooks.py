@@ -240,7 +240,9 @@ async def test_a_start_that_waits_for_long_goes_on_in_the_background(
     """The application starts after 10 seconds, and the record says what the bot waits for."""
     other = replicas.inbox()
     assert await other.claim("webex-webhooks:start:bot", 30.0)
-    bot = replicas.bot()
+    http_client = replicas.webex.client.http_client
+    local = Client("a-token", base_url="http://127.0.0.1:8900/v1", http_client=http_client)
+    bot = replicas.bot(client=local)
     starting = asyncio.create_task(bot.start())
     await until(lambda: clock.sleepers == 1)
     asyncio.get_running_loop().call_soon(let_pass, 10)

@@ -399,13 +399,15 @@ class BotSelection(Selection):
         self, handling: Handling, placed: Placed, job: Job, notification: Notification[Any]
     ) -> None:
         data = notification.data
-        due = datetime.fromisoformat(data["due"])
-        if isinstance(job, Schedule) and not await self._may_begin(handling, job, due):
-            return
+        value, due = data["value"], datetime.fromisoformat(data["due"])
+        if isinstance(job, Schedule):
+            if not await self._may_begin(handling, job, due):
+                return
+            value, due = job.value, job.times.here(due)
         known = {} if handling.records is None else known_in(handling.records)
         of_each: dict[str, Any] = {"age": known.get("age", age_of(due))}
         context = JobContext(
-            value=job.value if isinstance(job, Schedule) else data["value"],
+            value=value,
             key=data.get("id"),
             due=due,
             **(of_each | self._of_each_context(placed)),

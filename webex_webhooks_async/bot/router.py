@@ -285,10 +285,10 @@ class BotRouter(Registry):
                 await context.send("Good morning!", room_id=ROOM)
 
         It needs the bot's inbox, which holds the next time as a job. ``context.due`` is the time of
-        the expression, ``context.key`` is `None`. One run of a schedule is done after another. A
-        time that has passed while no process ran is caught up with: the last one alone, and if it
-        is at most `catch_up` old; each that is left out is a WARNING. ``enqueue("summary", None)``
-        runs it now.
+        the expression, in the time zone; ``context.key`` is `None`. One run of a schedule is done
+        after another. A time that has passed while no process ran is caught up with: the last one
+        alone, and if it is at most `catch_up` old; each that is left out is a WARNING.
+        ``enqueue("summary", None)`` runs it now.
 
         Args:
             name: The name, as of a job; there is no job of the same name.

@@ -82,6 +82,10 @@ class Times:
                 return each
         raise ValueError(f"the expression {self.expression!r} never comes")
 
+    def here(self, time: datetime) -> datetime:
+        """Return a time in the time zone."""
+        return time.astimezone(self._zone)
+
     def newest(self, now: datetime, after: datetime, seconds: float) -> datetime | None:
         """Return the last time until now, if one has come after another, so many seconds ago."""
         limit = min(seconds, (now - after).total_seconds())
@@ -96,7 +100,7 @@ class Times:
         return None
 
     def _from(self, time: datetime) -> Iterator[datetime]:
-        for each in _cronsim().CronSim(self.expression, time.astimezone(self._zone)):
+        for each in _cronsim().CronSim(self.expression, self.here(time)):
             yield each.astimezone(UTC)
 
 

@@ -212,7 +212,7 @@ class Startup:
             return start.webhooks.pause_after(error, self._watch_every or pause)
         if isinstance(error, _OUTAGES):
             pause = max(min(2 * pause or _FIRST_PAUSE, _LAST_PAUSE), _retry_after(error))
-            logger.error(_NOT_READY, _explain(error, start.client), pause)
+            logger.error(_NOT_READY, _explain(error, start), pause)
             return pause
         logger.error("the bot isn't ready; trying again in %g s", _LAST_PAUSE, exc_info=error)
         return _LAST_PAUSE
@@ -228,10 +228,12 @@ class _Start:
     clock: Clock
 
 
-def _explain(error: Exception, client: Client) -> str:
+def _explain(error: Exception, start: _Start) -> str:
     """Say what an outage is; on this machine, it is a sandbox that isn't there."""
-    url = InternalRequests.of(client).requester.base_url
-    if isinstance(error, TransportError) and is_loopback(urlsplit(url).hostname or ""):
+    url = InternalRequests.of(start.client).requester.base_url
+    waits = start.webhooks is not None and start.webhooks.waits  # for another replica
+    is_local = not waits and is_loopback(urlsplit(url).hostname or "")
+    if is_local and isinstance(error, TransportError):
         return f"no sandbox responds at {url} (webex-webhooks sandbox starts one): {error}"
     return str(error)
 

@@ -524,7 +524,8 @@ class JobContext(Context):
     Attributes:
         value: The value that was enqueued, as JSON gives it back.
         key: The key with which it was enqueued; `None` without one.
-        due: The time for which it was enqueued; `None` if that isn't known.
+        due: The time for which it was enqueued, that of a schedule in its time zone; `None` if that
+            isn't known.
     """
 
     value: Any
