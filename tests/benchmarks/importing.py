@@ -1,10 +1,10 @@
-"""The import, for which every process waits at its start."""
+"""The imports, for which every process waits at its start."""
 
 import os
 import sys
 from asyncio.subprocess import PIPE, create_subprocess_exec
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 from tests.benchmarks.harness import Case, Round
 
@@ -30,10 +30,15 @@ async def importing(statement: str) -> AsyncGenerator[Round]:
             command = (sys.executable, "-c", program)
             process = await create_subprocess_exec(*command, env=env, stdout=PIPE)
             output, _ = await process.communicate()
-            seconds += float(output)
+            seconds += float(output.split()[-1])  # after what the statement prints
         return seconds
 
     yield play
+
+
+def starting(*arguments: str) -> AbstractAsyncContextManager[Round]:
+    """Start the command line."""
+    return importing(f"from webex_webhooks_async.cli.app import run; run({arguments!r})")
 
 
 CASES = (
@@ -44,5 +49,12 @@ CASES = (
         lambda _: importing("import httpx, attrs, cattrs, asyncio"),
         count=3,
         at_most=1.15,
+    ),
+    Case(
+        "command line: list --help / --version",
+        lambda _: starting("list", "--help"),
+        lambda _: starting("--version"),
+        count=3,
+        at_most=1.2,
     ),
 )

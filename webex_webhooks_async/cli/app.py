@@ -17,6 +17,8 @@ from cyclopts import (
 )
 from cyclopts.argument import Argument, ArgumentCollection
 from cyclopts.exceptions import UnusedCliTokensError
+from cyclopts.help import DefaultFormatter, HelpPanel
+from rich.console import Console, ConsoleOptions
 from rich.text import Text
 
 from webex_webhooks_async.cli.console import (
@@ -113,6 +115,13 @@ _USAGE = {
 }
 
 
+class _HelpFormatter(DefaultFormatter):
+    """Shows titles as they are: rich would import all emoji to look for some in them."""
+
+    def __call__(self, console: Console, options: ConsoleOptions, panel: HelpPanel) -> None:
+        super().__call__(console, options, panel.copy(title=Text(str(panel.title))))
+
+
 def _make_app() -> App:
     app = App(
         name="webex-webhooks",
@@ -120,6 +129,7 @@ def _make_app() -> App:
         version=__version__,
         version_flags=("--version", "-V"),
         help_format="plaintext",  # examples stay as they are
+        help_formatter=_HelpFormatter(),
         default_parameter=Parameter(negative=()),
         config=_check_that_all_is_given,
     )
