@@ -251,7 +251,7 @@ class _Missed:
         return await self._newest("messages", params, "created", _MOST - self._found.messages)
 
     async def _newest(self, path: str, params: Params, time: str, most: int) -> list["Item"]:
-        """Return so many items of a list at most, but those that are older, or the bot's own."""
+        """Return so many items of a list at most, without older ones and the bot's own."""
         items: list[Item] = []
         async for page in self._lists.pages(path, params):
             newer = [each for each in page if not self._is_older(each, time)]

@@ -199,14 +199,15 @@ class RefreshingToken:
             TypeError: An argument has a wrong type.
         """
         check_type("tokens", tokens, Tokens)
+        is_complete = bool(tokens.access_token) or load is None
         return cls(
             client_id=client_id,
             client_secret=client_secret,
             refresh_token=tokens.refresh_token,
-            access_token=tokens.access_token if tokens.access_token or load is None else None,
+            access_token=tokens.access_token if is_complete else None,
             on_refresh=on_refresh,
             load=load,
-            _expires_at=tokens.expires_at,
+            _expires_at=tokens.expires_at if is_complete else None,
         )
 
     async def get(self) -> str:
