@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 logger: logging.Logger = logging.getLogger("webex_webhooks_async")
 
 _HANDLED = "handled"
-"""The name of a record: a handler was chosen, so the message is no answer any more."""
+"""The name of a record: a handler was chosen, so the message answers no question any more."""
 
 _SENDING_SECONDS = 5.0
 
@@ -119,7 +119,7 @@ class Answers:
         return False
 
     def note_handler(self) -> None:
-        """Note that a handler was chosen: if that fails, this is no answer to a later question."""
+        """Note that a handler was chosen: if that fails, this answers no later question."""
         self._records.note(_HANDLED, b"1")
 
     async def _value(self, context: MessageContext | SubmissionContext) -> bytes:

@@ -1,4 +1,4 @@
-"""Notices an outage of Webex, which is no failure of a handler, and its end."""
+"""Notices an outage of Webex, which isn't a failure of a handler, and its end."""
 
 import asyncio
 import logging

@@ -223,7 +223,7 @@ def serve(name: str, application: Any, listener: socket.socket, dev: Dev) -> Non
     )
     uvicorn_logger = logging.getLogger("uvicorn.error")
     uvicorn_logger.addHandler(errors)
-    uvicorn_logger.addFilter(_is_no_cancellation)
+    uvicorn_logger.addFilter(_is_worth_showing)
     server = _Server(config)
     server.is_up = lambda: dev.report(started=f"{name}, a {type(application).__name__}")
     # uvicorn raises the signal again that has ended it: the interpreter ends in order.
@@ -236,8 +236,8 @@ def serve(name: str, application: Any, listener: socket.socket, dev: Dev) -> Non
             sys.exit(1)
 
 
-def _is_no_cancellation(record: logging.LogRecord) -> bool:
-    """Whether a record is worth showing: that a handler is cancelled at the end is not."""
+def _is_worth_showing(record: logging.LogRecord) -> bool:
+    """Whether a record is shown: that a handler is cancelled at the end isn't."""
     return not (record.exc_info and record.exc_info[0] is CancelledError)
 
 
