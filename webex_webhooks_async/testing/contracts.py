@@ -758,7 +758,8 @@ class _InboxCheck:
             for each in (one, two):
                 await self._complete(each)
             promise = "an answer makes due what asked, and an end completes it"
-            _expect(await inbox.cancel(again.key) is not bool(results[2]), promise)
+            is_answered = any(each is True for each in results)  # an end returns a number
+            _expect(await inbox.cancel(again.key) is is_answered, promise)
 
     async def _asking(self, line: str | None) -> InboxEntry:
         """Store an entry, and take it."""
