@@ -291,6 +291,26 @@ async def test_another_question_in_each_run(talk: Talk, caplog: pytest.LogCaptur
     assert isinstance(talk.errors[0], GiveUpError)
 
 
+async def test_an_answer_that_the_handler_does_not_come_to(
+    talk: Talk, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A handler that ends before its question when it runs again is named in a warning."""
+
+    @talk.command()
+    async def go(context: MessageContext) -> None:
+        if talk.runs == 1:
+            await context.ask("Why?")
+
+    async with talk.running():
+        await talk.say("go")
+        await talk.hear("Why?")
+        await talk.say("A full disk")
+        await talk.settle()
+
+    (warning,) = [each for each in caplog.records if each.levelno == logging.WARNING]
+    assert "the answer to 'Why?' isn't taken, because the handler ended" in warning.getMessage()
+
+
 async def test_equal_questions(talk: Talk) -> None:
     """The n-th equal question gets the n-th answer, also where one had none."""
 

@@ -413,7 +413,7 @@ class BotSelection(Selection):
             **(of_each | self._of_each_context(placed)),
         )
         _begin_conversation(handling, context)
-        await _run_with(placed, context)
+        await _run_with(handling, placed, context)
 
     async def _may_begin(self, handling: Handling, schedule: Schedule, due: datetime) -> bool:
         """Whether a schedule runs: its time may have passed, unless it was enqueued."""
@@ -464,7 +464,7 @@ class BotSelection(Selection):
         handling.route = self.routes.labels[chosen.entry]
         if self._error_reply is not None:
             handling.apology = partial(context.reply, self._error_reply, key=_ERROR_REPLY)
-        selected.append(_replaced(chosen, partial(_run_with, chosen, context)))
+        selected.append(_replaced(chosen, partial(_run_with, handling, chosen, context)))
         return sorted(selected, key=_number_of)
 
     def _answers_of(self, handling: Handling) -> Answers | None:
@@ -597,10 +597,12 @@ def _replaced(placed: Placed, handler: Handler[Any]) -> Placed:
     return evolve(placed, entry=Registration(entry.resource, entry.event, handler))
 
 
-async def _run_with(placed: Placed, context: Context, *_: object) -> None:
+async def _run_with(handling: Handling, placed: Placed, context: Context, *_: object) -> None:
     """Run a handler with its context, within what runs around it."""
     (step,) = in_middleware(placed.around_context, [placed.entry.handler])
     await step(context)
+    if isinstance(handling.conversation, Conversation):
+        handling.conversation.warn_of_untaken()
 
 
 @frozen

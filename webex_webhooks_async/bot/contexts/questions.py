@@ -259,6 +259,18 @@ class Conversation:
         self.known["strays"] = 1
         logger.warning("%s: %s", self.about, message)
 
+    def warn_of_untaken(self) -> None:
+        """Warn if the handler has ended, and hasn't taken the answer with which it ran again."""
+        last = self.known.get("asked")
+        if last is None or last["record"] in self.taken:
+            return
+        if self.records.known.get(last["record"], NO_ANSWER) != NO_ANSWER:
+            message = (
+                "%s: the answer to %r isn't taken, because the handler ended before it asked that "
+                "again: read what decides before a question in once"
+            )
+            logger.warning(message, self.about, last["words"])
+
 
 class RefusedQuestionError(GiveUpError, RuntimeError):
     """A question that can't be asked, also if the handler runs again."""
