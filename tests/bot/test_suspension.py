@@ -720,6 +720,7 @@ async def test_where_nothing_can_be_asked(talk: Talk, webex: Webex) -> None:
             await talk.say("go")
             await until(lambda: len(talk.errors) == 1)
         assert words in str(talk.errors[0])
+    assert "Well?" not in talk.webex.texts
 
 
 async def test_a_conversation_that_a_card_begins(talk: Talk) -> None:
