@@ -5,7 +5,7 @@ import importlib
 import re
 import time
 from collections.abc import Callable, Iterator, Mapping
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from types import ModuleType
 from typing import Any, cast
@@ -35,6 +35,7 @@ MUCH = 128
 LEAST = 3e-4  # seconds: less than that isn't compared
 
 
+@cache
 def patterns() -> Mapping[str, re.Pattern[str]]:
     """The patterns that modules hold, and those that stand in a call."""
     found: list[re.Pattern[str]] = []
