@@ -105,7 +105,8 @@ def _on_wire(state: State, viewer: SandboxPerson, room: Json) -> Json:
     """A room as someone sees it: a direct room has the other person's name."""
     if room["type"] != DIRECT:
         return room
-    others = [each for each in state.persons if each.id in state.members(room["id"]) - {viewer.id}]
+    members = state.members(room["id"]) - {viewer.id}
+    others = [each for each in state.persons if each.id in members]
     return {**room, "title": others[0].display_name} if others else room
 
 
