@@ -56,8 +56,14 @@ async def worker_of(program: ModuleType) -> AsyncGenerator[None]:
     """Run a worker in this process."""
     program.broker.is_worker_process = True
     await program.broker.startup()
-    async with running(run_receiver_task(program.broker)):
+    worker = asyncio.create_task(run_receiver_task(program.broker))
+    try:
         yield
+    finally:
+        worker.cancel()
+        while not (await asyncio.wait([worker], timeout=1))[0]:
+            await program.knock.kiq()  # on Python 3.11, it may wait for one more task
+            worker.cancel()
     await program.broker.shutdown()
 
 
