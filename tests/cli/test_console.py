@@ -1,5 +1,6 @@
 import json
 import logging
+import os
 
 import pytest
 from rich.text import Text
@@ -85,3 +86,13 @@ def test_text_of_others(
 
     with progress("[/nothing]\x1b[2J") as status:
         assert str(status.status) == "[/nothing]\\x1b[2J"
+
+
+def test_a_reader_that_has_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A long text that nobody reads any more ends the command without a traceback."""
+    reads, writes = os.pipe()
+    os.close(reads)
+    with open(writes, "w") as pipe:  # noqa: PTH123 - it has no path
+        monkeypatch.setattr("sys.stdout", pipe)
+        with pytest.raises(SystemExit, match="1"):
+            stdout().write("a long text")

@@ -21,6 +21,14 @@ UNBOUNDED = 10_000  # columns: text in a pipe isn't wrapped
 class _Console(Console):
     goes_on = False  # when nobody reads any more
 
+    def write(self, text: str) -> None:
+        """Write a long text as it is: to print it, rich makes several objects of each line."""
+        try:
+            self.file.write(text)
+            self.file.flush()
+        except BrokenPipeError:
+            self.on_broken_pipe()
+
     def on_broken_pipe(self) -> None:
         """End the command: one that runs in an event loop as SIGTERM ends it, so it tidies up."""
         self.quiet = True
@@ -34,7 +42,7 @@ class _Console(Console):
         signal.raise_signal(signal.SIGTERM)
 
 
-def stdout(*, goes_on: bool = False) -> Console:
+def stdout(*, goes_on: bool = False) -> _Console:
     """The console for results: coloured on a terminal, plain in a pipe, and never wrapped.
 
     With `goes_on`, a command doesn't end when nobody reads them.

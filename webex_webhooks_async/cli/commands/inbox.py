@@ -187,7 +187,7 @@ async def _list_as_json(inbox: Inbox) -> None:
     console, before = stdout(), "["
     async for page in _pages(inbox):
         items = [indent(dumps(_document(stored), indent=2), "  ") for stored in page]
-        console.print(before, ",\n".join(items), sep="\n", end="")
+        console.write("\n".join([before, ",\n".join(items)]))
         before = ","
     console.print("[]" if before == "[" else "\n]")
 
@@ -199,7 +199,7 @@ async def _list(inbox: Inbox) -> None:
         if console.is_terminal:
             console.print(*lines, sep="\n")
         else:
-            console.out(*(line.plain for line in lines), sep="\n", highlight=False)
+            console.write("".join(f"{line.plain}\n" for line in lines))
     counts = await inbox.counts()
     shown = (f"{getattr(counts, state)} {state}" for state in get_args(State))
     line = ", ".join(each for each in shown if not each.startswith("0 ")) or "nothing to do"
