@@ -1,7 +1,8 @@
 """Writes a function that reads one of our own models of JSON, as attrs writes its ``__init__``.
 
 cattrs writes one as well, which calls a function for each member, and then ``__init__``. This one
-compares types, and takes the members over at once.
+compares types, and takes the members over at once. A loop over the fields, without ``exec``, saves
+half as much: a list would cost more than with a reader in Rust.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
