@@ -552,15 +552,13 @@ def test_a_card_that_is_not_valid(page: Page, stage: Stage) -> None:
 @pytest.mark.usefixtures("bot")
 @pytest.mark.parametrize(
     ("width", "scheme", "renderer"),
-    [  # each two of them together
-        (360, "light", MICROSOFTS),
+    [  # each width, and both schemes with and without the renderer
         (360, "dark", None),
-        (800, "light", None),
-        (800, "dark", MICROSOFTS),
-        (1600, "light", MICROSOFTS),
-        (1600, "dark", None),
+        (800, "light", MICROSOFTS),
+        (1600, "dark", MICROSOFTS),
+        (1600, "light", None),
     ],
-    ids=["360-light", "360-dark", "800-light", "800-dark", "1600-light", "1600-dark"],
+    ids=["360-dark", "800-light", "1600-dark", "1600-light"],
 )
 def test_everyone_can_use_it(
     browser: Browser,
