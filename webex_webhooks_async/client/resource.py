@@ -139,7 +139,7 @@ class APIResource:
 
 
 class InternalRequests(APIResource):
-    """What the rest of this package asks of a client beyond what users do.
+    """The requests of a client that the rest of this package makes, and users don't.
 
     Args:
         requester: Sends the requests; it is an attribute as well.

@@ -57,12 +57,12 @@ M = TypeVar("M", bound=Middleware)
 
 
 class Tree:
-    """What is registered on a router, and the trees of the routers that it includes, in one order.
+    """The registrations on a router, and the trees of the routers that it includes, in one order.
 
     Attributes:
-        entries: What is registered here.
+        entries: The registrations here.
         middlewares: The functions around its handlers; the first one is the outermost.
-        context_middlewares: Those around handlers that get a context; of a `BotRouter`.
+        context_middlewares: The functions around handlers that get a context; of a `BotRouter`.
         included_by: The trees that include this one.
         frozen_by: The event after which nothing more is registered; empty before.
         changes: A number that rises with what is registered here and below.

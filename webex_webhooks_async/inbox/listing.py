@@ -23,7 +23,7 @@ def with_subject(stored: StoredNotification, beginning: bytes, size: int) -> Sto
     Nothing else of the body is checked, so that a long list is there soon.
 
     Args:
-        stored: What is listed.
+        stored: The entry that is listed.
         beginning: The body, or at least the first `BEGINNING` bytes of it.
         size: How many bytes the whole body has.
     """

@@ -33,7 +33,7 @@ def list_all(database: NotEmpty, /, *, schema: NotEmpty = SCHEMA, json: AsJson =
     $ webex-webhooks inbox list inbox.db --json
 
     Each is waiting, running, retrying after a failure, scheduled for later, asking,
-    failed or unreadable. One that runs is shown with its process. Bots may go on
+    failed or unreadable. A running one is shown with its process. Bots may go on
     working.
 
     As DATABASE, postgresql: alone takes what libpq's variables say, such as PGHOST
