@@ -309,6 +309,7 @@ complete_at webex-webhooks create --resource attach
     assert done.stderr == ""
 
 
+@pytest.mark.once  # the oldest rich imports its emoji in any case
 async def test_help_imports_nothing_that_calls_webex() -> None:
     """The help of a command comes at once: it needs neither httpx nor cattrs nor rich's emoji."""
     program = """
