@@ -157,20 +157,21 @@ def test_where_its_server_listens(monkeypatch: pytest.MonkeyPatch) -> None:
         servers.append(server)
         server.started = True
 
-    def interrupt(server: uvicorn.Server) -> None:
+    async def interrupt(server: uvicorn.Server, _sockets: object) -> None:
         for _ in range(2):
             server.handle_exit(signal.SIGINT, None)
 
-    monkeypatch.setattr(uvicorn.Server, "run", start)
     receiver = Receiver(SECRET)
-    receiver.run()
-    receiver.run("127.0.0.2", port=8001, graceful_timeout=0.5)
+    with monkeypatch.context() as patched:
+        patched.setattr(uvicorn.Server, "run", start)
+        receiver.run()
+        receiver.run("127.0.0.2", port=8001, graceful_timeout=0.5)
 
     settings = [(each.config.host, each.config.port) for each in servers]
     assert settings == [("127.0.0.1", 8000), ("127.0.0.2", 8001)]
     assert [each.config.timeout_graceful_shutdown for each in servers] == [30.0, 0.5]
     assert {each.config.app for each in servers} == {receiver}
-    monkeypatch.setattr(uvicorn.Server, "run", interrupt)
+    monkeypatch.setattr(uvicorn.Server, "serve", interrupt)
     with pytest.raises(SystemExit, match="3"):  # while it starts
         receiver.run()
     for wrong in (0, -1, float("inf")):

@@ -44,12 +44,11 @@ def serve_until_stopped(
 class _Server(Server):
     """Takes its port first, and ends at a second Ctrl-C, where uvicorn's own waits for handlers."""
 
+    _loop: asyncio.AbstractEventLoop
+
     async def serve(self, sockets: list[socket.socket] | None = None) -> None:
-        try:
-            await super().serve(sockets)
-        finally:
-            if self.force_exit:
-                asyncio.get_running_loop().call_later(_PATIENCE, _abandon)
+        self._loop = asyncio.get_running_loop()
+        await super().serve(sockets)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Take the port before the lifespan begins, in which a bot changes its webhooks."""
@@ -73,6 +72,7 @@ class _Server(Server):
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         super().handle_exit(sig, frame)
         if self.force_exit:
+            self._loop.call_later(_PATIENCE, _abandon)
             raise KeyboardInterrupt  # the event loop then cancels all that it runs
 
 
