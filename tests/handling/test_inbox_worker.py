@@ -287,13 +287,38 @@ def test_pauses_are_an_hour_at_most(failures: int, failure: Exception, seconds: 
     assert failed.again_in == seconds
 
 
-async def test_what_has_no_handler(bot: InboxBot) -> None:
-    """A notification for which nothing is registered is completed at once."""
-    async with bot.receiver:
-        await deliver(bot.receiver, body_of({"id": "ROOM"}, resource="rooms"))
-        await until(lambda: bot.states() == [])
+async def test_a_notification_for_another_version(
+    bot: InboxBot, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A process without a handler of a resource gives it back, so that a newer version takes it.
 
-    assert bot.started == []
+    If none does within ten minutes, it is completed, with a warning.
+    """
+    new = Receiver(SECRET, inbox=SQLiteInbox(bot.path, clock=bot.time.now_in_seconds))
+    handled: list[str] = []
+
+    @new.on("rooms")
+    async def note(notification: Notification[Any]) -> None:
+        handled.append(notification.data.id)
+
+    async with bot.receiver:
+        assert await deliver(bot.receiver, body_of({"id": "ROOM"}, resource="rooms")) == 204
+        for _ in range(20):
+            await until(lambda: bot.states() == ["retrying"])
+            assert caplog.records == []
+            await bot.time.pass_(30)
+        await until(lambda: bot.states() == [])
+        await deliver(bot.receiver, body_of({"id": "NEXT"}, resource="rooms"))
+        await until(lambda: bot.states() == ["retrying"])
+    async with new:
+        await bot.time.pass_(31)
+        await until(lambda: handled == ["NEXT"])
+
+    (warning,) = caplog.records
+    assert warning.levelno == logging.WARNING
+    assert warning.getMessage() == (
+        "rooms created ROOM of webhook WEBHOOK is completed: it has no matching handler"
+    )
 
 
 async def test_own_actions(make: Make) -> None:

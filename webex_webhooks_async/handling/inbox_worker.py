@@ -379,14 +379,17 @@ class InboxWorker:
         """
         which = describe(notification)
         # A conversation is recorded before its first question is open.
-        asks = entry.waits or CONVERSATION in records.known
-        if not (is_job(entry.key) or asks):
+        stays = is_job(entry.key) or entry.waits or CONVERSATION in records.known
+        if not stays and self._handlings.selection.is_own(notification):
             return None
         if entry.releases < _OTHER_VERSION_RELEASES:
             logger.info("%s waits %g s: it has no matching handler", which, _OTHER_VERSION_SECONDS)
             return Release(_OTHER_VERSION_SECONDS)
         if is_job(entry.key) and schedule_of(notification) is not None:
             logger.warning("%s is dropped: no process has this schedule any more", which)
+            return None
+        if not stays:
+            logger.warning("%s is completed: it has no matching handler", which)
             return None
         logger.error("%s is kept as failed: it has no matching handler", which)
         return Failure(LookupError("nothing is registered for it"), None)
