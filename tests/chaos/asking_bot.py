@@ -23,8 +23,9 @@ LEASE = float(os.environ["LEASE"])
 ROUTE = os.environ["ROUTE"]
 IS_POSTGRES = DATABASE.startswith("postgresql:")
 
-# A process without the handler leaves a conversation for half a minute otherwise.
+# A process without the handler leaves a conversation for half a minute otherwise, 20 times.
 inbox_worker._OTHER_VERSION_SECONDS = 0.5  # pyright: ignore[reportPrivateUsage] - see above
+inbox_worker._OTHER_VERSION_RELEASES = 1_200  # pyright: ignore[reportPrivateUsage] - the same time
 
 bot = Bot.from_env(
     secrets=os.environ["WEBEX_WEBHOOK_SECRET"],  # it has spaces
