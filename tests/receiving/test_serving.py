@@ -89,7 +89,6 @@ async def test_its_own_server_ends_beside_a_handler_that_hangs() -> None:
 
     assert process.returncode == 0
     assert "it is cancelled" in end
-    assert "what still ran was cancelled" in end
 
 
 @pytest.fixture
