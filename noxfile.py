@@ -39,7 +39,7 @@ PROGRAMS = [
     *("tests/benchmarks", "tests/chaos", "tests/cli", "tests/conformance"),
     *("tests/examples", "tests/mutations", "tests/soak"),
 ]
-"""What starts processes, most of which doesn't depend on the Python."""
+"""The tests that start processes, most of which don't depend on the Python."""
 
 NEED_REDIS = [f"tests/examples/test_{each}.py" for each in ("queues", "taskiq")]
 """The tests of task queues, which are the session `chaos`'s."""

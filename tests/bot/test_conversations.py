@@ -351,7 +351,7 @@ async def test_a_group(talk: Talk) -> None:
 
 
 async def test_what_was_said_before_a_question(talk: Talk) -> None:
-    """A message that was stored before somebody else is asked is no answer to that."""
+    """A message that was stored before somebody else is asked doesn't answer that."""
     goes_on = asyncio.Event()
 
     @talk.command()

@@ -807,7 +807,7 @@ async def test_a_question_that_cannot_be_closed_yet(
 async def test_an_inbox_that_fails_once(
     talk: Talk, monkeypatch: pytest.MonkeyPatch, method: str, call: int
 ) -> None:
-    """Whatever call of the inbox fails, the question comes once, and its answer arrives."""
+    """A question comes once, and its answer arrives, whichever call of the inbox fails."""
     works, calls = getattr(SQLiteInbox, method), count(1)
 
     async def fails(*given: object, **options: object) -> object:

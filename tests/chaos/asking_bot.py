@@ -1,7 +1,7 @@
 """A bot that asks three questions: `uvicorn --app-dir tests/chaos asking_bot:bot`.
 
-What it writes once is in the database of its inbox, in a table `rows`. ROUTE names the command that
-asks, which `begin` calls as well; without a name, nothing asks.
+It writes into a table `rows` in the database of its inbox, once. ROUTE names the
+command that asks, which `begin` calls as well; without a name, nothing asks.
 """
 
 import logging

@@ -216,7 +216,7 @@ async def test_said_while_the_database_was_down(
 
 
 async def test_an_hour_of_chaos(office: Office) -> None:
-    """What chaos loses while a bot runs is handled after a restart, and nothing twice."""
+    """A message that chaos loses while a bot runs is handled after a restart, and none twice."""
     sandbox = Sandbox(chaos=7)
     async with sandbox.http_client() as http_client:
         client = Client("sandbox-token", http_client=http_client)

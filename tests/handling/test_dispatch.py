@@ -268,7 +268,7 @@ class TestRecords:
 
 
 async def test_a_handling_that_has_ended_is_not_waited_for() -> None:
-    """Whoever asks later goes on at once."""
+    """A caller that asks later goes on at once."""
     handling = Handling(parse_unverified_notification(body_of()))
     handling.end()
     async with asyncio.timeout(PATIENCE):

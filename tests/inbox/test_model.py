@@ -38,7 +38,7 @@ WEIGHTS = {
 
 @define(eq=False)
 class Row:
-    """What is stored and unfinished; it is due never again if it has failed."""
+    """An unfinished entry; it is never due again if it has failed."""
 
     number: int
     line: str | None
@@ -55,7 +55,7 @@ class Row:
 class Model:
     """An inbox, beside real ones on one storage, on which each step is checked.
 
-    Where no other clock goes on, `is_exact`, what is taken was due for the longest.
+    With `is_exact`, no other clock goes on, and a take returns what was due for the longest.
     """
 
     def __init__(
@@ -220,7 +220,7 @@ class Model:
         return found
 
     def next_ones(self) -> list[str]:
-        """What may be taken: of each line what holds it up, or the first that is due."""
+        """The entries that may be taken: in each line the one that holds it up, or the first."""
         due = {key: row for key, row in self.rows.items() if row.due and row.due <= self.now}
         return [
             key

@@ -564,7 +564,7 @@ _TAKEN = (
     *("key", "body", "line", "late"),
     *("failures", "expiries", "releases", "outages", "waits", "error"),
 )
-"""What a take returns of an entry, after its number."""
+"""The columns of an entry that a take returns after its number."""
 
 _LISTED_AT_ONCE = 1_000
 _DECIDED_AT_ONCE = 1_000  # 100,000 take longer than `timeout`

@@ -200,8 +200,7 @@ SELECT pg_catalog.current_setting('default_transaction_isolation'::pg_catalog.te
     pg_catalog.current_setting('server_encoding'::pg_catalog.text),
     pg_catalog.current_schemas(FALSE)::pg_catalog.text[]
 """
-"""What differs between servers and matters: isolation, encoding, and the schemas that a search path
-names."""
+"""The settings that matter: isolation, encoding, and the schemas that a search path names."""
 
 # From the catalog, which needs no right.
 FOUND = b"""

@@ -141,7 +141,7 @@ class Statements:
         """Wait for a connection, on which the block makes one attempt.
 
         Raises:
-            Outage: There is no connection by then, or the block raises it.
+            Outage: No connection is had by then, or the block raises it.
             OSError: No connection can be had.
         """
         self._calls += 1
