@@ -210,6 +210,22 @@ class TestSharing:
             await inbox.counts()
             assert not any(PUT.encode() in each for each in statements)
 
+    async def test_a_call_that_is_cancelled_meanwhile(
+        self, postgres: PostgresServer, schema: str
+    ) -> None:
+        """A call that is cancelled while its statement runs does no harm to those that share it."""
+        async with opened(postgres.url, schema) as (inbox,):
+            with psycopg.connect(postgres.url) as connection:
+                connection.execute(
+                    f"INSERT INTO {schema}.known VALUES ('c', gen_random_uuid())".encode()
+                )
+                puts = [asyncio.create_task(inbox.put(key, BODY)) for key in "abc"]
+                await until(lambda: bool(execute(postgres, _BLOCKED)))
+                puts[1].cancel()
+                await asyncio.wait([puts[1]])
+                connection.rollback()
+            assert [await puts[0], await puts[2]] == [True, True]
+
     async def test_large_bodies(
         self, postgres: PostgresServer, schema: str, statements: list[bytes]
     ) -> None:
