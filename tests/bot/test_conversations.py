@@ -379,6 +379,36 @@ async def test_what_was_said_before_a_question(talk: Talk) -> None:
         await talk.hear("Answer: after")
 
 
+async def test_a_message_whose_handler_has_failed(talk: Talk) -> None:
+    """It goes to its handler again, and answers no question that was asked meanwhile."""
+    room = await talk.webex.client.post("rooms", json={"title": "Team"})
+    failures = [RuntimeError("the handler failed")]
+
+    @talk.command()
+    async def go(context: MessageContext) -> None:
+        await context.ask("May Ann?", buttons=BUTTONS, to_person_email=BOSS)
+        answer = await context.ask("Which day?", to_person_email=ANN)
+        await context.send(f"Answer: {answer.text}")
+
+    @talk.bot.message()
+    async def other(context: MessageContext) -> None:
+        if failures:
+            raise failures.pop()
+        await context.send(f"Heard {context.text}")
+
+    async with talk.running():
+        await talk.say("go", room_id=room["id"], mention=talk.webex.sandbox.bot)
+        decision = await talk.hear("May Ann?")
+        await talk.say("Hello")
+        await talk.settle("asking", "retrying")
+        await talk.press(decision, "Yes", BOSS)
+        await talk.hear("Which day?")
+        await talk.pass_(2)
+        await talk.hear("Heard Hello")
+        await talk.say("Monday")
+        await talk.hear("Answer: Monday")
+
+
 async def test_questions_to_one_person_queue(talk: Talk) -> None:
     """A text question waits until no other one of others is open, and is sent then."""
 
