@@ -30,7 +30,11 @@ from webex_webhooks_async.models.notification_data import DATA_CLASSES
 from webex_webhooks_async.testing.service.application import ROUTES
 
 DOCS = Path(__file__).parent
-PAGES = (DOCS.parent / "README.md", *sorted(DOCS.glob("[!_]*/**/*.md")))
+PAGES = tuple(
+    page
+    for page in (DOCS.parent / "README.md", *sorted(DOCS.glob("[!_]*/**/*.md")))
+    if "<!-- from code: " in page.read_text(encoding="utf-8")
+)
 WIDTH = 88  # characters, which a page shows without scrolling
 SOURCES = Path(webex_webhooks_async.__file__).parents[1]
 

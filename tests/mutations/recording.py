@@ -8,6 +8,8 @@ from pathlib import Path
 import coverage
 import pytest
 
+_REFERENCE = "tests/test_documents.py::test_a_generated_page_says_what_the_code_says"
+
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
@@ -42,16 +44,21 @@ class Recording:
     def tests(self, path: str, lines: Iterable[int], *, at_import: bool) -> list[str]:
         """Return the tests that run any of these lines of a module, the smallest tests first.
 
-        Lines that run while the module is imported matter to each of its tests, not only to those
-        that import it. Before these come those that mirror the module, and those of the public
-        surface, which shows defaults.
+        Lines that run outside of all tests, as while a module is imported, matter to each test of
+        the module. Before these come those that mirror the module, and those of the reference,
+        which shows defaults and commands.
         """
         module = self._tests.get(path, {})
-        found = {test for line in lines for test in module.get(line, ()) if test}
+        found = {test for line in lines for test in module.get(line, ())}
+        near = set[str]() if at_import else found - {""}
         first: tuple[str, ...] = ()
-        if at_import:
+        if at_import or "" in found:
             folder, _, name = path.partition("/")[2].rpartition("/")
-            first = (f"tests/{folder}/test_{name}".replace("//", "/"), "tests/test_public_api.py")
-            found = {test for tests in module.values() for test in tests if test}
+            first = (f"tests/{folder}/test_{name}".replace("//", "/"), _REFERENCE)
+            found = {test for tests in module.values() for test in tests}
             found |= {test for test in self._sizes if test.startswith(first)}
-        return sorted(found, key=lambda test: (not test.startswith(first), self._sizes[test], test))
+
+        def rank(test: str) -> tuple[bool, bool, int, str]:
+            return test not in near, not test.startswith(first), self._sizes[test], test
+
+        return sorted(found - {""}, key=rank)

@@ -56,14 +56,16 @@ def test_a_function_that_moves_keeps_its_mutants() -> None:
 
 
 def test_a_mutant_is_shown_to_the_tests_that_run_it(tmp_path: Path) -> None:
-    """The smallest tests that run a line of any copy come first; each runs what imports run."""
+    """The smallest tests that run a line of any copy come first; each runs what no test runs."""
     data = CoverageData(str(tmp_path / "lines"))
     own = "tests/test_a.py::test_it"
-    for context, lines in {"large": [2, 3], "small": [3], own: [2, 3, 4]}.items():
+    for context, lines in {"large": [2, 3], "small": [3], own: [2, 3, 4, 6]}.items():
         data.set_context(context)
         data.add_lines({"/copy/short/a.py": lines})
     data.set_context("large")
-    data.add_lines({"/installed/short/a.py": [1]})
+    data.add_lines({"/installed/short/a.py": [1, 5]})
+    data.set_context("")
+    data.add_lines({"/copy/short/a.py": [1, 5]})
     data.write()
 
     recording = Recording(tmp_path / "lines", "short")
@@ -71,4 +73,5 @@ def test_a_mutant_is_shown_to_the_tests_that_run_it(tmp_path: Path) -> None:
     assert recording.tests("short/a.py", [3], at_import=False) == ["small", "large", own]
     assert recording.tests("short/a.py", [2], at_import=False) == ["large", own]
     assert recording.tests("short/a.py", [1], at_import=True) == [own, "small", "large"]
+    assert recording.tests("short/a.py", [5], at_import=False) == ["large", own, "small"]
     assert recording.tests("short/b.py", [1], at_import=False) == []
