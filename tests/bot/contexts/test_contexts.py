@@ -145,6 +145,37 @@ async def test_a_card_that_is_gone_is_still_answered(bot: Bot, webex: Webex) -> 
     assert threads == ["GONE", None, "GONE", None, None]
 
 
+async def test_contexts_are_values(webex: Webex) -> None:
+    """Contexts of the same are equal and look so, whichever bot has them and whatever was done."""
+    seen, again = list[Any](), list[Any]()
+    one, other = webex.bot(), webex.bot()
+
+    @one.message()
+    @one.submission()
+    async def handler(context: Any) -> None:  # noqa: ANN401 - both contexts
+        look = repr(context)
+        context.state.person = await context.person()
+        await context.reply("Hello")
+        assert repr(context) == look
+        seen.append(context)
+
+    async def look_at(context: Any) -> None:  # noqa: ANN401 - both contexts
+        again.append(context)
+
+    look_at.__name__ = handler.__name__
+    other.message()(other.submission()(look_at))
+    async with webex.running(one):
+        card = await one.send(card=CARD, to_person_email="ann@example.com")
+        await webex.sandbox.submit(card.id, {"dish": "Pasta"}, person="ann@example.com")
+        await webex.sandbox.say("Hello", person="ann@example.com")
+    async with webex.running(other):
+        for context in seen:
+            await other.dispatch(context.notification)
+
+    assert seen == again
+    assert " at 0x" not in repr(seen)
+
+
 async def test_what_was_fetched_says_who_and_where(webex: Webex) -> None:
     """A notification only says it where that doesn't; Webex is asked once for a person."""
     seen: list[object] = []
