@@ -350,7 +350,7 @@ class TestFewConnections:
                     let_pass(30)
                     assert max([await work() for _ in range(10)]) == 3
                     execute(postgres, f"ALTER ROLE {role} CONNECTION LIMIT 1")
-                    await inbox.aclose()
+                    execute(postgres, connected.replace("count(*)", "pg_terminate_backend(pid)"))
                     await until(lambda: connections() == 0)
                     assert await work() == 1
         assert len(caplog.messages) == 2

@@ -4,6 +4,7 @@ import asyncio
 import math
 import os
 import sys
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import Any
@@ -195,6 +196,21 @@ class TestSharing:
                 await until(lambda: sum(PUT.encode() in each for each in statements) > 1)
                 connection.rollback()
             assert await putting is True
+
+    async def test_pauses(
+        self, postgres: PostgresServer, schema: str, statements: list[bytes]
+    ) -> None:
+        """What PostgreSQL refuses for the moment is tried again ten times a second at most."""
+        url = f"{postgres.url}?options=-clock_timeout%3D1"
+        async with opened(url, schema, timeout=60) as (inbox,):
+            with psycopg.connect(postgres.url) as connection:
+                connection.execute(f"LOCK TABLE {schema}.claims".encode())
+                began = time.monotonic()
+                claiming = asyncio.create_task(inbox.claim("a name", 60))
+                await until(lambda: sum(CLAIM.encode() in each for each in statements) > 2)
+                assert time.monotonic() - began > 0.2
+                connection.rollback()
+            assert await claiming is True
 
     async def test_calls_that_nobody_waits_for(
         self, postgres: PostgresServer, schema: str, statements: list[bytes]
@@ -504,7 +520,9 @@ class TestOutages:
             proxy.accept()
             assert (await taken(inbox)).key == "new"
             assert await inbox.take() is None
-            let_pass(60 / 3 + 1)
+            let_pass(60 / 3)
+            assert await inbox.take() is None
+            let_pass(1)
             entry = await taken(inbox)
             assert (entry.key, entry.expiries) == ("expired", 1)
 
@@ -825,6 +843,15 @@ class TestTables:
                 await inbox.claim("a name", 60)
             with pytest.raises(RuntimeError, match="are missing: restore them, or pass another"):
                 await inbox.claim("a name", 60)
+
+    async def test_version_that_is_gone(self, postgres: PostgresServer, schema: str) -> None:
+        """If somebody has emptied the table of the version, the error says what is missing."""
+        async with opened(postgres.url, schema):
+            execute(postgres, f"DELETE FROM {schema}.version")
+            inbox = PostgresInbox(postgres.url, schema=schema)
+            with pytest.raises(RuntimeError, match="are missing: restore them, or pass another"):
+                await inbox.counts()
+            await inbox.aclose()
 
     async def test_tables_that_go(self, postgres: PostgresServer, schema: str) -> None:
         """Tables that somebody drops are an error, and are made again by the next call."""
