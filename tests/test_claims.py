@@ -1,10 +1,8 @@
 # pyright: reportPrivateUsage=false
 
-import asyncio
-
 import pytest
 
-from webex_webhooks_async.claims import MemoryClaims, OwnClaims
+from webex_webhooks_async.claims import MemoryClaims
 
 pytestmark = pytest.mark.once
 
@@ -32,56 +30,3 @@ async def test_claims_that_have_ended_take_no_memory() -> None:
         assert await claims.claim(f"{number}", 100) is True
 
     assert len(claims._ends) < 2_000
-
-
-class _Storage:
-    """Grants a name to the first token that asks, and again to that; it responds on demand."""
-
-    def __init__(self) -> None:
-        self.tokens: list[str] = []
-        self.responds = asyncio.Event()
-
-    async def ask(self, token: str) -> bool:
-        self.tokens.append(token)
-        is_granted = token == self.tokens[0]
-        await self.responds.wait()
-        return is_granted
-
-
-async def test_two_claims_of_one_name_whose_responses_are_lost() -> None:
-    """Whichever of two claims was granted, the next one gets it if both responses were lost."""
-    claims, storage = OwnClaims(), _Storage()
-    lost = [asyncio.create_task(claims.claim("a", 60, storage.ask)) for _ in range(2)]
-    await asyncio.sleep(0)
-    for each in lost:
-        each.cancel()
-    await asyncio.wait(lost)
-    storage.responds.set()
-
-    assert [await claims.claim("a", 60, storage.ask) for _ in range(2)] == [True, False]
-
-
-async def test_claims_of_one_name_at_the_same_time() -> None:
-    """Of two claims at the same time one is granted, although they are one for the storage."""
-    claims, storage = OwnClaims(), _Storage()
-    storage.responds.set()
-    both = (claims.claim("a", 60, storage.ask) for _ in range(2))
-
-    assert sorted(await asyncio.gather(*both)) == [False, True]
-    assert await claims.claim("a", 60, storage.ask) is False
-    assert claims._asked == {}
-
-
-async def test_a_lost_claim_is_forgotten_after_its_seconds() -> None:
-    """The token of a lost claim is kept for as long as the claim may last."""
-    now = 0.0
-    claims, storage = OwnClaims(lambda: now), _Storage()
-    lost = asyncio.create_task(claims.claim("a", 60, storage.ask))
-    await asyncio.sleep(0)
-    lost.cancel()
-    await asyncio.wait([lost])
-    now = 60.0
-    storage.responds.set()
-    await claims.claim("b", 60, storage.ask)
-
-    assert claims._asked == {}

@@ -164,10 +164,8 @@ def described_database(text: str) -> str | None:
     user, at, _ = text.partition("@")
     if at and ":" in user and not re.match(r"^[A-Za-z]:[\\/]", user):
         return "a user with a password"
-    return "a conninfo" if _CONNINFO.search(text) else None
-
-
-_CONNINFO = re.compile(r"(?:^|\s)(?:host|hostaddr|port|dbname|user|password|service)\s*=")
+    conninfo = re.search(r"(?:^|\s)(?:host|hostaddr|port|dbname|user|password|service)\s*=", text)
+    return "a conninfo" if conninfo else None
 
 
 def describe_status(status_code: int) -> str:

@@ -8,8 +8,6 @@ from contextvars import ContextVar
 from typing import NamedTuple, Protocol, cast, runtime_checkable
 from weakref import WeakSet
 
-from attrs import field, frozen
-
 from webex_webhooks_async.formatting import describe_exception
 from webex_webhooks_async.validation import check_type
 
@@ -47,9 +45,6 @@ MAX_TOKEN = 16_384
 """The length of the longest token, so that one of megabytes goes into no header and no pattern."""
 
 
-_VISIBLE = re.compile(r"[\x21-\x7e]+")
-
-
 def checked_token(token: str) -> str:
     """Return the token if a header can carry it.
 
@@ -61,7 +56,7 @@ def checked_token(token: str) -> str:
     check_type("an access token", token, str)
     if token.lower().startswith("bearer "):
         raise ValueError("pass the token alone, without 'Bearer '")
-    if len(token) > MAX_TOKEN or not _VISIBLE.fullmatch(token):
+    if len(token) > MAX_TOKEN or not re.fullmatch(r"[\x21-\x7e]+", token):
         raise ValueError(
             "an access token is one or more visible ASCII characters without spaces, at most "
             f"{MAX_TOKEN:,}; this one is empty or longer, or has others (is there a newline at "
@@ -70,7 +65,6 @@ def checked_token(token: str) -> str:
     return token
 
 
-@frozen
 class StaticToken:
     """A token that doesn't change, such as a bot's. It is a `TokenProvider`.
 
@@ -78,15 +72,16 @@ class StaticToken:
         ValueError: The token is empty or can't be sent in a header.
     """
 
-    token: str = field(repr=False, converter=checked_token)
+    def __init__(self, token: str) -> None:
+        self._token = checked_token(token)
 
     async def get(self) -> str:
         """Return the token."""
-        return self.token
+        return self._token
 
     async def refresh(self, rejected: str) -> str:  # noqa: ARG002 - the protocol's
         """Return the token: there is no other."""
-        return self.token
+        return self._token
 
 
 class FormClient(Protocol):

@@ -4,8 +4,6 @@ import logging
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, TypeVar, cast
 
-from attrs import define, field
-
 if TYPE_CHECKING:
     from webex_webhooks_async.models.messages import Message
 
@@ -44,7 +42,6 @@ class HandlerSuspended(BaseException):
     """
 
 
-@define(eq=False)
 class Suspension:
     """The suspension of a run at the question that is open.
 
@@ -52,9 +49,10 @@ class Suspension:
         record: The record that will have the answer; `None` if the run asks nothing that is open.
     """
 
-    record: str | None = None
-    _raised: HandlerSuspended | None = field(default=None, init=False)
-    _has_warned: bool = field(default=False, init=False)
+    def __init__(self) -> None:
+        self.record: str | None = None
+        self._raised: HandlerSuspended | None = None
+        self._has_warned = False
 
     def begin(self, record: str, words: str) -> HandlerSuspended:
         """Return what suspends the handler, to be raised."""

@@ -8,22 +8,21 @@ import re
 from binascii import a2b_base64
 from functools import lru_cache
 
-_BARE = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _ENCODED = "Y2lzY29zcGFyazov"  # what an id begins with: ciscospark:/
 
 
 @lru_cache(maxsize=1024)  # those of people, rooms and the bot come with each notification
 def comparable(webex_id: str) -> str:
     """Return the same for each id of the same thing: its UUID, or the id itself if it has none."""
+    last = webex_id
     if webex_id.startswith(_ENCODED) and "+" not in webex_id and "/" not in webex_id:
         usual = webex_id.replace("-", "+").replace("_", "/")
         try:
             decoded = a2b_base64(usual + "=" * (-len(usual) % 4)).decode()
         except ValueError:
             return webex_id
-        uuid = _BARE.fullmatch(decoded.rpartition("/")[2])
-    else:
-        uuid = _BARE.fullmatch(webex_id)
+        last = decoded.rpartition("/")[2]
+    uuid = re.fullmatch(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}", last)
     return uuid[0].lower() if uuid else webex_id
 
 
