@@ -9,7 +9,8 @@ from pathlib import Path
 from textwrap import indent
 from typing import Any, TypeVar, get_args
 
-from rich.text import Text
+from rich.segment import Segment, Segments
+from rich.style import Style
 
 from webex_webhooks_async.cli.console import stdout
 from webex_webhooks_async.cli.options import AsJson, NotEmpty
@@ -195,11 +196,7 @@ async def _list_as_json(inbox: Inbox) -> None:
 async def _list(inbox: Inbox) -> None:
     console = stdout()
     async for page in _pages(inbox):
-        lines = [line for stored in page for line in _lines(stored)]
-        if console.is_terminal:
-            console.print(*lines, sep="\n")
-        else:
-            console.write("".join(f"{line.plain}\n" for line in lines))
+        console.print(Segments([part for stored in page for part in _lines(stored)]), end="")
     counts = await inbox.counts()
     shown = (f"{getattr(counts, state)} {state}" for state in get_args(State))
     line = ", ".join(each for each in shown if not each.startswith("0 ")) or "nothing to do"
@@ -241,22 +238,23 @@ async def _pages(inbox: Inbox) -> AsyncGenerator[list[StoredNotification]]:
         yield page
 
 
-def _lines(stored: StoredNotification) -> Iterator[Text]:
-    """Yield a line with what identifies a notification, and below it what doesn't fit there."""
-    style = {"failed": "red", "running": "green", "unreadable": "red"}.get(stored.state, "")
+def _lines(stored: StoredNotification) -> Iterator[Segment]:
+    """Yield the parts of a line with what identifies a notification, then what doesn't fit there.
+
+    Of a `Text`, rich makes a dozen objects more, which takes ten times as long.
+    """
+    style = {"failed": "red", "running": "green", "unreadable": "red"}.get(stored.state, "none")
     subject = [short_id(each) for each in (stored.resource, stored.event) if each is not None]
     what = f"{' '.join(subject)}  " if subject else ""
-    yield Text.assemble(
-        (stored.key[:_SHOWN], "bold"),
-        "  ",
-        (f"{stored.state:10}", style),
-        f"  {what}{_iso(stored.stored)}  failures: {stored.failures}",
-    )
-    if stored.data_id is not None:
-        yield Text(f"  {short_id(stored.data_id)}", "dim")
-    for text in (stored.holder, stored.error):  # they were cut when they were stored
-        if text is not None:
-            yield Text(f"  {on_one_line(text)}", "dim")
+    yield Segment(on_one_line(stored.key[:_SHOWN]), Style.parse("bold"))
+    yield Segment("  ")
+    yield Segment(f"{stored.state:10}", Style.parse(style))
+    yield Segment(f"  {what}{_iso(stored.stored)}  failures: {stored.failures}\n")
+    below = [] if stored.data_id is None else [short_id(stored.data_id)]
+    # These were cut when they were stored.
+    below += [on_one_line(text) for text in (stored.holder, stored.error) if text is not None]
+    for text in below:
+        yield Segment(f"  {text}\n", Style.parse("dim"))
 
 
 _PRINTED_AT_ONCE = 100
