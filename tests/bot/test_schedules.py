@@ -201,6 +201,14 @@ def test_the_newest_time(
     assert found == (None if newest is None else datetime.fromisoformat(f"{newest}Z"))
 
 
+def test_the_newest_time_in_the_hour_that_comes_twice() -> None:
+    """What came the first time isn't passed over while that hour is repeated."""
+    half_past_two = datetime(2026, 10, 25, 0, 30, tzinfo=UTC)
+    yesterday, later = half_past_two - timedelta(days=1), half_past_two + timedelta(minutes=40)
+
+    assert Times.of("30 2 * * *", BERLIN).newest(later, yesterday, 3600) == half_past_two
+
+
 async def test_what_was_missed(days: Days, caplog: pytest.LogCaptureFixture) -> None:
     """Of the times that passed while no process ran, the last one runs, unless it is too old."""
     async with days.running(days.bot("0 * * * *")):

@@ -4,7 +4,6 @@ import asyncio
 import logging
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
-from itertools import takewhile
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Self
 from zoneinfo import ZoneInfo
@@ -24,7 +23,6 @@ logger: logging.Logger = logging.getLogger("webex_webhooks_async")
 
 _LINE = "webex-webhooks:schedule:"  # what the line of a schedule begins with
 _EVERY = 60.0  # seconds
-_WINDOWS = (120.0, 7_200.0, 172_800.0)  # seconds back, in which a newer time is looked for first
 
 _clock = Clock()  # tests replace it
 
@@ -87,20 +85,16 @@ class Times:
         return time.astimezone(self._zone)
 
     def newest(self, now: datetime, after: datetime, seconds: float) -> datetime | None:
-        """Return the last time until now, if one has come after another, so many seconds ago."""
-        limit = min(seconds, (now - after).total_seconds())
-        for window in (*(each for each in _WINDOWS if each < limit), limit):
-            newest: datetime | None = None
-            since = now - timedelta(seconds=window)
-            for each in takewhile(lambda time: time <= now, self._from(since - _SECOND)):
-                if each >= since and each > after:
-                    newest = each
-            if newest is not None:
-                return newest
-        return None
+        """Return the last time until now, if it came after another, so many seconds ago."""
+        # In the hour that comes twice, cronsim would pass over what came the first time.
+        times = self._from(now + timedelta(hours=1), reverse=True)
+        newest = next(each for each in times if each <= now)
+        is_late = (now - newest).total_seconds() > seconds
+        return None if is_late or newest <= after else newest
 
-    def _from(self, time: datetime) -> Iterator[datetime]:
-        for each in _cronsim().CronSim(self.expression, self.here(time)):
+    def _from(self, time: datetime, *, reverse: bool = False) -> Iterator[datetime]:
+        """Yield the times after this one, or those before it, the last one first."""
+        for each in _cronsim().CronSim(self.expression, self.here(time), reverse):
             yield each.astimezone(UTC)
 
 
@@ -238,7 +232,6 @@ def _cronsim() -> ModuleType:
     return cronsim
 
 
-_SECOND = timedelta(seconds=1)
 _FIELDS = {
     "minute": "0 to 59",
     "hour": "0 to 23",
