@@ -44,19 +44,20 @@ class Recording:
     def tests(self, path: str, lines: Iterable[int], *, at_import: bool) -> list[str]:
         """Return the tests that run any of these lines of a module, the smallest tests first.
 
-        Lines that run outside of all tests, as while a module is imported, matter to each test of
-        the module. Before these come those that mirror the module, and those of the reference,
-        which shows defaults and commands.
+        Lines that no test is seen to run, as while a module is imported, matter to each test of the
+        module, and of its folder. Before these come those that mirror the module, and those of the
+        reference, which shows defaults and commands.
         """
         module = self._tests.get(path, {})
         found = {test for line in lines for test in module.get(line, ())}
         near = set[str]() if at_import else found - {""}
         first: tuple[str, ...] = ()
-        if at_import or "" in found:
+        if at_import or "" in found or not found:
             folder, _, name = path.partition("/")[2].rpartition("/")
             first = (f"tests/{folder}/test_{name}".replace("//", "/"), _REFERENCE)
-            found = {test for tests in module.values() for test in tests}
-            found |= {test for test in self._sizes if test.startswith(first)}
+            found = {test for tests in module.values() for test in tests} | {_REFERENCE}
+            beside = first[0].removesuffix(name)
+            found |= {test for test in self._sizes if test.startswith(beside)}
 
         def rank(test: str) -> tuple[bool, bool, int, str]:
             return test not in near, not test.startswith(first), self._sizes[test], test

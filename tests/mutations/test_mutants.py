@@ -56,7 +56,10 @@ def test_a_function_that_moves_keeps_its_mutants() -> None:
 
 
 def test_a_mutant_is_shown_to_the_tests_that_run_it(tmp_path: Path) -> None:
-    """The smallest tests that run a line of any copy come first; each runs what no test runs."""
+    """The smallest tests that run a line of any copy come first.
+
+    What no test is seen to run is shown to all of the module, its folder and the reference.
+    """
     data = CoverageData(str(tmp_path / "lines"))
     own = "tests/test_a.py::test_it"
     for context, lines in {"large": [2, 3], "small": [3], own: [2, 3, 4, 6]}.items():
@@ -72,6 +75,10 @@ def test_a_mutant_is_shown_to_the_tests_that_run_it(tmp_path: Path) -> None:
 
     assert recording.tests("short/a.py", [3], at_import=False) == ["small", "large", own]
     assert recording.tests("short/a.py", [2], at_import=False) == ["large", own]
-    assert recording.tests("short/a.py", [1], at_import=True) == [own, "small", "large"]
-    assert recording.tests("short/a.py", [5], at_import=False) == ["large", own, "small"]
-    assert recording.tests("short/b.py", [1], at_import=False) == []
+    reference, *others = recording.tests("short/a.py", [1], at_import=True)
+    assert (reference.partition("::")[0], others) == (
+        "tests/test_documents.py",
+        [own, "small", "large"],
+    )
+    assert recording.tests("short/a.py", [5], at_import=False) == ["large", reference, own, "small"]
+    assert recording.tests("short/b.py", [1], at_import=False) == [reference, own]
