@@ -153,12 +153,20 @@ def test_several(port: str, webex: ServedWebex, invoke: Invoke) -> None:
 
 
 @pytest.mark.usefixtures("briefly")
-@pytest.mark.parametrize("delay", [0, 600], ids=["refuses", "hangs"])
-def test_a_webhook_that_can_not_be_deleted(
-    webex: ServedWebex, port: str, invoke: Invoke, monkeypatch: pytest.MonkeyPatch, delay: float
+@pytest.mark.parametrize(
+    ("delay", "seconds"), [(0, PATIENCE), (600, 0.2)], ids=["refuses", "hangs"]
+)
+def test_a_webhook_that_can_not_be_deleted(  # noqa: PLR0913 - fixtures
+    webex: ServedWebex,
+    port: str,
+    invoke: Invoke,
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    delay: float,
+    seconds: float,
 ) -> None:
     """If Webex refuses or hangs at the end, it names the webhooks that may be left."""
-    monkeypatch.setattr("webex_webhooks_async.cli.temporary_webhooks.TIDY_SECONDS", 0.2)
+    monkeypatch.setattr("webex_webhooks_async.cli.temporary_webhooks.TIDY_SECONDS", seconds)
     webex.sandbox.fail(status=403, delay=delay, times=None, method="DELETE")
 
     done = invoke(*at(port))
