@@ -98,7 +98,8 @@ def command(  # noqa: PLR0913 - each is an option
     It creates webhooks of its own, verifies each notification, and deletes the
     webhooks at the end. Without --resource it watches memberships, messages, rooms
     and card submissions. Webex has to reach this machine: without --public-url it
-    looks for a tunnel of ngrok or cloudflared that already runs here.
+    asks for the tunnel that leads here: ngrok at ports 4040 to 4044, cloudflared at
+    ports 20241 to 20245.
 
     Args:
         public_url: The URL at which Webex reaches --port of this machine.
