@@ -32,6 +32,7 @@ from webex_webhooks_async import (
     attempt,
     once,
 )
+from webex_webhooks_async.types import CallNext
 
 pytestmark = pytest.mark.once
 
@@ -129,6 +130,80 @@ async def test_an_answer_comes_before_the_end(talk: Talk) -> None:
         await talk.settle("asking")
         await talk.say("Here")
         await talk.hear("Here")
+
+
+@pytest.mark.parametrize("buttons", [None, BUTTONS])
+async def test_an_answer_that_is_held_up(talk: Talk, buttons: dict[str, str] | None) -> None:
+    """What was stored before the end counts, also if a failing message holds it up until later."""
+    bot = talk.replica(attempts=3)
+
+    @bot.job("page")
+    async def page(context: JobContext) -> None:
+        talk.runs += 1
+        try:
+            if buttons is None:
+                await context.ask("Well?", to_person_email=BOSS, timeout=60)
+            else:
+                await context.ask("Well?", buttons=buttons, to_person_email=BOSS, timeout=60)
+        except NoAnswerError:
+            await context.send("Nobody", to_person_email=BOSS)
+        else:
+            await context.send("Answered", to_person_email=BOSS)
+
+    @bot.command("fail")
+    async def fail(_: MessageContext) -> None:
+        raise LookupError
+
+    async with talk.running(bot):
+        await bot.enqueue("page", None)
+        question = await talk.hear("Well?")
+        await talk.settle("asking")
+        await talk.say("fail", BOSS)
+        await (talk.say("Here", BOSS) if buttons is None else talk.press(question, "Yes", BOSS))
+        await talk.settle("asking", "retrying", "waiting")
+        await talk.pass_(60)
+        await until(lambda: talk.runs > 1)
+        await talk.settle("asking", "retrying", "waiting")
+        await talk.pass_(4)
+        await talk.hear("Answered")
+        await talk.settle("failed")
+
+
+async def test_a_press_that_is_held_up_without_order(talk: Talk) -> None:
+    """A press that was stored before the end counts, also if it can't be looked at until later."""
+    bot = talk.replica(in_order=False)
+    fails: list[float] = []
+
+    @bot.middleware
+    async def around(notification: Notification[Any], call_next: CallNext) -> None:
+        if notification.resource == "attachmentActions" and len(fails) < 3:
+            fails.append(talk.time.seconds)
+            raise ConnectionError
+        await call_next()
+
+    @bot.command("go")
+    async def go(context: MessageContext) -> None:
+        talk.runs += 1
+        answer = await context.ask("Well?", buttons=BUTTONS, timeout=60)
+        await context.reply(answer.inputs["action"])
+
+    async with talk.running(bot):
+        await talk.say("go")
+        question = await talk.hear("Well?")
+        await talk.settle("asking")
+        await talk.pass_(49)
+        await talk.press(question, "Yes")
+        for count, seconds in ((1, 1), (2, 4)):  # until it is tried again
+            await until(lambda: len(fails) == count)  # noqa: B023 - used at once
+            await talk.settle("asking", "retrying")
+            await talk.pass_(seconds)
+        await until(lambda: len(fails) == 3)
+        await talk.pass_(5)
+        await until(lambda: talk.runs == 2)
+        await talk.settle("asking", "retrying")
+        await talk.pass_(15)
+        await talk.hear("yes")
+        await talk.settle()
 
 
 async def test_handlers_of_on_run_once(talk: Talk) -> None:

@@ -15,7 +15,7 @@ from tests.support.clocks import Time
 from tests.support.postgres_inboxes import execute, opened, taken
 from tests.support.postgres_server import PostgresServer
 from webex_webhooks_async import Inbox, InboxEntry, SQLiteInbox
-from webex_webhooks_async.inbox.entries import Question
+from webex_webhooks_async.inbox.entries import NO_ANSWER, Question
 from webex_webhooks_async.testing import sample_notification
 
 BODY = sample_notification("messages", "created")
@@ -247,6 +247,26 @@ async def check_retry_of_what_is_due(inbox: Inbox) -> None:
     assert again == question
 
 
+async def check_an_end_that_is_put_off(inbox: Inbox, pass_time: Callable[[float], object]) -> None:
+    """What is never handled puts off the end of a question for ten minutes, with few looks."""
+    await inbox.put("waits", BODY)
+    entry = await taken(inbox)
+    await inbox.ask(entry, "record", place="place", data=b"", seconds=60.0)
+    await inbox.put("hangs", BODY)
+    hangs, passed, looks = await taken(inbox), 0, 0
+    while await inbox.ask(entry, "record", place="place", data=b"") != NO_ANSWER:
+        assert await inbox.wait(entry, "record")
+        while (again := await inbox.take()) is None:
+            assert await inbox.renew(hangs)
+            pass_time(5.0)
+            passed += 5
+        entry, looks = again, looks + 1
+    assert 660 <= passed <= 900
+    assert looks <= 30
+    for each in (entry, hangs):
+        assert await inbox.complete(each)
+
+
 async def test_sqlite(tmp_path: Path) -> None:
     """A `SQLiteInbox` does what the model does."""
     for seed in range(40, 48):
@@ -264,13 +284,20 @@ async def test_sqlite(tmp_path: Path) -> None:
                 clock.seconds += passed
 
             await Model(inboxes, pass_time, seed, is_exact=True).check(100)
+            if seed == 40:
+                await check_an_end_that_is_put_off(inboxes[0], pass_time)
             await check_retry_of_what_is_due(inboxes[0])
 
 
 @pytest.mark.once
 async def test_postgres(postgres: PostgresServer, schema: str) -> None:
     """A `PostgresInbox` does what the model does."""
-    columns = {"notifications": ("due", "next_due"), "lines": ("due",), "known": ("forget",)}
+    columns = {
+        "notifications": ("due", "next_due", "stored"),
+        "lines": ("due",),
+        "known": ("forget",),
+        "questions": ("until",),
+    }
     async with opened(postgres.url, schema, 3, lease=LEASE, keep=KEEP) as inboxes:
 
         def pass_time(passed: float) -> None:
@@ -287,4 +314,5 @@ async def test_postgres(postgres: PostgresServer, schema: str) -> None:
             tables = ", ".join(f"{schema}.{each}" for each in columns)
             execute(postgres, f"TRUNCATE {tables} CASCADE")
             await Model(inboxes, pass_time, seed).check(100)
+        await check_an_end_that_is_put_off(inboxes[0], pass_time)
         await check_retry_of_what_is_due(inboxes[0])

@@ -249,10 +249,11 @@ class OwnInbox(Inbox):
         place: str,
         data: bytes,
         seconds: float | None = None,
+        line: str | None = None,
         owner: str | None = None,
         queues: bool = False,
     ) -> Question | bytes | None:
-        if seconds is None and queues:
+        if seconds is None and queues and line:
             return record.encode()
         number = entry.number
         return Question(

@@ -33,7 +33,7 @@ from webex_webhooks_async.bot.start import NOT_RUNNING, Stage, Startup
 from webex_webhooks_async.client.client import Client
 from webex_webhooks_async.client.resource import InternalRequests
 from webex_webhooks_async.errors import GoneError, NotFoundError
-from webex_webhooks_async.formatting import short_id, storable
+from webex_webhooks_async.formatting import short_id
 from webex_webhooks_async.handling.dispatch import (
     Handler,
     Handlers,
@@ -45,7 +45,7 @@ from webex_webhooks_async.handling.dispatch import (
     steps_of,
 )
 from webex_webhooks_async.handling.router import Selection, watched_by
-from webex_webhooks_async.models.ids import comparable, is_same
+from webex_webhooks_async.models.ids import is_same
 from webex_webhooks_async.models.messages import AttachmentAction, Message, Person
 from webex_webhooks_async.models.notification_data import AttachmentActionData, MessageData
 from webex_webhooks_async.models.notifications import Notification
@@ -347,8 +347,8 @@ class BotSelection(Selection):
     def line_of(self, notification: Notification[Any]) -> str | None:
         """Return the room of a message or a submission, if that is a line."""
         data: object = notification.data
-        if self._in_order and isinstance(data, MessageData | AttachmentActionData):
-            return storable(comparable(data.room_id)) or None
+        if isinstance(data, MessageData | AttachmentActionData):
+            return self.asker.line_of(data.room_id)
         return None
 
     def watched(self, placed: Iterable[Placed]) -> Iterator[tuple[str, str]]:

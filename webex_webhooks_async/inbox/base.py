@@ -159,6 +159,7 @@ class Inbox(ABC):
         place: str,
         data: bytes,
         seconds: float | None = None,
+        line: str | None = None,
         owner: str | None = None,
         queues: bool = False,
     ) -> Question | bytes | None:
@@ -174,14 +175,17 @@ class Inbox(ABC):
             data: New data in place of the old.
             seconds: After how many seconds from now nobody answers it any more, which is set once;
                 `None` while it isn't sent.
+            line: The line of what may answer it, set with `seconds`; `None` is what has no line.
             owner: Another way for `questions` to find it; it never changes either.
             queues: Whether it waits until it is the first of those at its place that queue; as
                 `place`.
 
         Returns:
             The question, as it is now; or what is recorded, if it was answered. A question whose
-            seconds have passed is closed, and the record is `NO_ANSWER`. `None` if the lease is
-            lost; then nothing is changed.
+            seconds have passed is closed, and the record is `NO_ANSWER`, unless something that was
+            stored by then may still answer it: a notification in its line, except a job, that has
+            never asked, and runs, is due, or holds up the line. That puts the end off, for ten
+            minutes at most. `None` if the lease is lost; then nothing is changed.
         """
 
     @abstractmethod
@@ -197,8 +201,9 @@ class Inbox(ABC):
         """End the lease of an entry until its question is answered, or its seconds have passed.
 
         It counts as no failure and no release, and the entry holds up nobody. It is due at once if
-        the question isn't open any more, or is the first of its place by now. A question that waits
-        for another one makes the entry due when that is closed, whatever closes it.
+        the question isn't open any more, or is the first of its place by now, and again and again,
+        ever less often, while the end is put off. A question that waits for another one makes the
+        entry due when that is closed, whatever closes it.
 
         Returns:
             False if the lease is lost; then nothing is changed.
@@ -391,6 +396,9 @@ def check_time(name: str, time: datetime) -> datetime:
 
 OUTAGE_SECONDS = 60.0
 """Returns of an entry because of an outage count as one within so many seconds."""
+
+PUT_OFF_SECONDS = 600.0
+"""The end of a question is put off for so many seconds at most."""
 
 EXPIRED = "its lease has expired"
 """The error of what is tried again without one, so that this never looks like its first run."""

@@ -178,6 +178,7 @@ class SQLiteInbox(TransactionalInbox):
         place: str,
         data: bytes,
         seconds: float | None = None,
+        line: str | None = None,
         owner: str | None = None,
         queues: bool = False,
     ) -> Question | bytes | None:
@@ -189,6 +190,7 @@ class SQLiteInbox(TransactionalInbox):
                 place=place,
                 data=data,
                 seconds=seconds,
+                line=line,
                 owner=owner,
                 queues=queues,
             )

@@ -4,11 +4,13 @@ import sqlite3
 from collections.abc import Callable
 from typing import Any
 
+from webex_webhooks_async.inbox.base import PUT_OFF_SECONDS
 from webex_webhooks_async.inbox.entries import ANSWERED, NO_ANSWER, InboxEntry, Question
+from webex_webhooks_async.notifications.identity import JOB
 
 # `number` is that of the entry that asks. `opened` is the highest number of an entry when the
 # question was opened; without it, it waits for another one at its place. `until` is there when its
-# message was sent.
+# message was sent, and `line` is that of what may answer it.
 QUESTIONS = (
     """
     CREATE TABLE webex_questions (
@@ -20,6 +22,7 @@ QUESTIONS = (
         queues INTEGER NOT NULL,
         opened INTEGER,
         until REAL,
+        line TEXT,
         postponed INTEGER NOT NULL DEFAULT 0,
         data BLOB NOT NULL,
         UNIQUE (number, record)
@@ -68,6 +71,7 @@ class QuestionRows:
         place: str,
         data: bytes,
         seconds: float | None,
+        line: str | None,
         owner: str | None,
         queues: bool,
     ) -> Question | bytes | None:
@@ -82,13 +86,20 @@ class QuestionRows:
             self.close(entry.number)
             self._change(_ADD, entry.number, record, place, owner, queues, data)
             self._change(_WAITS, entry.number)
-        elif found[0][1] is not None and found[0][1] <= now:
+        elif self._is_over(found[0][0], found[0][1], now):
             self._add_record(entry.number, record, NO_ANSWER)
             self.close(entry.number)
             return NO_ANSWER
         self._change(_OPEN, entry.number, record)
-        self._change(_SET, data, None if seconds is None else now + seconds, entry.number, record)
+        until = None if seconds is None else now + seconds
+        self._change(_SET, data, until, line, entry.number, record)
         return self._listed("q.number = ? AND q.record = ?", entry.number, record)[0]
+
+    def _is_over(self, question_id: int, until: float | None, now: float) -> bool:
+        """Whether the time of a question has passed, and nothing may answer it any more."""
+        if until is None or until > now:
+            return False
+        return until + PUT_OFF_SECONDS <= now or not self._all(_MAY_ANSWER, question_id)
 
     def unask(self, number: int, record: str) -> None:
         """Close a question, as `Inbox.unask` says."""
@@ -102,7 +113,7 @@ class QuestionRows:
     def wait(self, entry: InboxEntry, record: str) -> bool:
         """Let an entry wait at its question, as `Inbox.wait` says."""
         now = self._clock()
-        found = self._all(_WAITS_UNTIL, entry.number, record)
+        found = self._all(_WAITS_UNTIL, now, entry.number, record)
         due = max(now, found[0][0]) if found else now
         place = LATER if due > now else DUE
         return self._change(_WAIT, due, place, entry.number, entry.token) > 0
@@ -193,13 +204,24 @@ _OPEN = f"""
     WHERE number = ? AND record = ? AND opened IS NULL AND {_TURN}
 """  # noqa: S608 - ours
 _SET = """
-    UPDATE webex_questions SET data = ?, until = coalesce(until, ?) WHERE number = ? AND record = ?
+    UPDATE webex_questions SET data = ?, until = coalesce(until, ?), line = coalesce(line, ?)
+    WHERE number = ? AND record = ?
 """
-# When what waits at a question is due: at its end, or at once if it is its turn to be asked.
+# Whether something was stored before the end of a question that may still answer it.
+_MAY_ANSWER = f"""
+    SELECT 1 FROM webex_questions AS q JOIN webex_notifications AS n ON
+        n.line = q.line AND n.place IS NOT NULL
+        OR q.line IS NULL AND n.line IS NULL AND n.due IS NOT NULL
+    WHERE q.id = ? AND n.stored <= q.until AND n.place < {LATER}
+    AND NOT n.waits AND substr(n.key, 1, {len(JOB)}) <> '{JOB}' LIMIT 1
+"""  # noqa: S608 - ours
+# When what waits at a question is due: at its end, and after it ever less often, or at once if it
+# is its turn to be asked.
 _WAITS_UNTIL = f"""
     SELECT CASE
+        WHEN until <= now THEN now + (now - until + 1) / 4
         WHEN opened IS NOT NULL THEN coalesce(until, 0.0) WHEN {_TURN} THEN 0.0 ELSE {NEVER}
-    END FROM webex_questions AS q WHERE number = ? AND record = ?
+    END FROM webex_questions AS q JOIN (SELECT ? AS now) WHERE number = ? AND record = ?
 """  # noqa: S608 - ours
 _WAIT = """
     UPDATE webex_notifications SET token = NULL, holder = NULL, asks = 1, due = ?, place = ?

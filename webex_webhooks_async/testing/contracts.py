@@ -70,6 +70,7 @@ async def check_inbox(factory: Callable[..., Inbox]) -> None:
         await check.closings()
         await check.queues()
         await check.ends_of_questions()
+        await check.late_answers()
         await check.races_of_questions()
         await check.claims()
         await check.times()
@@ -727,6 +728,46 @@ class _InboxCheck:
                 await inbox.cancel(asks.key)
             promise = f"{'put in place of what asks' if replace else 'cancel'} closes its question"
             _expect([*await inbox.questions("place")] == [], promise)
+
+    async def late_answers(self) -> None:
+        """Check that a question doesn't end while something that was stored may answer it."""
+        inbox, other = self._inbox, self._other
+        for line in ("line", None):
+            asks = await self._asking(None)
+            await self._ask(asks, "place", seconds=_SECONDS / 5, line=line)
+            answers = await self._asking(line)
+            promise = "a question doesn't end while what was stored before may answer it"
+            again, found = await self._ask_late(asks)
+            _expect(isinstance(found, Question), promise)
+            await self._complete(answers)
+            promise = "an end that was put off comes when nothing may answer any more"
+            again, found = await self._ask_late(again)
+            _expect(found == NO_ANSWER, promise)
+            await self._complete(again)
+        asks = await self._asking(None)
+        failed, talks, later = [await self._asking(None) for _ in range(3)]
+        await inbox.fail(failed, error="it failed", retry_in=None)
+        await self._ask(talks, "elsewhere", seconds=_LONG)
+        await inbox.release(later, retry_in=_LONG)
+        await inbox.put(key_of_job("check", _new_key()), b"")
+        others = [await self._take(inbox, "put"), await self._asking("line"), talks]
+        await self._ask(asks, "place", seconds=_SECONDS / 5)
+        await asyncio.sleep(2 * _SECONDS / 5)
+        others.append(await self._asking(None))
+        again, found = await self._ask_late(asks)
+        promise = "what can't answer a question any more doesn't put off its end"
+        _expect(found == NO_ANSWER, promise)
+        for each in (again, *others):
+            await self._complete(each)
+        await other.cancel(later.key)
+        await self._drop(failed.key)
+
+    async def _ask_late(self, entry: InboxEntry) -> tuple[InboxEntry, Question | bytes | None]:
+        """Let an entry wait, and ask again when it is due."""
+        await self._inbox.wait(entry, "record")
+        promise = "what asks is due when the seconds of its question have passed"
+        again = await _eventually(self._other.take, promise)
+        return again, await self._other.ask(again, "record", place="place", data=b"")
 
     async def races_of_questions(self) -> None:
         """Check calls about one question at the same moment, in both orders."""

@@ -39,7 +39,7 @@ class Held:
     async def prepare(self, seconds: float) -> None:
         entries: list[InboxEntry] = []
         for key in ("asks", "answers"):
-            await self.inbox.put(key, b"")
+            await self.inbox.put(key, b"", line=key)  # what answers is in no line of a question
             entry = await self.inbox.take()
             assert entry is not None
             entries.append(entry)

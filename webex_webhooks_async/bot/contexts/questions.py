@@ -34,7 +34,7 @@ from webex_webhooks_async.bot.contexts.writing import (
 )
 from webex_webhooks_async.converters import structure, to_json, unstructure
 from webex_webhooks_async.errors import GiveUpError
-from webex_webhooks_async.formatting import describe_exception
+from webex_webhooks_async.formatting import describe_exception, storable
 from webex_webhooks_async.handling.dispatch import Handler, Handling, active_handling
 from webex_webhooks_async.handling.records import (
     CONVERSATION,
@@ -355,6 +355,10 @@ class Questions:
         """Look at the inbox at once, because something was answered or ended."""
         cast("InboxWorker", self._worker).wake()
 
+    def line_of(self, room_id: str) -> str | None:
+        """Return the line of what happens in a room, if that is one."""
+        return storable(comparable(room_id)) or None if self._in_order else None
+
     async def ask(
         self, context: Context, text: str | None, options: AskOptions
     ) -> MessageContext | SubmissionContext:
@@ -459,12 +463,22 @@ class Questions:
                     created=data.created or message.created,
                     threads=(*data.threads, comparable(message.id)),
                 )
-                found = await opening(place=place, data=to_json(sent), seconds=asked.seconds)
+                found = await opening(
+                    place=place,
+                    data=to_json(sent),
+                    seconds=asked.seconds,
+                    line=self.line_of(message.room_id),
+                )
         else:
             with self._is_sending():
                 message = await self._send(asked, conversation, record)
                 place = place_of_card(asked.context.me, message.id)
-                found = await opening(place=place, data=to_json(data), seconds=asked.seconds)
+                found = await opening(
+                    place=place,
+                    data=to_json(data),
+                    seconds=asked.seconds,
+                    line=self.line_of(message.room_id),
+                )
         if isinstance(found, bytes):
             return found
         if found is None:

@@ -270,13 +270,15 @@ class PostgresInbox(TransactionalInbox):
         place: str,
         data: bytes,
         seconds: float | None = None,
+        line: str | None = None,
         owner: str | None = None,
         queues: bool = False,
     ) -> Question | bytes | None:
         """Open a question of the handler of an entry, or change the one that has its record."""
         seconds = None if seconds is None else _bounded(seconds)
         of_entry = entry.number, entry.token, _indexed(record)
-        values = *of_entry, _indexed(place), owner and _indexed(owner), queues, data, seconds
+        names = _indexed(place), owner and _indexed(owner), line and _indexed(line)
+        values = *of_entry, *names, queues, data, seconds
         while True:
             ((recorded, is_over, is_leased, *found),) = await self._rows(question_sql.ASK, values)
             if is_over:

@@ -6,7 +6,9 @@ condition on the entry that asks stands in the new value, because a row whose ol
 meet it would be passed over.
 """
 
+from webex_webhooks_async.inbox.base import PUT_OFF_SECONDS
 from webex_webhooks_async.inbox.postgres.sql import (
+    AHEAD,
     DUE,
     LATER,
     SHUT_WITH,
@@ -14,6 +16,7 @@ from webex_webhooks_async.inbox.postgres.sql import (
     noted,
     woken,
 )
+from webex_webhooks_async.notifications.identity import JOB
 
 _NEVER = "'5000-01-01 00:00:00+00'::timestamptz"  # later than all that is said
 _HIGHEST = "(SELECT COALESCE(pg_catalog.max(number), 0::bigint) FROM <notifications>)"
@@ -21,6 +24,17 @@ _HIGHEST = "(SELECT COALESCE(pg_catalog.max(number), 0::bigint) FROM <notificati
 _TURN = """(NOT q.queues OR NOT EXISTS (
         SELECT FROM <questions> o WHERE o.place = q.place AND o.queues AND o.id <> q.id
             AND (o.opened IS NOT NULL OR o.id < q.id)
+    ))"""
+# Whether the time of a question has passed, and nothing that was stored by then may answer it.
+_MAY_ANSWER = f"""(n.stage = {AHEAD} OR n.stage = {DUE}) AND n.stored <= q.until
+    AND NOT n.waits AND NOT pg_catalog.starts_with(n.key, '{JOB}'::text)"""
+_OVER = f"""(q.until <= <now> AND (
+        q.until <= <now> - pg_catalog.make_interval(secs => {PUT_OFF_SECONDS}::float8)
+        OR NOT EXISTS (
+            SELECT 1 FROM <notifications> n WHERE n.line = q.line AND {_MAY_ANSWER}
+            UNION ALL SELECT 1 FROM <notifications> n
+            WHERE n.line IS NULL AND q.line IS NULL AND {_MAY_ANSWER}
+        )
     ))"""
 _QUESTION = "id, place, owner, opened, data"
 
@@ -36,10 +50,10 @@ WITH mine AS MATERIALIZED (
 ), seen AS MATERIALIZED (
     SELECT id FROM <questions> WHERE number = $1::bigint AND record = $3::text
 ), old AS MATERIALIZED (
-    SELECT id, until FROM <questions>
+    SELECT id, {_OVER} AS is_over FROM <questions> q
     WHERE number = $1::bigint AND record = $3::text AND EXISTS (SELECT FROM mine) FOR UPDATE
 ), over AS (
-    DELETE FROM <questions> q USING old o WHERE q.id = o.id AND o.until <= <now>
+    DELETE FROM <questions> q USING old o WHERE q.id = o.id AND o.is_over
     RETURNING q.id, q.place
 ), unanswered AS (
     INSERT INTO <records> (number, name, value) SELECT $1::bigint, $3::text, ''::bytea FROM over
@@ -50,16 +64,17 @@ WITH mine AS MATERIALIZED (
     RETURNING id, place
 ), changed AS (
     UPDATE <questions> q SET
-        data = $7::bytea,
-        until = COALESCE(q.until, <now> + pg_catalog.make_interval(secs => $8::float8)),
+        data = $8::bytea,
+        until = COALESCE(q.until, <now> + pg_catalog.make_interval(secs => $9::float8)),
+        line = COALESCE(q.line, $6::text),
         opened = COALESCE(q.opened, CASE WHEN {_TURN} THEN {_HIGHEST} END)
-    FROM old o WHERE q.id = o.id AND (o.until IS NULL OR o.until > <now>)
+    FROM old o WHERE q.id = o.id AND o.is_over IS NOT TRUE
     RETURNING q.id, q.place, q.owner, q.opened, q.data
 ), new AS (
-    INSERT INTO <questions> (number, record, place, owner, queues, data, until, opened)
-    SELECT number, $3::text, $4::text, $5::text, $6::boolean, $7::bytea,
-        <now> + pg_catalog.make_interval(secs => $8::float8),
-        CASE WHEN NOT $6::boolean OR NOT EXISTS (
+    INSERT INTO <questions> (number, record, place, owner, line, queues, data, until, opened)
+    SELECT number, $3::text, $4::text, $5::text, $6::text, $7::boolean, $8::bytea,
+        <now> + pg_catalog.make_interval(secs => $9::float8),
+        CASE WHEN NOT $7::boolean OR NOT EXISTS (
             SELECT FROM <questions> o
             WHERE o.place = $4::text AND o.queues AND o.number <> $1::bigint
         ) THEN {_HIGHEST} END
@@ -77,7 +92,7 @@ FROM (SELECT) s LEFT JOIN (
 ) q ON TRUE
 """
 """Opens a question, or changes or ends it; takes number and token of the entry that asks, record,
-place, owner, whether it queues, data, and its seconds. Returns what is recorded, whether its time
+place, owner, line, whether it queues, data, and its seconds. Returns what is recorded, whether it
 is over, whether the lease is there, and the question."""
 
 UNASK = f"""
@@ -97,8 +112,11 @@ WHERE q.place = $1::text OR q.owner = $1::text ORDER BY q.id
 
 WAIT = f"""
 WITH asked AS MATERIALIZED (
-    SELECT CASE WHEN q.opened IS NOT NULL THEN q.until WHEN {_TURN} THEN <now> ELSE {_NEVER} END
-        AS due
+    SELECT CASE
+        WHEN q.until <= <now>
+            THEN <now> + (<now> - q.until + pg_catalog.make_interval(secs => 1::float8)) / 4::float8
+        WHEN q.opened IS NOT NULL THEN q.until WHEN {_TURN} THEN <now> ELSE {_NEVER}
+    END AS due
     FROM <questions> q WHERE q.number = $1::bigint AND q.record = $3::text FOR UPDATE
 ), ended AS (
     UPDATE <notifications> n SET

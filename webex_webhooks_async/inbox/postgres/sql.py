@@ -102,7 +102,7 @@ CREATE TABLE {schema}.records (
 )""",
     # Those of the entry `number`. What is stored after a question was opened has a higher number
     # than `opened`; without it, the question waits for another one at its place. `until` is there
-    # when its message was sent.
+    # when its message was sent, and `line` is that of what may answer it.
     """
 CREATE TABLE {schema}.questions (
     id bigint PRIMARY KEY GENERATED ALWAYS AS IDENTITY,
@@ -113,6 +113,7 @@ CREATE TABLE {schema}.questions (
     queues boolean NOT NULL,
     opened bigint,
     until timestamptz,
+    line text,
     postponed boolean NOT NULL DEFAULT FALSE,
     data bytea NOT NULL,
     UNIQUE (number, record)
