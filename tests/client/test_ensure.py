@@ -706,4 +706,7 @@ class Deployments(RuleBasedStateMachine):
 
 
 TestDeployments = Deployments.TestCase
-TestDeployments.settings = settings(stateful_step_count=8)
+TestDeployments.settings = settings(
+    stateful_step_count=8,
+    max_examples=settings().max_examples // 3,  # each is some hundred requests
+)

@@ -1,3 +1,5 @@
+# pyright: reportPrivateUsage=false
+
 import httpx
 import pytest
 
@@ -68,10 +70,11 @@ async def test_a_group_room(api: httpx.AsyncClient, webex_sandbox: Sandbox) -> N
     assert descriptions(unknown[0]) == [words, "no room of yours has the id 'nope'"]
 
 
-async def test_the_largest_page(api: httpx.AsyncClient) -> None:
+async def test_the_largest_page(api: httpx.AsyncClient, webex_sandbox: Sandbox) -> None:
     """A page has 100 rooms by default, and at most 1,000."""
-    for number in range(1_001):
-        await created(api, "/rooms", title=str(number))
+    state, bot = webex_sandbox._state, webex_sandbox.bot
+    for number in range(1_001):  # by requests, it takes 20 times as long
+        state.add_member(state.add_room({"title": str(number)}, creator=bot), bot)
 
     sizes = [
         len(await items(api, "/rooms", **query)) for query in ({}, {"max": "101"}, {"max": "5000"})
