@@ -163,9 +163,7 @@ def _refuse_lookup(  # pragma: no cover - a hook isn't traced
 ) -> None:
     """Refuse to look up the address of Webex, for libraries that aren't ours."""
     if event in {"socket.getaddrinfo", "socket.gethostbyname"}:
-        refusal = _refusal_of(arguments[0])
-        if refusal is not None:
-            raise socket.gaierror(socket.EAI_FAIL, refusal)
+        _check_host(arguments[0], socket.gaierror, socket.EAI_FAIL)
 
 
 def _without_webex(wrap: Callable[..., T]) -> Callable[..., T]:
@@ -174,23 +172,21 @@ def _without_webex(wrap: Callable[..., T]) -> Callable[..., T]:
 
     @wraps(wrap)
     def wrap_or_refuse(*args: Any, **options: Any) -> T:  # noqa: ANN401 - as it is there
-        refusal = _refusal_of(parameters.bind(*args, **options).arguments.get("server_hostname"))
-        if refusal is not None:
-            raise ssl.SSLError(ssl.SSL_ERROR_SSL, refusal)
+        host = parameters.bind(*args, **options).arguments.get("server_hostname")
+        _check_host(host, ssl.SSLError, ssl.SSL_ERROR_SSL)
         return wrap(*args, **options)
 
     return wrap_or_refuse
 
 
-def _refusal_of(host: object) -> str | None:
-    """Why a host can't be called, which is logged; `None` if it isn't one of Webex."""
+def _check_host(host: object, error: type[OSError], number: int) -> None:
+    """Raise an error, and log it, if a host is one of Webex."""
     name = host.decode() if isinstance(host, bytes) else str(host)
     name = unicodedata.normalize("NFKC", name).replace("\u3002", ".").rstrip(".")  # as IDNA does
-    if not any(f".{name}".lower().endswith(f".{each}") for each in _WEBEX):
-        return None
-    refusal = f"{name} can't be called from a program in `dev`: WEBEX_BASE_URL is the sandbox"
-    logger.warning("%s", refusal)
-    return refusal
+    if any(f".{name}".lower().endswith(f".{each}") for each in _WEBEX):
+        refusal = f"{name} can't be called from a program in `dev`: WEBEX_BASE_URL is the sandbox"
+        logger.warning("%s", refusal)
+        raise error(number, refusal)
 
 
 def find_mounts(part: object, path: str = "") -> None:
