@@ -8,7 +8,11 @@ from pathlib import Path
 import coverage
 import pytest
 
-_REFERENCE = "tests/test_documents.py::test_a_generated_page_says_what_the_code_says"
+_PAGES = (
+    "tests/test_documents.py::test_a_generated_page_says_what_the_code_says",
+    "tests/test_figures.py",
+)
+"""The tests that compare the package with its pages, also what they only read of it."""
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -46,7 +50,7 @@ class Recording:
 
         Lines that no test is seen to run, as while a module is imported, matter to each test of the
         module, and of its folder. Before these come those that mirror the module, and those of the
-        reference, which shows defaults and commands.
+        pages, which show defaults, commands and figures.
         """
         module = self._tests.get(path, {})
         found = {test for line in lines for test in module.get(line, ())}
@@ -54,8 +58,8 @@ class Recording:
         first: tuple[str, ...] = ()
         if at_import or "" in found or not found:
             folder, _, name = path.partition("/")[2].rpartition("/")
-            first = (f"tests/{folder}/test_{name}".replace("//", "/"), _REFERENCE)
-            found = {test for tests in module.values() for test in tests} | {_REFERENCE}
+            first = (f"tests/{folder}/test_{name}".replace("//", "/"), *_PAGES)
+            found = {test for tests in module.values() for test in tests} | {*_PAGES}
             beside = first[0].removesuffix(name)
             found |= {test for test in self._sizes if test.startswith(beside)}
 

@@ -9,6 +9,8 @@ from tests.mutations.recording import Recording
 
 pytestmark = pytest.mark.once
 
+PAGES = ["tests/test_documents.py", "tests/test_figures.py"]
+
 FUNCTION = """
 def is_short(text: str, limit: int = 3) -> bool:
     if TYPE_CHECKING:
@@ -58,7 +60,7 @@ def test_a_function_that_moves_keeps_its_mutants() -> None:
 def test_a_mutant_is_shown_to_the_tests_that_run_it(tmp_path: Path) -> None:
     """The smallest tests that run a line of any copy come first.
 
-    What no test is seen to run is shown to all of the module, its folder and the reference.
+    What no test is seen to run is shown to all of the module, its folder and the pages.
     """
     data = CoverageData(str(tmp_path / "lines"))
     own = "tests/test_a.py::test_it"
@@ -75,10 +77,8 @@ def test_a_mutant_is_shown_to_the_tests_that_run_it(tmp_path: Path) -> None:
 
     assert recording.tests("short/a.py", [3], at_import=False) == ["small", "large", own]
     assert recording.tests("short/a.py", [2], at_import=False) == ["large", own]
-    reference, *others = recording.tests("short/a.py", [1], at_import=True)
-    assert (reference.partition("::")[0], others) == (
-        "tests/test_documents.py",
-        [own, "small", "large"],
-    )
-    assert recording.tests("short/a.py", [5], at_import=False) == ["large", reference, own, "small"]
-    assert recording.tests("short/b.py", [1], at_import=False) == [reference, own]
+    *pages, mirror, small, large = recording.tests("short/a.py", [1], at_import=True)
+    assert [each.partition("::")[0] for each in pages] == PAGES
+    assert [mirror, small, large] == [own, "small", "large"]
+    assert recording.tests("short/a.py", [5], at_import=False) == ["large", *pages, own, "small"]
+    assert recording.tests("short/b.py", [1], at_import=False) == [*pages, own]

@@ -498,7 +498,6 @@ class Sandbox:
 
     async def _unfinished(self) -> list[str]:
         """Describe the work that isn't done yet."""
-        self._replies.raise_next()
         begun = self._begun()
         running = self._delivery_service.unfinished()
         for each in tuple(activities):

@@ -847,6 +847,7 @@ class TestTables:
     async def test_tables_that_go(self, postgres: PostgresServer, schema: str) -> None:
         """Tables that somebody drops are an error, and are made again by the next call."""
         async with opened(postgres.url, schema) as (inbox,):
+            await asyncio.gather(*(inbox.counts() for _ in range(10)))  # on each connection
             execute(postgres, f"DROP SCHEMA {schema} CASCADE")
             with pytest.raises(OSError, match="the next call looks for them again"):
                 await inbox.put("a key", BODY)
