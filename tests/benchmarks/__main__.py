@@ -12,6 +12,8 @@ import shutil
 from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 
+from attrs import evolve
+
 from tests.benchmarks import calling, converting, importing, receiving, storing
 from tests.benchmarks.harness import Case, measure
 
@@ -45,8 +47,8 @@ def main() -> None:
     """Measure the chosen cases, and print a line for each."""
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
     parser.add_argument("case", nargs="*", help="a part of the names of the cases to run")
-    parser.add_argument("--processes", type=int, default=3, help="pairs of processes a case")
-    parser.add_argument("--rounds", type=int, default=20, help="rounds of each pair")
+    parser.add_argument("--processes", type=int, help="pairs of processes, for each case")
+    parser.add_argument("--rounds", type=int, help="rounds of each pair")
     options = parser.parse_args()
     say = functools.partial(print, flush=True)
     parts = options.case or [""]
@@ -58,7 +60,8 @@ def main() -> None:
         if case.in_instructions and shutil.which("valgrind") is None:
             say(f"{case.name:60} needs valgrind")
             continue
-        ours, peer = measure(case, processes=options.processes, rounds=options.rounds)
+        processes, rounds = options.processes or case.processes, options.rounds or case.rounds
+        ours, peer = measure(evolve(case, processes=processes, rounds=rounds))
         costs = f"{1e6 * ours:10.1f} {1e6 * peer:10.1f} {ours / peer:6.2f}"
         bound = "" if case.at_most is None else f"{case.at_most:8.2f}"
         say(f"{case.name:60} {costs} {bound}")

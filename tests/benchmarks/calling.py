@@ -126,13 +126,14 @@ CASES = (
         own_gets,
         count=1000,
         at_most=0.90,
+        rounds=5,
     ),
     Case(
         "list over aiohttp / wxc-sdk",
         lambda url: over_aiohttp(url, lambda client: through(client.webhooks.list(max=ITEMS))),
         wxc_sdk_lists,
-        count=2,
-        at_most=1.35,
+        count=1,
+        at_most=1.10,
     ),
     Case(
         "list over aiohttp / wxc-sdk (instructions)",
@@ -148,5 +149,7 @@ CASES = (
         lambda url: own_peak(url, pages=50),
         count=1,
         at_most=1.10,
+        processes=1,
+        rounds=3,
     ),
 )

@@ -42,6 +42,8 @@ class Case:
         count: How many times a round does its thing.
         at_most: The target for the ratio; `None` where it is only for information.
         in_instructions: Whether the cost is millions of instructions.
+        processes: The number of pairs of processes; one is enough where the target is far away.
+        rounds: The number of rounds of each pair.
     """
 
     name: str
@@ -50,9 +52,11 @@ class Case:
     count: int
     at_most: float | None = None
     in_instructions: bool = False
+    processes: int = 3
+    rounds: int = 10
 
 
-def measure(case: Case, *, processes: int, rounds: int) -> tuple[float, float]:
+def measure(case: Case) -> tuple[float, float]:
     """Return the lowest cost of doing our thing once, and the peer's, of all pairs of processes.
 
     Two processes of the same program differ by some percent for their whole life.
@@ -60,13 +64,13 @@ def measure(case: Case, *, processes: int, rounds: int) -> tuple[float, float]:
     if case.in_instructions:  # which are the same each time
         return _instructions(case, "ours"), _instructions(case, "peer")
     costs: list[tuple[float, float]] = []
-    for _ in range(processes):
+    for _ in range(case.processes):
         with (
             server() as base_url,
             _rounds_of(case, "ours", base_url) as ours,
             _rounds_of(case, "peer", base_url) as peer,
         ):
-            costs += [(ours(), peer()) for _ in range(rounds)]
+            costs += [(ours(), peer()) for _ in range(case.rounds)]
     ours_, peers = zip(*costs, strict=True)
     return min(ours_) / case.count, min(peers) / case.count
 

@@ -47,14 +47,16 @@ CASES = (
         # For calling Webex and being called; and what every program with this package needs.
         lambda _: importing("from webex_webhooks_async import Client, Receiver, Notification"),
         lambda _: importing("import httpx, attrs, cattrs, asyncio"),
-        count=3,
+        count=1,
         at_most=1.15,
+        rounds=20,
     ),
     Case(
         "command line: list --help / --version",
         lambda _: starting("list", "--help"),
         lambda _: starting("--version"),
-        count=3,
+        count=1,
         at_most=1.2,
+        processes=1,
     ),
 )

@@ -2,6 +2,7 @@
 
 import asyncio
 import hmac
+import json
 import os
 import re
 import socket
@@ -236,26 +237,78 @@ async def reply_without_a_record(context: MessageContext) -> None:
 
 
 @asynccontextmanager
-async def replying(reply: Callable[[MessageContext], Awaitable[None]]) -> AsyncGenerator[Round]:
+async def replying(
+    reply: Callable[[MessageContext], Awaitable[None]], inbox: SQLiteInbox
+) -> AsyncGenerator[Round]:
     """Serve a bot with an inbox; a round ends when it has replied to all."""
+    async with Client("a-token", http_client=httpx.MockTransport(respond)) as client:
+        bot = Bot(client, SECRET, inbox=inbox)
+        replied = asyncio.Semaphore(0)
+
+        @bot.message()
+        async def order(context: MessageContext) -> None:
+            await reply(context)
+            replied.release()
+
+        async with called(bot) as send:
+
+            async def play(count: int) -> None:
+                await send(count)
+                for _ in range(count):
+                    await replied.acquire()
+
+            yield play
+
+
+@asynccontextmanager
+async def replying_beside_questions(
+    count: int, reply: Callable[[MessageContext], Awaitable[None]] = reply_with_a_record
+) -> AsyncGenerator[Round]:
+    """Reply from an inbox in which so many questions are open, in other rooms."""
     with tempfile.TemporaryDirectory() as folder:
-        async with Client("a-token", http_client=httpx.MockTransport(respond)) as client:
-            bot = Bot(client, SECRET, inbox=SQLiteInbox(Path(folder, "inbox.db")))
-            replied = asyncio.Semaphore(0)
+        inbox = SQLiteInbox(Path(folder, "inbox.db"))
+        for number in range(count):
+            await inbox.put(f"{number}", BODY, line=f"room {number}")
+            entry = await inbox.take()
+            assert entry is not None
+            await inbox.ask(entry, "ask:1", place=f"room {number}", data=b"{}", seconds=86_400)
+            await inbox.wait(entry, "ask:1")
+        async with replying(reply, inbox) as play:
+            yield play
 
-            @bot.message()
-            async def order(context: MessageContext) -> None:
-                await reply(context)
-                replied.release()
 
-            async with called(bot) as send:
+@asynccontextmanager
+async def starting(rooms: int) -> AsyncGenerator[Round]:
+    """Start a bot in so many rooms, in which it has missed nothing, until it has caught up."""
+    page = {"items": [{"id": f"{n}", "lastActivity": MESSAGE["created"]} for n in range(rooms)]}
 
-                async def play(count: int) -> None:
-                    await send(count)
-                    for _ in range(count):
-                        await replied.acquire()
+    webhooks: list[dict[str, object]] = []
 
-                yield play
+    async def respond_to_start(request: httpx.Request) -> httpx.Response:
+        *_, kind, which = request.url.path.split("/")
+        if request.method == "POST":
+            created = {"id": f"{len(webhooks)}", "status": "active", "created": MESSAGE["created"]}
+            webhooks.append(json.loads(request.content) | created)
+            return httpx.Response(200, json=webhooks[-1])
+        if kind == "webhooks":
+            return httpx.Response(200, json=webhooks[int(which)])
+        lists = {"webhooks": {"items": webhooks}, "rooms": page}
+        return httpx.Response(200, json=lists.get(which, ME))
+
+    async def play(count: int) -> None:
+        for _ in range(count):
+            webhooks.clear()
+            with tempfile.TemporaryDirectory() as folder:
+                inbox = SQLiteInbox(Path(folder, "inbox.db"))
+                transport = httpx.MockTransport(respond_to_start)
+                async with Client("a-token", http_client=transport) as client:
+                    bot = Bot(client, SECRET, inbox=inbox, target_url="https://bot.example.com")
+                    bot.message()(reply_without_a_record)
+                    async with bot:
+                        while await inbox.caught_up("BOT") is None:  # noqa: ASYNC110 - nothing says it
+                            await asyncio.sleep(0.001)
+
+    yield play
 
 
 @asynccontextmanager
@@ -389,10 +442,24 @@ CASES = (
     ),
     Case(
         "reply from an inbox / without its record",
-        lambda _: replying(reply_with_a_record),
-        lambda _: replying(reply_without_a_record),
+        lambda _: replying_beside_questions(0),
+        lambda _: replying_beside_questions(0, reply_without_a_record),
         count=100,
         at_most=1.1,
+    ),
+    Case(
+        "growth: reply beside 1,000 open questions / beside none",
+        lambda _: replying_beside_questions(1_000),
+        lambda _: replying_beside_questions(0),
+        count=100,
+        at_most=1.1,
+    ),
+    Case(
+        "growth: start of a bot in 1,000 rooms / in 10",
+        lambda _: starting(1_000),
+        lambda _: starting(10),
+        count=10,
+        at_most=2,
     ),
     Case("command of a bot / by hand", own_command, command_by_hand, count=200, at_most=1.1),
     Case(
