@@ -50,6 +50,8 @@ def end(key: str) -> None:
 
 
 def _watcher(key: str) -> Watcher | None:
+    if not watchers:  # as everywhere but in a test
+        return None
     return watchers.get(identity.RESOURCE if identity.is_job(key) else key)
 
 
