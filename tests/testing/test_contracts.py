@@ -2,10 +2,12 @@
 
 # pyright: reportPrivateUsage=false
 
+import inspect
 from collections.abc import AsyncIterator, Iterable
 from contextlib import aclosing
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from itertools import count
 from pathlib import Path
 from typing import Any
 from unittest.mock import Mock
@@ -17,7 +19,7 @@ from tests.support.clocks import check_inbox_at_once
 from webex_webhooks_async.inbox.base import Inbox
 from webex_webhooks_async.inbox.entries import InboxCounts, InboxEntry, State, StoredNotification
 from webex_webhooks_async.inbox.sqlite import SQLiteInbox
-from webex_webhooks_async.testing import check_inbox
+from webex_webhooks_async.testing import check_inbox, contracts
 
 pytestmark = pytest.mark.once
 
@@ -371,6 +373,113 @@ async def test_a_broken_inbox(
     broken = partial(_BrokenInbox, promise, tmp_path / "inbox.db")
     with pytest.raises(AssertionError, match=promise):
         await check_inbox_at_once(broken, monkeypatch)
+
+
+SECTIONS = {
+    "questions": [
+        ("a question is opened with what was stored before it", "ask", 1, "key"),
+        ("a question is opened with what was stored before it", "ask", 1, "opened"),
+        ("ask again changes the data alone", "ask", 2, "place"),
+        ("questions finds a question by its place, and its owner", "questions", 1, ""),
+        ("questions finds a question by its place, and its owner", "questions", 2, ""),
+        ("questions finds no others", "questions", 3, ""),
+        ("wait returns True", "wait", 1, ""),
+        ("wait ends the lease", "wait", 2, ""),
+        ("counts has what asks", "counts", 1, "asking"),
+        ("what is stored later has a higher number", "take", 2, "number"),
+        ("answer returns True$", "answer", 1, ""),
+        ("answer returns True for an entry that has answered", "answer", 2, ""),
+        ("answer closes the question", "questions", 4, ""),
+        ("answer records which one it was", "records", 1, ""),
+        ("what was answered is due, and waits", "take", 3, "key"),
+        ("answer returns True for an entry that has answered", "ask", 3, ""),
+        ("records returns all records", "records", 2, ""),
+    ],
+    "closings": [
+        ("answer returns False, and records nothing", "answer", 2, ""),
+        ("answer returns False, and records nothing", "records", 1, ""),
+        ("an entry has one question at a time", "questions", 1, ""),
+        ("unask closes a question", "questions", 2, ""),
+        ("a conversation that is given back holds up its line", "take", 4, ""),
+        ("complete closes the questions", "questions", 3, ""),
+        ("ask returns None, and opens nothing, if the lease is lost", "ask", 5, ""),
+    ],
+    "queues": [
+        ("the first question that queues at a place is open", "ask", 1, "opened"),
+        ("a question that queues waits for the one before it", "ask", 2, "opened"),
+        ("a question that waits can't be answered", "answer", 1, ""),
+        ("a question that doesn't queue waits for none", "ask", 4, "opened"),
+        ("a question that waits is due when the one before it is closed", "take", 5, ""),
+        ("a question that waits is due when the one before it is closed", "take", 7, "key"),
+        ("a question that waits is due when the one before it is closed", "take", 8, ""),
+        ("a question that waits is due when the one before it is closed", "ask", 5, "opened"),
+        ("fail closes the questions of what is kept as failed", "take", 9, "key"),
+    ],
+    "ends_of_questions": [
+        ("a question whose seconds have passed has no answer", "ask", 2, ""),
+        ("that there was no answer is recorded", "recall", 1, ""),
+        ("retry counts what asks", "retry", 1, ""),
+        ("retry ends the question of what asks", "ask", 4, ""),
+        ("end counts what it ends", "end", 1, ""),
+        ("end completes what asks", "put", 2, ""),
+        ("end completes what asks", "questions", 1, ""),
+        ("cancel closes its question", "questions", 2, ""),
+        ("put in place of what asks closes its question", "questions", 3, ""),
+    ],
+}
+"""Of each section of the check about questions, what a wrong result of the n-th call breaks."""
+
+
+def _wrong(result: Any, attribute: str) -> Any:  # noqa: ANN401 - of any method
+    """Return another result than the right one, or that with another value of an attribute."""
+    if attribute:
+        right = getattr(result, attribute)
+        wrong: dict[str, Any] = {"key": "another", "place": "another", "number": 0}
+        return evolve(result, **{attribute: wrong.get(attribute, None if right else 1)})
+    match result:
+        case bool():
+            return not result
+        case bytes() | None:
+            return b"wrong"
+        case int():
+            return result + 1
+        case {}:
+            return {"wrong": b""}
+        case _:
+            return [] if result else [result]
+
+
+@pytest.mark.parametrize(
+    ("section", "promise", "method", "number", "attribute"),
+    [(section, *row) for section, rows in SECTIONS.items() for row in rows],
+)
+async def test_a_broken_promise_about_questions(  # noqa: PLR0913 - a column each
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    section: str,
+    promise: str,
+    method: str,
+    number: int,
+    attribute: str,
+) -> None:
+    """A wrong result of a method for questions is an error that says which promise it breaks."""
+    calls = count(1)
+    right = getattr(SQLiteInbox, method)
+
+    async def call(*arguments: Any, **options: Any) -> Any:  # noqa: ANN401 - of any method
+        result = await right(*arguments, **options)
+        return _wrong(result, attribute) if next(calls) == number else result
+
+    async def nothing(_: object) -> None:
+        pass
+
+    monkeypatch.setattr(SQLiteInbox, method, call)
+    for name, part in vars(contracts._InboxCheck).items():
+        if inspect.iscoroutinefunction(part) and name not in {section, "aclose"} and name[0] != "_":
+            monkeypatch.setattr(contracts._InboxCheck, name, nothing)
+    with pytest.raises(AssertionError, match=promise):
+        await check_inbox_at_once(partial(SQLiteInbox, tmp_path / "inbox.db"), monkeypatch)
 
 
 class _InboxWithoutTimes(SQLiteInbox):
