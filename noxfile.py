@@ -75,7 +75,7 @@ ENDS = dict.fromkeys([NEWEST, OLDEST])  # `.ci/run` runs the Pythons between as 
 nox.options.sessions = [
     "wheel",
     *dict.fromkeys([f"tests-{NEWEST}", "programs", f"tests-{OLDEST}"]),
-    *("typing", "docs", "browser", "httpx2", "lint", "pip", "metadata", "demo"),
+    *("typing", "browser", "demo", "httpx2", "docs", "lint", "metadata"),
     *(f"bare-{each}" for each in ENDS),
     "coverage",
 ]
@@ -190,16 +190,19 @@ def metadata(session: nox.Session) -> None:
                 session.error(f"another build gives another {path.name}")
 
 
-@nox.session(venv_backend="venv", requires=["wheel"])
-def pip(session: nox.Session) -> None:
-    """Install the wheel, then the sdist, with plain pip."""
-    for install in (
-        [built("*.whl", EXTRAS)],
-        ["--force-reinstall", "--no-deps", built("*.tar.gz")],
-    ):
-        session.install(*install)
-        session.run("pip", "check")
-        session.run("webex-webhooks", "--version")
+@nox.session(venv_backend="none", requires=["wheel"])
+def demo(session: nox.Session) -> None:
+    """Run README's demo command as a newcomer does, then install the wheel, with plain pip.
+
+    The command installs what the sdist holds, in a fresh copy of the repository.
+    """
+    with unpacked_sdist() as checkout, session.chdir(checkout):
+        session.run("bash", "-euo", "pipefail", "-c", readme_command("demo"), external=True)
+        pip = str(Path(".venv", "bin", "pip"))
+        again = ["--force-reinstall", "--no-deps"]  # all that it requires is there
+        session.run(pip, "install", *again, built("*.whl"), external=True)
+        session.run(pip, "check", external=True)
+        session.run(str(Path(".venv", "bin", "webex-webhooks")), "--version", external=True)
 
 
 @nox.session(requires=["wheel"])
@@ -248,14 +251,6 @@ def browser(session: nox.Session) -> None:
         session.run("pytest", "tests/browser", *session.posargs, env=tools)
 
 
-@nox.session(venv_backend="none", requires=["wheel"])
-def demo(session: nox.Session) -> None:
-    """Run README's demo command as a newcomer does, in a fresh copy of the repository."""
-    with unpacked_sdist() as checkout, session.chdir(checkout):
-        command = readme_command("demo")
-        session.run("bash", "-euo", "pipefail", "-c", command, external=True)
-
-
 @nox.session(default=False)  # a new vulnerability isn't the fault of a change
 def audit(session: nox.Session) -> None:
     """Look for known vulnerabilities in the newest and the oldest releases that users install.
@@ -272,7 +267,7 @@ def audit(session: nox.Session) -> None:
         session.run("pip-audit", *as_pinned, *session.posargs)
 
 
-@nox.session(default=False, requires=["metadata", "pip"])
+@nox.session(default=False, requires=["metadata", "demo"])
 def release(session: nox.Session) -> None:
     """Check that the tag is the version and that the changelog has a dated section for it.
 
