@@ -23,6 +23,7 @@ from webex_webhooks_async.client.limiter import Clock
 from webex_webhooks_async.client.pagination import Page
 from webex_webhooks_async.client.resource import InternalRequests, Params
 from webex_webhooks_async.client.responses import Response
+from webex_webhooks_async.client.retries import LONGEST_RETRY_AFTER
 from webex_webhooks_async.converters import unstructure
 from webex_webhooks_async.errors import (
     AuthenticationError,
@@ -59,7 +60,6 @@ _MOST = 1_000  # rooms, and messages
 
 _REQUESTS_PER_SECOND = 2
 _AFTER_A_429 = 10.0  # seconds after its Retry-After
-_LONGEST_RETRY_AFTER = 3600.0
 _LAST_PAUSE = 60.0
 
 _CLAIMED_SECONDS = 30.0  # another process may begin so long after a kill
@@ -446,7 +446,7 @@ def _wanted_pause(error: Exception) -> float:
     """For how many seconds Webex wants to be left alone, and a little longer."""
     if not isinstance(error, RateLimitError):
         return 0.0
-    return min(error.retry_after or 0.0, _LONGEST_RETRY_AFTER) + _AFTER_A_429
+    return min(error.retry_after or 0.0, LONGEST_RETRY_AFTER) + _AFTER_A_429
 
 
 def _counted(number: int, noun: str) -> str:

@@ -14,6 +14,7 @@ from webex_webhooks_async.claims import InboxUnavailableError
 from webex_webhooks_async.client.client import Client
 from webex_webhooks_async.client.limiter import Clock
 from webex_webhooks_async.client.resource import InternalRequests
+from webex_webhooks_async.client.retries import LONGEST_RETRY_AFTER
 from webex_webhooks_async.errors import (
     APIError,
     RateLimitError,
@@ -241,7 +242,7 @@ def _explain(error: Exception, start: _Start) -> str:
 def _retry_after(error: Exception) -> float:
     """How long Webex wants to be left alone, up to an hour."""
     seconds = error.retry_after if isinstance(error, APIError) else None
-    return min(seconds or 0.0, 3600.0)
+    return min(seconds or 0.0, LONGEST_RETRY_AFTER)
 
 
 NOT_RUNNING = (

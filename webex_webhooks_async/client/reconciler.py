@@ -20,7 +20,12 @@ from webex_webhooks_async.client.planning import (
     WebhookPlanWarning,
 )
 from webex_webhooks_async.client.restraint import Restraint
-from webex_webhooks_async.client.retries import RetryPolicy, backoff, may_have_been_processed
+from webex_webhooks_async.client.retries import (
+    LONGEST_RETRY_AFTER,
+    RetryPolicy,
+    backoff,
+    may_have_been_processed,
+)
 from webex_webhooks_async.client.webhook_requests import WebhookRequests
 from webex_webhooks_async.errors import (
     AuthenticationError,
@@ -129,14 +134,10 @@ def pause_after(error: WebexError, every: float) -> float:
     """
     pause = every
     if isinstance(error, RateLimitError) and error.retry_after is not None:
-        pause = max(every, min(error.retry_after, _LONGEST_WAIT))
+        pause = max(every, min(error.retry_after, LONGEST_RETRY_AFTER))
     level = logging.ERROR if isinstance(error, DecodeError) else logging.WARNING
     logger.log(level, "reconciliation failed: %s; retrying in %g s", error, pause)
     return pause
-
-
-_LONGEST_WAIT = 3600.0
-"""Seconds; Cisco's own sample of a 429 asks for so many."""
 
 
 class PlanExecution:

@@ -49,6 +49,9 @@ _finite = [_number, attrs.validators.ge(0.0), attrs.validators.lt(math.inf)]
 _IDEMPOTENT = frozenset({"GET", "PUT", "DELETE"})
 _HEEDED = frozenset({423, 429, 503})  # where Retry-After sets the wait
 
+LONGEST_RETRY_AFTER = 3600.0
+"""Seconds that a Retry-After lets wait what isn't raised; Cisco's own sample asks for so many."""
+
 
 @frozen(kw_only=True)
 class RetryPolicy:
