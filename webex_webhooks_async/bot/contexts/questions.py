@@ -108,11 +108,11 @@ class QuestionData:
     """
 
     about: str
-    is_own: bool = False
+    is_own: bool
     after: int | None = None
     created: datetime | None = None
     threads: tuple[str, ...] = ()
-    takes_commands: bool = False
+    takes_commands: bool
     person: str | None = None
     actions: tuple[str, ...] | None = None
 
