@@ -169,7 +169,7 @@ async def test_a_compressed_response() -> None:
     ]
 
     assert once.text == "\0" * 65_536
-    assert twice == BotResponse(500, "(it has more than one content coding)", is_success=False)
+    assert twice == BotResponse(500, "(it has more than one content coding)")
 
 
 def test_a_long_response(capsys: pytest.CaptureFixture[str]) -> None:

@@ -95,14 +95,17 @@ class BotResponse:
     Attributes:
         status_code: The status.
         text: The beginning of the body.
-        is_success: Whether the status is a 2xx, and no handler failed.
         problem: What to do about the status, or what a handler raised, if that is known.
     """
 
     status_code: int
     text: str
-    is_success: bool = field(kw_only=True, default=True)
-    problem: str | None = field(kw_only=True, default=None)
+    problem: str | None = None
+
+    @property
+    def is_success(self) -> bool:
+        """Whether the status is a 2xx, and no handler failed."""
+        return httpx.codes.is_success(self.status_code) and self.problem is None
 
 
 async def post(
@@ -132,8 +135,7 @@ async def post(
         location = response.headers.get("location")
         problem = next_step(response.status_code, url, location, _IF_UNAUTHORIZED)
     text = body[:_MOST_BYTES].decode(errors="replace")
-    is_success = response.is_success and problem is None
-    return BotResponse(response.status_code, text, is_success=is_success, problem=problem)
+    return BotResponse(response.status_code, text, problem)
 
 
 def print_response(console: Console, response: BotResponse, to: str = "") -> None:
