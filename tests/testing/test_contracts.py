@@ -426,6 +426,11 @@ SECTIONS = {
         ("cancel closes its question", "questions", 2, ""),
         ("put in place of what asks closes its question", "questions", 3, ""),
     ],
+    "late_answers": [
+        ("a question doesn't end while what was stored before may answer it", "ask", 2, ""),
+        ("an end that was put off comes when nothing may answer", "ask", 3, ""),
+        ("what can't answer a question any more doesn't put off its end", "ask", 9, ""),
+    ],
 }
 """Of each section of the check about questions, what a wrong result of the n-th call breaks."""
 
