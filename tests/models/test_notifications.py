@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from webex_webhooks_async.models.messages import AttachmentAction, Message
 from webex_webhooks_async.models.notification_data import (
     MessageData,
     RemoteParty,
@@ -50,3 +51,11 @@ def test_a_notification_with_known_data_is_hashable() -> None:
     )
 
     assert len({notification(), notification(), notification(data=call)}) == 2
+
+
+def test_what_is_fetched_is_hashable() -> None:
+    """Equal messages count as one in a set, with their cards, and so do submissions."""
+    messages = (Message(id="M", room_id="R", attachments=({"a": []},)) for _ in range(2))
+    submissions = (AttachmentAction(id="A", inputs={"a": []}) for _ in range(2))
+
+    assert len({*messages, *submissions}) == 2
