@@ -12,7 +12,15 @@ from typing import Any
 import pytest
 from anyio.from_thread import start_blocking_portal
 from attrs import frozen
-from playwright.sync_api import Browser, Page, Route, ViewportSize, expect, sync_playwright
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    Page,
+    Route,
+    ViewportSize,
+    expect,
+    sync_playwright,
+)
 
 from tests.cli.harness import ServedWebex, card_of, served
 from tests.support.wire import PATIENCE
@@ -152,22 +160,22 @@ def bot(stage: Stage) -> Iterator[None]:
 def browser() -> Iterator[Browser]:
     """Chromium, without a network."""
     with sync_playwright() as playwright:
-        # Containers have no sandbox of Chromium's for root.
-        options = ["--no-sandbox"] if os.getuid() == 0 else []
+        options = ["--renderer-process-limit=1"]  # no process is started for a page to come
+        if os.getuid() == 0:
+            options.append("--no-sandbox")  # containers have none of Chromium's for root
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=options)
         yield browser
         browser.close()
 
 
 @contextmanager
-def opened(
+def window(
     browser: Browser,
-    url: str,
     *,
     renderer: bytes | None = None,
     **options: Any,  # noqa: ANN401 - of a context
-) -> Generator[Page]:
-    """Open the page; the CDN responds with `renderer`, or can't be reached."""
+) -> Generator[BrowserContext]:
+    """Open a window; the CDN responds with `renderer`, or can't be reached."""
     with browser.new_context(**options) as context:
         context.set_default_timeout(PATIENCE * 1000)
 
@@ -179,14 +187,31 @@ def opened(
                 route.fulfill(body=renderer, content_type="text/javascript", headers=headers)
 
         context.route(lambda address: "//127.0.0.1:" not in address, respond)
+        yield context
+
+
+@contextmanager
+def opened(browser: Browser, url: str, **options: Any) -> Generator[Page]:  # noqa: ANN401 - of `window`
+    """Open the page in a window of its own."""
+    with window(browser, **options) as context:
         page = context.new_page()
         page.goto(url)
         yield page
 
 
-@pytest.fixture
-def page(browser: Browser, stage: Stage) -> Iterator[Page]:
-    """The page on a large screen, with Microsoft's renderer."""
+@pytest.fixture(scope="module")
+def large(browser: Browser) -> Iterator[BrowserContext]:
+    """A large window, with Microsoft's renderer, whose first tab keeps it open."""
     size: ViewportSize = {"width": 1600, "height": 1000}
-    with opened(browser, stage.url, renderer=MICROSOFTS, viewport=size) as page:
+    with window(browser, renderer=MICROSOFTS, viewport=size) as context:
+        context.new_page()
+        yield context
+
+
+@pytest.fixture
+def page(large: BrowserContext, stage: Stage) -> Iterator[Page]:
+    """The page in a tab of the large window: each window starts processes of its own."""
+    with large.new_page() as page:
+        page.goto(stage.url)
         yield page
+    large.clear_permissions()
