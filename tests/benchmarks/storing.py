@@ -148,7 +148,7 @@ async def taking_beside_known_keys_in_a_file(_: str) -> AsyncGenerator[Round]:
 async def taking_beside_an_old_transaction(_: str) -> AsyncGenerator[Round]:
     """Take what waits, beside a transaction that is as old as 60,000 notifications."""
     with server() as url:
-        async with aclosing(PostgresInbox(url)) as inbox:
+        async with aclosing(PostgresInbox(url, timeout=60)) as inbox:
             await inbox.counts()
             with psycopg.connect(url) as old:
                 old.execute("BEGIN ISOLATION LEVEL REPEATABLE READ")
@@ -172,7 +172,7 @@ async def in_a_file() -> AsyncGenerator[Inbox]:
 async def on_postgres() -> AsyncGenerator[Inbox]:
     """An inbox on PostgreSQL."""
     with server() as url:
-        async with aclosing(PostgresInbox(url, lease=3600)) as inbox:
+        async with aclosing(PostgresInbox(url, lease=3600, timeout=60)) as inbox:
             yield inbox
 
 
