@@ -190,7 +190,7 @@ def check_keywords(what: str, given: Iterable[str], known: Iterable[str]) -> Non
             # Imported here: it is for an error alone.
             from difflib import get_close_matches  # noqa: PLC0415 - see above
 
-            meant = [right] if right in known else get_close_matches(name, known, 1)
+            meant = [right] if right in known else get_close_matches(name, known)
             hint = f": write {meant[0]}" if meant else ""
             raise TypeError(f"{what} has no argument {name!r}{hint}")
 

@@ -243,6 +243,14 @@ async def test_a_secret_that_is_not_returned_is_in_the_result(
 # When others change webhooks at the same time
 
 
+async def test_plans_are_values(webhooks: Webhooks) -> None:
+    """Plans with the same changes are equal, and their reprs show these alone."""
+    one, same = [await webhooks.plan([MESSAGES]) for _ in range(2)]
+
+    assert one == same
+    assert repr(one) == f"WebhookPlan(changes={one.changes!r})"
+
+
 async def test_a_webhook_that_was_deleted_meanwhile_is_created(
     sandbox: Sandbox, webhooks: Webhooks
 ) -> None:

@@ -25,7 +25,7 @@ from tests.support.wire import PATIENCE, until
 from webex_webhooks_async.inbox import sqlite as sqlite_inbox
 from webex_webhooks_async.inbox import sqlite_file as inbox_file
 from webex_webhooks_async.inbox.base import Inbox
-from webex_webhooks_async.inbox.entries import InboxCounts, InboxEntry, StoredNotification
+from webex_webhooks_async.inbox.entries import InboxCounts, InboxEntry, Question, StoredNotification
 from webex_webhooks_async.inbox.sqlite import SQLiteInbox
 from webex_webhooks_async.inbox.sqlite_file import InboxFile
 from webex_webhooks_async.inbox.sqlite_rows import InboxRows
@@ -1066,8 +1066,13 @@ async def test_wrong_options_of_put(path: Path, options: dict[str, Any], error: 
 
 
 def test_a_repr_shows_no_body() -> None:
-    """A body, in which there may be addresses, is in no repr."""
-    assert "canary" not in repr(InboxEntry(key="a", body=b"canary", token="1"))
+    """A body, in which there may be addresses, is in no repr, and neither is what was said."""
+    entry = InboxEntry(key="a", body=b"canary", token="1")
+    question = Question(
+        id=1, key="a", number=1, place="a room", owner=None, opened=1, data=b"canary"
+    )
+
+    assert "canary" not in repr((entry, question))
 
 
 def expect_refused(path: Path, message: str) -> None:

@@ -68,7 +68,7 @@ class Paginator(AsyncPaginator[T]):
     """
 
     def __init__(
-        self, fetch: Callable[[str], Awaitable[Page[T]]], start: str, *, prefetch: bool = False
+        self, fetch: Callable[[str], Awaitable[Page[T]]], start: str, *, prefetch: bool
     ) -> None:
         self._fetch = fetch
         self._start = start

@@ -59,6 +59,11 @@ class TestConninfo:
         assert "cret" not in str(refused.value)
         assert refused.value.__context__ is None
 
+    def test_what_a_log_may_show(self) -> None:
+        """The repr of where to connect to has no password."""
+        target = postgres_connections.Target.read("postgresql://bot:secret@db/bot", 5.0)
+        assert repr(target) == "Target()"
+
     def test_a_url_of_sqlalchemy(self) -> None:
         """The error says how the URL begins here, and doesn't show the rest."""
         error = "^conninfo is a URL of SQLAlchemy's: begin it with postgresql://$"
