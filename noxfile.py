@@ -35,15 +35,22 @@ NPM = ["adaptivecards@3.0.6", "axe-core@4.14.1"]
 """What renders cards in the page of the sandbox, and what checks that everyone can use the page."""
 
 PROGRAMS = [
-    *("README.md", "CONTRIBUTING.md", "SECURITY.md", "docs", "tests/test_documents.py"),
-    *("tests/benchmarks", "tests/chaos", "tests/conformance", "tests/examples"),
-    *("tests/mutations", "tests/soak"),
+    *("README.md", "CONTRIBUTING.md", "SECURITY.md", "docs"),
+    *("tests/benchmarks", "tests/chaos", "tests/conformance", "tests/examples", "tests/faults"),
+    *("tests/fuzzing", "tests/mutations", "tests/soak"),
+    *(
+        f"tests/test_{each}.py"
+        for each in ("catalog", "documents", "log_records", "packaging", "patterns", "public_api")
+    ),
 ]
-"""The tests that start processes, most of which don't depend on the Python.
+"""The tests that start processes, or look at the whole.
 
 What they run of the package isn't measured, which would take them half as much time again: each
 branch has a test closer to it.
 """
+
+BOTS = ["tests/bot", "tests/cli", "tests/testing"]
+"""The tests of the upper half of the package."""
 
 NEED_REDIS = [f"tests/examples/test_{each}.py" for each in ("queues", "taskiq")]
 """The tests of task queues, which are the session `chaos`'s."""
@@ -74,7 +81,7 @@ ENDS = dict.fromkeys([NEWEST, OLDEST])  # `.ci/run` runs the Pythons between as 
 # What takes longest begins first.
 nox.options.sessions = [
     "wheel",
-    *dict.fromkeys([f"tests-{NEWEST}", "programs", f"tests-{OLDEST}"]),
+    *dict.fromkeys([f"tests-{NEWEST}", "bots", "programs", f"tests-{OLDEST}"]),
     *("typing", "browser", "demo", "httpx2", "docs", "lint", "metadata"),
     *(f"bare-{each}" for each in ENDS),
     "coverage",
@@ -109,8 +116,9 @@ def wheel(session: nox.Session) -> None:
 def tests(session: nox.Session) -> None:
     """Test the wheel with all its extras.
 
-    The newest Python on the machine runs all but those of the session `programs`. The others run
-    the tests that depend on the Python, 3.11 with the oldest releases that the metadata allows.
+    The newest Python on the machine runs all but those of the sessions `bots` and `programs`. The
+    others run the tests that depend on the Python, 3.11 with the oldest releases that the metadata
+    allows.
     """
     if session.python == PYTHONS[0] != NEWEST:
         oldest = "--resolution=lowest-direct"
@@ -123,26 +131,28 @@ def tests(session: nox.Session) -> None:
         with suite_alone(session):
             session.run("pytest", *session.posargs, env=redis)
     elif session.python == NEWEST:
-        # They wait as much as they work. In their order: the slow files have few tests, and would
-        # come last.
-        workers = ["--numprocesses=2", "--dist=loadfile", "--no-loadscope-reorder"]
-        others = [f"--ignore={each}" for each in (*PROGRAMS, "tests/cli")]
-        run_measured(session, *workers, "tests", *others)
+        run_measured(session, "tests", *(f"--ignore={each}" for each in (*BOTS, *PROGRAMS)))
     else:
         with suite_alone(session):
             session.run("pytest", "-m", "not once and not hypothesis", "tests")
 
 
 @nox.session(python=NEWEST, requires=["wheel"])
-def programs(session: nox.Session) -> None:
-    """Test what starts processes: the command line, the examples, the code in documents, and more.
+def bots(session: nox.Session) -> None:
+    """Test bots, the sandbox, and the command line, beside the other tests of the newest Python."""
+    session.install(built("*.whl", EXTRAS), *group("tests"))
+    run_measured(session, *BOTS)
 
-    The newest Python runs them beside its other tests: both take about as long.
+
+@nox.session(python=NEWEST, requires=["wheel"])
+def programs(session: nox.Session) -> None:
+    """Test what starts processes or looks at the whole: examples, the code in documents, and more.
+
+    The newest Python runs them beside its other tests.
     """
     session.install(built("*.whl", EXTRAS), *group("tests"), *group("platforms"))
     with suite_alone(session):
         session.run("pytest", *PROGRAMS, *(f"--ignore={each}" for each in NEED_REDIS))
-    run_measured(session, "tests/cli")
 
 
 def run_measured(session: nox.Session, *arguments: str) -> None:
@@ -155,12 +165,12 @@ def run_measured(session: nox.Session, *arguments: str) -> None:
         session.run("coverage", "run", "-m", "pytest", *arguments, env=measured)
 
 
-@nox.session(requires=[f"tests-{NEWEST}", "programs"])
+@nox.session(requires=[f"tests-{NEWEST}", "bots"])
 def coverage(session: nox.Session) -> None:
-    """Check that the tests on the newest Python run every branch of the package."""
+    """Check that the tests of `tests` and `bots` on the newest Python run every branch."""
     session.install("coverage>=7.11")
     both = {"COVERAGE_FILE": str(MEASURED / "data")}
-    folders = [str(MEASURED / each) for each in (f"tests-{NEWEST}", "programs")]
+    folders = [str(MEASURED / each) for each in (f"tests-{NEWEST}", "bots")]
     session.run("coverage", "combine", "--quiet", *folders, env=both)
     # 3.11.2, which Debian 12 has, misses some lines behind a coroutine that has ended.
     least = "99" if NEWEST == "3.11" else "100"
