@@ -37,7 +37,7 @@ NPM = ["adaptivecards@3.0.6", "axe-core@4.14.1"]
 PROGRAMS = [
     *("README.md", "CONTRIBUTING.md", "SECURITY.md", "docs"),
     *("tests/benchmarks", "tests/chaos", "tests/conformance", "tests/examples", "tests/faults"),
-    *("tests/fuzzing", "tests/mutations", "tests/soak"),
+    *("tests/mutations", "tests/soak"),
     *(
         f"tests/test_{each}.py"
         for each in ("catalog", "documents", "log_records", "packaging", "patterns", "public_api")

@@ -225,11 +225,14 @@ async def nothing_left() -> AsyncGenerator[None]:
     await until(lambda: asyncio.all_tasks() <= tasks and open_files() <= files)
 
 
-async def until(condition: Callable[[], bool]) -> None:
-    """Wait until the condition holds; a `TimeoutError` if it takes too long."""
+async def until(condition: Callable[[], bool], *, pause: float = 0.0) -> None:
+    """Wait until the condition holds; a `TimeoutError` if it takes too long.
+
+    A pause of some seconds between two looks leaves a core to what is waited for.
+    """
     async with asyncio.timeout(PATIENCE):
         while not condition():  # noqa: ASYNC110 - any condition, without an event for each
-            await asyncio.sleep(0)
+            await asyncio.sleep(pause)
 
 
 async def idle_loop(turns: int = 100) -> None:
