@@ -111,7 +111,12 @@ async def wxc_sdk_lists(base_url: str) -> AsyncGenerator[Round]:
 CASES = (
     Case("get / httpx", own_gets, httpx_gets, count=200, at_most=1.03),
     Case(
-        "get with sniffio / without it", own_gets, own_gets_without_sniffio, count=200, at_most=0.75
+        "get with sniffio / without it",
+        own_gets,
+        own_gets_without_sniffio,
+        count=200,
+        at_most=0.75,
+        processes=1,
     ),
     Case(
         "get over aiohttp / over the default transport",
@@ -119,6 +124,7 @@ CASES = (
         own_gets,
         count=200,
         at_most=0.75,
+        processes=1,
     ),
     Case(
         "growth: get from 1000 tasks / sequential",
@@ -127,6 +133,7 @@ CASES = (
         count=1000,
         at_most=0.90,
         rounds=5,
+        processes=1,
     ),
     Case(
         "list over aiohttp / wxc-sdk",

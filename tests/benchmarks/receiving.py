@@ -432,6 +432,7 @@ CASES = (
         lambda _: putting(0),
         count=1280,
         at_most=2,
+        processes=1,
     ),
     Case(
         "growth: opening an inbox with 1,000,000 rows / an empty one",
@@ -439,6 +440,7 @@ CASES = (
         lambda _: opening(0),
         count=5,
         at_most=2,
+        processes=1,
     ),
     Case(
         "reply from an inbox / without its record",
@@ -453,6 +455,7 @@ CASES = (
         lambda _: replying_beside_questions(0),
         count=100,
         at_most=1.1,
+        processes=1,
     ),
     Case(
         "growth: start of a bot in 1,000 rooms / in 10",
@@ -460,6 +463,7 @@ CASES = (
         lambda _: starting(10),
         count=10,
         at_most=2,
+        processes=1,
     ),
     Case("command of a bot / by hand", own_command, command_by_hand, count=200, at_most=1.1),
     Case(
@@ -476,6 +480,7 @@ CASES = (
         lambda _: registering(100),
         count=1,
         at_most=10,
+        processes=1,
     ),
     Case(
         "growth: receiver with 4 handlers / 1",

@@ -400,6 +400,7 @@ CASES = (
         inserting_in_time,
         count=2_000,
         at_most=1 / 3,
+        processes=1,
     ),
     Case(
         "PostgreSQL: stored from 64 tasks / SQLiteInbox",
@@ -407,6 +408,7 @@ CASES = (
         putting_into_a_file,
         count=2_000,
         at_most=1.5,
+        processes=1,
     ),
     within(
         "SQLite: take beside 1,000,000 known keys",
