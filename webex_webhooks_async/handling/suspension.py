@@ -49,10 +49,9 @@ class Suspension:
         record: The record that will have the answer; `None` if the run asks nothing that is open.
     """
 
-    def __init__(self) -> None:
-        self.record: str | None = None
-        self._raised: HandlerSuspended | None = None
-        self._has_warned = False
+    record: str | None = None
+    _raised: HandlerSuspended | None = None
+    _has_warned: bool = False
 
     def begin(self, record: str, words: str) -> HandlerSuspended:
         """Return what suspends the handler, to be raised."""
