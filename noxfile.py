@@ -36,7 +36,7 @@ NPM = ["adaptivecards@3.0.6", "axe-core@4.14.1"]
 
 PROGRAMS = [
     *("README.md", "CONTRIBUTING.md", "SECURITY.md", "docs"),
-    *("tests/benchmarks", "tests/chaos", "tests/conformance", "tests/examples", "tests/faults"),
+    *("tests/benchmarks", "tests/chaos", "tests/conformance", "tests/examples"),
     *("tests/mutations", "tests/soak"),
     *(
         f"tests/test_{each}.py"
