@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-IN_THE_SUITE = {"test_kill[2]", "test_said_while_all_were_down[alone]"}
+IN_THE_SUITE = {"test_replicas", "test_kill[2]", "test_said_while_all_were_down[alone]"}
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -588,6 +588,7 @@ async def test_the_end_of_the_lifespan(make: Make) -> None:
     await deliver(bot.receiver, distinct(1))
     await deliver(bot.receiver, distinct(2))
     await until(lambda: bot.states() == ["running", "waiting"])
+    await until(lambda: bot.started == ["MESSAGE-1"])
     ending.set()
     await asyncio.sleep(0)
     await asyncio.sleep(0)
