@@ -20,7 +20,7 @@ import nox
 
 nox.needs_version = ">=2026.10.20"
 nox.options.default_venv_backend = "uv"
-nox.options.parallel = 2 + (os.cpu_count() or 1)  # sessions at a time: some of them wait
+nox.options.parallel = 1 + (os.cpu_count() or 1)  # sessions at a time: one of them waits
 nox.options.allow_parallel = True
 nox.options.download_python = "never"  # the machine's Pythons are tested
 nox.options.error_on_missing_interpreters = False  # missing ones are reported as skipped
