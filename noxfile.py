@@ -45,8 +45,8 @@ PROGRAMS = [
 ]
 """The tests that start processes, or look at the whole.
 
-What they run of the package isn't measured, which would take them half as much time again: each
-branch has a test closer to it.
+The branches that they run aren't measured, which would take half as much time again: each has a
+test closer to it.
 """
 
 BOTS = ["tests/bot", "tests/cli", "tests/testing"]

@@ -1,4 +1,4 @@
-"""What the pages promise in figures."""
+"""The figures on the pages, beside those of the code."""
 
 # pyright: reportPrivateUsage=false
 

@@ -202,7 +202,7 @@ def test_the_newest_time(
 
 
 def test_the_newest_time_in_the_hour_that_comes_twice() -> None:
-    """What came the first time isn't passed over while that hour is repeated."""
+    """The time of the first hour isn't passed over while that hour is repeated."""
     half_past_two = datetime(2026, 10, 25, 0, 30, tzinfo=UTC)
     yesterday, later = half_past_two - timedelta(days=1), half_past_two + timedelta(minutes=40)
 

@@ -134,7 +134,7 @@ async def test_an_answer_comes_before_the_end(talk: Talk) -> None:
 
 @pytest.mark.parametrize("buttons", [None, BUTTONS])
 async def test_an_answer_that_is_held_up(talk: Talk, buttons: dict[str, str] | None) -> None:
-    """What was stored before the end counts, also if a failing message holds it up until later."""
+    """An answer that was stored in time counts, also if a failing message holds it up."""
     bot = talk.replica(attempts=3)
 
     @bot.job("page")

@@ -24,7 +24,7 @@ class _Storage:
 
 
 async def test_two_claims_of_one_name_whose_responses_are_lost() -> None:
-    """Whichever of two claims was granted, the next one gets it if both responses were lost."""
+    """The next claim gets what one of two was granted, if both responses were lost."""
     claims, storage = OwnClaims(), _Storage()
     lost = [asyncio.create_task(claims.claim("a", 60, storage.ask)) for _ in range(2)]
     await asyncio.sleep(0)

@@ -248,7 +248,7 @@ async def check_retry_of_what_is_due(inbox: Inbox) -> None:
 
 
 async def check_an_end_that_is_put_off(inbox: Inbox, pass_time: Callable[[float], object]) -> None:
-    """What is never handled puts off the end of a question for ten minutes, with few looks."""
+    """A message that is never handled puts off an end for ten minutes, with few looks."""
     await inbox.put("waits", BODY)
     entry = await taken(inbox)
     await inbox.ask(entry, "record", place="place", data=b"", seconds=60.0)

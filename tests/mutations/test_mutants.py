@@ -60,7 +60,7 @@ def test_a_function_that_moves_keeps_its_mutants() -> None:
 def test_a_mutant_is_shown_to_the_tests_that_run_it(tmp_path: Path) -> None:
     """The smallest tests that run a line of any copy come first.
 
-    What no test is seen to run is shown to all of the module, its folder and the pages.
+    A line that no test is seen to run is shown to all of the module, its folder and the pages.
     """
     data = CoverageData(str(tmp_path / "lines"))
     own = "tests/test_a.py::test_it"

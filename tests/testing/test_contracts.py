@@ -507,7 +507,7 @@ SECTIONS = {
         ("what can't answer a question any more doesn't put off its end", "ask", 9, ""),
     ],
 }
-"""Of each section of the check about questions, what a wrong result of the n-th call breaks."""
+"""The promise that a wrong result of the n-th call breaks, by section of the check of questions."""
 
 
 def _wrong(result: Any, attribute: str) -> Any:  # noqa: ANN401 - of any method

@@ -706,8 +706,8 @@ class TestTables:
     ) -> None:
         """A role that may only use the tables is enough for those that somebody else has made.
 
-        Several may make them at once, and again later. Whatever isolation is the default, they can,
-        and an inbox keeps its promises.
+        Several may make them at once, and again later, and an inbox keeps its promises, under any
+        default isolation.
         """
         script = postgres_sql.script(schema).encode()
         options = r"-cdefault_transaction_isolation=repeatable\ read"
