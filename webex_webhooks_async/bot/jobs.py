@@ -15,8 +15,12 @@ from webex_webhooks_async.converters import unstructure
 from webex_webhooks_async.handling.dispatch import Registration, active_handling
 from webex_webhooks_async.handling.records import check_outside, numbered
 from webex_webhooks_async.inbox.base import check_put
-from webex_webhooks_async.models.ids import comparable
-from webex_webhooks_async.notifications.identity import body_of_job, key_of_job, notification_key
+from webex_webhooks_async.notifications.identity import (
+    body_of_job,
+    key_of_job,
+    line_of_room,
+    notification_key,
+)
 from webex_webhooks_async.strict_json import dump_json
 from webex_webhooks_async.validation import check_keywords, check_not_empty, seconds_in
 
@@ -57,7 +61,7 @@ async def enqueue(worker: "InboxWorker", name: str, value: object, options: JobO
         raise ValueError("after and at both say when it is due: pass one of them")
     after = 0.0 if given is None else max(0.0, seconds_in("after", given))
     check_put(line, after, at, replace=replace)
-    line = None if line is None else comparable(line)
+    line = None if line is None else line_of_room(line)
     if replace and key is None:
         raise ValueError("replace needs a key: pass that of the job whose place it takes")
     due = contexts.now() + timedelta(seconds=after) if at is None else at

@@ -51,7 +51,7 @@ from webex_webhooks_async.models.notification_data import AttachmentActionData, 
 from webex_webhooks_async.models.notifications import Notification
 from webex_webhooks_async.models.vocabulary import Event, OwnedBy, Resource
 from webex_webhooks_async.notifications.descriptions import OWN_ACTION, describe, log_debug
-from webex_webhooks_async.notifications.identity import is_job, schedule_of
+from webex_webhooks_async.notifications.identity import is_job, line_of_room, schedule_of
 from webex_webhooks_async.receiving.lifespan import State
 
 if TYPE_CHECKING:
@@ -348,7 +348,7 @@ class BotSelection(Selection):
         """Return the room of a message or a submission, if that is a line."""
         data: object = notification.data
         if isinstance(data, MessageData | AttachmentActionData):
-            return self.asker.line_of(data.room_id)
+            return line_of_room(data.room_id) if self._in_order else None
         return None
 
     def watched(self, placed: Iterable[Placed]) -> Iterator[tuple[str, str]]:

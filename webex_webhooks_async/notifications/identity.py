@@ -1,4 +1,4 @@
-"""Names what is received and what is enqueued: the key of a copy, the key and the body of a job.
+"""Names what is received and what is enqueued: the key of a copy, its line, the key of a job.
 
 A job is work of a bot's own, which is in its inbox beside the notifications, as one of them.
 """
@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any, cast
 
 from webex_webhooks_async.converters import to_json
+from webex_webhooks_async.formatting import storable
 from webex_webhooks_async.models.ids import comparable
 from webex_webhooks_async.models.notifications import Notification
 from webex_webhooks_async.models.vocabulary import Event, Resource
@@ -76,6 +77,11 @@ def id_of_data(notification: Notification[Any]) -> str | None:
     else:
         found = getattr(data, "id", None) or getattr(data, "call_id", None)
     return found if isinstance(found, str) else None
+
+
+def line_of_room(room_id: str) -> str | None:
+    """Return the line of a room, the same for each id of it; `None` if the id is empty."""
+    return storable(comparable(room_id)) or None
 
 
 def _digest(data: bytes) -> str:

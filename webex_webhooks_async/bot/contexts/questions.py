@@ -34,7 +34,7 @@ from webex_webhooks_async.bot.contexts.writing import (
 )
 from webex_webhooks_async.converters import structure, to_json, unstructure
 from webex_webhooks_async.errors import GiveUpError
-from webex_webhooks_async.formatting import describe_exception, storable
+from webex_webhooks_async.formatting import describe_exception
 from webex_webhooks_async.handling.dispatch import Handler, Handling, active_handling
 from webex_webhooks_async.handling.records import (
     CONVERSATION,
@@ -55,6 +55,7 @@ from webex_webhooks_async.models.messages import AttachmentAction, Message, Pers
 from webex_webhooks_async.models.notification_data import RoomData
 from webex_webhooks_async.models.notifications import Notification
 from webex_webhooks_async.notifications.descriptions import describe
+from webex_webhooks_async.notifications.identity import line_of_room
 from webex_webhooks_async.notifications.parsing import parse_unverified_notification
 from webex_webhooks_async.strict_json import dump_json, parse_json
 from webex_webhooks_async.validation import (
@@ -355,10 +356,6 @@ class Questions:
         """Look at the inbox at once, because something was answered or ended."""
         cast("InboxWorker", self._worker).wake()
 
-    def line_of(self, room_id: str) -> str | None:
-        """Return the line of what happens in a room, if that is one."""
-        return storable(comparable(room_id)) or None if self._in_order else None
-
     async def ask(
         self, context: Context, text: str | None, options: AskOptions
     ) -> MessageContext | SubmissionContext:
@@ -467,7 +464,7 @@ class Questions:
                     place=place,
                     data=to_json(sent),
                     seconds=asked.seconds,
-                    line=self.line_of(message.room_id),
+                    line=line_of_room(message.room_id) if self._in_order else None,
                 )
         else:
             with self._is_sending():
@@ -477,7 +474,7 @@ class Questions:
                     place=place,
                     data=to_json(data),
                     seconds=asked.seconds,
-                    line=self.line_of(message.room_id),
+                    line=line_of_room(message.room_id) if self._in_order else None,
                 )
         if isinstance(found, bytes):
             return found
