@@ -376,7 +376,7 @@ def transactions(*, with_record: bool) -> Contender:
                 assert entry is not None
                 handling = Handling(parse_unverified_notification(entry.body))
                 handling.key = entry.key
-                handling.records = Records(handling.notification, inbox, entry)
+                handling.records = Records(handling.notification, (inbox, entry))
 
                 async def play(count: int) -> None:
                     with handling:

@@ -69,7 +69,7 @@ async def handle(moment: str) -> None:
         handling = Handling(parse_unverified_notification(entry.body))
         handling.key = entry.key
         is_first = entry.expiries == 0
-        handling.records = Records(handling.notification, opened, entry, is_first=is_first)
+        handling.records = Records(handling.notification, (opened, entry), is_first=is_first)
         with handling:
             assert await once("order", create, within=within) == 7
         comes("after the reply")

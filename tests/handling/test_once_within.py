@@ -203,7 +203,7 @@ async def attempt(
     """Call `once` as a handler does in an attempt."""
     handling = Handling(parse_unverified_notification(entry.body))
     handling.key = entry.key
-    handling.records = Records(handling.notification, place.inbox, entry, is_first=is_first)
+    handling.records = Records(handling.notification, (place.inbox, entry), is_first=is_first)
     with handling:
         return await once("order", call, within=within)
 
@@ -601,7 +601,7 @@ class TestRefusals:
         with handling, pytest.raises(RuntimeError, match="pass inbox= to the receiver"):
             await once("order", place_writer(place), within=first_way(place))
         inbox: Any = object()
-        handling.records = Records(handling.notification, inbox, entry, is_first=True)
+        handling.records = Records(handling.notification, (inbox, entry), is_first=True)
         with handling, pytest.raises(TypeError, match="a TransactionalInbox, and object isn't"):
             await once("order", place_writer(place), within=first_way(place))
         assert place.rows() == 0

@@ -25,7 +25,6 @@ from webex_webhooks_async.bot.contexts.questions import (
     Conversation,
     Questions,
     context_of,
-    known_in,
 )
 from webex_webhooks_async.bot.jobs import Job
 from webex_webhooks_async.bot.schedules import Schedule, Schedules
@@ -319,7 +318,7 @@ class BotSelection(Selection):
         handling.records = records
         if is_job(key):
             return self._begin_job(handling)
-        known = None if records is None else known_in(records)
+        known = None if records is None else records.conversation()
         if known and self.routes.labelled(known["route"]) is None:
             return None
         if self.is_own(notification):
@@ -404,7 +403,7 @@ class BotSelection(Selection):
             if not await self._may_begin(handling, job, due):
                 return
             value, due = job.value, job.times.here(due)
-        known = {} if handling.records is None else known_in(handling.records)
+        known = {} if handling.records is None else handling.records.conversation()
         of_each: dict[str, Any] = {"age": known.get("age", age_of(due))}
         context = JobContext(
             value=value,
@@ -476,7 +475,7 @@ class BotSelection(Selection):
     def _resumed(self, handling: Handling) -> "Choice | None":
         """Return the handler that has asked, with the context that it had, if one has."""
         records = handling.records
-        if records is None or not (known := known_in(records)):
+        if records is None or not (known := records.conversation()):
             return None
         placed = cast("Placed", self.routes.labelled(known["route"]))
         of_each = {**self._of_each_context(placed), "age": known["age"]}

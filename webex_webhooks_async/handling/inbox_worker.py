@@ -304,7 +304,7 @@ class InboxWorker:
         # Somebody who lets a failed one be tried again begins a new count, but the error stays.
         counts = entry.failures, entry.expiries, entry.outages, entry.waits
         is_first = not any(counts) and entry.error is None
-        work.records = Records(notification, self._inbox, entry, is_first=is_first)
+        work.records = Records(notification, (self._inbox, entry), is_first=is_first)
         if not await self._has_loaded(work.records):
             return Release(0.0)
         handling = self._handlings.begin(notification, entry.key, work.records)

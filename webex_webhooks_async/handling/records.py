@@ -9,7 +9,7 @@ import hashlib
 import inspect
 import logging
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Generator, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Generator, Iterable
 from contextlib import AbstractAsyncContextManager, contextmanager
 from contextvars import ContextVar
 from datetime import date, time
@@ -52,47 +52,44 @@ class Records:
 
     Args:
         notification: The notification.
-        inbox: The inbox of the records; without one, they last as long as this does.
-        entry: The notification in the inbox.
+        stored: The inbox of the records, and the notification in it; without them, the records last
+            as long as this does. They are attributes as well.
         is_first: Whether no earlier attempt can have left records, so that none is looked for.
         is_dispatched: Whether the notification comes from `dispatch`, so that nobody records.
+
+    Attributes:
+        known: The records that `load` has found, and those made since, by their names.
     """
 
     def __init__(
         self,
         notification: Notification[Any],
-        inbox: "Inbox | None" = None,
-        entry: "InboxEntry | None" = None,
+        stored: "tuple[Inbox, InboxEntry] | None" = None,
         *,
         is_first: bool = True,
         is_dispatched: bool = False,
     ) -> None:
         self._notification = notification
         self._is_dispatched = is_dispatched
-        self._stored = None if inbox is None or entry is None else (inbox, entry)
+        self.stored: tuple[Inbox, InboxEntry] | None = stored
         self._is_first = is_first
         self._numbers: dict[str, set[int]] = defaultdict(set)  # that equal messages have used
         self._names: dict[object, str] = {}  # of records, by the id of the message
-        self._known: dict[str, bytes] = {}  # records, by their names
+        self.known: dict[str, bytes] = {}
         self._unsaid: dict[str, bytes] = {}  # what was said and deleted in this attempt
         self._locks: dict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._unwritten: dict[str, Callable[[], Awaitable[None]]] = {}
 
     async def load(self) -> None:
         """Read all records at once, if there may be any."""
-        if self._stored is not None and not self._is_first:
-            inbox, entry = self._stored
-            self._known = dict(await inbox.records(entry))
+        if self.stored is not None and not self._is_first:
+            inbox, entry = self.stored
+            self.known = dict(await inbox.records(entry))
 
-    @property
-    def stored(self) -> "tuple[Inbox, InboxEntry] | None":
-        """The inbox of the records; `None` if they last as long as this does."""
-        return self._stored
-
-    @property
-    def known(self) -> "Mapping[str, bytes]":
-        """The records that `load` has found, and those made since."""
-        return self._known
+    def conversation(self) -> dict[str, Any]:
+        """Return the record of a conversation; an empty one if nothing was asked."""
+        record = self.known.get(CONVERSATION)
+        return {} if record is None else cast("dict[str, Any]", parse_json(record))
 
     async def act(
         self,
@@ -112,7 +109,7 @@ class Records:
             act: Does it; returns the result, and the record of that.
             into: The class of the result.
         """
-        if self._stored is None:
+        if self.stored is None:
             return (await act())[0]
         digest = hashlib.sha256(as_json(what)).hexdigest()
         new: bytes | None = None
@@ -131,7 +128,7 @@ class Records:
     async def unsay(self, message_id: str) -> None:
         """Let what was deleted be sent again, if it is said again."""
         if name := self._names.pop(message_id, None):
-            self._unsaid[name] = self._known[name]
+            self._unsaid[name] = self.known[name]
             await self.remember(name, b"", "the deletion of a message")
 
     async def once(self, name: str, call: Call, within: Within | None = None) -> Any:  # noqa: ANN401 - JSON
@@ -159,7 +156,7 @@ class Records:
                         record = await self._call_within(name, call, within)
                 finally:
                     _held.set(held)  # without a token, which fails in another context
-                self._known[f"once:{name}"] = record  # before it is written, which may be cancelled
+                self.known[f"once:{name}"] = record  # before it is written, which may be cancelled
                 if within is None:
                     await self.remember(f"once:{name}", record, repr(name))
         return _result_in(record)
@@ -194,12 +191,12 @@ class Records:
         return found
 
     def _transactional(self) -> "tuple[TransactionalInbox, InboxEntry]":
-        if self._stored is None:
+        if self.stored is None:
             raise RuntimeError(
                 "within needs the inbox in which its record is: pass inbox= to the receiver, or "
                 "leave within out"
             )
-        inbox, entry = self._stored
+        inbox, entry = self.stored
         if not isinstance(inbox, TransactionalInbox):
             raise TypeError(
                 f"within needs an inbox that is a TransactionalInbox, and {type(inbox).__name__} "
@@ -209,8 +206,8 @@ class Records:
 
     def note(self, name: str, record: bytes) -> None:
         """Record something of a stored entry with the outcome, unless that is completed."""
-        inbox, entry = cast("tuple[Inbox, InboxEntry]", self._stored)
-        self._known[name] = record
+        inbox, entry = cast("tuple[Inbox, InboxEntry]", self.stored)
+        self.known[name] = record
         self.later(name, partial(inbox.remember, entry, name, record))
 
     def later(self, name: str, write: Callable[[], Awaitable[None]]) -> None:
@@ -230,12 +227,12 @@ class Records:
 
     async def recall(self, name: str) -> bytes | None:
         """Return what is recorded under a name; what `load` hasn't found is looked up once more."""
-        if self._stored is None or name in self._known or self._is_first:
-            return self._known.get(name)
-        inbox, entry = self._stored
+        if self.stored is None or name in self.known or self._is_first:
+            return self.known.get(name)
+        inbox, entry = self.stored
         found = await inbox.recall(entry, name)
         if found is not None:
-            self._known[name] = found
+            self.known[name] = found
         return found
 
     async def remember(self, name: str, record: bytes, what: str) -> None:
@@ -243,10 +240,10 @@ class Records:
 
         A record that can't be written now is written with the outcome.
         """
-        if self._stored is None:
+        if self.stored is None:
             return
-        inbox, entry = self._stored
-        self._known[name] = record
+        inbox, entry = self.stored
+        self.known[name] = record
         write = partial(inbox.remember, entry, name, record)
 
         async def write_now() -> None:

@@ -149,16 +149,14 @@ class Conversation:
         self.numbers: dict[str, set[int]] = defaultdict(set)
         self.sent: dict[str, Message] = {}
         self.taken: set[str] = set()
-        self.known: dict[str, Any] = known_in(records)
+        self.known: dict[str, Any] = records.conversation()
         self._completed: list[str] = self.known.get("completed", [])
         self._handlers: dict[str, int] = defaultdict(int)
         self._is_asking = False
-        self._last: tuple[int | None, datetime | None] = None, None
-        self._began: PersonContext[Any] | None = None
-        if isinstance(context, PersonContext):
-            began: PersonContext[Any] = cast("Any", context)
-            self._began = began
-            self.follow(began, self.entry.number)
+        self._began: PersonContext[Any] | None = (
+            cast("Any", context) if isinstance(context, PersonContext) else None
+        )
+        self._last = self.entry.number, self._began
         handling.conversation = self
         handling.suspension = self.suspension
         current_suspension.set(self.suspension)
@@ -204,11 +202,14 @@ class Conversation:
     def follow(self, context: PersonContext[Any], number: int) -> None:
         """Note what the person who began has said, which the next answer of that person follows."""
         if self.is_of(context.person_id):
-            self._last = number, created_at(context)
+            self._last = number, context
 
     def last_of(self, person_id: str | None) -> tuple[int | None, datetime | None]:
         """Return number and time of what a person has said last, if that is the one who began."""
-        return self._last if self.is_of(person_id) else (None, None)
+        number, context = self._last
+        if context is None or not self.is_of(person_id):
+            return None, None
+        return number, created_at(context)
 
     def is_of(self, person_id: str | None) -> bool:
         """Whether a person began it."""
@@ -277,10 +278,6 @@ class RefusedQuestionError(GiveUpError, RuntimeError):
     """A question that can't be asked, also if the handler runs again."""
 
 
-def _read(record: bytes) -> dict[str, Any]:
-    return cast("dict[str, Any]", parse_json(record))
-
-
 async def place_of_person(context: PersonContext[Any]) -> str:
     """Return the place of the texts of the person who wrote or submitted something, there."""
     root, room_type = await thread_of(context)
@@ -290,12 +287,6 @@ async def place_of_person(context: PersonContext[Any]) -> str:
         set_thread(context, root, room_type)
     room_id = None if room_type == "direct" else context.room_id
     return place_of_texts(context.me, context.person_id, room_id)
-
-
-def known_in(records: Records) -> dict[str, Any]:
-    """Return the record of a conversation; an empty one if nothing was asked."""
-    record = records.known.get(CONVERSATION)
-    return {} if record is None else _read(record)
 
 
 async def recorded_context(context: Context) -> dict[str, Any]:
@@ -553,7 +544,7 @@ class Questions:
 
     @staticmethod
     def _answered(conversation: Conversation, answer: bytes) -> MessageContext | SubmissionContext:
-        known = _read(answer)
+        known = cast("dict[str, Any]", parse_json(answer))
         notification = parse_unverified_notification(known["body"].encode())
         found = context_of(known, notification, of_each(conversation.context))
         conversation.follow(found, known["number"])
