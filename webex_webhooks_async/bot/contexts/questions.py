@@ -439,6 +439,13 @@ class Questions:
             owner=conversation.known["owner"],
             queues=asked.is_text and not is_own,
         )
+
+        async def open_sent(
+            place: str, message: Message, data: QuestionData
+        ) -> Question | bytes | None:
+            line = line_of_room(message.room_id) if self._in_order else None
+            return await opening(place=place, data=to_json(data), seconds=asked.seconds, line=line)
+
         if asked.is_text:
             # One that isn't new may have been sent, and then stays open.
             async with _closed_on_error(conversation, record) if is_new else nullcontext():
@@ -446,27 +453,15 @@ class Questions:
             if isinstance(found, Question) and found.opened is not None:
                 async with _closed_on_error(conversation, record):
                     message = await self._send(asked, conversation, record)
-                sent = evolve(
-                    data,
-                    created=data.created or message.created,
-                    threads=(*data.threads, comparable(message.id)),
-                )
-                found = await opening(
-                    place=place,
-                    data=to_json(sent),
-                    seconds=asked.seconds,
-                    line=line_of_room(message.room_id) if self._in_order else None,
-                )
+                created = data.created or message.created
+                threads = (*data.threads, comparable(message.id))
+                data = evolve(data, created=created, threads=threads)
+                found = await open_sent(place, message, data)
         else:
             with self._is_sending():
                 message = await self._send(asked, conversation, record)
                 place = place_of_card(asked.context.me, message.id)
-                found = await opening(
-                    place=place,
-                    data=to_json(data),
-                    seconds=asked.seconds,
-                    line=line_of_room(message.room_id) if self._in_order else None,
-                )
+                found = await open_sent(place, message, data)
         if isinstance(found, bytes):
             return found
         if found is None:
