@@ -34,7 +34,8 @@ from webex_webhooks_async import (
     parse_unverified_notification,
     sign,
 )
-from webex_webhooks_async.bot.contexts import contexts
+from webex_webhooks_async.bot import jobs as jobs_module
+from webex_webhooks_async.bot import matching
 from webex_webhooks_async.handling import inbox_worker, outcomes
 from webex_webhooks_async.testing import sample_notification
 from webex_webhooks_async.types import CallNext
@@ -132,16 +133,17 @@ async def test_what_a_job_knows(jobs: Jobs, monkeypatch: pytest.MonkeyPatch) -> 
         if len(known) == 1:
             raise KeyError("x")
 
+    for module in (jobs_module, matching):
+        monkeypatch.setattr(module, "_clock", jobs.time)
     async with jobs.webex.running(jobs.bot):
-        monkeypatch.setattr(contexts, "now", lambda: START)
         await jobs.bot.enqueue("look", 1, key="k", after=timedelta(seconds=2))
-        monkeypatch.setattr(contexts, "now", lambda: START + timedelta(seconds=5))
         await jobs.time.pass_(2)
         await until(lambda: [each.failures for each in jobs.stored] == [1])
         await jobs.time.pass_(1)
         await until(lambda: jobs.stored == [])
 
-    assert known == 2 * [("job look", "k", START + timedelta(seconds=2), 3.0)]
+    due = START + timedelta(seconds=2)
+    assert known == [("job look", "k", due, 0.0), ("job look", "k", due, 1.0)]
     assert jobs.webex.texts == []
 
 

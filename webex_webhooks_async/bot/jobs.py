@@ -8,9 +8,9 @@ from uuid import uuid4
 
 from attrs import frozen
 
-from webex_webhooks_async.bot.contexts import contexts
 from webex_webhooks_async.bot.contexts.contexts import JobOptions
 from webex_webhooks_async.bot.contexts.writing import recorded
+from webex_webhooks_async.client.limiter import Clock
 from webex_webhooks_async.converters import unstructure
 from webex_webhooks_async.handling.dispatch import Registration, active_handling
 from webex_webhooks_async.handling.records import check_outside, numbered
@@ -26,6 +26,8 @@ from webex_webhooks_async.validation import check_keywords, check_not_empty, sec
 
 if TYPE_CHECKING:
     from webex_webhooks_async.handling.inbox_worker import InboxWorker
+
+_clock = Clock()  # tests replace it
 
 
 @frozen(eq=False)
@@ -64,7 +66,7 @@ async def enqueue(worker: "InboxWorker", name: str, value: object, options: JobO
     line = None if line is None else line_of_room(line)
     if replace and key is None:
         raise ValueError("replace needs a key: pass that of the job whose place it takes")
-    due = contexts.now() + timedelta(seconds=after) if at is None else at
+    due = _clock.now() + timedelta(seconds=after) if at is None else at
     value = _as_json(name, value)
     with _new_job(name, value, key) as job_key:
         body = body_of_job(name, value, key, due)

@@ -18,7 +18,6 @@ from webex_webhooks_async.bot.contexts.contexts import (
     Jobs,
     MessageContext,
     SubmissionContext,
-    age_of,
 )
 from webex_webhooks_async.bot.contexts.mentions import text_without_mention
 from webex_webhooks_async.bot.contexts.questions import (
@@ -30,6 +29,7 @@ from webex_webhooks_async.bot.jobs import Job
 from webex_webhooks_async.bot.schedules import Schedule, Schedules
 from webex_webhooks_async.bot.start import NOT_RUNNING, Stage, Startup
 from webex_webhooks_async.client.client import Client
+from webex_webhooks_async.client.limiter import Clock
 from webex_webhooks_async.client.resource import InternalRequests
 from webex_webhooks_async.errors import GoneError, NotFoundError
 from webex_webhooks_async.formatting import short_id
@@ -60,6 +60,8 @@ if TYPE_CHECKING:
     from webex_webhooks_async.inbox.base import Inbox
 
 logger: logging.Logger = logging.getLogger("webex_webhooks_async")
+
+_clock = Clock()  # tests replace it
 
 Find = Callable[[Any], Mapping[str, Any] | None]
 """Returns what a context has in addition, if a text or inputs are for a handler."""
@@ -576,6 +578,11 @@ class BotSelection(Selection):
         if not is_same(owner, me.id):
             self._may_be_shared = False  # which was said
             logger.error(_SHARED, describe(notification), short_id(owner), short_id(me.id))
+
+
+def age_of(created: datetime | None) -> float:
+    """Return for how many seconds something has been there by the clock of this process."""
+    return 0.0 if created is None else max(0.0, (_clock.now() - created).total_seconds())
 
 
 def _may_answer(notification: Notification[Any]) -> bool:

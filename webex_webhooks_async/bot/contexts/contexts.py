@@ -4,7 +4,7 @@ import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from contextlib import suppress
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any, Generic, Protocol, TypedDict, TypeVar, Unpack, cast, overload
 
 from attrs import field, fields, frozen
@@ -572,13 +572,3 @@ async def reply_to(
     return await write(
         context.client, place, text, options, me=context.me, asked=asked, question=question
     )
-
-
-def age_of(created: datetime | None) -> float:
-    """Return for how many seconds something has been there by the clock of this process."""
-    return 0.0 if created is None else max(0.0, (now() - created).total_seconds())
-
-
-def now() -> datetime:
-    """Return the time by the clock of this process; tests replace it."""
-    return datetime.now(UTC)
