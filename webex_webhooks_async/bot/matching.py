@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 from attrs import evolve, frozen
 
 from webex_webhooks_async.bot.access import Access, decision
-from webex_webhooks_async.bot.answers import Answers
 from webex_webhooks_async.bot.contexts.contexts import (
     Context,
     JobContext,
@@ -19,12 +18,9 @@ from webex_webhooks_async.bot.contexts.contexts import (
     MessageContext,
     SubmissionContext,
 )
+from webex_webhooks_async.bot.contexts.conversations import Answers, Conversation, context_of
 from webex_webhooks_async.bot.contexts.mentions import text_without_mention
-from webex_webhooks_async.bot.contexts.questions import (
-    Conversation,
-    Questions,
-    context_of,
-)
+from webex_webhooks_async.bot.contexts.questions import Questions
 from webex_webhooks_async.bot.jobs import Job
 from webex_webhooks_async.bot.schedules import Schedule, Schedules
 from webex_webhooks_async.bot.start import NOT_RUNNING, Stage, Startup
@@ -472,7 +468,7 @@ class BotSelection(Selection):
         records, data = handling.records, handling.notification.data
         if records is None or records.stored is None:
             return None
-        return Answers(self.asker, records, records.stored, self._me, data)
+        return Answers(records, self._me, data, self.asker.sending)
 
     def _resumed(self, handling: Handling) -> "Choice | None":
         """Return the handler that has asked, with the context that it had, if one has."""
@@ -513,7 +509,7 @@ class BotSelection(Selection):
             commands = [each for each in routes if cast("Route", each.entry).names]
             choice = await self._match(commands, fetched)
             is_command, context = choice[0] is not None, self._context(fetched, None, {})
-            if await answers.take(context, self._access, is_command=is_command):
+            if await self._has_answered(answers, context, is_command=is_command):
                 return None, None
         if choice == (None, None):
             choice = await self._match(routes, fetched)
@@ -524,6 +520,22 @@ class BotSelection(Selection):
         if answers is not None:
             answers.note_handler()
         return (placed if await self._admits(chosen) else None), chosen
+
+    async def _has_answered(
+        self,
+        answers: Answers,
+        context: MessageContext | SubmissionContext,
+        *,
+        is_command: bool,
+    ) -> bool:
+        """Answer a question, if there is one; return whether nothing else handles this."""
+        while question := await answers.question_for(context, is_command=is_command):
+            if not await self._admits(context):
+                return True
+            if await answers.answer(question, context):
+                self.asker.wake()
+                return True
+        return False
 
     async def _fetched(self, notification: Notification[Any]) -> "_Fetched | None":
         """Fetch what a notification is about; `None` is for the bot's own."""

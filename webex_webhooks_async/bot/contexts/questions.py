@@ -3,10 +3,9 @@
 import asyncio
 import hashlib
 import logging
-from collections import defaultdict
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager, nullcontext
-from datetime import datetime, timedelta
+from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
@@ -18,11 +17,18 @@ from webex_webhooks_async.bot.contexts.contexts import (
     MessageContext,
     PersonContext,
     SubmissionContext,
-    created_at,
     of_each,
     reply_to,
-    set_thread,
     thread_of,
+)
+from webex_webhooks_async.bot.contexts.conversations import (
+    Conversation,
+    QuestionData,
+    RefusedQuestionError,
+    context_of,
+    place_of_card,
+    place_of_person,
+    place_of_texts,
 )
 from webex_webhooks_async.bot.contexts.writing import (
     PLACES,
@@ -32,29 +38,18 @@ from webex_webhooks_async.bot.contexts.writing import (
     texts_of,
     write,
 )
-from webex_webhooks_async.converters import structure, to_json, unstructure
-from webex_webhooks_async.errors import GiveUpError
-from webex_webhooks_async.formatting import describe_exception
-from webex_webhooks_async.handling.dispatch import Handler, Handling, active_handling
+from webex_webhooks_async.converters import to_json
+from webex_webhooks_async.handling.dispatch import active_handling
 from webex_webhooks_async.handling.records import (
-    CONVERSATION,
-    Records,
     as_json,
     check_outside_of_once,
     end_of,
     numbered,
 )
-from webex_webhooks_async.handling.suspension import (
-    NoAnswerError,
-    Suspension,
-    current_suspension,
-)
-from webex_webhooks_async.inbox.entries import NO_ANSWER, InboxEntry, Question
-from webex_webhooks_async.models.ids import comparable, is_same
-from webex_webhooks_async.models.messages import AttachmentAction, Message, Person
-from webex_webhooks_async.models.notification_data import RoomData
-from webex_webhooks_async.models.notifications import Notification
-from webex_webhooks_async.notifications.descriptions import describe
+from webex_webhooks_async.handling.suspension import NoAnswerError
+from webex_webhooks_async.inbox.entries import NO_ANSWER, Question
+from webex_webhooks_async.models.ids import comparable
+from webex_webhooks_async.models.messages import Message, Person
 from webex_webhooks_async.notifications.identity import line_of_room
 from webex_webhooks_async.notifications.parsing import parse_unverified_notification
 from webex_webhooks_async.strict_json import dump_json, parse_json
@@ -72,248 +67,8 @@ if TYPE_CHECKING:
 
 logger: logging.Logger = logging.getLogger("webex_webhooks_async")
 
-
 _TEXT_SECONDS = 3600.0
 _CARD_SECONDS = 86_400.0
-
-
-def place_of_texts(me: Person, person_id: str, room_id: str | None) -> str:
-    """Return the place of the texts of a person; without a room, that is the direct room."""
-    room = "direct" if room_id is None else comparable(room_id)
-    return _place("texts", comparable(me.id), comparable(person_id), room)
-
-
-def place_of_card(me: Person, message_id: str) -> str:
-    """Return the place of the submissions of the card of a message."""
-    return _place("card", comparable(me.id), comparable(message_id))
-
-
-def _place(*parts: str) -> str:
-    return hashlib.sha256(dump_json(parts)).hexdigest()
-
-
-@frozen(kw_only=True)
-class QuestionData:
-    """The bot's data of an open question, as the inbox keeps it.
-
-    Attributes:
-        about: The asking handler, for the log.
-        is_own: Whether it is one of the newest conversation of the person who is asked.
-        after: The number of the entry that its answer follows, if the person who is asked began
-            the conversation.
-        created: When that was written, or the question itself.
-        threads: The threads in which an answer is one to this question.
-        takes_commands: Whether a command is an answer.
-        person: Who answers; `None` if anybody in the room does.
-        actions: The actions of the buttons, of which one answers; `None` if every submission does.
-    """
-
-    about: str
-    is_own: bool
-    after: int | None = None
-    created: datetime | None = None
-    threads: tuple[str, ...] = ()
-    takes_commands: bool
-    person: str | None = None
-    actions: tuple[str, ...] | None = None
-
-    @classmethod
-    def of(cls, question: Question) -> "QuestionData":
-        """Return what is known of a question."""
-        return structure(parse_json(question.data), cls)
-
-
-class Conversation:
-    """The questions of a handler, over all its runs.
-
-    Args:
-        handling: This run.
-        records: The records of it, in an inbox.
-        context: The handler's context.
-
-    Attributes:
-        known: The record, as JSON; empty before the first question.
-        sent: The questions that this run has sent, or knows to be sent, by their records.
-        taken: The records of the answers that this run has taken.
-        numbers: The numbers of equal questions.
-    """
-
-    def __init__(self, handling: Handling, records: Records, context: Context) -> None:
-        inbox, entry = cast("tuple[Inbox, InboxEntry]", records.stored)
-        self.inbox: Inbox = inbox
-        self.entry: InboxEntry = entry
-        self.records = records
-        self.context = context
-        self._notification = handling.notification
-        self.suspension: Suspension = Suspension()
-        self.numbers: dict[str, set[int]] = defaultdict(set)
-        self.sent: dict[str, Message] = {}
-        self.taken: set[str] = set()
-        self.known: dict[str, Any] = records.conversation()
-        self._completed: list[str] = self.known.get("completed", [])
-        self._handlers: dict[str, int] = defaultdict(int)
-        self._is_asking = False
-        self._began: PersonContext[Any] | None = (
-            cast("Any", context) if isinstance(context, PersonContext) else None
-        )
-        self._last = self.entry.number, self._began
-        handling.conversation = self
-        handling.suspension = self.suspension
-        current_suspension.set(self.suspension)
-
-    @property
-    def about(self) -> str:
-        """The asking handler, for the log."""
-        return describe(self._notification)
-
-    def once(self, handler: Handler[Any]) -> Handler[Any] | None:
-        """Return a handler of `on` that doesn't run again after it has completed beside a question.
-
-        It is known by its name; equal ones are numbered.
-        """
-        name = f"{handler.__module__}.{getattr(handler, '__qualname__', type(handler).__name__)}"
-        self._handlers[name] += 1
-        name = f"{name} {self._handlers[name]}"
-        if name in self._completed:
-            return None
-
-        async def run(notification: Notification[Any]) -> None:
-            await handler(notification)
-            self._completed.append(name)
-            if self.known:
-                self.records.note(CONVERSATION, self._record())
-
-        return run
-
-    @contextmanager
-    def one_at_a_time(self) -> Generator[None]:
-        """Refuse another question while the block asks one."""
-        if self._is_asking:
-            raise RuntimeError(
-                "a handler asks one question at a time: await the first one before the next; to "
-                "ask several people, enqueue a job for each"
-            )
-        self._is_asking = True
-        try:
-            yield
-        finally:
-            self._is_asking = False
-
-    def follow(self, context: PersonContext[Any], number: int) -> None:
-        """Note what the person who began has said, which the next answer of that person follows."""
-        if self.is_of(context.person_id):
-            self._last = number, context
-
-    def last_of(self, person_id: str | None) -> tuple[int | None, datetime | None]:
-        """Return number and time of what a person has said last, if that is the one who began."""
-        number, context = self._last
-        if context is None or not self.is_of(person_id):
-            return None, None
-        return number, created_at(context)
-
-    def is_of(self, person_id: str | None) -> bool:
-        """Whether a person began it."""
-        return self._began is not None and is_same(self._began.person_id, person_id)
-
-    async def begin(self) -> None:
-        """Note what the conversation begins with, to be recorded with a question."""
-        if not self.known:
-            owner: str | None = None
-            if self._began is not None:
-                owner = await place_of_person(self._began)
-            self.known = {"owner": owner, **await recorded_context(self.context)}
-
-    async def note(self, record: str, words: str, person_id: str | None) -> None:
-        """Record the question that is asked next, and whom it is for."""
-        self.known["asked"] = {"record": record, "words": words, "person": person_id}
-        if self._began is not None and not self.is_of(person_id):
-            self.known.setdefault("others", []).append(record)
-        await self.records.remember(CONVERSATION, self._record(), "a question")
-
-    def _record(self) -> bytes:
-        return dump_json({**self.known, "completed": self._completed})
-
-    async def unask(self, record: str) -> None:
-        """Close a question that wasn't sent; if that fails now, then with the outcome."""
-        try:
-            await self.inbox.unask(self.entry, record)
-        except Exception as error:  # noqa: BLE001 - whatever the inbox raises
-            self.records.later(f"unask:{record}", partial(self.inbox.unask, self.entry, record))
-            logger.warning("a question can't be closed yet: %s", describe_exception(error))
-
-    async def check_has_taken(self, record: str, words: str) -> None:
-        """Check that the run has taken the answer that it has, before it asks something new.
-
-        Raises:
-            GiveUpError: It hasn't, for the second time: it would ask for ever.
-        """
-        last = self.known.get("asked")
-        if last is None or last["record"] in {record, *self.taken}:
-            return
-        if await self.records.recall(last["record"]) is None:
-            return
-        message = (
-            f"the answer to {last['words']!r} isn't taken, because the handler asks {words!r} "
-            "instead when it runs again: if it is the same question, pass the same key= each time"
-        )
-        if self.known.get("strays"):
-            raise RefusedQuestionError(message)
-        self.known["strays"] = 1
-        logger.warning("%s: %s", self.about, message)
-
-    def warn_of_untaken(self) -> None:
-        """Warn if the handler has ended, and hasn't taken the answer with which it ran again."""
-        last = self.known.get("asked")
-        if last is None or last["record"] in self.taken:
-            return
-        if self.records.known.get(last["record"], NO_ANSWER) != NO_ANSWER:
-            message = (
-                "%s: the answer to %r isn't taken, because the handler ended before it asked that "
-                "again: read what decides before a question in once"
-            )
-            logger.warning(message, self.about, last["words"])
-
-
-class RefusedQuestionError(GiveUpError, RuntimeError):
-    """A question that can't be asked, also if the handler runs again."""
-
-
-async def place_of_person(context: PersonContext[Any]) -> str:
-    """Return the place of the texts of the person who wrote or submitted something, there."""
-    root, room_type = await thread_of(context)
-    if room_type is None and isinstance(context, SubmissionContext):  # the card is gone
-        room = await context.client.get("rooms", context.room_id, into=RoomData)
-        room_type = room.type
-        set_thread(context, root, room_type)
-    room_id = None if room_type == "direct" else context.room_id
-    return place_of_texts(context.me, context.person_id, room_id)
-
-
-async def recorded_context(context: Context) -> dict[str, Any]:
-    """Return what is recorded of a context, as JSON."""
-    recorded: dict[str, Any] = {"route": context.route, "age": context.age}
-    if isinstance(context, MessageContext):
-        given = {"text": context.text, "arguments": context.arguments}
-        return {**recorded, "message": unstructure(context.message), **given}
-    if isinstance(context, SubmissionContext):
-        card = [await thread_of(context)]  # or each later run would fetch it
-        return {**recorded, "action": unstructure(context.action), "card": card}
-    return recorded
-
-
-def context_of(
-    known: Mapping[str, Any], notification: Notification[Any], of_each: Mapping[str, Any]
-) -> MessageContext | SubmissionContext:
-    """Return the context of a message or a submission, from what is recorded."""
-    given: dict[str, Any] = {"notification": notification, **of_each}
-    if "message" in known:
-        message = structure(known["message"], Message)
-        texts = {name: known[name] for name in ("text", "arguments") if name in known}
-        return MessageContext(message=message, **texts, **given)
-    context = SubmissionContext(action=structure(known["action"], AttachmentAction), **given)
-    for root, room_type in known.get("card", ()):
-        set_thread(context, root, room_type)
-    return context
 
 
 class Questions:
