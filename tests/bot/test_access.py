@@ -163,7 +163,7 @@ async def test_a_person_is_fetched_once_in_ten_minutes(
 
 async def test_messages_at_the_same_time_ask_once(webex: Webex) -> None:
     """A person who writes twice at once is fetched once; a request that fails isn't remembered."""
-    access_ = Access(lambda _: True)
+    access_ = Access(lambda _: True, None, bot="bot", inbox=None)
     await webex.sandbox.say("Hello", person=ANN)
     webex.sandbox.fail(status=404, path="/people")
 
@@ -182,7 +182,7 @@ async def test_only_the_last_persons_are_remembered(
 ) -> None:
     """However many people write, the memory for them is bounded."""
     monkeypatch.setattr(access, "_MAX_REMEMBERED", 1)
-    access_ = Access(lambda _: True)
+    access_ = Access(lambda _: True, None, bot="bot", inbox=None)
     for person in (ANN, EVE):
         await webex.sandbox.say("Hello", person=person)
 

@@ -44,10 +44,10 @@ class Access:
     def __init__(
         self,
         allow: Allow,
-        refusal: str | None = None,
+        refusal: str | None,
         *,
-        bot: str = "bot",
-        inbox: Inbox | None = None,
+        bot: str,
+        inbox: Inbox | None,
     ) -> None:
         self._allow = allow
         self._refusal = refusal

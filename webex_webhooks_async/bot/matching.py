@@ -274,18 +274,16 @@ class BotSelection(Selection):
         self.routes: Routes = Routes()
         self.catch_up: CatchUp | None = None
         self.schedules: Schedules | None = None
-        self.asker: Questions = self._questions(None)
+        admits = None if access is None else access.is_open_to
+        self.asker: Questions = Questions(inbox, in_order=in_order, admits=admits)
+        self._worker: InboxWorker | None = None
         self._handlers = Handlers(())
         self._around: tuple[Any, ...] = ()  # the bot's own middleware
 
     def work_with(self, worker: "InboxWorker") -> None:
         """Use the inbox of the bot's worker, which is made after this."""
+        self._worker = worker
         self.schedules = Schedules(worker)
-        self.asker = self._questions(worker)
-
-    def _questions(self, worker: "InboxWorker | None") -> Questions:
-        admits = None if self._access is None else self._access.is_open_to
-        return Questions(self._inbox, in_order=self._in_order, admits=admits, worker=worker)
 
     def prepare(self, placed: Sequence[Placed]) -> None:
         """Take what is registered now.
@@ -487,7 +485,7 @@ class BotSelection(Selection):
         self,
         routes: Sequence[Placed],
         notification: Notification[Any],
-        answers: Answers | None = None,
+        answers: Answers | None,
     ) -> "Choice | None":
         """Fetch what a notification is about, and choose its handler; `None` for the bot's own."""
         may_answer = answers is not None and await answers.look()
@@ -533,7 +531,7 @@ class BotSelection(Selection):
             if not await self._admits(context):
                 return True
             if await answers.answer(question, context):
-                self.asker.wake()
+                cast("InboxWorker", self._worker).wake()
                 return True
         return False
 

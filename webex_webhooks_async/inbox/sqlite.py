@@ -160,7 +160,7 @@ class SQLiteInbox(TransactionalInbox):
 
     async def recall(self, entry: InboxEntry, name: str) -> bytes | None:
         """Return what was recorded under a name while the notification was handled, if anything."""
-        return await self._call(lambda rows: rows.recall(entry, name))
+        return await self._call(lambda rows: rows.questions.record(entry.number, name))
 
     async def remember(self, entry: InboxEntry, name: str, value: bytes) -> None:
         """Record something durably, until the notification is completed or removed."""

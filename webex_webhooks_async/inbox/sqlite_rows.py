@@ -228,10 +228,6 @@ class InboxRows:
         self._changes("DELETE FROM webex_successors WHERE key = ?", (key,))
         self._changes("DELETE FROM webex_notifications WHERE number = ?", (number,))
 
-    def recall(self, entry: InboxEntry, name: str) -> bytes | None:
-        """Return what was recorded under a name for a notification."""
-        return self.questions.record(entry.number, name)
-
     def remember(self, entry: InboxEntry, name: str, value: bytes) -> None:
         """Record something for a notification, unless it is completed or replaced."""
         self._changes(

@@ -62,7 +62,6 @@ from webex_webhooks_async.validation import (
 
 if TYPE_CHECKING:
     from webex_webhooks_async.client.client import Client
-    from webex_webhooks_async.handling.inbox_worker import InboxWorker
     from webex_webhooks_async.inbox.base import Inbox
 
 logger: logging.Logger = logging.getLogger("webex_webhooks_async")
@@ -78,10 +77,9 @@ class Questions:
         inbox: The inbox that keeps them; without one, nothing can be asked.
         in_order: Whether the messages of a room are handled in their order.
         admits: Returns whether a person may use the bot; `None` if everybody may.
-        worker: Works on the inbox, if there is one.
 
     Attributes:
-        sending: A callback for when a card that is being sent has its question.
+        sending: Futures, each of a card that is being sent, for when its question is open.
     """
 
     def __init__(
@@ -90,17 +88,11 @@ class Questions:
         *,
         in_order: bool,
         admits: "Callable[[str, Client], Awaitable[bool]] | None",
-        worker: "InboxWorker | None",
     ) -> None:
         self._inbox = inbox
         self._in_order = in_order
         self._admits = admits
-        self._worker = worker
         self.sending: set[asyncio.Future[None]] = set()
-
-    def wake(self) -> None:
-        """Look at the inbox at once, because something was answered or ended."""
-        cast("InboxWorker", self._worker).wake()
 
     async def ask(
         self, context: Context, text: str | None, options: AskOptions
@@ -343,7 +335,6 @@ class _Asked:
         text: The text.
         content: The rest of the message.
         place: The place where it is sent, as Webex has it; `None` for a reply.
-        email: The address of who is asked, if it is given.
         seconds: For how long an answer is waited for.
         commands: Whether a command stays one.
         actions: The actions of its buttons, if it has some.
@@ -355,7 +346,6 @@ class _Asked:
     text: str | None
     content: MessageOptions
     place: Mapping[str, str] | None
-    email: str | None
     seconds: float
     commands: bool
     is_text: bool
@@ -399,7 +389,6 @@ class _Asked:
             text=text,
             content=cast("MessageOptions", content),
             place=place,
-            email=None if place is None else place.get("toPersonEmail"),
             seconds=_seconds(options.get("timeout"), is_text=is_text),
             commands=commands,
             is_text=is_text,
@@ -417,6 +406,11 @@ class _Asked:
     def person_id(self) -> str | None:
         """The id of who is asked, if it is given."""
         return self.person.person_id if self.place is None else self.place.get("toPersonId")
+
+    @property
+    def email(self) -> str | None:
+        """The address of who is asked, if it is given."""
+        return None if self.place is None else self.place.get("toPersonEmail")
 
     async def threads(self) -> tuple[str, ...]:
         """Return the thread of a reply."""
