@@ -47,6 +47,25 @@ async def test_claims_of_one_name_at_the_same_time() -> None:
     assert claims._asked == {}
 
 
+async def test_a_claim_beside_one_that_is_refused() -> None:
+    """A claim is granted, although one that was asked for before it is refused meanwhile."""
+    claims = OwnClaims()
+    responses = [asyncio.get_running_loop().create_future() for _ in range(3)]
+    coming = iter(responses)
+    first, second, third = (claims.claim("a", 60, lambda _: next(coming)) for _ in range(3))
+    both = [asyncio.create_task(each) for each in (first, second)]
+    await asyncio.sleep(0)
+    responses[0].set_result(True)
+    assert await both[0]
+    last = asyncio.create_task(third)
+    await asyncio.sleep(0)
+    responses[1].set_result(False)
+    assert not await both[1]
+    responses[2].set_result(True)
+
+    assert await last
+
+
 async def test_a_lost_claim_is_forgotten_after_its_seconds() -> None:
     """The token of a lost claim is kept for as long as the claim may last."""
     now = 0.0

@@ -41,11 +41,11 @@ class OwnClaims:
             raise
         finally:
             asked.calls -= 1
-        if granted:
-            return self._asked.get(name) is asked and bool(self._asked.pop(name))
-        if not asked.calls and asked.lost_until is None:
-            self._asked.pop(name, None)
-        return False
+        is_over = granted or (not asked.calls and asked.lost_until is None)
+        if not is_over or self._asked.get(name) is not asked:  # another call of it was granted
+            return False
+        del self._asked[name]
+        return granted
 
     def _forget_ended(self) -> None:
         now = self._clock()
