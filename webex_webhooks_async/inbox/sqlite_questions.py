@@ -32,9 +32,8 @@ QUESTIONS = (
     "CREATE INDEX webex_owner ON webex_questions (owner) WHERE owner IS NOT NULL",
 )
 
-DUE = 1
-LATER = 2
-"""The places in a line of what is due, or is due later, which holds up nobody."""
+HOLDS, DUE, LATER = range(3)
+"""The places in a line: of what runs or holds it up, of what is due, and of what is due later."""
 
 NEVER = 1e11
 """When an entry is due that waits without a deadline: later than all that is said."""

@@ -26,7 +26,7 @@ from webex_webhooks_async.inbox.listing import (
     state_of_failed,
     with_subject,
 )
-from webex_webhooks_async.inbox.sqlite_questions import DUE, LATER, QUESTIONS, QuestionRows
+from webex_webhooks_async.inbox.sqlite_questions import DUE, HOLDS, LATER, QUESTIONS, QuestionRows
 from webex_webhooks_async.notifications.identity import is_job
 
 logger: logging.Logger = logging.getLogger("webex_webhooks_async")
@@ -128,9 +128,9 @@ class InboxRows:
             )
             self._changes(
                 "UPDATE webex_notifications "
-                "SET token = ?, holder = ?, due = ?, place = 0, expiries = ?, asks = 0 "
+                "SET token = ?, holder = ?, due = ?, place = ?, expiries = ?, asks = 0 "
                 "WHERE number = ?",
-                (entry.token, self._holder, now + lease, entry.expiries, number),
+                (entry.token, self._holder, now + lease, HOLDS, entry.expiries, number),
             )
             return entry
         return None
@@ -190,7 +190,7 @@ class InboxRows:
             "error = :error, due = :due, place = :place, aside = :aside",
             error=storable(error),
             due=None if retry_in is None else self._clock() + retry_in,
-            place=None if is_final else _HOLDS,
+            place=None if is_final else HOLDS,
             aside=state_of_failed(entry.body) if is_final else None,
         )
         if is_ours and is_final:
@@ -203,7 +203,7 @@ class InboxRows:
         now = self._clock()
         # A conversation that nobody here can go on with holds up what may answer it.
         holds = outage or entry.waits
-        place = _HOLDS if holds else _LATER if retry_in > 0 else _DUE
+        place = HOLDS if holds else LATER if retry_in > 0 else DUE
         counted = _COUNT_OUTAGE if outage else "releases = releases + 1"
         changes = f"token = NULL, holder = NULL, due = :due, place = :place, {counted}"
         return self._update(entry, changes, due=now + retry_in, place=place, now=now)
@@ -356,17 +356,17 @@ RELEASES = {1: "0.2 or 0.3", 2: "0.4"}
 # taken any more has `aside`, a state, or `forget`, if it is completed. Other programs may have
 # tables in the file.
 #
-# Of a line, the first one by `place` is the next: what runs or holds up its line (0), else of what
-# was due when a `take` looked (1) the one that was stored first, else what is due first (2). So
-# `webex_lines` has the first of each line, and a `take` reads nothing of what waits behind it. It
-# is due there when the first that is due later is, if that comes before: then it may be another.
-_HOLDS, _DUE, _LATER = 0, DUE, LATER
-_ORDER = f"place, CASE place WHEN {_LATER} THEN due ELSE number END"
+# Of a line, the first one by `place` is the next: what runs or holds up its line (HOLDS), else of
+# what was due when a `take` looked (DUE) the one that was stored first, else what is due first
+# (LATER). So `webex_lines` has the first of each line, and a `take` reads nothing of what waits
+# behind it. It is due there when the first that is due later is, if that comes before: then it may
+# be another.
+_ORDER = f"place, CASE place WHEN {LATER} THEN due ELSE number END"
 _FIRST_OF_OLD = f"""
     DELETE FROM webex_lines WHERE line = old.line;
     INSERT INTO webex_lines (line, due, number)
-    SELECT line, CASE place WHEN {_DUE} THEN min(due, ifnull((
-        SELECT due FROM webex_notifications WHERE line = old.line AND place = {_LATER}
+    SELECT line, CASE place WHEN {DUE} THEN min(due, ifnull((
+        SELECT due FROM webex_notifications WHERE line = old.line AND place = {LATER}
         ORDER BY {_ORDER} LIMIT 1
     ), due)) ELSE due END, number
     FROM webex_notifications WHERE line = old.line AND place IS NOT NULL ORDER BY {_ORDER} LIMIT 1;
@@ -487,7 +487,7 @@ _PUT = f"""
     INSERT INTO webex_notifications (key, line, body, stored, due, place)
     VALUES (
         :key, :line, :body, :stored, max(:due, :now),
-        CASE WHEN :due <= :now THEN {_DUE} ELSE {_LATER} END
+        CASE WHEN :due <= :now THEN {DUE} ELSE {LATER} END
     )
     ON CONFLICT (key) DO NOTHING
 """  # noqa: S608 - ours
@@ -523,9 +523,9 @@ _NEXT = """
     )
 """
 _RIPEN = f"""
-    UPDATE webex_notifications SET place = {_DUE}
-    WHERE line = :line AND place = {_LATER}
-    AND CASE place WHEN {_LATER} THEN due ELSE number END <= :now
+    UPDATE webex_notifications SET place = {DUE}
+    WHERE line = :line AND place = {LATER}
+    AND CASE place WHEN {LATER} THEN due ELSE number END <= :now
 """  # noqa: S608 - ours
 _COMPLETED = """
     token = NULL, holder = NULL, line = NULL, due = NULL, place = NULL, aside = NULL,
@@ -539,7 +539,7 @@ _COUNT_OUTAGE = f"""
 _RETRY = f"""
     UPDATE webex_notifications
     SET due = min(ifnull(due, :now), :now), aside = NULL,
-        place = CASE place WHEN {_HOLDS} THEN {_HOLDS} ELSE {_DUE} END,
+        place = CASE place WHEN {HOLDS} THEN {HOLDS} ELSE {DUE} END,
         -- or its handlers would run as for the first time
         error = ifnull(error, CASE WHEN expiries THEN '{EXPIRED}' END),
         failures = 0, expiries = 0, releases = 0
