@@ -54,7 +54,7 @@ class Access:
         self._bot = bot
         self._inbox = inbox
         self._claims: Claims = MemoryClaims(_clock.monotonic) if inbox is None else inbox
-        # By their ids, when each was asked for, and the request; the oldest first.
+        # When each person was asked for, and the request, by the id; the oldest first.
         self._persons: OrderedDict[str, tuple[float, asyncio.Task[Person]]] = OrderedDict()
 
     async def admits(self, context: MessageContext | SubmissionContext) -> bool:

@@ -174,7 +174,7 @@ class CatchUp:
             first = due
         since = due - self._seconds
         kept = await self._inbox.caught_up(name)
-        # What another process has stored since this became due may begin too late for this one.
+        # A time that another process has kept since this became due may be too late for this one.
         if kept is not None and kept <= min(self._clock.now(), due + _TOLERANCE):
             since = max(since, kept - _TOLERANCE)
         return max(since, first)

@@ -56,7 +56,7 @@ class BotWebhooks:
         self._shared = shared
         self._clock = clock
         self._missed = missed
-        self._of_messages: Webhook | None = None  # that which brings new messages
+        self._of_messages: Webhook | None = None  # the one that brings new messages
         self._rivalry = _Rivalry(shared or MemoryClaims(clock.monotonic), clock)
         self.waits: bool = False
         self._looking = self._reconciler(self._rivalry)

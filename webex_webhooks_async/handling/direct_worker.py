@@ -48,7 +48,7 @@ class DirectWorker:
         """Accept nothing more, and wait until what was accepted is handled."""
         self._is_closing = True
         await self._handlings.wait()
-        # What is left is of an event loop that was closed before its tasks had ended.
+        # The rest is of an event loop that was closed before its tasks had ended.
         self._pending.clear()
 
     async def handle(self, handling: Handling) -> HTTPStatus:

@@ -105,7 +105,7 @@ class Handling:
         loop: The event loop in which it began.
     """
 
-    # Of the class, because most leave most of it as it is, and each costs time.
+    # They are attributes of the class, because most handlings keep most, and setting takes time.
     key: str = ""
     steps: Sequence[Handler[Any]] = ()
     handlers: int = 0
@@ -211,7 +211,7 @@ class Handling:
     def end(self) -> None:
         """Note that all of it has ended."""
         if self.suspension is not None:
-            self.suspension.pause()  # what it has begun, and goes on, may act
+            self.suspension.pause()  # a task that it has begun may go on, and act
         self.outer = None  # or deliveries out of handlers would hold on to each other
         self.steps = ()  # which may hold on to this
         self.apology = None  # the same
@@ -267,7 +267,7 @@ class Handlers:
     def select(self, handling: Handling) -> tuple[Placed, ...]:
         """Return the handlers of a notification, in the order of registration; note a misfit."""
         notification = handling.notification
-        # Of words that are registered nowhere, all are one, so these can't fill the memory.
+        # Words that are registered nowhere share one entry, so they can't fill the memory.
         resource = notification.resource if notification.resource in self._resources else None
         event = notification.event if notification.event in self._events else None
         found = self._found.get((resource, event))

@@ -116,9 +116,9 @@ class InboxWorker:
         self._tasks: set[asyncio.Task[None]] = set()
         self._under_way: dict[tuple[str, int], _Work] = {}  # by the key and the number
         self._alone: _Work | None = None
-        self._waiting: asyncio.Task[None] | None = None  # that what runs alone may begin
+        self._waiting: asyncio.Task[None] | None = None  # until an entry may run alone
         self._is_taking = False
-        self._limits: set[asyncio.Timeout] = set()  # of what is being recorded, set at the end
+        self._limits: set[asyncio.Timeout] = set()  # of what is recorded now; the end sets them
         self._loop: asyncio.AbstractEventLoop | None = None  # in which it takes entries
         self._has_begun = False  # to take them, since the start or an outage
 
@@ -159,7 +159,7 @@ class InboxWorker:
             while self._tasks:  # with what was being taken
                 await _ends_of(self._tasks)
         await self._end_outage()  # which one of them may have noticed
-        # What is left is of an event loop that was closed before its tasks had ended.
+        # The rest is of an event loop that was closed before its tasks had ended.
         for each in (self._taking, self._tasks, self._under_way, self._limits):
             each.clear()
         self._alone = self._waiting = None
@@ -301,7 +301,7 @@ class InboxWorker:
         self, work: "_Work", entry: InboxEntry, notification: Notification[Any]
     ) -> Outcome:
         """Run the handlers of a notification, and report a failure."""
-        # Somebody who lets a failed one be tried again begins a new count, but the error stays.
+        # `inbox retry` of a failed one begins new counts, but the error stays.
         counts = entry.failures, entry.expiries, entry.outages, entry.waits
         is_first = not any(counts) and entry.error is None
         work.records = Records(notification, (self._inbox, entry), is_first=is_first)
@@ -333,7 +333,7 @@ class InboxWorker:
     ) -> Outcome:
         """Report a failure, and return what becomes of the entry."""
         if handling.suspension is not None:
-            handling.suspension.pause()  # for what is said about it
+            handling.suspension.pause()  # so that a reply can say it
         failed = time.monotonic()
         if await self._is_of_outage(error, entry):
             return Release(0.0, is_of_outage=True)
@@ -475,7 +475,7 @@ class InboxWorker:
             if work.entry is lost:
                 continue
             renewals += 1
-            if renewals == 2 * _RENEWALS_PER_LEASE:  # of which it may have waited for one lease
+            if renewals == 2 * _RENEWALS_PER_LEASE:  # the first lease may have been a wait
                 self._let_others_run_beside(work)
             try:
                 async with work.lock:

@@ -182,7 +182,7 @@ class Records:
                 await inbox.replace_within(transaction, entry, f"once:{name}", record)
         found = await inbox.recall(entry, f"once:{name}")
         if found is None and record is not None and await _is_completed(inbox, entry):
-            return record  # with the notification, its records went
+            return record  # its records went with the notification
         if found is None or (is_new and found != record):
             raise RuntimeError(
                 f"the context that within of once({name!r}) returned has ended without a commit, "
@@ -353,7 +353,7 @@ async def _result_of(name: str, call: Call, transaction: object) -> bytes:
     finally:
         inside.is_open = False
         _inside.set(before)  # without a token, which fails in another context
-    _result_in(record)  # what JSON can't hold is rolled back
+    _result_in(record)  # an error, if JSON can't hold it, rolls back
     return record
 
 

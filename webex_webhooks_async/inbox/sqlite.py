@@ -99,7 +99,7 @@ class SQLiteInbox(TransactionalInbox):
         self._path = Path(path).absolute()  # wherever the program is when it opens the file
         self._clock = clock
         self._open: Callable[[], InboxFile] = partial(InboxFile.open, self._path, clock=clock)
-        self._id = uuid4()  # whose claims are whose
+        self._id = uuid4()  # tells its claims from those of other inboxes
         self._claims = OwnClaims()
         self._locked_at = 0.0  # by a transaction of the user's
         self._lock = Lock()
@@ -406,8 +406,8 @@ class _FileThread:
         self._calls: list[_Call] = []
         self._wakes = SimpleQueue[asyncio.Future[None] | None]()  # for calls, or for the end
         self._file: InboxFile | None = None
-        # An executor takes more time for a call than SQLite does. What the end of the process cuts
-        # off is as good as not called: nobody waits for it any more.
+        # An executor takes more time for a call than SQLite does. The end of the process may cut a
+        # call off, because nobody waits for it any more.
         Thread(target=self._run, name="webex-webhooks-inbox", daemon=True).start()
 
     def call(self, call: Callable[[InboxRows], T]) -> asyncio.Future[T]:

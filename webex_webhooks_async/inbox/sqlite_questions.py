@@ -226,7 +226,7 @@ _WAIT = """
     UPDATE webex_notifications SET token = NULL, holder = NULL, asks = 1, due = ?, place = ?
     WHERE number = ? AND token = ?
 """
-# A running one finds the answer when it would wait.
+# An entry that runs finds the answer when it would wait.
 _ANSWER = f"""
     UPDATE webex_notifications SET
         due = CASE WHEN token IS NULL THEN ? ELSE due END,

@@ -404,7 +404,7 @@ _SCHEMA = (
     WHERE line IS NOT NULL AND place IS NOT NULL
     """,
     "CREATE INDEX webex_forget ON webex_notifications (forget) WHERE forget IS NOT NULL",
-    # What is counted, so that neither bodies nor what is completed is read.
+    # It has all that is counted, so that neither bodies nor completed rows are read.
     """
     CREATE INDEX webex_unfinished ON webex_notifications
         (number, due, token, aside, asks, failures, expiries, releases, outages)
@@ -463,7 +463,7 @@ _IDENTITY = (
     f"PRAGMA application_id = {APPLICATION_ID}",
     f"PRAGMA user_version = {VERSION}",
 )
-# In a user's own database, those are the user's.
+# In a user's own database, the header is the user's.
 _IDENTITY_IN_A_TABLE = (
     "CREATE TABLE webex_version (version INTEGER NOT NULL)",
     f"INSERT INTO webex_version VALUES ({VERSION})",  # noqa: S608 - ours

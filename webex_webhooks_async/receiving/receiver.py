@@ -408,7 +408,7 @@ class Receiver(Router):
         check_claim(name, seconds)
         check_outside("claim anything")
         self._check_is_running()
-        return await self._claims.claim(f"claim:{name}", seconds)  # ours have other names
+        return await self._claims.claim(f"claim:{name}", seconds)  # our own claims have other names
 
     async def aclose(self) -> None:
         """Accept nothing more, wait until what was accepted is handled, and end.

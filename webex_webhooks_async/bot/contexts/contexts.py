@@ -480,7 +480,7 @@ class SubmissionContext(PersonContext[AttachmentActionData]):
     """
 
     action: AttachmentAction
-    # Of the message with the card, the thread and the kind of the room, when it was fetched.
+    # The thread of the message with the card, and the kind of the room, after it was fetched.
     _cards: list[tuple[str, str | None]] = field(
         factory=cast("type[list[tuple[str, str | None]]]", list), init=False, repr=False, eq=False
     )

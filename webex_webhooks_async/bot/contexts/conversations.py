@@ -123,7 +123,7 @@ class Answers:
             self._place = place_of_texts(me, data.person_id, room_id)
         else:
             self._place = place_of_card(me, data.message_id)
-        # Before the questions are read: what is sent by then may be what was submitted.
+        # They are noted before the questions are read: one of these cards may be the submitted one.
         self._sending: set[asyncio.Future[None]] = (
             set() if isinstance(data, MessageData) else {*sending}
         )

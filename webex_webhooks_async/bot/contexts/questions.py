@@ -194,7 +194,7 @@ class Questions:
             return await opening(place=place, data=to_json(data), seconds=asked.seconds, line=line)
 
         if asked.is_text:
-            # One that isn't new may have been sent, and then stays open.
+            # A question that isn't new may have been sent, so it stays open after an error.
             async with _closed_on_error(conversation, record) if is_new else nullcontext():
                 found = await opening(place=place, data=to_json(data))
             if isinstance(found, Question) and found.opened is not None:

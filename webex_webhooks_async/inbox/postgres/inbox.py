@@ -138,7 +138,7 @@ class PostgresInbox(TransactionalInbox):
         self._calling = statements
         self._connecting = connections
         self._makes_tables = True
-        self._id = uuid4()  # whose claims are whose
+        self._id = uuid4()  # tells its claims from those of other inboxes
         self._claims = OwnClaims()
         self._known_inbox = ""  # what tells its tables from those in another database
         self._write = sql.writer(schema, lease=_bounded(self._lease), keep=_bounded(self.keep))
@@ -180,7 +180,7 @@ class PostgresInbox(TransactionalInbox):
         cancel = self._query(sql.CANCEL, sql.CANCELLED_BEFORE)
         is_removable = self._query(sql.IS_REMOVABLE)
         while not await statements.execute(cancel, (key, token), deadline):
-            # What is taken, or ends, at the same moment isn't seen.
+            # An entry that is taken, or ends, at the same moment isn't seen.
             if not await statements.execute(is_removable, (key,), deadline):
                 return False
         return True
@@ -335,7 +335,7 @@ class PostgresInbox(TransactionalInbox):
         self, transaction: object, entry: InboxEntry, name: str, value: bytes
     ) -> None:
         """Replace what `remember_within` has recorded in the same transaction."""
-        # Outside of it, what isn't committed can't be seen.
+        # Outside of the transaction, a record is seen only if it was committed.
         if await self.recall(entry, name) is not None:
             raise RuntimeError(COMMITTED)
         within = await same_transaction_of(transaction)

@@ -294,8 +294,8 @@ SHUT_WITH_MINE = SHUT_WITH.replace("JOIN gone", "JOIN mine")
 
 _STAGE = f"CASE WHEN t.due > <now> THEN {LATER} ELSE {DUE} END"
 
-# The uniqueness of a known key alone decides. Sorted, so that two that wait for each other's keys
-# can't be. The number says in which order they were stored.
+# The uniqueness of a known key alone decides. The keys are sorted, so that no two statements wait
+# for each other's. The number says in which order they were stored.
 PUT = f"""
 WITH asked AS (
     SELECT * FROM unnest($1::text[], $2::bytea[], $3::text[], $4::float8[], $5::float8[])
@@ -582,7 +582,7 @@ UPDATE <records> SET value = $3::bytea WHERE number = $1::bigint AND name = $2::
 """
 """The same; returns the name."""
 
-# As many ended ones go as come, and more.
+# More ended claims are removed than come.
 CLAIM = """
 WITH forgotten AS (
     DELETE FROM <claims> WHERE name IN (
