@@ -28,7 +28,7 @@ from uvicorn import Config, Server
 from webex_webhooks_async.bot.bot import Bot
 from webex_webhooks_async.catalog import BASE_URL
 from webex_webhooks_async.cli import dev_target
-from webex_webhooks_async.cli.dev_target import Target, TargetError, is_application
+from webex_webhooks_async.cli.dev_target import Target, TargetError, is_application, is_proxy
 from webex_webhooks_async.client.client import Client
 from webex_webhooks_async.client.environment import (
     WEBEX_ACCESS_TOKEN,
@@ -54,11 +54,6 @@ KEPT = (
 _PATIENCE = 2  # seconds that handlers have to finish at the end
 _MOST_SHOWN = 20_000  # characters of an error on the page
 _WEBEX = ("webexapis.com", "webex.com", "ciscospark.com", "wbx2.com")
-
-
-def is_proxy(name: str) -> bool:
-    """Whether a variable names a proxy, which would get the requests to the sandbox."""
-    return name.lower().endswith("_proxy")
 
 
 def main() -> None:

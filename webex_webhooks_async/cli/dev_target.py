@@ -1,4 +1,7 @@
-"""Finds what a target of `dev` means: a file or a module, and the application in it."""
+"""Finds what a target of `dev` means: a file or a module, and the application in it.
+
+The process of `dev`, which runs no bot, imports this module, too.
+"""
 
 import importlib
 import importlib.util
@@ -9,11 +12,8 @@ from pathlib import Path
 from types import FunctionType, ModuleType
 
 from attrs import frozen
-from starlette.routing import BaseRoute, Router
 
-from webex_webhooks_async.bot.bot import Bot
 from webex_webhooks_async.cli.running import UsageError
-from webex_webhooks_async.receiving.receiver import Receiver
 
 
 class TargetError(Exception):
@@ -114,7 +114,7 @@ class Target:
         return named
 
     def _only(self, names: Mapping[str, object]) -> tuple[str, object]:
-        for is_wanted in _PREFERENCES:
+        for is_wanted in _preferences():
             found: dict[int, tuple[str, object]] = {}  # by its identity: it may have two names
             for name, each in names.items():
                 if is_wanted(each):
@@ -146,14 +146,21 @@ def is_application(each: object) -> bool:
     ]
 
 
-def _is_other_application(each: object) -> bool:
+def is_proxy(name: str) -> bool:
+    """Whether a variable names a proxy, which would get the requests to the sandbox."""
+    return name.lower().endswith("_proxy")
+
+
+def _preferences() -> tuple[Callable[[object], bool], ...]:
+    from starlette.routing import BaseRoute, Router  # noqa: PLC0415 - `dev` finds nothing itself
+
+    from webex_webhooks_async.bot.bot import Bot  # noqa: PLC0415 - the same
+    from webex_webhooks_async.receiving.receiver import Receiver  # noqa: PLC0415 - the same
+
     # What an application is made of looks like one, such as FastAPI's APIRouter.
     parts = (Receiver, Router, BaseRoute)
-    return is_application(each) and not issubclass(type(each), parts)
-
-
-_PREFERENCES: tuple[Callable[[object], bool], ...] = (
-    _is_other_application,
-    lambda each: issubclass(type(each), Bot),
-    lambda each: issubclass(type(each), Receiver),
-)
+    return (
+        lambda each: is_application(each) and not issubclass(type(each), parts),
+        lambda each: issubclass(type(each), Bot),
+        lambda each: issubclass(type(each), Receiver),
+    )

@@ -30,8 +30,7 @@ from webex_webhooks_async.cli.console import (
     stderr,
     stdout,
 )
-from webex_webhooks_async.cli.dev_program import is_proxy
-from webex_webhooks_async.cli.dev_target import Target
+from webex_webhooks_async.cli.dev_target import Target, is_proxy
 from webex_webhooks_async.cli.dev_watching import next_change, snapshot
 from webex_webhooks_async.cli.options import BOT_PORT, SANDBOX_PORT, SANDBOX_URL, Port
 from webex_webhooks_async.cli.running import (
