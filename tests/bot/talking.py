@@ -76,7 +76,7 @@ class Talk:
 
     async def settle(self, *states: str) -> list[StoredNotification]:
         """Wait until what isn't completed is in these states."""
-        await until(lambda: [each.state for each in self.stored] == [*states], pause=0.002)
+        await until(lambda: [each.state for each in self.stored] == [*states])
         return self.stored
 
     async def pass_(self, seconds: float) -> None:

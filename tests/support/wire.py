@@ -12,6 +12,7 @@ import struct
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager, suppress
 from http import HTTPStatus
+from itertools import chain, repeat
 from pathlib import Path
 from typing import Any, Self
 
@@ -225,13 +226,15 @@ async def nothing_left() -> AsyncGenerator[None]:
     await until(lambda: asyncio.all_tasks() <= tasks and open_files() <= files)
 
 
-async def until(condition: Callable[[], bool], *, pause: float = 0.0) -> None:
+async def until(condition: Callable[[], bool]) -> None:
     """Wait until the condition holds; a `TimeoutError` if it takes too long.
 
-    A pause of some seconds between two looks leaves a core to what is waited for.
+    What needs a few turns of the event loop is seen at once; what takes longer gets the core.
     """
     async with asyncio.timeout(PATIENCE):
-        while not condition():  # noqa: ASYNC110 - any condition, without an event for each
+        for pause in chain([0.0] * 10, repeat(0.002)):
+            if condition():
+                break
             await asyncio.sleep(pause)
 
 
