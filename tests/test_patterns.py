@@ -29,9 +29,9 @@ SOURCES = {
 PARSER: Any = importlib.import_module("re._parser")
 IN_CATEGORIES = {"SPACE": " ", "DIGIT": "1", "WORD": "a", "NOT_SPACE": "a"}
 
-LENGTHS = (20, 640, 20_480)
-MUCH = 128
-"""A text of 32 times the length takes 32 times as long, or 1,024 times if that is quadratic."""
+LENGTHS = (20, 320, 5_120)
+MUCH = 64
+"""A text of 16 times the length takes 16 times as long, or 256 times if that is quadratic."""
 LEAST = 3e-4  # seconds: less than that isn't compared
 
 
