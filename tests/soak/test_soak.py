@@ -19,10 +19,10 @@ from webex_webhooks_async.testing import Sandbox
 pytestmark = [pytest.mark.once, pytest.mark.timeout(1200)]
 
 ROOT = Path(__file__).parents[2]
-NOTIFICATIONS = int(os.environ.get("SOAK_NOTIFICATIONS", "2000"))
+NOTIFICATIONS = int(os.environ.get("SOAK_NOTIFICATIONS", "1000"))
 ROUNDS = 10
 CONNECTIONS = 8
-FILLER = "x" * 4_000  # large, so that a body that is kept shows in memory, and in a file
+FILLER = "x" * 8_000  # large, so that a body that is kept shows in memory, and in a file
 
 
 def body_number(number: int) -> bytes:
@@ -94,4 +94,4 @@ async def test_a_file_stays_as_large_as_what_it_remembers(tmp_path: Path) -> Non
 
     # What it remembers is full after one round; the log beside it after some megabytes.
     assert sizes[-2] < 1.1 * max(sizes[:5])
-    assert sizes[-1] < 900 * size + 90_000  # and holds keys, no bodies, beside its empty tables
+    assert sizes[-1] < 2_000 * size + 90_000  # and holds keys, no bodies, beside its empty tables

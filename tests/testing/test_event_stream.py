@@ -221,43 +221,47 @@ async def test_remarks_on_a_card(webex_sandbox: Sandbox, api: httpx.AsyncClient)
     assert first["remarks"] == {message: (remark,)}
 
 
-async def test_only_so_much_is_kept(
-    webex_sandbox: Sandbox, api: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_only_so_much_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     """The first event has the last messages, requests and deliveries, and their first bytes.
 
-    What is redacted are the 100 secrets that were used last.
+    What is redacted are the secrets that were used last.
     """
-    monkeypatch.setattr("webex_webhooks_async.testing.event_stream.MAX_MESSAGES", 3)
+    for module, limit, number in (
+        ("event_stream", "MAX_MESSAGES", 3),
+        ("event_stream", "MAX_SHOWN", 4),
+        ("redaction", "MAX_SECRETS", 10),
+    ):
+        monkeypatch.setattr(f"webex_webhooks_async.testing.{module}.{limit}", number)
+    sandbox = Sandbox()
     for number in range(4):
-        await webex_sandbox.say(str(number), person="ann@example.com")
-    await notifications_of(webex_sandbox, api, "messages")
-    for _ in range(201):
-        await api.get("people/me", headers=BOT)
-        await webex_sandbox.emit("messages", "created")
-    await api.post("messages", content=b"\xff", headers=BOT)
-    await api.post("messages", content=b"x" * 100_000, headers=BOT)
+        await sandbox.say(str(number), person="ann@example.com")
+    async with sandbox.http_client() as api:
+        await notifications_of(sandbox, api, "messages")
+        for _ in range(5):
+            await api.get("people/me", headers=BOT)
+            await sandbox.emit("messages", "created")
+        await api.post("messages", content=b"\xff", headers=BOT)
+        await api.post("messages", content=b"x" * 100_000, headers=BOT)
 
-    first = await state(stream_of(webex_sandbox))
+        first = await state(stream_of(sandbox))
 
-    lengths = [len(first[each]) for each in ("messages", "requests", "deliveries")]
-    assert lengths == [3, 200, 200]
-    assert first["messages"][-1]["id"] == webex_sandbox.messages[-1].id
-    assert (len(first["requests"][-1]["body"]), first["requests"][-1]["bodySize"]) == (
-        20_000,
-        100_000,
-    )
-    assert [each["withheld"] for each in first["requests"][-3:]] == [
-        None,
-        "bytes that aren't text",
-        "more than 20000 characters",
-    ]
+        lengths = [len(first[each]) for each in ("messages", "requests", "deliveries")]
+        assert lengths == [3, 4, 4]
+        assert first["messages"][-1]["id"] == sandbox.messages[-1].id
+        last = first["requests"][-1]
+        assert (len(last["body"]), last["bodySize"]) == (20_000, 100_000)
+        assert [each["withheld"] for each in first["requests"][-3:]] == [
+            None,
+            "bytes that aren't text",
+            "more than 20000 characters",
+        ]
 
-    others = [f"token-of-{number}" for number in range(99)]
-    for token in ("token-no-1", "token-no-2", "token-no-1", *others):
-        await api.get("people/me", headers={"Authorization": f"Bearer {token}"})
-    await api.get("token-no-1/token-no-2", headers=ANN)
-    assert (await state(stream_of(webex_sandbox)))["requests"][-1]["path"] == "/v1/***/token-no-2"
+        others = [f"token-of-{number}" for number in range(9)]
+        for token in ("token-no-1", "token-no-2", "token-no-1", *others):
+            await api.get("people/me", headers={"Authorization": f"Bearer {token}"})
+        await api.get("token-no-1/token-no-2", headers=ANN)
+        path = (await state(stream_of(sandbox)))["requests"][-1]["path"]
+        assert path == "/v1/***/token-no-2"
 
 
 async def test_the_program(webex_sandbox: Sandbox) -> None:
