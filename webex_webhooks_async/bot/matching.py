@@ -450,10 +450,9 @@ class BotSelection(Selection):
         selected = [*self._handlers.select(handling)]
         if chosen is None or context is None:
             return selected
-        _begin_conversation(handling, context)
-        if isinstance(handling.conversation, Conversation):
-            once = handling.conversation.once
-            handlers = ((each, once(each.entry.handler)) for each in selected)
+        conversation = _begin_conversation(handling, context)
+        if conversation is not None:
+            handlers = ((each, conversation.once(each.entry.handler)) for each in selected)
             selected = [_replaced(each, handler) for each, handler in handlers if handler]
         handling.handlers += 1
         handling.route = self.routes.labels[chosen.entry]
@@ -602,9 +601,10 @@ def _may_answer(notification: Notification[Any]) -> bool:
     )
 
 
-def _begin_conversation(handling: Handling, context: Context) -> None:
-    if handling.records is not None and handling.records.stored is not None:
-        Conversation(handling, handling.records, context)
+def _begin_conversation(handling: Handling, context: Context) -> Conversation | None:
+    if handling.records is None or handling.records.stored is None:
+        return None
+    return Conversation(handling, handling.records, context)
 
 
 def _replaced(placed: Placed, handler: Handler[Any]) -> Placed:

@@ -159,13 +159,14 @@ class Questions:
             person_id = await self._person(asked)
         else:
             person_id = known["person"]
-        place = await asked.place_of(person_id)
-        is_own = (
-            asked.is_text
-            and asked.place is None
-            and place == conversation.known["owner"]
-            and await self._is_newest(conversation, place)
-        )
+        owner, place, is_own = conversation.known["owner"], "", False
+        if asked.is_text:
+            place = await asked.place_of(cast("str", person_id))  # somebody answers a text
+            is_own = (
+                asked.place is None
+                and place == owner
+                and await self._is_newest(conversation, place)
+            )
         if is_new:
             await conversation.note(record, asked.words, person_id)
         after, created = conversation.last_of(person_id)
@@ -183,7 +184,7 @@ class Questions:
             conversation.inbox.ask,
             conversation.entry,
             record,
-            owner=conversation.known["owner"],
+            owner=owner,
             queues=asked.is_text and not is_own,
         )
 
@@ -416,10 +417,8 @@ class _Asked:
         """Return the thread of a reply."""
         return () if self.place is not None else (comparable((await thread_of(self.person))[0]),)
 
-    async def place_of(self, person_id: str | None) -> str:
-        """Return the place of the texts that answer it; empty if anybody may."""
-        if person_id is None:
-            return ""
+    async def place_of(self, person_id: str) -> str:
+        """Return the place of the texts that answer it."""
         if self.place is None:
             return await place_of_person(self.person)
         return place_of_texts(self.context.me, person_id, None)
