@@ -15,7 +15,7 @@ from functools import partial
 from types import EllipsisType
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from attrs import define
+from attrs import define, frozen
 
 from webex_webhooks_async.claims import InboxUnavailableError, SharedClaims
 from webex_webhooks_async.client.client import Client
@@ -184,10 +184,11 @@ class CatchUp:
         return timedelta(seconds=self._inbox.keep) - min(_TOLERANCE, self._seconds / 2)
 
 
+@frozen(kw_only=True)
 class _Missed:
     """Lists missed messages, as notifications.
 
-    Args:
+    Attributes:
         lists: Lists rooms and messages.
         since: The time since which messages may have been missed.
         known_for: For how long a message is known at least.
@@ -197,30 +198,19 @@ class _Missed:
         clock: The time.
     """
 
-    def __init__(  # noqa: PLR0913 - all are needed
-        self,
-        *,
-        lists: "_Lists",
-        since: datetime,
-        known_for: timedelta,
-        me: Person,
-        envelope: Mapping[str, object],
-        found: "_Found",
-        clock: Clock,
-    ) -> None:
-        self._lists = lists
-        self._since = since
-        self._known_for = known_for
-        self._me = me
-        self._envelope = envelope
-        self._found = found
-        self._clock = clock
+    lists: "_Lists"
+    since: datetime
+    known_for: timedelta
+    me: Person
+    envelope: Mapping[str, object]
+    found: "_Found"
+    clock: Clock
 
     async def notifications(self) -> AsyncGenerator[bytes]:
         """Yield the messages of the rooms that were active last, a room after the other."""
         for room in await self._rooms():
-            if self._found.messages >= _MOST:
-                self._found.is_all = False
+            if self.found.messages >= _MOST:
+                self.found.is_all = False
                 return
             try:
                 messages = await self._messages(room)
@@ -235,8 +225,8 @@ class _Missed:
                 continue
             for message in reversed(messages):  # the newest is listed first
                 yield self._notification_of(message)
-            self._found.messages += len(messages)
-            self._found.rooms += bool(messages)
+            self.found.messages += len(messages)
+            self.found.rooms += bool(messages)
 
     async def _rooms(self) -> list["Item"]:
         """Return the rooms in which something has happened since."""
@@ -246,18 +236,18 @@ class _Missed:
     async def _messages(self, room: "Item") -> list["Item"]:
         """Return what others have written in a room since, and a bot may read: the newest first."""
         params: dict[str, object] = {"roomId": str(room.get("id")), "max": 100}
-        if self._me.type == "bot" and room.get("type") != "direct":
+        if self.me.type == "bot" and room.get("type") != "direct":
             params["mentionedPeople"] = "me"
-        return await self._newest("messages", params, "created", _MOST - self._found.messages)
+        return await self._newest("messages", params, "created", _MOST - self.found.messages)
 
     async def _newest(self, path: str, params: Params, time: str, most: int) -> list["Item"]:
         """Return so many items of a list at most, without older ones and the bot's own."""
         items: list[Item] = []
-        async for page in self._lists.pages(path, params):
+        async for page in self.lists.pages(path, params):
             newer = [each for each in page if not self._is_older(each, time)]
-            items += [each for each in newer if not is_same(_text(each, "personId"), self._me.id)]
+            items += [each for each in newer if not is_same(_text(each, "personId"), self.me.id)]
             if len(items) > most:
-                self._found.is_all = False
+                self.found.is_all = False
                 break
             if page and self._is_older(page[-1], time):
                 break
@@ -265,13 +255,13 @@ class _Missed:
 
     def _is_older(self, item: "Item", name: str) -> bool:
         time = _time(item, name)
-        since = max(self._since, self._clock.now() - self._known_for)
+        since = max(self.since, self.clock.now() - self.known_for)
         return time is not None and time < since
 
     def _notification_of(self, message: "Item") -> bytes:
         """Return the body of the notification that Webex would have sent of a message."""
         data = {key: value for key, value in message.items() if key not in MESSAGE_CONTENT}
-        return dump_json({**self._envelope, "actorId": message.get("personId"), "data": data})
+        return dump_json({**self.envelope, "actorId": message.get("personId"), "data": data})
 
 
 @define
