@@ -2,7 +2,7 @@
 
 import hashlib
 import re
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from typing import Any, TypedDict, TypeVar, cast
@@ -278,7 +278,8 @@ def new_messages(
     dump_json(unstructure(attached))  # what JSON can't hold must not be noticed after the first
     (name,) = long
     cut = split if name == "text" else split_markdown
-    *others, last = _visible(cut(texts[name]))
+    # Webex refuses a message of whitespace alone, and others may have been sent before it.
+    *others, last = [piece for piece in cut(texts[name]) if not piece.isspace()]
     texts[name] = last
     if buttons is not None:
         attached["attachments"] = [_attachment(_of_buttons(texts, buttons))]
@@ -330,11 +331,6 @@ def texts_of(text: str | None, markdown: str | None) -> dict[str, str]:
         for name, given in (("text", text), ("markdown", markdown))
         if given is not None and check_text(name, given) and not given.isspace()
     }
-
-
-def _visible(pieces: Iterable[str]) -> list[str]:
-    # Webex refuses a message of whitespace alone, and others may have been sent before it.
-    return [piece for piece in pieces if not piece.isspace()]
 
 
 def split(text: str, limit: int = MAX_TEXT_BYTES) -> Iterator[str]:
