@@ -211,7 +211,7 @@ class InboxWorker:
             entry = None
             if self._is_held():
                 self._has_begun = False
-            if self._alone is None and not self._is_full() and not self._is_held():
+            elif self._alone is None and not self._is_full():
                 self._is_taking = True
                 try:
                     entry = await self._take()

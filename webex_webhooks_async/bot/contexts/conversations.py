@@ -157,7 +157,6 @@ class Answers:
         """
         if self._sending and not self._open:
             await asyncio.wait(self._sending, timeout=_SENDING_SECONDS)
-            self._sending.clear()
             await self._read()
         question = self._chosen_for(context)
         if question is None or (is_command and not QuestionData.of(question).takes_commands):
