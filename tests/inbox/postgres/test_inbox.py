@@ -281,6 +281,13 @@ class TestSharing:
 
 @pytest.mark.once
 class TestLines:
+    async def test_longest_first(self, postgres: PostgresServer, schema: str) -> None:
+        """An entry that is due for the longest is taken first, whether it is in a room or not."""
+        async with opened(postgres.url, schema) as (inbox,):
+            for key, line in (("1", "a room"), ("2", None), ("3", "another"), ("4", None)):
+                await inbox.put(key, BODY, line=line)
+            assert [(await taken(inbox)).key for _ in range(4)] == ["1", "2", "3", "4"]
+
     async def test_order_over_several_inboxes(self, postgres: PostgresServer, schema: str) -> None:
         """What is in a line is handled one after the other, in any process, and whatever fails."""
         begun: dict[str, list[int]] = {}
@@ -546,7 +553,8 @@ class TestOutages:
             through_proxy(postgres, schema) as (inbox, proxy),
             opened(postgres.url, schema) as (other,),
         ):
-            assert await inbox.take() is None
+            await other.put("another", BODY, line="a room")
+            await inbox.complete(await taken(inbox))
             await other.put("a key", BODY, line="a room")
             inbox._forgets_at = inbox._looks_at = math.inf  # it does nothing else
             proxy.freeze(requests=False)

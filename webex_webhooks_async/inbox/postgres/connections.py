@@ -139,7 +139,7 @@ class Connection:
     async def _run(self, text: bytes, parameters: Sequence[Any]) -> Rows:
         try:
             cursor = await self._connection.execute(text, parameters, binary=True)
-            return await cursor.fetchall() if cursor.description else []
+            return [] if cursor.rownumber is None else await cursor.fetchall()
         except asyncio.CancelledError:
             self.is_lost = True
             raise

@@ -150,6 +150,7 @@ class PostgresInbox(TransactionalInbox):
         # Tokens of leases that may have been granted without a response, and when each is
         # forgotten, in the time of the event loop.
         self._lost: dict[str, float] = {}
+        self._has_lines = False  # whether one was ever to be looked at
         self._lowest = 0.0  # before this time, in seconds since 1970, nothing is due
         self._looks_at = self._forgets_at = 0.0
 
@@ -190,7 +191,7 @@ class PostgresInbox(TransactionalInbox):
         statements = self._in_loop()
         deadline = statements.deadline()
         await self._look_after(statements, deadline)
-        query, lines, tries = self._query(sql.TAKE), _LINES_AT_ONCE, 0
+        lines, tries = _LINES_AT_ONCE, 0
         tokens: list[str] = []  # of attempts whose response isn't known
 
         def values() -> Sequence[Any]:
@@ -199,11 +200,15 @@ class PostgresInbox(TransactionalInbox):
 
         try:
             while True:
+                query = self._query(sql.TAKE if self._has_lines else sql.TAKE_ALONE)
                 rows = await statements.execute(query, values, deadline)
                 ((seen, locked, number, *row),) = rows
                 token = tokens.pop()
                 if number is not None:
                     return self._entry(token, number, row)
+                if seen and not self._has_lines:
+                    self._has_lines = True
+                    continue
                 # Lines in which nothing is due now aren't looked at again, and others are; one in
                 # which somebody writes at this moment is tried a few times.
                 tries += 1

@@ -80,8 +80,8 @@ CREATE INDEX notifications_due ON {schema}.notifications (due, number)
 CREATE UNIQUE INDEX notifications_ahead ON {{schema}}.notifications (line)
     WHERE stage = {AHEAD} AND line IS NOT NULL""",
     f"""
-CREATE INDEX notifications_next ON {{schema}}.notifications (line, number)
-    WHERE stage = {DUE} AND line IS NOT NULL""",
+CREATE INDEX notifications_next ON {{schema}}.notifications (line, stage, number)
+    WHERE stage BETWEEN {AHEAD} AND {DUE} AND line IS NOT NULL""",
     f"""
 CREATE INDEX notifications_later ON {{schema}}.notifications (line, due)
     WHERE stage = {LATER} AND line IS NOT NULL""",
@@ -375,45 +375,16 @@ SELECT 1 FROM <notifications> WHERE key = $1::text AND ({_RUNS} IS NOT TRUE OR n
 """
 """Finds what `CANCEL` would remove."""
 
-# Of a line that is to be looked at, the one that is ahead, else the first of those that are due,
-# else the one that is due next. In a join with a row that was written again, its old version isn't
-# equal to the new one, and nothing is found.
-TAKE = f"""
+_SEEN = """
 WITH seen AS MATERIALIZED (
     SELECT line, xmin AS version FROM <lines>
     WHERE due BETWEEN pg_catalog.to_timestamp($3::float8) AND <now> ORDER BY due LIMIT $4::bigint
-), locked AS MATERIALIZED (
-    SELECT l.line FROM <lines> l JOIN seen s ON l.line = s.line AND l.xmin = s.version
-    FOR NO KEY UPDATE OF l SKIP LOCKED
-), first AS MATERIALIZED (
-    SELECT l.line, n.* FROM locked l LEFT JOIN LATERAL (
-        SELECT number, due, token IS NOT NULL AS runs, 1 AS rank FROM <notifications>
-        WHERE line = l.line AND stage = {AHEAD}
-        UNION ALL (
-            SELECT number, due, FALSE, 2 FROM <notifications>
-            WHERE line = l.line AND stage = {DUE} ORDER BY number LIMIT 1::bigint
-        ) UNION ALL (
-            SELECT number, due, FALSE, 2 FROM <notifications>
-            WHERE line = l.line AND stage = {LATER} AND due <= <now>
-            ORDER BY number LIMIT 1::bigint
-        ) UNION ALL (
-            SELECT number, due, FALSE, 3 FROM <notifications>
-            WHERE line = l.line AND stage = {LATER} AND due > <now>
-            ORDER BY due LIMIT 1::bigint
-        ) ORDER BY rank, number LIMIT 1::bigint
-    ) n ON TRUE
-), alone AS MATERIALIZED (
-    SELECT number FROM <notifications>
+)"""
+_ALONE = """SELECT number, due FROM <notifications>
     WHERE due BETWEEN pg_catalog.to_timestamp($3::float8) AND <now>
-        AND (line IS NULL OR token IS NOT NULL) AND (token IS NULL OR $5::boolean)
-    ORDER BY due, number LIMIT 1::bigint FOR NO KEY UPDATE SKIP LOCKED
-), chosen AS (
-    SELECT n.number, n.due FROM <notifications> n JOIN (
-        SELECT number FROM first WHERE due <= <now> AND NOT runs
-        UNION ALL SELECT number FROM alone
-    ) f USING (number) WHERE n.due <= <now>
-    ORDER BY n.due, n.number LIMIT 1::bigint FOR NO KEY UPDATE OF n SKIP LOCKED
-), taken AS (
+        AND (line IS NULL OR token IS NOT NULL) AND (token IS NULL OR $5::boolean)"""
+_OLDEST = "ORDER BY due, number LIMIT 1::bigint FOR NO KEY UPDATE SKIP LOCKED"
+_LEASED = f"""taken AS (
     UPDATE <notifications> n SET
         stage = {AHEAD}, token = $1::uuid, holder = $2::text, due = <now> + <lease>, asks = FALSE,
         expiries = n.expiries + (n.token IS NOT NULL)::int
@@ -421,7 +392,39 @@ WITH seen AS MATERIALIZED (
     RETURNING n.number, n.key, n.body, n.line,
         EXTRACT(epoch FROM <now> - c.due)::float8 AS late,
         n.failures, n.expiries, n.releases, n.outages, n.waits, n.error
-), removed AS (
+)"""
+
+# Of a line that is to be looked at, the one that is ahead, else the first of those that are due,
+# else the one that is due next. In a join with a row that was written again, its old version isn't
+# equal to the new one, and nothing is found.
+TAKE = f"""{_SEEN}, locked AS MATERIALIZED (
+    SELECT l.line FROM <lines> l JOIN seen s ON l.line = s.line AND l.xmin = s.version
+    FOR NO KEY UPDATE OF l SKIP LOCKED
+), first AS MATERIALIZED (
+    SELECT l.line, n.* FROM locked l LEFT JOIN LATERAL (
+        (
+            SELECT number, due, token IS NOT NULL AS runs, stage FROM <notifications>
+            WHERE line = l.line AND stage BETWEEN {AHEAD} AND {DUE}
+            ORDER BY stage, number LIMIT 1::bigint
+        ) UNION ALL (
+            SELECT number, due, FALSE, {DUE} FROM <notifications>
+            WHERE line = l.line AND stage = {LATER} AND due <= <now>
+            ORDER BY number LIMIT 1::bigint
+        ) UNION ALL (
+            SELECT number, due, FALSE, {LATER} FROM <notifications>
+            WHERE line = l.line AND stage = {LATER} AND due > <now>
+            ORDER BY due LIMIT 1::bigint
+        ) ORDER BY stage, number LIMIT 1::bigint
+    ) n ON TRUE
+), alone AS MATERIALIZED (
+    {_ALONE} {_OLDEST}
+), chosen AS (
+    SELECT n.number, n.due FROM <notifications> n JOIN (
+        SELECT number FROM first WHERE due <= <now> AND NOT runs
+        UNION ALL SELECT number FROM alone
+    ) f USING (number) WHERE n.due <= <now>
+    ORDER BY n.due, n.number LIMIT 1::bigint FOR NO KEY UPDATE OF n SKIP LOCKED
+), {_LEASED}, removed AS (
     DELETE FROM <lines> l USING first f WHERE l.line = f.line AND (
         f.number IS NULL OR f.runs OR f.number = (SELECT number FROM taken)
     )
@@ -435,6 +438,15 @@ FROM (SELECT) s LEFT JOIN taken t ON TRUE
 """Takes a token, a holder, the lowest time, how many lines are looked at, and whether leases that
 have expired are taken over. Returns how many lines were to be looked at, how many of them were
 looked at, and what was taken."""
+
+TAKE_ALONE = f"""{_SEEN}, chosen AS (
+    {_ALONE} AND NOT EXISTS (SELECT FROM seen) {_OLDEST}
+), {_LEASED}
+SELECT (SELECT pg_catalog.count(*) FROM seen), 0::bigint, t.*
+FROM (SELECT) s LEFT JOIN taken t ON TRUE
+"""
+"""The same while no line is to be looked at, and else nothing: half as much to plan, which costs
+more than the rest."""
 
 # Beside an old transaction, the indexes keep entries of what was completed since, and a take would
 # look at all of them. What is written gets a time that isn't past, so nothing comes before what is
