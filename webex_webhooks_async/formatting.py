@@ -209,6 +209,8 @@ def on_one_line(text: str) -> str:
 
 def storable(text: str) -> str:
     """The text as any database can hold it: without NUL and halves of surrogates."""
+    if text.isascii() and "\0" not in text:
+        return text
     return text.encode(errors="replace").decode().replace("\0", "?")
 
 

@@ -166,7 +166,7 @@ class PostgresInbox(TransactionalInbox):
     ) -> bool:
         """Store a notification durably; return False if the key is known."""
         line = check_put(line, after, at, replace=replace)
-        earliest = -math.inf if at is None else at.timestamp()
+        earliest = 0.0 if at is None else at.timestamp()
         values = _indexed(key), body, _indexed(line or ""), _bounded(after), earliest
         if not replace:
             return await self._in_loop().put(values, len(body))

@@ -308,16 +308,17 @@ WITH asked AS (
     INSERT INTO <notifications> (key, line, body, due, stage)
     SELECT key, NULLIF(line, ''::text), body, t.due, {_STAGE}
     FROM asked JOIN new USING (key) CROSS JOIN LATERAL (SELECT GREATEST(
-        <now> + pg_catalog.make_interval(secs => after), pg_catalog.to_timestamp(at)
+        <now>, <now> + pg_catalog.make_interval(secs => after), pg_catalog.to_timestamp(at)
     ) AS due) t ORDER BY asked.place
     RETURNING line, due
 ), {noted("SELECT line, due FROM stored")}
-SELECT place FROM asked JOIN new USING (key)
+SELECT key FROM new
 """
 """Stores; takes keys, bodies, lines or empty texts, seconds until they are due, the times before
-which they aren't in seconds since 1970, and a token for all."""
+which they aren't in seconds since 1970, and a token for all. The last three arrays may be empty.
+Returns the keys that are new."""
 # When it is asked again, because the response was lost.
-PUT_BEFORE = "UNION ALL SELECT place FROM asked JOIN <known> USING (key) WHERE token = $6::uuid"
+PUT_BEFORE = "UNION ALL SELECT key FROM asked JOIN <known> USING (key) WHERE token = $6::uuid"
 
 _RUNS = "(token IS NOT NULL AND due > <now>)"
 

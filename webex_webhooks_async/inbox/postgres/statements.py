@@ -43,6 +43,8 @@ class Statements:
         self._calls = 0
         self._ended = asyncio.Event()
         self._puts: deque[_Put] = deque()
+        self._unanswered: dict[_Put, None] = {}  # those, and what is under way
+        self._expiry: asyncio.TimerHandle | None = None
         self._putting: asyncio.Task[None] | None = None
 
     @property
@@ -111,9 +113,11 @@ class Statements:
         Raises:
             OSError: As of `execute`.
         """
-        call = _Put(values, size, self._loop.create_future())
-        timer = self._loop.call_at(self.deadline(), self._expire, call)
+        call = _Put(values, size, self._loop.create_future(), self.deadline())
         self._puts.append(call)
+        self._unanswered[call] = None
+        if self._expiry is None:
+            self._expiry = self._loop.call_at(call.deadline, self._expire)
         if self._putting is None:
             self._putting = self._loop.create_task(self._put_each())
             self._putting.add_done_callback(self._forget_putting)
@@ -121,7 +125,7 @@ class Statements:
         try:
             return await call.future
         finally:
-            timer.cancel()
+            del self._unanswered[call]
             self._calls -= 1
             self._ended.set()
 
@@ -168,8 +172,14 @@ class Statements:
             self._calls -= 1
             self._ended.set()
 
-    def _expire(self, call: "_Put") -> None:
-        call.set_error(self._connections.outage().error())
+    def _expire(self) -> None:
+        """Give up the calls whose time is over; the next one's comes later."""
+        self._expiry = None
+        for call in self._unanswered:
+            if call.deadline > self._loop.time():
+                self._expiry = self._loop.call_at(call.deadline, self._expire)
+                break
+            call.set_error(self._connections.outage().error())
 
     def _forget_putting(self, task: "asyncio.Task[None]") -> None:
         """Forget what was cancelled; those who wait for it are so now."""
@@ -205,7 +215,7 @@ class Statements:
             while self._puts:
                 self._puts.popleft().set_error(error)
         else:
-            self._respond(calls, {number for (number,) in rows})
+            self._respond(calls, {key for (key,) in rows})
 
     def _shared(self, calls: Sequence["_Put"]) -> tuple[bytes, Sequence[Any]]:
         """Return the statement that calls share, and its parameters."""
@@ -213,16 +223,18 @@ class Statements:
         token = calls[0].token or os.urandom(16).hex()
         for each in calls:
             each.token = token
-        columns = zip(*(each.values for each in calls), strict=True)
-        return text, [*(list(column) for column in columns), token]
+        keys, bodies, *others = map(list, zip(*(each.values for each in calls), strict=True))
+        # An empty array stands for defaults: psycopg takes its time for each element.
+        return text, [keys, bodies, *(each if any(each) else [] for each in others), token]
 
-    def _respond(self, calls: Sequence["_Put"], found: set[int]) -> None:
-        for number, call in enumerate(calls, 1):
-            if call.is_doubted and number not in found:
+    def _respond(self, calls: Sequence["_Put"], found: set[str]) -> None:
+        for call in calls:
+            is_found = call.values[0] in found
+            if call.is_doubted and not is_found:
                 call.is_doubted = False
                 self._puts.appendleft(call)
             elif not call.future.done():
-                call.future.set_result(number in found)
+                call.future.set_result(is_found)
 
     async def _refused(self, refusal: psycopg.Error, calls: Sequence["_Put"]) -> None:
         """Let calls try again if that can help, alone if one of several is to blame."""
@@ -269,6 +281,7 @@ class _Put:
         values: An element of each parameter of the statement, the key first.
         size: The size of the values, in bytes.
         future: Its result.
+        deadline: When it is given up, in the time of the event loop.
         token: The name of its first attempt, which may have been executed; calls that shared it
             have the same.
         is_alone: Whether it has a statement of its own, because one that it shared was refused.
@@ -278,6 +291,7 @@ class _Put:
     values: Sequence[Any]
     size: int
     future: "asyncio.Future[bool]"
+    deadline: float
     token: str = ""
     is_alone: bool = False
     is_doubted: bool = False
