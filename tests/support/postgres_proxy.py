@@ -10,22 +10,26 @@ class PostgresProxy:
 
     Attributes:
         url: Where it listens.
+        port: The port of that.
         latency: For how many seconds each thing that is sent is under way.
         connections: How many it has accepted.
         requests: What clients have sent.
+        changes: What is replaced in responses, and by what.
     """
 
     def __init__(self, port: int) -> None:
-        self._port = port
+        self._server_port = port
         self._passes = {is_request: asyncio.Event() for is_request in (True, False)}
         self._refuses = False
         self.thaw()
         self._marker: bytes | None = None
         self._writers: set[asyncio.StreamWriter] = set()
         self.url = ""
+        self.port = 0
         self.latency = 0.0
         self.connections = 0
         self.requests: list[bytes] = []
+        self.changes = b"", b""
 
     def freeze(self, *, requests: bool = True) -> None:
         """Forward no response any more, and no request either: connections are still accepted."""
@@ -68,7 +72,7 @@ class PostgresProxy:
             writer.transport.abort()
             return
         try:
-            theirs = await asyncio.open_connection("127.0.0.1", self._port)
+            theirs = await asyncio.open_connection("127.0.0.1", self._server_port)
         except OSError:
             writer.transport.abort()
             return
@@ -99,10 +103,11 @@ class PostgresProxy:
                         loses.set()
                 elif loses.is_set():
                     break
+                forwarded = data if is_request else data.replace(*self.changes)
                 if self.latency:
-                    asyncio.get_running_loop().call_later(self.latency, writer.write, data)
+                    asyncio.get_running_loop().call_later(self.latency, writer.write, forwarded)
                     continue
-                writer.write(data)
+                writer.write(forwarded)
                 await writer.drain()
         if is_request:
             writer.close()
@@ -115,7 +120,8 @@ async def running_proxy(port: int) -> AsyncGenerator[PostgresProxy]:
     """Run a proxy before the server with this port while the block runs."""
     proxy = PostgresProxy(port)
     server = await asyncio.start_server(proxy.serve, "127.0.0.1", 0)
-    proxy.url = f"postgresql://postgres@127.0.0.1:{server.sockets[0].getsockname()[1]}/postgres"
+    proxy.port = server.sockets[0].getsockname()[1]
+    proxy.url = f"postgresql://postgres@127.0.0.1:{proxy.port}/postgres"
     try:
         yield proxy
         assert proxy.has_lost_all  # else a test would test nothing

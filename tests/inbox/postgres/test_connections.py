@@ -15,11 +15,11 @@ import pytest
 
 from tests.support.clocks import let_pass
 from tests.support.postgres_inboxes import BODY, execute, opened, taken
+from tests.support.postgres_proxy import running_proxy
 from tests.support.postgres_server import (
     PASSWORD,
     PostgresServer,
     running_pgbouncer,
-    running_postgres,
 )
 from tests.support.wire import idle_loop, until, unused_port
 from webex_webhooks_async import Inbox, PostgresInbox
@@ -210,15 +210,20 @@ class TestConninfo:
         self, postgres: PostgresServer, schema: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """Of the hosts that libpq's variables name, the one that takes writes is used."""
-        with running_postgres(settings={"default_transaction_read_only": "on"}) as standby:
-            for name, value in {
+        async with running_proxy(postgres.port) as standby:
+            name = b"default_transaction_read_only\0"
+            # The message that says it of the server, with its length.
+            standby.changes = b"S\0\0\0\x26" + name + b"off\0", b"S\0\0\0\x25" + name + b"on\0"
+            for variable, value in {
                 "PGHOST": "127.0.0.1,127.0.0.1",
                 "PGPORT": f"{standby.port},{postgres.port}",
                 "PGUSER": "postgres",
             }.items():
-                monkeypatch.setenv(name, value)
+                monkeypatch.setenv(variable, value)
             async with opened("", schema) as (inbox,):
                 assert await inbox.put("a key", BODY) is True
+            assert standby.connections > 0
+            assert not any(b"INSERT" in each for each in standby.requests)
 
     @pytest.mark.skipif(not hasattr(socket, "TCP_KEEPIDLE"), reason="macOS names it otherwise")
     async def test_idle_connections(self, postgres: PostgresServer, schema: str) -> None:

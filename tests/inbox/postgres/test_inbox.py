@@ -58,10 +58,41 @@ def statements(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
 
 class TestPromises:
     async def test_it_keeps_what_an_inbox_promises(
-        self, postgres: PostgresServer, schema: str
+        self, postgres: PostgresServer, schema: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """A `PostgresInbox` passes the check of inboxes."""
-        await check_inbox(partial(PostgresInbox, postgres.url, schema=schema))
+        """A `PostgresInbox` passes the check of inboxes, under any default isolation.
+
+        A role that may only use the tables is enough for those that somebody else has made.
+        Several may make them at once, and again later.
+        """
+        script = postgres_sql.script(schema).encode()
+        options = r"-cdefault_transaction_isolation=repeatable\ read"
+        for number in (6, 1):
+            connections = [
+                await psycopg.AsyncConnection.connect(
+                    postgres.url, autocommit=True, options=options
+                )
+                for _ in range(number)
+            ]
+            await asyncio.gather(*(each.execute(script) for each in connections))
+            for each in connections:
+                await each.close()
+        assert execute(postgres, f"SELECT count(*) FROM {schema}.version") == [(1,)]
+        role = f"role_{schema}"
+        execute(
+            postgres,
+            f"CREATE ROLE {role} LOGIN",
+            f"GRANT USAGE ON SCHEMA {schema} TO {role}",
+            f"GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA {schema} TO {role}",
+            f"ALTER ROLE {role} SET default_transaction_isolation = serializable",
+        )
+        url = postgres.url.replace("postgres@", f"{role}@")
+        await check_inbox(partial(PostgresInbox, url, schema=schema))
+        monkeypatch.setattr(postgres_inbox, "_indexed", str)
+        async with opened(url, schema) as (inbox,):
+            with pytest.raises(OSError, match="can't do it"):
+                await inbox.put("a key", BODY, line=LONG)
+            assert await inbox.put("a key", BODY) is True
 
     @pytest.mark.once
     async def test_pooler(self, postgres: PostgresServer, schema: str) -> None:
@@ -79,6 +110,7 @@ class TestPromises:
             assert await inbox.put("a key", BODY) is True
             assert (await taken(inbox)).key == "a key"
 
+    @pytest.mark.once
     async def test_long_names(self, postgres: PostgresServer, schema: str) -> None:
         """A key, a line and the name of a claim or a record may be as long as a program likes."""
         async with opened(postgres.url, schema) as (inbox,):
@@ -293,7 +325,7 @@ class TestLines:
         begun: dict[str, list[int]] = {}
         running: set[str] = set()
         failed: set[str] = set()
-        total = 120
+        total = 60
 
         async def put(inboxes: Sequence[PostgresInbox]) -> None:
             for number in range(total):
@@ -430,6 +462,7 @@ class TestOutages:
             assert (entry.expiries, entry.failures, entry.releases) == (0, 0, 0)
             assert await inbox.complete(entry) is True
 
+    @pytest.mark.once
     @pytest.mark.parametrize("outcome", ["complete", "fail", "release"])
     async def test_lost_response_to_outcome(
         self, postgres: PostgresServer, schema: str, outcome: str
@@ -455,6 +488,7 @@ class TestOutages:
                 counted = (again.failures, again.releases)
                 assert counted == ((1, 0) if outcome == "fail" else (0, 1))
 
+    @pytest.mark.once
     async def test_lost_lease_after_an_outage(self, postgres: PostgresServer, schema: str) -> None:
         """What somebody else has taken over isn't completed by a call that is repeated."""
         async with (
@@ -469,6 +503,7 @@ class TestOutages:
             assert await inbox.complete(entry) is False
             assert await other.complete(theirs) is True
 
+    @pytest.mark.once
     async def test_lost_response_to_claim(self, postgres: PostgresServer, schema: str) -> None:
         """A claim whose response was lost is granted."""
         async with (
@@ -479,6 +514,7 @@ class TestOutages:
             assert await inbox.claim("a name", 60) is True
             assert await other.claim("a name", 60) is False
 
+    @pytest.mark.once
     @pytest.mark.parametrize("method", ["retry", "drop"])
     async def test_lost_response_to_a_decision(
         self, postgres: PostgresServer, schema: str, method: str
@@ -489,6 +525,7 @@ class TestOutages:
             with pytest.raises(OSError, match="isn't known"):
                 await getattr(inbox, method)(["a key"])
 
+    @pytest.mark.once
     async def test_nobody_takes_over_after_an_outage(
         self, postgres: PostgresServer, schema: str
     ) -> None:
@@ -514,6 +551,7 @@ class TestOutages:
             entry = await taken(inbox)
             assert (entry.key, entry.expiries) == ("expired", 1)
 
+    @pytest.mark.once
     async def test_lost_connections_are_no_outage(
         self, postgres: PostgresServer, schema: str
     ) -> None:
@@ -527,6 +565,7 @@ class TestOutages:
             proxy.close_connections()
             assert (await taken(inbox)).expiries == 1
 
+    @pytest.mark.once
     async def test_stored_at_once_after_an_outage(
         self, postgres: PostgresServer, schema: str
     ) -> None:
@@ -584,6 +623,7 @@ class TestOutages:
         async with opened(postgres.url, schema) as (inbox,):
             assert (await taken(inbox)).expiries == 0
 
+    @pytest.mark.once
     async def test_known_keys_that_somebody_removed(
         self, postgres: PostgresServer, schema: str
     ) -> None:
@@ -655,6 +695,7 @@ class TestOutages:
             assert all(each.cancelled() for each in calls)
             assert (await inbox.counts()).waiting == 0
 
+    @pytest.mark.once
     async def test_a_late_commit(self, postgres: PostgresServer, schema: str) -> None:
         """What was due long before it could be seen, because its statement waited, is taken."""
         async with opened(postgres.url, schema) as (inbox,):
@@ -669,6 +710,7 @@ class TestOutages:
             let_pass(postgres_inbox._SECONDS_BETWEEN_LOOKS)
             assert (await taken(inbox)).key == "late"
 
+    @pytest.mark.once
     async def test_how_late_a_successor_is(self, postgres: PostgresServer, schema: str) -> None:
         """It counts from the end of the one before, if that comes after its own time."""
         async with opened(postgres.url, schema) as (inbox,):
@@ -707,44 +749,6 @@ class TestTables:
             connection.rollback()
         assert await starting is True
         await inbox.aclose()
-
-    @pytest.mark.once
-    async def test_schema_by_hand(
-        self, postgres: PostgresServer, schema: str, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        """A role that may only use the tables is enough for those that somebody else has made.
-
-        Several may make them at once, and again later, and an inbox keeps its promises, under any
-        default isolation.
-        """
-        script = postgres_sql.script(schema).encode()
-        options = r"-cdefault_transaction_isolation=repeatable\ read"
-        for number in (6, 1):
-            connections = [
-                await psycopg.AsyncConnection.connect(
-                    postgres.url, autocommit=True, options=options
-                )
-                for _ in range(number)
-            ]
-            await asyncio.gather(*(each.execute(script) for each in connections))
-            for each in connections:
-                await each.close()
-        assert execute(postgres, f"SELECT count(*) FROM {schema}.version") == [(1,)]
-        role = f"role_{schema}"
-        execute(
-            postgres,
-            f"CREATE ROLE {role} LOGIN",
-            f"GRANT USAGE ON SCHEMA {schema} TO {role}",
-            f"GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA {schema} TO {role}",
-            f"ALTER ROLE {role} SET default_transaction_isolation = serializable",
-        )
-        url = postgres.url.replace("postgres@", f"{role}@")
-        await check_inbox(partial(PostgresInbox, url, schema=schema))
-        monkeypatch.setattr(postgres_inbox, "_indexed", str)
-        async with opened(url, schema) as (inbox,):
-            with pytest.raises(OSError, match="can't do it"):
-                await inbox.put("a key", BODY, line=LONG)
-            assert await inbox.put("a key", BODY) is True
 
     async def test_missing_right_to_make_them(self, postgres: PostgresServer, schema: str) -> None:
         """A role that may not make the tables gets an error that says who has to do what."""
@@ -906,6 +910,7 @@ class TestProcess:
             assert await asyncio.to_thread(lambda: asyncio.run(count())) == 1
             assert (await taken(inbox)).key == "a key"
 
+    @pytest.mark.once
     async def test_two_threads_find_a_loop_that_has_ended(
         self, postgres: PostgresServer, schema: str
     ) -> None:
@@ -951,6 +956,7 @@ class TestProcess:
                     await inbox.counts()
                 await inbox.aclose()
 
+    @pytest.mark.once
     async def test_claims_of_forked_processes(
         self, postgres: PostgresServer, schema: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
