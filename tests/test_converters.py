@@ -157,15 +157,16 @@ def test_what_is_nested_too_deeply_is_a_problem(frames: int) -> None:
 FRESH = """
 import sys
 
-for name in sys.argv[1:]:
+for of_a_module in sys.argv[1:]:
     for module in [each for each in sys.modules if each.startswith("webex_webhooks_async")]:
         del sys.modules[module]
     import webex_webhooks_async
 
-    try:
-        webex_webhooks_async.from_json(b"{}", getattr(webex_webhooks_async, name))
-    except (webex_webhooks_async.DecodeError, TypeError) as error:
-        print(name, error)
+    for name in of_a_module.split(","):
+        try:
+            webex_webhooks_async.from_json(b"{}", getattr(webex_webhooks_async, name))
+        except (webex_webhooks_async.DecodeError, TypeError) as error:
+            print(name, error)
 """
 
 
@@ -174,7 +175,11 @@ def test_every_public_class_is_read_where_nothing_else_is_imported() -> None:
     """No public class depends on another module having been imported before."""
     public = dir(webex_webhooks_async)
     classes = [each for each in public if has(getattr(webex_webhooks_async, each))]
-    output = subprocess.check_output([sys.executable, "-c", FRESH, *classes], text=True)
+    of_modules: dict[str, list[str]] = {}
+    for each in classes:
+        of_modules.setdefault(getattr(webex_webhooks_async, each).__module__, []).append(each)
+    arguments = map(",".join, of_modules.values())
+    output = subprocess.check_output([sys.executable, "-c", FRESH, *arguments], text=True)
 
     assert "Webhook $.id: missing" in output
     assert "can't be found" not in output

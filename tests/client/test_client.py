@@ -809,7 +809,7 @@ def echoes(text: str) -> Iterator[bytes]:
         [text],
         text,
     ]
-    for status in (200, 400, 429):
+    for status in (200, 400):
         yield from (http_response(status, document) for document in documents)
         yield http_response(status, text.encode())
         yield http_response(status, f"<html>{text}</html>".encode())

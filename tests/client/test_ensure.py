@@ -716,5 +716,5 @@ class Deployments(RuleBasedStateMachine):
 TestDeployments = Deployments.TestCase
 TestDeployments.settings = settings(
     stateful_step_count=8,
-    max_examples=settings().max_examples // 3,  # each is some hundred requests
+    max_examples=settings().max_examples // 5,  # each is some hundred requests
 )

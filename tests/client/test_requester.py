@@ -499,10 +499,8 @@ async def in_pieces(peer: Peer) -> None:
 @pytest.mark.parametrize(
     ("script", "earlier"),
     [
-        pytest.param([FOUND], 0, id="response"),
         pytest.param([FOUND], 1, id="idle-connection"),
         pytest.param([in_pieces], 0, id="response-in-pieces"),
-        pytest.param([http_response(503), FOUND], 0, id="retried"),
         pytest.param([http_response(429, b"", "Retry-After: 1"), FOUND], 0, id="paused"),
         pytest.param([reset, FOUND], 1, id="idle-connection-reset"),
         pytest.param([broken_off(FOUND), FOUND], 0, id="broken-off"),

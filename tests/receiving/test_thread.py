@@ -30,16 +30,14 @@ pytestmark = pytest.mark.once
 
 
 @pytest.fixture(autouse=True)
-async def served(
-    webex_sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
-) -> AsyncGenerator[dict[str, str]]:
+async def served(webex_sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> AsyncGenerator[None]:
     """Serve the sandbox, which the bot calls from another event loop."""
     async with webex_sandbox.serve() as base_url:
         settings = settings_of(base_url, WEBEX_TARGET_URL="", WEBEX_WEBHOOK_SECRET="a-secret")
         for name, value in settings.items():
             monkeypatch.setenv(name, value)
         await webex_sandbox.emit("messages", "created", data={"id": "M1", "text": "Hello"})
-        yield settings
+        yield
 
 
 def echoing(**options: Any) -> Bot:  # noqa: ANN401 - a bot's
@@ -329,51 +327,47 @@ async def test_a_handler_cannot_wait_for_its_own_thread() -> None:
 
 WITHOUT_A_CLOSE = """
 import asyncio, logging, os, sys, threading
-from webex_webhooks_async import Bot, ReceiverThread, SQLiteInbox, sign
+from webex_webhooks_async import Receiver, ReceiverThread, SQLiteInbox, sign
 logging.disable()  # of the request that is refused
 os.dup2(1, 2)  # so that all that is printed comes
-bot = Bot.from_env(inbox=SQLiteInbox(sys.argv[1]))
-bot_thread = ReceiverThread(bot)
+receiver = Receiver("a-secret", inbox=SQLiteInbox(sys.argv[1]))
+thread = ReceiverThread(receiver)
 body = sys.stdin.buffer.read()
 signature = sign(body, "a-secret")
 started = threading.Event()
 
-@bot.message()
-async def echo(context):
+@receiver.on("messages")
+async def finish(notification):
     started.set()
-    while await bot.handle(body, signature) != 503:  # until the bot ends
+    while await receiver.handle(body, signature) != 503:  # until the receiver ends
         await asyncio.sleep(0)
-    await context.reply(f"You said: {context.text}")
+    print("finished")
 
-bot_thread.handle(body, signature)
+thread.handle(body, signature)
 started.wait()
 """
 
 
-async def test_it_ends_with_the_process(
-    served: dict[str, str], webex_sandbox: Sandbox, tmp_path: Path
-) -> None:
-    """What was accepted is finished, and nothing is printed."""
+async def test_it_ends_with_the_process(tmp_path: Path) -> None:
+    """What was accepted is finished, and nothing else is printed."""
     body = sample_notification("messages", "created", data={"id": "M1"})
-    inbox = str(tmp_path / "inbox.db")
-    printed = await printed_by("-c", WITHOUT_A_CLOSE, inbox, sent=body, settings=served)
+    printed = await printed_by("-c", WITHOUT_A_CLOSE, tmp_path / "inbox.db", sent=body)
 
-    assert texts(webex_sandbox)[1:] == ["You said: Hello"]
-    assert printed == []
+    assert printed == ["finished"]
 
 
 AFTER_A_FORK = """
 import os, warnings
-from webex_webhooks_async import Bot, ReceiverThread
+from webex_webhooks_async import Receiver, ReceiverThread
 warnings.simplefilter("ignore")  # newer Pythons warn of what this is about
-closed, bot_thread = ReceiverThread(Bot.from_env()), ReceiverThread(Bot.from_env())
+closed, thread = (ReceiverThread(Receiver("a-secret")) for _ in range(2))
 closed.start()
 closed.close()
-bot_thread.start()
+thread.start()
 if os.fork() == 0:
-    bot_thread.close()  # there is nothing to close
+    thread.close()  # there is nothing to close
     try:
-        bot_thread.handle(b"", {})
+        thread.handle(b"", {})
     except RuntimeError as error:
         print(error)
         print(closed.handle(b"", {}))
@@ -382,9 +376,9 @@ else:
 """
 
 
-async def test_a_fork_leaves_the_thread_behind(served: dict[str, str]) -> None:
+async def test_a_fork_leaves_the_thread_behind() -> None:
     """One that was started before is an error that says where to start it; a closed one works."""
-    error, status = await printed_by("-c", AFTER_A_FORK, settings=served)
+    error, status = await printed_by("-c", AFTER_A_FORK)
 
     assert "was started before the process was forked" in error
     assert status == "401"
