@@ -21,8 +21,7 @@ from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from typing import Self
 
-import attrs
-from attrs import field, frozen
+from attrs import frozen
 
 from webex_webhooks_async.errors import (
     APIError,
@@ -33,18 +32,7 @@ from webex_webhooks_async.errors import (
     TransportError,
     WebexError,
 )
-from webex_webhooks_async.validation import check_type
-
-
-def _whole(_policy: object, attribute: "attrs.Attribute[int]", value: object) -> None:
-    check_type(attribute.name, value, int)
-
-
-def _number(_policy: object, attribute: "attrs.Attribute[float]", value: object) -> None:
-    check_type(attribute.name, value, float, int)
-
-
-_finite = [_number, attrs.validators.ge(0.0), attrs.validators.lt(math.inf)]
+from webex_webhooks_async.validation import check_count, check_seconds
 
 _IDEMPOTENT = frozenset({"GET", "PUT", "DELETE"})
 _HEEDED = frozenset({423, 429, 503})  # where Retry-After sets the wait
@@ -70,9 +58,14 @@ class RetryPolicy:
         TypeError: `attempts` isn't an `int`, or a delay isn't a number.
     """
 
-    attempts: int = field(default=4, validator=[_whole, attrs.validators.ge(1)])
-    base_delay: float = field(default=0.5, validator=_finite)
-    max_delay: float = field(default=60.0, validator=_finite)
+    attempts: int = 4
+    base_delay: float = 0.5
+    max_delay: float = 60.0
+
+    def __attrs_post_init__(self) -> None:
+        check_count("attempts", self.attempts)
+        check_seconds("base_delay", self.base_delay, or_zero=True)
+        check_seconds("max_delay", self.max_delay, or_zero=True)
 
     @classmethod
     def none(cls) -> Self:
