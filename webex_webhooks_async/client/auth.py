@@ -5,7 +5,7 @@ import re
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from contextvars import ContextVar
-from typing import NamedTuple, Protocol, cast, runtime_checkable
+from typing import Protocol, cast, runtime_checkable
 from weakref import WeakSet
 
 from webex_webhooks_async.formatting import describe_exception
@@ -152,7 +152,7 @@ class Flight:
         Raises:
             RuntimeError: A refresh is in progress in another event loop.
         """
-        surrounding = [each.task for each in _surrounding.get() if not each.task.done()]
+        surrounding = [task for task, _ in _surrounding.get() if not task.done()]
         current, latest = self.in_progress, self.latest
         if current in surrounding:
             return rejected
@@ -167,7 +167,7 @@ class Flight:
 
     async def post(self, path: str, form: Mapping[str, str]) -> object:
         """Post through the client whose request was rejected, or through another open one."""
-        calling = [each.client for each in _surrounding.get() if each.client is not None]
+        calling = [client for _, client in _surrounding.get() if client is not None]
         for client in (*calling[-1:], *self.clients):
             with suppress(ClosedError):
                 return await client.post_form(path, form)
@@ -177,7 +177,7 @@ class Flight:
 
     def _start(self, rejected: str, client: FormClient | None) -> "asyncio.Task[str]":
         async def renewed() -> str:
-            refresh = _Refresh(cast("asyncio.Task[str]", asyncio.current_task()), client)
+            refresh = cast("asyncio.Task[str]", asyncio.current_task()), client
             _surrounding.set((*_surrounding.get(), refresh))  # in this task's own context
             return await without_exit(self._renew(rejected))
 
@@ -214,12 +214,10 @@ async def without_exit(call: Awaitable[str]) -> str:
 
 def is_in_refresh() -> bool:
     """Whether a refresh that is in progress calls this."""
-    return any(not each.task.done() for each in _surrounding.get())
+    return any(not task.done() for task, _ in _surrounding.get())
 
 
-class _Refresh(NamedTuple):
-    task: "asyncio.Task[str]"
-    client: FormClient | None
-
+_Refresh = tuple[asyncio.Task[str], FormClient | None]
+"""A refresh, and the client for which it is."""
 
 _surrounding = ContextVar[tuple[_Refresh, ...]]("_surrounding", default=())
