@@ -10,9 +10,6 @@ from typing import NamedTuple
 
 from webex_webhooks_async.models.vocabulary import Event, Resource
 
-BASE_URL = "https://webexapis.com/v1"
-"""Where the API is, but for the government cloud."""
-
 
 class Watchable(NamedTuple):
     """One resource.

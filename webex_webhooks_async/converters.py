@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from functools import cache
-from typing import Any, NewType, TypeGuard, TypeVar, get_args, get_origin
+from typing import TYPE_CHECKING, Any, NewType, TypeGuard, TypeVar, get_args, get_origin
 
 from cattrs.dispatch import StructureHook
 from cattrs.errors import (
@@ -14,8 +14,10 @@ from cattrs.errors import (
 
 from webex_webhooks_async.errors import DecodeError
 from webex_webhooks_async.strict_json import JSON, TOO_DEEP, MisfitError, dump_json, parse_json
-from webex_webhooks_async.type_hooks import is_class, keys_of, new_converter
 from webex_webhooks_async.validation import is_async_function
+
+if TYPE_CHECKING:
+    from cattrs import Converter
 
 T = TypeVar("T")
 
@@ -164,10 +166,19 @@ def unstructure(value: object) -> JSON:
         raise ValueError(TOO_DEEP) from None
 
 
-_is_class = cache(is_class)  # looking takes as long as writing three fields
+@cache
+def _converter() -> "Converter":
+    """The package's converter, made when it is first needed, and so are its hooks."""
+    from webex_webhooks_async.type_hooks import new_converter  # noqa: PLC0415 - see above
 
-_converter = cache(new_converter)
-"""The package's converter, made when it is first needed."""
+    return new_converter()
+
+
+@cache  # looking takes as long as writing three fields
+def _is_class(cls: Any) -> bool:  # noqa: ANN401 - a type
+    from webex_webhooks_async.type_hooks import is_class  # noqa: PLC0415 - as for `_converter`
+
+    return is_class(cls)
 
 
 # Errors
@@ -197,6 +208,8 @@ def _problems(error: BaseException, path: str) -> Iterator[str]:
 
 def _step(error: BaseException, cls: Any) -> str:  # noqa: ANN401 - a type
     """The part of the path that leads to an error from where its class or array is."""
+    from webex_webhooks_async.type_hooks import keys_of  # noqa: PLC0415 - as for `_converter`
+
     for note in getattr(error, "__notes__", ()):
         if isinstance(note, AttributeValidationNote):
             return f".{keys_of(cls).get(note.name, note.name)}"

@@ -17,7 +17,6 @@ from webex_webhooks_async.bot.outage import Outage
 from webex_webhooks_async.bot.router import BotRouter
 from webex_webhooks_async.bot.schedules import Schedule, line_of
 from webex_webhooks_async.bot.start import NOT_RUNNING, Stage, Startup
-from webex_webhooks_async.catalog import BASE_URL
 from webex_webhooks_async.claims import SharedClaims
 from webex_webhooks_async.client.auth import TokenProvider
 from webex_webhooks_async.client.client import Client
@@ -32,6 +31,7 @@ from webex_webhooks_async.client.limiter import Clock
 from webex_webhooks_async.formatting import conninfo_in
 from webex_webhooks_async.models.messages import Message, Person
 from webex_webhooks_async.models.notifications import Notification
+from webex_webhooks_async.models.vocabulary import BASE_URL
 from webex_webhooks_async.models.webhooks import NewWebhook
 from webex_webhooks_async.notifications.signing_secrets import Secrets
 from webex_webhooks_async.receiving.receiver import Receiver, ReceiverOptions

@@ -12,7 +12,6 @@ from typing import Any, Never, cast
 import httpx
 from attrs import frozen
 
-from webex_webhooks_async.catalog import BASE_URL
 from webex_webhooks_async.cli.files import read_file
 from webex_webhooks_async.cli.rendering import shown_url
 from webex_webhooks_async.cli.running import UsageError, usage_errors
@@ -30,6 +29,7 @@ from webex_webhooks_async.converters import from_json
 from webex_webhooks_async.errors import DecodeError, TransportError
 from webex_webhooks_async.models.files import File
 from webex_webhooks_async.models.messages import Message
+from webex_webhooks_async.models.vocabulary import BASE_URL
 from webex_webhooks_async.testing.service import cards
 
 QUIET_SECONDS = 1.0

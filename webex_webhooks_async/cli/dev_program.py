@@ -26,7 +26,6 @@ from starlette.routing import Mount, Route
 from uvicorn import Config, Server
 
 from webex_webhooks_async.bot.bot import Bot
-from webex_webhooks_async.catalog import BASE_URL
 from webex_webhooks_async.cli import dev_target
 from webex_webhooks_async.cli.dev_target import Target, TargetError, is_application, is_proxy
 from webex_webhooks_async.client.client import Client
@@ -37,6 +36,7 @@ from webex_webhooks_async.client.environment import (
     WEBEX_TARGET_URL,
     WEBEX_WEBHOOK_SECRET,
 )
+from webex_webhooks_async.models.vocabulary import BASE_URL
 
 T = TypeVar("T")
 

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated, Literal, TypeVar, cast
 from attrs import frozen
 from cyclopts import Parameter, Token, validators
 
-from webex_webhooks_async.catalog import BASE_URL
 from webex_webhooks_async.cli.files import InputFile, name_of, read_text, read_token
 from webex_webhooks_async.cli.running import UsageError, run, usage_errors
 from webex_webhooks_async.client.auth import StaticToken, TokenProvider
@@ -16,7 +15,7 @@ from webex_webhooks_async.client.environment import (
     WEBEX_ACCESS_TOKEN,
     WEBEX_BASE_URL,
 )
-from webex_webhooks_async.models.vocabulary import Event, Resource
+from webex_webhooks_async.models.vocabulary import BASE_URL, Event, Resource
 from webex_webhooks_async.validation import HIGHEST_PORT, check_text
 
 if TYPE_CHECKING:

@@ -5,10 +5,8 @@ from functools import cache, cached_property
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypedDict, Unpack, cast, overload
 
-from webex_webhooks_async.catalog import BASE_URL, CATALOG, Watchable
 from webex_webhooks_async.client.auth import StaticToken, TokenProvider
 from webex_webhooks_async.client.bodies import file_name
-from webex_webhooks_async.client.environment import base_url_from_env, token_from_env
 from webex_webhooks_async.client.requester import Request, Requester
 from webex_webhooks_async.client.resource import APIResource, Params, T
 from webex_webhooks_async.client.responses import Response
@@ -16,12 +14,13 @@ from webex_webhooks_async.client.retries import RetryPolicy
 from webex_webhooks_async.converters import check_into
 from webex_webhooks_async.models import wire_name
 from webex_webhooks_async.models.notifications import Notification
-from webex_webhooks_async.models.vocabulary import Resource
+from webex_webhooks_async.models.vocabulary import BASE_URL, Resource
 from webex_webhooks_async.validation import check_count, check_text, check_type
 
 if TYPE_CHECKING:
     import httpx
 
+    from webex_webhooks_async.catalog import Watchable
     from webex_webhooks_async.client.pagination import AsyncPaginator
     from webex_webhooks_async.client.webhooks import Webhooks
     from webex_webhooks_async.models.files import File
@@ -133,6 +132,12 @@ class Client(APIResource):
                 when made directly.
             TypeError: As when made directly.
         """
+        # Imported here: many a program has its token from elsewhere.
+        from webex_webhooks_async.client.environment import (  # noqa: PLC0415 - see above
+            base_url_from_env,
+            token_from_env,
+        )
+
         check_text("prefix", prefix)
         if "base_url" not in options:
             options["base_url"] = base_url_from_env(prefix)
@@ -339,7 +344,7 @@ class Client(APIResource):
         """
         check_type("notification", notification, Notification)
         resource = notification.resource
-        watchable = CATALOG.get(resource)
+        watchable = _watchable(resource)
         if watchable is None or watchable.path is None:
             raise ValueError(
                 f"Webex is not known to have a GET by id for {resource}; look into its reference, "
@@ -398,7 +403,7 @@ class Client(APIResource):
             """Show how Webex is called, where a method for one of its resources is looked for."""
             message = f"{type(self).__name__!r} object has no attribute {name!r}"
             if not name.startswith("_"):
-                watchable = CATALOG.get(wire_name(name))
+                watchable = _watchable(wire_name(name))
                 path = watchable.path if watchable and watchable.path else name.replace("_", "/")
                 message += (
                     f": Webex is called by path, such as client.post({path!r}, json=...) or "
@@ -434,7 +439,14 @@ def _fetched() -> Mapping[str, type[Any]]:
     return {Resource.ATTACHMENT_ACTIONS: AttachmentAction, Resource.MESSAGES: Message}
 
 
-def _id_of(notification: Notification[Any], watchable: Watchable) -> str:
+def _watchable(resource: str) -> "Watchable | None":
+    # Imported here, for the same reason.
+    from webex_webhooks_async.catalog import CATALOG  # noqa: PLC0415 - see above
+
+    return CATALOG.get(resource)
+
+
+def _id_of(notification: Notification[Any], watchable: "Watchable") -> str:
     data: object = notification.data
     if isinstance(data, Mapping):
         name = wire_name(watchable.id_field)

@@ -2,8 +2,8 @@
 
 import os
 
-from webex_webhooks_async.catalog import BASE_URL
 from webex_webhooks_async.client.auth import TokenProvider
+from webex_webhooks_async.models.vocabulary import BASE_URL
 from webex_webhooks_async.validation import check_url
 
 WEBEX_ACCESS_TOKEN = "WEBEX_ACCESS_TOKEN"  # noqa: S105 - a name

@@ -13,7 +13,6 @@ from urllib.parse import quote, urlencode
 
 from attrs import Attribute, field, frozen
 
-from webex_webhooks_async.catalog import BASE_URL
 from webex_webhooks_async.client.auth import (
     MAX_TOKEN,
     ClosedError,
@@ -30,6 +29,7 @@ from webex_webhooks_async.errors import (
     WebexError,
 )
 from webex_webhooks_async.models import JSON_KEY
+from webex_webhooks_async.models.vocabulary import BASE_URL
 from webex_webhooks_async.validation import check_not_empty, check_text, check_type
 
 T = TypeVar("T")

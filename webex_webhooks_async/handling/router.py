@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 from weakref import WeakSet
 
-from webex_webhooks_async.catalog import CATALOG
 from webex_webhooks_async.errors import WebexWarning
 from webex_webhooks_async.handling.dispatch import (
     Handler,
@@ -456,6 +455,9 @@ def _check_word(name: str, word: object) -> None:
 
 def _warn_if_undocumented(resource: str | None, event: str | None) -> None:
     """Warn of a known event that a known resource doesn't have."""
+    # Imported here: a bot of commands alone has no such handler.
+    from webex_webhooks_async.catalog import CATALOG  # noqa: PLC0415 - see above
+
     watchable = CATALOG.get(resource or "")
     documented = watchable.events if watchable else frozenset[str]()
     if documented and event in Event.__members__.values() and event not in documented:

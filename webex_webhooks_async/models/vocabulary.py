@@ -1,4 +1,4 @@
-"""The words of the Webex API: resources, events, statuses, owners.
+"""The words of the Webex API: its address, resources, events, statuses, owners.
 
 Facts: https://developer.webex.com/docs/webhook-event-reference and
 https://developer.webex.com/docs/api/guides/webhooks
@@ -9,6 +9,9 @@ from collections.abc import Iterable
 from enum import StrEnum
 
 from webex_webhooks_async.errors import WebexWarning
+
+BASE_URL = "https://webexapis.com/v1"
+"""Where the API is, but for the government cloud."""
 
 
 class Resource(StrEnum):

@@ -20,12 +20,12 @@ import attrs
 import httpx
 from starlette.types import ASGIApp
 
-from webex_webhooks_async.catalog import BASE_URL
 from webex_webhooks_async.converters import structure
 from webex_webhooks_async.handling.sandbox_reports import watchers
 from webex_webhooks_async.loopback_server import serve_on_loopback
 from webex_webhooks_async.models.files import File
 from webex_webhooks_async.models.messages import Message
+from webex_webhooks_async.models.vocabulary import BASE_URL
 from webex_webhooks_async.models.webhooks import Webhook
 from webex_webhooks_async.notifications import identity
 from webex_webhooks_async.receiving.activity import activities

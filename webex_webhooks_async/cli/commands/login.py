@@ -16,7 +16,6 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.types import Receive, Scope, Send
 
-from webex_webhooks_async.catalog import BASE_URL
 from webex_webhooks_async.cli.browser import open_browser
 from webex_webhooks_async.cli.console import (
     print_approval,
@@ -37,6 +36,7 @@ from webex_webhooks_async.client.client import Client
 from webex_webhooks_async.client.oauth import RefreshingToken, authorization_url
 from webex_webhooks_async.formatting import on_one_line
 from webex_webhooks_async.loopback_server import HOST, serve_on_loopback
+from webex_webhooks_async.models.vocabulary import BASE_URL
 
 
 def command(

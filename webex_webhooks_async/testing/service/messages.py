@@ -15,7 +15,6 @@ import httpx
 from attrs import frozen
 from starlette.responses import Response
 
-from webex_webhooks_async.catalog import BASE_URL
 from webex_webhooks_async.client.requester import http_url
 from webex_webhooks_async.models.files import File
 from webex_webhooks_async.models.messages import (
@@ -23,7 +22,7 @@ from webex_webhooks_async.models.messages import (
     MESSAGE_CONTENT,
     problem_of_card,
 )
-from webex_webhooks_async.models.vocabulary import Event, Resource
+from webex_webhooks_async.models.vocabulary import BASE_URL, Event, Resource
 from webex_webhooks_async.testing.service.calls import Call, fields_of, id_or_email, page_response
 from webex_webhooks_async.testing.service.cards import remarks_on
 from webex_webhooks_async.testing.service.events import WebexEvent

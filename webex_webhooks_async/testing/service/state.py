@@ -8,9 +8,9 @@ from typing import Any, Generic, TypeVar, cast
 
 from attrs import evolve, frozen
 
-from webex_webhooks_async.catalog import BASE_URL, CATALOG
+from webex_webhooks_async.catalog import CATALOG
 from webex_webhooks_async.models.files import File
-from webex_webhooks_async.models.vocabulary import Event, Resource
+from webex_webhooks_async.models.vocabulary import BASE_URL, Event, Resource
 from webex_webhooks_async.models.webhooks import Webhook
 from webex_webhooks_async.testing.service.events import WebexEvent, content, fake_data
 from webex_webhooks_async.testing.service.formats import (
