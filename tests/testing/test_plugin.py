@@ -77,7 +77,10 @@ def test_any_plugin_for_asyncio(
     pytester.makepyfile(USERS_TESTS.replace("{marker}", marker))
     in_order = ["-p", "no:cacheprovider", "-p", "no:randomly"]  # the second test looks at the first
 
-    result = pytester.runpytest_inprocess("-W", "error", *in_order, *arguments)
+    # Without the second one, it warns of the plugins that this process has loaded.
+    warnings = ["-W", "error", "-W", "ignore::pytest.PytestAssertRewriteWarning"]
+
+    result = pytester.runpytest_inprocess(*warnings, *in_order, *arguments)
 
     assert (result.ret, result.parseoutcomes()["passed"]) == (0, 4)
 
