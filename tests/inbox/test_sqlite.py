@@ -714,6 +714,7 @@ print(os.wait()[1])
 """
 
 
+@pytest.mark.once
 async def test_an_inbox_can_not_be_carried_across_a_fork(path: Path) -> None:
     """The child gets an error that says where to open one."""
     *errors, status = await printed_by("-c", AFTER_A_FORK, path)

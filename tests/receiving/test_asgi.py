@@ -108,7 +108,7 @@ async def test_a_body_is_never_gathered_beyond_the_limit(
 async def test_a_body_in_tiny_pieces_takes_no_more_memory() -> None:
     """However small its pieces are, a body takes at most three times its size while it is read."""
     receiver, _ = collecting()
-    size = 300_000  # much more than what other threads may need meanwhile
+    size = 150_000  # much more than what other threads may need meanwhile
     pieces = iter([*[b"abcd"] * (size // 4), b""])
 
     async def receive() -> dict[str, Any]:
