@@ -152,7 +152,7 @@ def is_proxy(name: str) -> bool:
 
 
 def _preferences() -> tuple[Callable[[object], bool], ...]:
-    from starlette.routing import BaseRoute, Router  # noqa: PLC0415 - `dev` finds nothing itself
+    from starlette.routing import BaseRoute, Router  # noqa: PLC0415 - only dev's program finds it
 
     from webex_webhooks_async.bot.bot import Bot  # noqa: PLC0415 - the same
     from webex_webhooks_async.receiving.receiver import Receiver  # noqa: PLC0415 - the same
