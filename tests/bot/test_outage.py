@@ -340,7 +340,7 @@ async def test_the_eleventh_return_is_a_failure(shift: Shift) -> None:
     async def fail(_: JobContext) -> None:
         outages.append(len(outages))
         shift.webex.sandbox.fail(drop=True, times=1, path="/people/me")
-        shift.time.seconds += 59 if len(outages) % 2 else 2
+        shift.time.advance(59 if len(outages) % 2 else 2)
         raise OUT
 
     async with shift.running(bot):

@@ -710,7 +710,7 @@ async def test_a_jump_of_the_clock(bot: InboxBot, caplog: pytest.LogCaptureFixtu
     async with bot.another_process() as other, bot.receiver:
         await deliver(bot.receiver, distinct(1))
         await until(lambda: bot.started == ["MESSAGE-1"])
-        bot.time.seconds += 10 * LEASE
+        bot.time.advance(10 * LEASE)
         await bot.time.pass_(1)
         await until(lambda: bot.states() == ["running"])
         await bot.time.pass_(LEASE)
