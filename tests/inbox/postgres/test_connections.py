@@ -311,6 +311,7 @@ def limited(server: PostgresServer, schema: str, most: int) -> Generator[str]:
     yield server.url.replace("postgres@", f"{role}@")
 
 
+@pytest.mark.once
 class TestFewConnections:
     @pytest.mark.parametrize("most", [1, 2, 3])
     async def test_what_a_dead_process_had_is_taken_over(
