@@ -153,7 +153,7 @@ class Records:
                     if within is None:
                         record = _recordable(name, await _awaited(call, call()))
                     else:
-                        record = await self._call_within(name, call, within)
+                        record = await self._call_within(name, call, _manager_of(within))
                 finally:
                     _held.set(held)  # without a token, which fails in another context
                 self.known[f"once:{name}"] = record  # before it is written, which may be cancelled
@@ -161,12 +161,13 @@ class Records:
                     await self.remember(f"once:{name}", record, repr(name))
         return _result_in(record)
 
-    async def _call_within(self, name: str, call: Call, within: Within) -> bytes:
+    async def _call_within(
+        self, name: str, call: Call, manager: AbstractAsyncContextManager[Any]
+    ) -> bytes:
         """Call a function in a transaction that its record is a part of, and return the record.
 
         If another process has called it by then, its record is returned.
         """
-        manager = _manager_of(within)
         if self._is_dispatched:
             async with manager as transaction:
                 await check_transaction(transaction)
