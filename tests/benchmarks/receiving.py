@@ -315,7 +315,7 @@ async def starting(rooms: int) -> AsyncGenerator[Round]:
 async def command_by_hand(_: str) -> AsyncGenerator[Round]:
     """The same, without the layer of bots: the name of the bot is known, and comes first."""
     async with Client("a-token", http_client=httpx.MockTransport(respond)) as client:
-        receiver = Receiver(SECRET, ignore_own_actions=True)
+        receiver = Receiver(SECRET, ignore_own_actions=True, respond_within=5.0)
 
         @receiver.on(Resource.MESSAGES, Event.CREATED)
         async def order(notification: Notification[MessageData]) -> None:

@@ -320,6 +320,20 @@ class TestLines:
                 await inbox.put(key, BODY, line=line)
             assert [(await taken(inbox)).key for _ in range(4)] == ["1", "2", "3", "4"]
 
+    async def test_one_statement(
+        self, postgres: PostgresServer, schema: str, statements: list[bytes]
+    ) -> None:
+        """A take is one statement, but for the first one that finds a line."""
+        async with opened(postgres.url, schema) as (inbox,):
+            inbox._forgets_at = inbox._looks_at = math.inf
+            counts: list[int] = []
+            for key, line in (("1", None), ("2", "a room"), ("3", None), ("4", "another")):
+                await inbox.put(key, BODY, line=line)
+                statements.clear()
+                assert (await taken(inbox)).key == key
+                counts.append(len(statements))
+            assert counts == [1, 2, 1, 1]
+
     async def test_order_over_several_inboxes(self, postgres: PostgresServer, schema: str) -> None:
         """What is in a line is handled one after the other, in any process, and whatever fails."""
         begun: dict[str, list[int]] = {}
