@@ -11,6 +11,7 @@ from unittest.mock import Mock
 import pytest
 
 from tests.cli.harness import COMMAND, Invoke, ServedWebex
+from tests.support.services import environment_with
 from tests.support.wire import PATIENCE
 from webex_webhooks_async import cli
 from webex_webhooks_async.cli import app
@@ -156,7 +157,10 @@ def test_an_input_that_is_closed(
 
 def run(*command: str) -> "subprocess.CompletedProcess[str]":
     """Run a process to its end."""
-    return subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, check=False)
+    environment = environment_with({})
+    return subprocess.run(
+        command, env=environment, capture_output=True, text=True, timeout=PATIENCE, check=False
+    )
 
 
 @pytest.fixture
