@@ -2,7 +2,6 @@
 
 import ast
 import html
-import pkgutil
 import re
 import runpy
 import tomllib
@@ -258,13 +257,15 @@ def test_what_is_promised_is_tested(section: str) -> None:
 
 def docstrings() -> Iterator[Document]:
     """Find the docstrings that have examples."""
-    package = webex_webhooks_async.__name__
     public = {name: getattr(webex_webhooks_async, name) for name in dir(webex_webhooks_async)}
-    modules = pkgutil.walk_packages(webex_webhooks_async.__path__, f"{package}.")
-    for name in (package, *(each.name for each in modules)):
-        module = import_module(name)
-        path = str(module.__file__)
-        source = Path(path).read_text(encoding="utf-8")
+    package = Path(webex_webhooks_async.__file__).parent
+    for file in package.rglob("*.py"):
+        source = file.read_text(encoding="utf-8")
+        if ">>>" not in source:
+            continue
+        place = file.parent if file.stem == "__init__" else file.with_suffix("")
+        module = import_module(".".join(place.relative_to(package.parent).parts))
+        path = str(file)
         for _, _, text in PythonDocStringDocument.extract_docstrings(source):
             document = Document(text, path)
             for example in find_doctests(text, path):

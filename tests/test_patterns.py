@@ -23,7 +23,7 @@ PACKAGE = Path(webex_webhooks_async.__file__).parent
 SOURCES = {
     ".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts): path.read_text("utf-8")
     for path in sorted(PACKAGE.rglob("*.py"))
-    if path.stem != "__main__"
+    if "import re\n" in path.read_text("utf-8")
 }
 
 PARSER: Any = importlib.import_module("re._parser")
