@@ -229,10 +229,10 @@ async def nothing_left() -> AsyncGenerator[None]:
 async def until(condition: Callable[[], bool]) -> None:
     """Wait until the condition holds; a `TimeoutError` if it takes too long.
 
-    What needs a few turns of the event loop is seen at once; what takes longer gets the core.
+    What takes longer than some milliseconds, such as a process, gets the core meanwhile.
     """
     async with asyncio.timeout(PATIENCE):
-        for pause in chain([0.0] * 10, repeat(0.002)):
+        for pause in chain([0.0] * 500, repeat(0.002)):
             if condition():
                 break
             await asyncio.sleep(pause)
