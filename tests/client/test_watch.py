@@ -258,6 +258,17 @@ async def test_a_webhook_that_waits_delays_no_other(watched: Watched) -> None:
     assert watched.results[2].webhooks["bot:messages"] == watched.sandbox.webhooks[0]
 
 
+async def test_a_reactivation_that_failed_does_not_count(watched: Watched) -> None:
+    """The next turn tries it again, without the five minutes."""
+    await watched.switch_off()
+    watched.sandbox.fail(status=500, method="PUT", times=100)
+    await watched.later(100.0)
+    watched.sandbox.clear_faults()
+    await watched.later(100.0)
+    assert watched.actions[1:] == [[("reactivate", "bot:messages")]]
+    assert watched.statuses == ["active", "active"]
+
+
 async def test_a_reactivation_in_a_turn_that_fails_counts(sandbox: Sandbox) -> None:
     """The five minutes also start when the rest of the turn fails."""
     async with watch_of(sandbox, MESSAGES, CARDS) as watched:
