@@ -5,11 +5,7 @@ from collections.abc import Iterable, Iterator
 from json import JSONDecoder
 from typing import Any, Literal, cast
 
-from attrs import evolve
-
 from webex_webhooks_async.errors import DecodeError, PayloadError
-from webex_webhooks_async.inbox.entries import StoredNotification
-from webex_webhooks_async.notifications.parsing import parse_unverified_notification
 from webex_webhooks_async.strict_json import parse_json
 from webex_webhooks_async.validation import check_type
 
@@ -17,28 +13,31 @@ BEGINNING = 16_384
 """So many bytes of a body are read; Webex's have about a thousand."""
 
 
-def with_subject(stored: StoredNotification, beginning: bytes, size: int) -> StoredNotification:
-    """Add resource, event, and the id of the data, if they can be read.
+def subject_in(beginning: bytes, size: int) -> tuple[str | None, str | None, str | None]:
+    """Return resource, event, and the id of the data, as far as they can be read.
 
     Nothing else of the body is checked, so that a long list is there soon.
 
     Args:
-        stored: The entry that is listed.
         beginning: The body, or at least the first `BEGINNING` bytes of it.
         size: How many bytes the whole body has.
     """
     body = _object_in(beginning, size)
-    resource, event, data = (body.get(name) for name in ("resource", "event", "data"))
+    resource, event, data = body.get("resource"), body.get("event"), body.get("data")
     if not isinstance(resource, str) or not isinstance(event, str):
-        return stored
+        return None, None, None
     members = cast("dict[str, Any]", data) if isinstance(data, dict) else {}
     found = members.get("id") or members.get("callId")
-    data_id = found if isinstance(found, str) else None
-    return evolve(stored, resource=resource, event=event, data_id=data_id)
+    return resource, event, found if isinstance(found, str) else None
 
 
 def state_of_failed(body: bytes) -> Literal["failed", "unreadable"]:
     """Return the state of an entry that isn't taken any more, by its body."""
+    # Imported here: a list reads less of a body, and needs no classes for it.
+    from webex_webhooks_async.notifications.parsing import (  # noqa: PLC0415 - see above
+        parse_unverified_notification,
+    )
+
     try:
         parse_unverified_notification(body)
     except PayloadError:
@@ -78,7 +77,7 @@ _decoder = JSONDecoder()
 
 def shown_key(number: int, key: object) -> str:
     """Return a key that can be shown and typed: itself, or ``row-`` and the number of its row."""
-    is_plain = isinstance(key, str) and re.fullmatch(PLAIN, key)
+    is_plain = isinstance(key, str) and _PLAIN.fullmatch(key)
     return str(key) if is_plain else f"row-{number}"
 
 
@@ -90,6 +89,7 @@ def row_of(key: str) -> int | None:
 
 PLAIN = r"(?!row-)[0-9A-Za-z][0-9A-Za-z._:-]{0,199}"
 """The pattern of keys that can be shown, for Python and PostgreSQL."""
+_PLAIN = re.compile(PLAIN)
 _ROW = re.compile(r"row-([0-9]{1,18})")
 
 

@@ -10,8 +10,6 @@ from datetime import UTC, datetime
 from types import UnionType
 from typing import Any
 
-from attrs import evolve
-
 from webex_webhooks_async.formatting import storable
 from webex_webhooks_async.inbox.base import EXPIRED, OUTAGE_SECONDS
 from webex_webhooks_async.inbox.entries import (
@@ -24,7 +22,7 @@ from webex_webhooks_async.inbox.listing import (
     row_of,
     shown_key,
     state_of_failed,
-    with_subject,
+    subject_in,
 )
 from webex_webhooks_async.inbox.sqlite_questions import DUE, HOLDS, LATER, QUESTIONS, QuestionRows
 from webex_webhooks_async.notifications.identity import is_job
@@ -594,23 +592,26 @@ def _fits(*values: tuple[object, type | UnionType]) -> bool:
 def _stored(row: tuple[Any, ...]) -> StoredNotification:
     """Make of a row, whatever is in it, what is listed."""
     number, key, beginning, size, line, stored, due, state, holder, failures, expiries, error = row
-    found = StoredNotification(
-        key=shown_key(number, key), state="unreadable", stored=_time(stored), due=_time(due)
-    )
+    shown, came, at = shown_key(number, key), _time(stored), _time(due)
     counts = (failures, int), (expiries, int)
     texts = (line, str | None), (holder, str | None), (error, str | None)
-    if found.stored is None or not _fits((key, str), (due, float | None), *counts, *texts):
-        return found
-    found = evolve(
-        found,
+    if came is None or not _fits((key, str), (due, float | None), *counts, *texts):
+        return StoredNotification(key=shown, state="unreadable", stored=came, due=at)
+    resource, event, data_id = subject_in(beginning or b"", size)  # that of an empty body is NULL
+    return StoredNotification(
+        key=shown,
+        resource=resource,
+        event=event,
+        data_id=data_id,
         state=state,
+        stored=came,
+        due=at,
         failures=failures,
         expiries=expiries,
         error=error,
         holder=holder if state == "running" else None,
         line=line,
     )
-    return with_subject(found, beginning or b"", size)  # that of an empty body is NULL
 
 
 def _time(seconds: object) -> datetime | None:

@@ -41,7 +41,7 @@ from webex_webhooks_async.inbox.listing import (
     row_of,
     shown_key,
     state_of_failed,
-    with_subject,
+    subject_in,
 )
 from webex_webhooks_async.inbox.postgres import questions as question_sql
 from webex_webhooks_async.inbox.postgres import sql
@@ -629,8 +629,13 @@ def _stored(row: Sequence[Any]) -> Iterator[StoredNotification]:
     number, key, beginning, size, state, stored, due, failures, expiries, error, holder, line = row[
         :12
     ]
-    found = StoredNotification(
-        key=shown_key(number, key),
+    shown = shown_key(number, key)
+    resource, event, data_id = subject_in(beginning, size)
+    yield StoredNotification(
+        key=shown,
+        resource=resource,
+        event=event,
+        data_id=data_id,
         state=state,
         stored=stored.astimezone(UTC),
         due=None if due is None else due.astimezone(UTC),
@@ -640,17 +645,19 @@ def _stored(row: Sequence[Any]) -> Iterator[StoredNotification]:
         holder=holder if state == "running" else None,
         line=line,
     )
-    yield with_subject(found, beginning, size)
     beginning, size, stored, due, line = row[12:]
     if beginning is not None:
-        found = StoredNotification(
-            key=found.key,
+        resource, event, data_id = subject_in(beginning, size)
+        yield StoredNotification(
+            key=shown,
+            resource=resource,
+            event=event,
+            data_id=data_id,
             state="scheduled",
             stored=stored.astimezone(UTC),
             due=due.astimezone(UTC),
             line=line,
         )
-        yield with_subject(found, beginning, size)
 
 
 async def _in_a_thread(function: Callable[[], T]) -> T:
