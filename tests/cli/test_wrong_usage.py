@@ -75,7 +75,7 @@ def _folder(unused: ServedWebex, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         ),
         ("ensure --dry", "there is no option --dry; a file of that name is"),
         ("ensure x --prune ''", "--prune is empty\n"),
-        ("sandbox --port 70000", "--port must be <= 65535\n"),
+        ("sandbox --port 70000", "--port must be from 0 (any free one) to 65535\n"),
         ("sandbox --bot-email me", "--bot-email must be an address, such as ann@example.com\n"),
         ("sandbox --bot-name ''", "--bot-name is empty\n"),
         ("sandbox --org ''", "--org is empty\n"),

@@ -16,16 +16,16 @@ from cyclopts import Parameter, Token
 
 from webex_webhooks_async.cli.console import stderr
 from webex_webhooks_async.cli.running import CommandError, UsageError, usage_errors
-from webex_webhooks_async.client.auth import StaticToken, TokenProvider
 from webex_webhooks_async.client.environment import WEBEX_CLIENT_ID, WEBEX_CLIENT_SECRET
 from webex_webhooks_async.errors import DecodeError
-from webex_webhooks_async.models.files import File
 
 STDIN = Path("-")
 """Standard input. It is this object alone: the path of ./- is equal, and a file."""
 
 if TYPE_CHECKING:
+    from webex_webhooks_async.client.auth import TokenProvider
     from webex_webhooks_async.client.oauth import Tokens
+    from webex_webhooks_async.models.files import File
 
 _LARGEST = 10_000_000  # bytes of a file; /dev/zero would fill the memory
 
@@ -78,12 +78,14 @@ def read_bytes(path: Path) -> bytes:
     return content
 
 
-def read_file(path: Path, place: str) -> File:
+def read_file(path: Path, place: str) -> "File":
     """A file to send; `place` is what named it, for errors.
 
     Raises:
         UsageError: It doesn't exist, or can't be read.
     """
+    from webex_webhooks_async.models.files import File  # noqa: PLC0415 - no help text needs it
+
     if not path.is_file():
         raise UsageError(f"{place}: '{path}' isn't a file")
     try:
@@ -98,7 +100,7 @@ def name_of(path: Path) -> str:
     return "standard input" if path is STDIN else str(path)
 
 
-def read_token(path: Path) -> TokenProvider:
+def read_token(path: Path) -> "TokenProvider":
     """The token of a file; renewed tokens are written back.
 
     Raises:
@@ -106,6 +108,8 @@ def read_token(path: Path) -> TokenProvider:
     """
     content = read_text(path).strip()
     if not content.startswith("{"):
+        from webex_webhooks_async.client.auth import StaticToken  # noqa: PLC0415 - no help text needs it
+
         with usage_errors(str(path)):
             return StaticToken(content)
     from webex_webhooks_async.client.oauth import RefreshingToken, Tokens  # noqa: PLC0415 - no help text needs it

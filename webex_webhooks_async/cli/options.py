@@ -6,11 +6,10 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Annotated, Literal, TypeVar, cast
 
 from attrs import frozen
-from cyclopts import Parameter, Token, validators
+from cyclopts import Parameter, Token
 
 from webex_webhooks_async.cli.files import InputFile, name_of, read_text, read_token
 from webex_webhooks_async.cli.running import UsageError, run, usage_errors
-from webex_webhooks_async.client.auth import StaticToken, TokenProvider
 from webex_webhooks_async.client.environment import (
     WEBEX_ACCESS_TOKEN,
     WEBEX_BASE_URL,
@@ -21,6 +20,7 @@ from webex_webhooks_async.validation import HIGHEST_PORT, check_text
 if TYPE_CHECKING:
     import httpx
 
+    from webex_webhooks_async.client.auth import TokenProvider
     from webex_webhooks_async.client.client import Client
 
 T = TypeVar("T")
@@ -67,7 +67,13 @@ def _is_address(_: object, text: str) -> None:
 
 Address = Annotated[str, Parameter(validator=_is_address)]
 
-Port = Annotated[int, Parameter(validator=validators.Number(gte=0, lte=HIGHEST_PORT))]
+
+def _is_port(_: object, number: int | None) -> None:
+    if number is not None and not 0 <= number <= HIGHEST_PORT:
+        raise ValueError(f"it must be from 0 (any free one) to {HIGHEST_PORT}")
+
+
+Port = Annotated[int, Parameter(validator=_is_port)]
 
 
 def _base_url(default: str) -> Parameter:
@@ -131,7 +137,9 @@ class Connection:
 
         return run(operate())
 
-    def _token(self) -> TokenProvider:
+    def _token(self) -> "TokenProvider":
+        from webex_webhooks_async.client.auth import StaticToken  # noqa: PLC0415 - no help text needs it
+
         if self.token_file is not None:
             return read_token(self.token_file)
         token = os.environ.get(WEBEX_ACCESS_TOKEN)

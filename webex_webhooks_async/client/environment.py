@@ -1,10 +1,13 @@
 """The environment variables that the package reads: their names, and the token that they hold."""
 
 import os
+from typing import TYPE_CHECKING
 
-from webex_webhooks_async.client.auth import TokenProvider
 from webex_webhooks_async.models.vocabulary import BASE_URL
 from webex_webhooks_async.validation import check_url
+
+if TYPE_CHECKING:
+    from webex_webhooks_async.client.auth import TokenProvider
 
 WEBEX_ACCESS_TOKEN = "WEBEX_ACCESS_TOKEN"  # noqa: S105 - a name
 WEBEX_BASE_URL = "WEBEX_BASE_URL"
@@ -33,7 +36,7 @@ def base_url_from_env(prefix: str) -> str:
     return url
 
 
-def token_from_env(prefix: str) -> str | TokenProvider:
+def token_from_env(prefix: str) -> "str | TokenProvider":
     """Return a token that is refreshed, if all that this takes is set, or else the access token.
 
     Args:
