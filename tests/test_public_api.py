@@ -99,7 +99,10 @@ def test_another_name_is_an_error() -> None:
             "Client, Receiver, Notification",
             {
                 f"webex_webhooks_async.{name}"
-                for name in ("client.pagination", "models.files", "models.notification_data")
+                for name in (
+                    *("catalog", "client.environment", "client.pagination"),
+                    *("models.files", "models.notification_data", "type_hooks"),
+                )
             },
         ),
     ],
@@ -107,7 +110,8 @@ def test_another_name_is_an_error() -> None:
 def test_a_program_waits_only_for_what_it_imports(names: str, modules: set[str]) -> None:
     """What receives is imported without httpx.
 
-    The classes of data, pages and files are imported with the first of them.
+    The classes of data, pages and files are imported with the first of them, and so are the catalog
+    and the hooks of the converter.
     """
     found = f"{modules!r} & {{*sys.modules}}"
     program = f"import sys; from webex_webhooks_async import {names}; print({found})"

@@ -245,8 +245,9 @@ WHAT_IS_IMPORTED = """
 import sys
 from webex_webhooks_async.cli import main
 
-unneeded = "cattrs click httpx markdown_it pygments rich._emoji_codes starlette uvicorn".split()
-for arguments in (["--version"], ["list", "--help"]):
+unneeded = "cattrs click cyclopts.validators httpx markdown_it pygments rich._emoji_codes".split()
+unneeded += "starlette uvicorn webex_webhooks_async.client.auth".split()
+for arguments in (["--version"], ["list", "--help"], ["inbox", "list", "--help"]):
     sys.argv = ["webex-webhooks", *arguments]
     try:
         main()
@@ -260,8 +261,8 @@ def test_a_command_waits_for_no_other() -> None:
     """The version and a help come at once, without what calls Webex, a server, rich's emoji."""
     done = run(sys.executable, "-c", WHAT_IS_IMPORTED)
 
-    lines = done.stdout.splitlines()
-    assert (lines[1], lines[-1], done.stderr) == ("[]", "[]", "")
+    found = [each for each in done.stdout.splitlines() if each.startswith("[")]
+    assert (found, done.stderr) == (["[]"] * 3, "")
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])

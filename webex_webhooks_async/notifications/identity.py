@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, cast
 
-from webex_webhooks_async.converters import to_json
 from webex_webhooks_async.formatting import storable
 from webex_webhooks_async.models.ids import comparable
 from webex_webhooks_async.models.notifications import Notification
@@ -45,6 +44,9 @@ def notification_key(notification: Notification[Any]) -> str:
     Raises:
         TypeError: `notification` isn't a `Notification`.
     """
+    # Imported here: the list of an inbox needs no converter.
+    from webex_webhooks_async.converters import to_json  # noqa: PLC0415 - see above
+
     check_type("notification", notification, Notification)
     return _key_of_what_was_made(notification) or _digest(to_json(notification))
 
