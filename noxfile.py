@@ -82,8 +82,8 @@ ENDS = dict.fromkeys([NEWEST, OLDEST])  # `.ci/run` runs the Pythons between as 
 # What takes longest begins first.
 nox.options.sessions = [
     *("wheel", "environment", "typing"),
-    *dict.fromkeys([f"tests-{NEWEST}", "bots", f"tests-{OLDEST}"]),
-    *("programs", "browser", "demo", "httpx2", "docs", "lint", "metadata"),
+    *dict.fromkeys([f"tests-{NEWEST}", "bots", "programs", f"tests-{OLDEST}"]),
+    *("browser", "demo", "httpx2", "docs", "lint", "metadata"),
     *(f"bare-{each}" for each in ENDS),
     "coverage",
 ]
