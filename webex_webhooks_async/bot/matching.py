@@ -8,7 +8,7 @@ from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from webex_webhooks_async.bot.access import Access, decision
 from webex_webhooks_async.bot.contexts.contexts import (
@@ -610,8 +610,7 @@ def _begin_conversation(handling: Handling, context: Context) -> Conversation | 
 def _replaced(placed: Placed, handler: Handler[Any]) -> Placed:
     """Put another handler in the place of one."""
     entry = placed.entry
-    replacing = Registration(entry.resource, entry.event, handler)
-    return Placed(placed.number, replacing, placed.around, placed.around_context)
+    return evolve(placed, entry=Registration(entry.resource, entry.event, handler))
 
 
 async def _run_with(handling: Handling, placed: Placed, context: Context, *_: object) -> None:

@@ -54,27 +54,21 @@ class Registration:
         return self.resource in {None, resource} and self.event in {None, event}
 
 
+@frozen(eq=False)
 class Placed:
     """A registration in its place in a tree of routers.
 
-    Args:
+    Attributes:
         number: Its number in the order of registration.
         entry: The registration.
         around: The middleware of each router that it is in, the outermost first.
         around_context: The middleware around a handler that gets a context, the outermost first.
     """
 
-    def __init__(
-        self,
-        number: int,
-        entry: Registration,
-        around: tuple[Sequence[Middleware], ...],
-        around_context: tuple[Any, ...],
-    ) -> None:
-        self.number = number
-        self.entry = entry
-        self.around = around
-        self.around_context = around_context
+    number: int
+    entry: Registration
+    around: tuple[Sequence[Middleware], ...]
+    around_context: tuple[Any, ...]
 
 
 class Handling:
