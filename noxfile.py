@@ -20,7 +20,7 @@ import nox
 
 nox.needs_version = ">=2026.10.20"
 nox.options.default_venv_backend = "uv"
-nox.options.parallel = 1 + (os.cpu_count() or 1)  # sessions at a time: one of them waits
+nox.options.parallel = 2 + (os.cpu_count() or 1)  # sessions at a time: two of them wait
 nox.options.allow_parallel = True
 nox.options.download_python = "never"  # the machine's Pythons are tested
 nox.options.error_on_missing_interpreters = False  # missing ones are reported as skipped
@@ -82,8 +82,8 @@ ENDS = dict.fromkeys([NEWEST, OLDEST])  # `.ci/run` runs the Pythons between as 
 # What takes longest begins first.
 nox.options.sessions = [
     *("wheel", "environment", "typing"),
-    *dict.fromkeys([f"tests-{NEWEST}", "bots", "programs", f"tests-{OLDEST}"]),
-    *("browser", "demo", "httpx2", "docs", "lint", "metadata"),
+    *dict.fromkeys([f"tests-{NEWEST}", "bots", f"tests-{OLDEST}"]),
+    *("programs", "browser", "demo", "httpx2", "docs", "lint", "metadata"),
     *(f"bare-{each}" for each in ENDS),
     "coverage",
 ]
