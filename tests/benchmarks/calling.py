@@ -109,7 +109,14 @@ async def wxc_sdk_lists(base_url: str) -> AsyncGenerator[Round]:
 
 
 CASES = (
-    Case("get / httpx", own_gets, httpx_gets, count=200, at_most=1.03),
+    Case(
+        "get / httpx (instructions)",
+        own_gets,
+        httpx_gets,
+        count=50,
+        at_most=1.03,
+        in_instructions=True,
+    ),
     Case(
         "get with sniffio / without it",
         own_gets,

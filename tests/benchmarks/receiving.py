@@ -465,7 +465,14 @@ CASES = (
         at_most=2,
         processes=1,
     ),
-    Case("command of a bot / by hand", own_command, command_by_hand, count=200, at_most=1.1),
+    Case(
+        "command of a bot / by hand (instructions)",
+        own_command,
+        command_by_hand,
+        count=50,
+        at_most=1.12,
+        in_instructions=True,
+    ),
     Case(
         "growth: command of a bot among 200 / among 1 (instructions)",
         lambda _: own_command(others=199),
