@@ -50,9 +50,10 @@ def failing(inbox: SQLiteInbox, method: str) -> Any:  # noqa: ANN401 - of a mock
 class InboxBot(Bot):
     """A bot with an inbox, and what it reports: what `on_error` got, and in which attempts."""
 
-    def __init__(self, path: Path, time: Time, **options: Any) -> None:  # noqa: ANN401 - any option
+    def __init__(self, path: Path, time: Time, lease: float = LEASE, **options: Any) -> None:  # noqa: ANN401 - any option
         self.path = path
         self.time = time
+        self.lease = lease
         self.inbox = self._inbox()
         self.errors_reported: list[Exception] = []
         self.last_attempts: list[bool] = []
@@ -78,7 +79,7 @@ class InboxBot(Bot):
         return aclosing(self._inbox())
 
     def _inbox(self) -> SQLiteInbox:
-        return SQLiteInbox(self.path, lease=LEASE, keep=KEEP, clock=self.time.now_in_seconds)
+        return SQLiteInbox(self.path, lease=self.lease, keep=KEEP, clock=self.time.now_in_seconds)
 
 
 Make = Callable[..., InboxBot]
@@ -679,8 +680,19 @@ async def test_what_takes_the_place_of_one_that_runs(bot: InboxBot) -> None:
             await until(lambda: bot.states() == [])
 
 
-async def test_what_waits_to_run_alone_at_the_end(bot: InboxBot) -> None:
-    """It is given back, while what it waits for goes on to its end."""
+@pytest.mark.parametrize("looks", [True, False])
+async def test_what_waits_to_run_alone_at_the_end(make: Make, looks: bool) -> None:  # noqa: FBT001 - of a test
+    """It is given back, also while its records are read; what it waits for goes on to its end."""
+    bot = make(lease=3600)  # for which it would wait
+    recall, looking, closing_has_begun = bot.inbox.recall, asyncio.Event(), asyncio.Event()
+
+    async def look(entry: InboxEntry, name: str) -> bytes | None:
+        found = await recall(entry, name)
+        looking.set()
+        if looks:
+            await closing_has_begun.wait()
+        return found
+
     bot.may_end.clear()
     async with bot.another_process() as other, bot.receiver:
         await deliver(bot.receiver, distinct(1))
@@ -691,10 +703,15 @@ async def test_what_waits_to_run_alone_at_the_end(bot: InboxBot) -> None:
             entry = await taken(other)
             with closing(sqlite3.connect(bot.path)) as file, file:
                 file.execute(EXPIRE, (entry.key,))
-        await bot.time.pass_(1)
-        await until(lambda: bot.states() == ["running", "running"])
-        ending = asyncio.create_task(bot.receiver.aclose())
-        await until(lambda: bot.states() == ["running", "waiting"])
+        with patch.object(bot.inbox, "recall", look):
+            await bot.time.pass_(1)
+            await until(looking.is_set)
+            assert bot.states() == ["running", "running"]
+            await idle_loop()
+            ending = asyncio.create_task(bot.receiver.aclose())
+            await idle_loop()
+            closing_has_begun.set()
+            await until(lambda: bot.states() == ["running", "waiting"])
         bot.may_end.set()
         await ending
 
