@@ -224,7 +224,7 @@ async def test_remarks_on_a_card(webex_sandbox: Sandbox, api: httpx.AsyncClient)
 async def test_only_so_much_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     """The first event has the last messages, requests and deliveries, and their first bytes.
 
-    What is redacted are the secrets that were used last.
+    The secrets that were used last are redacted.
     """
     for module, limit, number in (
         ("event_stream", "MAX_MESSAGES", 3),

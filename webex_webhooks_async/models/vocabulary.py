@@ -11,7 +11,7 @@ from enum import StrEnum
 from webex_webhooks_async.errors import WebexWarning
 
 BASE_URL = "https://webexapis.com/v1"
-"""Where the API is, but for the government cloud."""
+"""The address of the API, but for that of the government cloud."""
 
 
 class Resource(StrEnum):
