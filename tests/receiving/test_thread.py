@@ -349,7 +349,7 @@ started.wait()
 
 
 async def test_it_ends_with_the_process(tmp_path: Path) -> None:
-    """What was accepted is finished, and nothing else is printed."""
+    """The notifications that were accepted are finished, and nothing else is printed."""
     body = sample_notification("messages", "created", data={"id": "M1"})
     printed = await printed_by("-c", WITHOUT_A_CLOSE, tmp_path / "inbox.db", sent=body)
 

@@ -14,7 +14,7 @@ class PostgresProxy:
         latency: For how many seconds each thing that is sent is under way.
         connections: How many it has accepted.
         requests: What clients have sent.
-        changes: What is replaced in responses, and by what.
+        changes: The bytes that are replaced in responses, and those in their place.
     """
 
     def __init__(self, port: int) -> None:

@@ -229,7 +229,7 @@ async def nothing_left() -> AsyncGenerator[None]:
 async def until(condition: Callable[[], bool]) -> None:
     """Wait until the condition holds; a `TimeoutError` if it takes too long.
 
-    What takes longer than some milliseconds, such as a process, gets the core meanwhile.
+    A process, or anything else that takes some milliseconds, gets the core meanwhile.
     """
     async with asyncio.timeout(PATIENCE):
         for pause in chain([0.0] * 500, repeat(0.002)):

@@ -80,7 +80,7 @@ class QuestionData:
         created: When that was written, or the question itself.
         threads: The threads in which an answer is one to this question.
         takes_commands: Whether a command is an answer.
-        person: Who answers; `None` if anybody in the room does.
+        person: The one who answers; `None` if anybody in the room does.
         actions: The actions of the buttons, of which one answers; `None` if every submission does.
     """
 
