@@ -11,6 +11,7 @@ import os
 
 from celery import Celery, Task
 from redis import Redis
+from redis.exceptions import RedisError
 
 from webex_webhooks_async import (
     Bot,
@@ -45,7 +46,7 @@ async def enqueue(notification: Notification[NotificationData]) -> None:
     await asyncio.to_thread(work.delay, to_json(notification).decode())
 
 
-@queue.task(bind=True, max_retries=10)
+@queue.task(bind=True, max_retries=10, autoretry_for=(RedisError,), retry_backoff=True)
 def work(task: Task[[str], None], job: str) -> None:
     """Run the handlers, later if Webex says so, and skip what is done; they may run twice."""
     notification = parse_unverified_notification(job)

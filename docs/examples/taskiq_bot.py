@@ -20,7 +20,7 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
-from taskiq import TaskiqEvents, TaskiqScheduler, TaskiqState
+from taskiq import Context, TaskiqDepends, TaskiqEvents, TaskiqScheduler, TaskiqState
 from taskiq.schedule_sources import LabelScheduleSource
 from taskiq_redis import ListRedisScheduleSource, RedisAsyncResultBackend, RedisStreamBroker
 
@@ -61,20 +61,26 @@ async def enqueue(notification: Notification[NotificationData]) -> None:
         await work.kiq(to_json(notification).decode())
 
 
-@broker.task
-async def work(job: str) -> None:
-    """Run the handlers, later if Webex says so, and skip what is done; they may run twice."""
+@broker.task(ack_type="manual")
+async def work(job: str, context: Context = TaskiqDepends()) -> None:  # noqa: B008 - taskiq reads it
+    """Run the handlers, later if Webex says so, and skip what is done; they may run twice.
+
+    While Redis fails, a task isn't acknowledged, so a worker does it again after LONGEST_TASK.
+    """
     notification = parse_unverified_notification(job)
     done = f"done:{notification_key(notification)}"
-    if await redis.exists(done):
-        return
-    try:
-        await bot.dispatch(notification)
-    except RateLimitError as error:
-        due = datetime.now(UTC) + timedelta(seconds=error.retry_after or 60)
-        await work.kicker().schedule_by_time(schedules, due, job)
-    else:
-        await redis.set(done, "", ex=600)
+    if not await redis.exists(done):
+        try:
+            await bot.dispatch(notification)
+        except RateLimitError as error:
+            due = datetime.now(UTC) + timedelta(seconds=error.retry_after or 60)
+            await work.kicker().schedule_by_time(schedules, due, job)
+        except Exception:
+            await context.ack()  # what a handler raises isn't repeated
+            raise
+        else:
+            await redis.set(done, "", ex=600)
+    await context.ack()
 
 
 @bot.message()

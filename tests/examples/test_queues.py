@@ -3,19 +3,21 @@
 import asyncio
 import inspect
 from types import ModuleType
+from unittest.mock import Mock
 
 import httpx
 import pytest
 
 from tests.examples.serving import EXAMPLES, import_again
-from tests.support.stage import SECRET, Stage
-from webex_webhooks_async import parse_unverified_notification, to_json
-from webex_webhooks_async.testing import sample_notification, signed_request
+from tests.support.stage import SECRET, Stage, job_of
+from webex_webhooks_async.testing import signed_request
 
 pytest.importorskip("celery", reason="it is in a group of its own")
 pytest.importorskip("taskiq_redis", reason="it is in a group of its own")
-pytestmark = pytest.mark.once
 
+from redis.exceptions import ConnectionError as RedisConnectionError
+
+pytestmark = pytest.mark.once
 PROGRAMS = {
     "celery_bot": "celery --app celery_bot worker --concurrency 1 --loglevel INFO"
     " --without-gossip --without-heartbeat --without-mingle",  # which take seconds
@@ -67,6 +69,19 @@ async def test_a_worker_that_starts_in_an_outage_loses_nothing(
     assert said == {f"You said: {each}" for each in ids}
 
 
+async def test_what_an_outage_of_redis_interrupts_is_done_again(
+    bot: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A task of Celery that Redis failed isn't lost, also if Redis is back before it ends."""
+    program = import_again(EXAMPLES / "celery_bot.py", monkeypatch)
+    await bot.webex.emit("messages", "created", data={"id": "M1", "text": "Hello"})
+    monkeypatch.setattr(program, "redis", Mock(exists=Mock(side_effect=[RedisConnectionError, 0])))
+    await asyncio.to_thread(program.work.apply, [job_of("M1")])
+    await asyncio.to_thread(program.bot_thread.close)
+
+    assert [each.text for each in bot.webex.messages] == ["Hello", "You said: Hello"]
+
+
 async def enqueue(program: ModuleType, ids: list[str]) -> None:
     """Put notifications of messages into the queue, as the receiver of a program does."""
     if hasattr(program, "broker"):  # of taskiq
@@ -74,8 +89,7 @@ async def enqueue(program: ModuleType, ids: list[str]) -> None:
     work = program.work
     put = next(getattr(work, each) for each in ("kiq", "delay", "send") if hasattr(work, each))
     for each in ids:
-        body = sample_notification("messages", "created", data={"id": each})
-        done = await asyncio.to_thread(put, to_json(parse_unverified_notification(body)).decode())
+        done = await asyncio.to_thread(put, job_of(each))
         if inspect.isawaitable(done):
             await done
     if hasattr(program, "broker"):

@@ -6,20 +6,22 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from types import ModuleType
 from typing import Any
+from unittest.mock import AsyncMock
 
 import httpx
 import pytest
 
 from tests.examples.serving import EXAMPLES, import_again
 from tests.support.clocks import soon
-from tests.support.stage import SECRET, Stage
+from tests.support.stage import SECRET, Stage, job_of
 from tests.support.wire import PATIENCE, unused_port
-from webex_webhooks_async import PermissionDeniedError, parse_unverified_notification, to_json
+from webex_webhooks_async import PermissionDeniedError
 from webex_webhooks_async.testing import sample_notification, signed_request
 
 pytest.importorskip("taskiq_redis", reason="it is in a group of its own")
 
 from redis.asyncio import Redis
+from redis.exceptions import ConnectionError as RedisConnectionError
 from taskiq import ScheduledTask
 from taskiq.api import run_receiver_task, run_scheduler_task
 from taskiq.serializers import PickleSerializer
@@ -139,16 +141,18 @@ async def test_what_is_done_is_skipped(
 
 
 async def test_an_error_comes_back_as_it_was(bot: Stage, program: ModuleType) -> None:
-    """The result of a failed task is the error, with all its attributes."""
+    """The result of a failed task, which isn't repeated, is the error with its attributes."""
     bot.webex.fail(status=403, path="/messages")
     async with worker_of(program):
         task = await program.work.kiq(job_of("M1"))
         result = await task.wait_result(timeout=PATIENCE)
+        (group,) = await program.redis.xinfo_groups("taskiq")
     *_, request = bot.webex.requests
 
     assert isinstance(result.error, PermissionDeniedError)
     assert (result.error.status_code, result.error.path) == (403, "/v1/messages/M1")
     assert result.error.tracking_id == request.tracking_id
+    assert group["pending"] == 0, "it isn't repeated"
 
 
 @pytest.mark.parametrize("bot", [{"LONGEST_TASK": "1"}], indirect=True)
@@ -165,6 +169,24 @@ async def test_what_a_dead_worker_had_is_done_by_another(
     await program.broker.shutdown()
 
     async with worker_of(program), running(run_scheduler_task(program.scheduler)):
+        await replied_to_m1(capsys)
+
+
+@pytest.mark.parametrize("bot", [{"LONGEST_TASK": "1"}], indirect=True)
+async def test_what_an_outage_of_redis_interrupts_is_done_again(
+    bot: Stage,
+    program: ModuleType,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """A task that Redis failed isn't lost, also if Redis is back before the task ends."""
+    await bot.webex.emit("messages", "created", data={"id": "M1"})
+    exists = AsyncMock(side_effect=[RedisConnectionError, 0])
+    monkeypatch.setattr(program, "redis", AsyncMock(exists=exists))
+    async with worker_of(program), running(run_scheduler_task(program.scheduler)):
+        result = await (await program.work.kiq(job_of("M1"))).wait_result(timeout=PATIENCE)
+        assert isinstance(result.error, RedisConnectionError)
+
         await replied_to_m1(capsys)
 
 
@@ -207,12 +229,6 @@ async def replied_to_m1(capsys: pytest.CaptureFixture[str]) -> None:
             printed = capsys.readouterr().out
 
     assert printed == "replied to M1\n"
-
-
-def job_of(message_id: str) -> str:
-    """A notification as the receiver enqueues it."""
-    body = sample_notification("messages", "created", data={"id": message_id})
-    return to_json(parse_unverified_notification(body)).decode()
 
 
 async def scheduled(bot: Stage) -> list[ScheduledTask]:

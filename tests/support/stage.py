@@ -8,7 +8,8 @@ from attrs import frozen
 from tests.support.redis_server import RedisServer, running_redis
 from tests.support.services import Service, Services, running_services
 from tests.testing.doubles import created
-from webex_webhooks_async.testing import Sandbox
+from webex_webhooks_async import parse_unverified_notification, to_json
+from webex_webhooks_async.testing import Sandbox, sample_notification
 
 SECRET = "the webhook's secret"
 
@@ -48,3 +49,9 @@ async def stage(**settings: str) -> AsyncGenerator[Stage]:
             }
             async with running_services(environment) as services:
                 yield Stage(redis, webex, services, environment)
+
+
+def job_of(message_id: str) -> str:
+    """A notification as the receiver of an example enqueues it."""
+    body = sample_notification("messages", "created", data={"id": message_id})
+    return to_json(parse_unverified_notification(body)).decode()
