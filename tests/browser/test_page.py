@@ -264,8 +264,9 @@ def test_copies(page: Page, stage: Stage) -> None:
     assert code.startswith("async def test_it_s_home(bot, webex_sandbox):")
 
     expect(page.get_by_role("button", name="Copied")).to_have_count(0)
-    lists(page, "Requests").first.locator("summary").click()
-    command = copied(lists(page, "Requests").first.get_by_role("button", name="Copy as curl"))
+    reply = lists(page, "Requests").filter(has_text="The bot replied to you: You said: It's $HOME")
+    reply.locator("summary").click()
+    command = copied(reply.get_by_role("button", name="Copy as curl"))
     _, _, method, url, *options = shlex.split(command.replace("\\\n", ""))
     headers = dict(each.split(": ") for each in options[1:-2:2])
     response = httpx.request(method, url, content=options[-1], headers=headers, trust_env=False)
@@ -410,12 +411,13 @@ def test_what_one_is_about_to_do(page: Page, stage: Stage) -> None:
     url = f"{stage.base_url}/messages/{earlier['id']}"
     httpx.delete(url, headers={"Authorization": "Bearer the-bot"}, trust_env=False)
     expect(lists(page, "Messages")).to_have_count(1)
-    lists(page, "Requests").first.locator("summary").click()
+    deletion = lists(page, "Requests").filter(has_text="The bot deleted a message")
+    deletion.locator("summary").click()
     page.get_by_label("A note for the kitchen").focus()
     stage.cut_off()
     expect(page.get_by_role("status").first).to_contain_text("The sandbox has ended")
     expect(page.get_by_role("status").first).to_have_text("Connected")
-    expect(lists(page, "Requests").first.get_by_text("TrackingID", exact=True)).to_be_visible()
+    expect(deletion.get_by_text("TrackingID", exact=True)).to_be_visible()
     page.keyboard.type("ions")
     expect(page.get_by_label("A note for the kitchen")).to_have_value("No onions")
 
