@@ -360,11 +360,11 @@ async def test_three_processes(shift: Shift, caplog: pytest.LogCaptureFixture) -
         shift.webex.sandbox.fail(status=503, times=None)
         await bots[0].enqueue("say", "Lunch!")
         while len(lines(caplog, "Webex is out")) < 3:
-            await shift.time.pass_(1)
+            await shift.time.pass_(1, processes=3)
         assert len(shift.attempts) == 3
         shift.webex.sandbox.clear_faults()
         while shift.stored:
-            await shift.time.pass_(1)
+            await shift.time.pass_(1, processes=3)
 
     assert shift.webex.texts == ["Lunch!"]
     assert shift.errors == []

@@ -78,15 +78,18 @@ class Time(StoppedClock):
     def now_in_seconds(self) -> float:
         return 1_000_000 + self.seconds
 
-    async def pass_(self, seconds: float) -> None:
-        """Let time pass, a second at a time, in which receivers look into their inboxes."""
-        for _ in range(int(seconds)):
-            await until(self._is_waited_for)
-            self.advance(1)
-        await until(self._is_waited_for)
+    async def pass_(self, seconds: float, processes: int = 1) -> None:
+        """Let time pass, a second at a time, in which so many receivers look into their inboxes."""
 
-    def _is_waited_for(self) -> bool:
-        return any(self.seconds < due <= self.seconds + 1 for due, _ in self._sleepers)
+        def is_waited_for() -> bool:
+            soon = self.seconds + 1
+            waiting = [due for due, wake in self._sleepers if not wake.done()]  # or cancelled
+            return sum(self.seconds < due <= soon for due in waiting) >= processes
+
+        for _ in range(int(seconds)):
+            await until(is_waited_for)
+            self.advance(1)
+        await until(is_waited_for)
 
 
 def let_pass(seconds: float) -> None:
