@@ -15,6 +15,7 @@ from tests.support.wire import PATIENCE
 from tests.testing.doubles import ANN, BOT, NEW, created
 from webex_webhooks_async import (
     Bot,
+    InboxEntry,
     JobContext,
     MessageContext,
     Receiver,
@@ -144,6 +145,30 @@ async def test_deliveries(webex_sandbox: Sandbox, api: httpx.AsyncClient) -> Non
         await webex_sandbox.idle(PATIENCE)
 
     assert [each.status_code for each in webex_sandbox.deliveries] == [204]
+
+
+async def test_what_is_being_taken(webex: Webex, tmp_path: Path) -> None:
+    """It waits for an entry that is taken already, and has no handler that runs yet."""
+    inbox = SQLiteInbox(tmp_path / "inbox.db")
+    take, may_end, has_begun = inbox.take, asyncio.Event(), asyncio.Event()
+
+    async def take_slowly() -> InboxEntry | None:
+        entry = await take()
+        if entry is not None:
+            has_begun.set()
+            await may_end.wait()
+        return entry
+
+    inbox.take = take_slowly  # type: ignore[method-assign]
+    bot = webex.bot(inbox=inbox)
+    bot.message()(_nothing)
+    async with webex.running(bot):
+        await webex.sandbox.say("Hello")
+        await has_begun.wait()
+        with pytest.raises(TimeoutError, match=r"not idle within 0\.05 seconds: an entry of the"):
+            await webex.sandbox.idle(timeout=0.05)
+        may_end.set()
+        await webex.sandbox.idle(PATIENCE)
 
 
 async def test_an_inbox_that_fails(webex: Webex, tmp_path: Path) -> None:
