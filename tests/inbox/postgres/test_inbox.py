@@ -873,7 +873,11 @@ class TestTables:
     async def test_tables_that_go(self, postgres: PostgresServer, schema: str) -> None:
         """Tables that somebody drops are an error, and are made again by the next call."""
         async with opened(postgres.url, schema) as (inbox,):
-            await asyncio.gather(*(inbox.counts() for _ in range(10)))  # on each connection
+            with psycopg.connect(postgres.url) as connection:
+                connection.execute(f"LOCK TABLE {schema}.notifications".encode())
+                counting = [asyncio.create_task(inbox.counts()) for _ in range(2)]
+                await until(lambda: len(execute(postgres, _BLOCKED)) == len(counting))
+            await asyncio.gather(*counting)  # each had a connection of its own
             execute(postgres, f"DROP SCHEMA {schema} CASCADE")
             with pytest.raises(OSError, match="the next call looks for them again"):
                 await inbox.put("a key", BODY)
