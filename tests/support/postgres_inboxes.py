@@ -1,5 +1,6 @@
 """Inboxes on a PostgreSQL server of the tests, and what is in their tables."""
 
+import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
@@ -8,9 +9,12 @@ import psycopg
 
 from tests.support.postgres_proxy import PostgresProxy, running_proxy
 from tests.support.postgres_server import PostgresServer
+from tests.support.wire import until
 from webex_webhooks_async import Inbox, InboxEntry, PostgresInbox
 
 BODY = b"{}"
+BLOCKED = "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+"""Asks who waits for a lock."""
 
 
 @asynccontextmanager
@@ -39,6 +43,17 @@ async def through_proxy(
         opened(proxy.url, schema, 1, **options) as (inbox,),
     ):
         yield inbox, proxy
+
+
+async def use_at_once(
+    server: PostgresServer, schema: str, inbox: PostgresInbox, connections: int
+) -> None:
+    """Let an inbox need so many connections at the same time, and one more."""
+    with psycopg.connect(server.url) as connection:
+        connection.execute(f"LOCK TABLE {schema}.notifications".encode())
+        counting = [asyncio.create_task(inbox.counts()) for _ in range(connections + 1)]
+        await until(lambda: len(execute(server, BLOCKED)) == connections)
+    await asyncio.gather(*counting)
 
 
 async def taken(inbox: Inbox) -> InboxEntry:

@@ -14,7 +14,15 @@ import psycopg
 import pytest
 
 from tests.support.clocks import let_pass
-from tests.support.postgres_inboxes import BODY, execute, opened, taken, through_proxy
+from tests.support.postgres_inboxes import (
+    BLOCKED,
+    BODY,
+    execute,
+    opened,
+    taken,
+    through_proxy,
+    use_at_once,
+)
 from tests.support.postgres_server import (
     PostgresServer,
     running_pgbouncer,
@@ -249,7 +257,7 @@ class TestSharing:
                     f"INSERT INTO {schema}.known VALUES ('c', gen_random_uuid())".encode()
                 )
                 puts = [asyncio.create_task(inbox.put(key, BODY)) for key in "abc"]
-                await until(lambda: bool(execute(postgres, _BLOCKED)))
+                await until(lambda: bool(execute(postgres, BLOCKED)))
                 puts[1].cancel()
                 await asyncio.wait([puts[1]])
                 connection.rollback()
@@ -387,11 +395,8 @@ class TestLines:
                     " due = now() + interval '1 hour' WHERE key = 'second'".encode()
                 )
                 waiting = asyncio.create_task(other.take())
-                await until(lambda: bool(execute(postgres, _BLOCKED)))
+                await until(lambda: bool(execute(postgres, BLOCKED)))
             assert await waiting is None
-
-
-_BLOCKED = "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
 
 
 class TestOutages:
@@ -458,10 +463,10 @@ class TestOutages:
                     f"INSERT INTO {schema}.known VALUES ('b', gen_random_uuid())".encode()
                 )
                 putting = asyncio.gather(inbox.put("a", BODY), inbox.put("b", BODY))
-                await until(lambda: len(execute(postgres, _BLOCKED)) == 1)
+                await until(lambda: len(execute(postgres, BLOCKED)) == 1)
                 proxy.close_connections()
                 # The next attempt waits for the end of the lost one, which has written the first.
-                await until(lambda: len(execute(postgres, _BLOCKED)) == 2)
+                await until(lambda: len(execute(postgres, BLOCKED)) == 2)
                 connection.rollback()
             assert all(await putting)
             assert (await inbox.counts()).waiting == 2
@@ -873,11 +878,7 @@ class TestTables:
     async def test_tables_that_go(self, postgres: PostgresServer, schema: str) -> None:
         """Tables that somebody drops are an error, and are made again by the next call."""
         async with opened(postgres.url, schema) as (inbox,):
-            with psycopg.connect(postgres.url) as connection:
-                connection.execute(f"LOCK TABLE {schema}.notifications".encode())
-                counting = [asyncio.create_task(inbox.counts()) for _ in range(2)]
-                await until(lambda: len(execute(postgres, _BLOCKED)) == len(counting))
-            await asyncio.gather(*counting)  # each had a connection of its own
+            await use_at_once(postgres, schema, inbox, 3)
             execute(postgres, f"DROP SCHEMA {schema} CASCADE")
             with pytest.raises(OSError, match="the next call looks for them again"):
                 await inbox.put("a key", BODY)

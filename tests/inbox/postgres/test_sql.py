@@ -12,7 +12,7 @@ import psycopg
 import pytest
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from tests.support.postgres_inboxes import BODY, execute, opened, taken
+from tests.support.postgres_inboxes import BLOCKED, BODY, execute, opened, taken
 from tests.support.postgres_server import PostgresServer
 from tests.support.wire import until
 from webex_webhooks_async import PostgresInbox
@@ -177,7 +177,7 @@ class TestSameMoment:
                 connection.execute(f"INSERT INTO {schema}.lines VALUES ('a room', now())".encode())
                 putting = asyncio.create_task(one.put("next", BODY, line="a room"))
                 ending = asyncio.create_task(other.complete(entry))
-                await until(lambda: len(execute(postgres, _BLOCKED)) == 2)
+                await until(lambda: len(execute(postgres, BLOCKED)) == 2)
                 assert await taker.take() is None
                 connection.rollback()
             assert all(await asyncio.gather(putting, ending))
@@ -193,9 +193,9 @@ class TestSameMoment:
                     connection.execute(f"SELECT 1 FROM {schema}.known FOR UPDATE".encode())
                     ending = asyncio.create_task(one.complete(entry)) if first else None
                     if ending is not None:
-                        await until(lambda: len(execute(postgres, _BLOCKED)) == 1)
+                        await until(lambda: len(execute(postgres, BLOCKED)) == 1)
                     replacing = asyncio.create_task(other.put("a key", BODY, replace=True))
-                    await until(lambda n=1 + first: len(execute(postgres, _BLOCKED)) == n)  # type: ignore[misc] # its default has a type
+                    await until(lambda n=1 + first: len(execute(postgres, BLOCKED)) == n)  # type: ignore[misc] # its default has a type
                     connection.rollback()
                 assert await replacing is True
                 assert await (ending or one.complete(entry)) is True
@@ -211,16 +211,13 @@ class TestSameMoment:
             with psycopg.connect(postgres.url) as connection:
                 connection.execute(f"LOCK TABLE {schema}.records IN EXCLUSIVE MODE".encode())
                 ending = asyncio.create_task(one.complete(entry))
-                await until(lambda: len(execute(postgres, _BLOCKED)) == 1)
+                await until(lambda: len(execute(postgres, BLOCKED)) == 1)
                 cancelling = asyncio.create_task(other.cancel("a key"))
-                await until(lambda: len(execute(postgres, _BLOCKED)) == 2)
+                await until(lambda: len(execute(postgres, BLOCKED)) == 2)
                 connection.rollback()
             assert await ending is True
             assert await cancelling is True
             assert await one.take() is None
-
-
-_BLOCKED = "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
 
 
 class TestTransactionsOfUsers:
