@@ -82,9 +82,9 @@ class Time(StoppedClock):
         """Let time pass, a second at a time, in which so many receivers look into their inboxes."""
 
         def is_waited_for() -> bool:
-            soon = self.seconds + 1
-            waiting = [due for due, wake in self._sleepers if not wake.done()]  # or cancelled
-            return sum(self.seconds < due <= soon for due in waiting) >= processes
+            # One that was cancelled is still there for a turn of the event loop.
+            waiting = [due for due, wake in self._sleepers if not wake.done()]
+            return sum(self.seconds < due <= self.seconds + 1 for due in waiting) >= processes
 
         for _ in range(int(seconds)):
             await until(is_waited_for)
