@@ -10,7 +10,7 @@ import pytest
 from webex_webhooks_async import formatting
 from webex_webhooks_async.bot import access, bot, catch_up, router, start
 from webex_webhooks_async.bot.contexts import questions
-from webex_webhooks_async.cli import tunnels
+from webex_webhooks_async.cli.listen import tunnels
 from webex_webhooks_async.client import bodies, pool, restraint
 from webex_webhooks_async.handling import duplicates, inbox_worker, outcomes, sandbox_reports
 from webex_webhooks_async.inbox import base, sqlite_file

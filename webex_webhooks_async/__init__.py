@@ -34,8 +34,6 @@ if TYPE_CHECKING:
     from webex_webhooks_async.client.planning import plan_webhooks as plan_webhooks
     from webex_webhooks_async.client.retries import RetryPolicy as RetryPolicy
     from webex_webhooks_async.client.webhooks import Webhooks as Webhooks
-    from webex_webhooks_async.converters import from_json as from_json
-    from webex_webhooks_async.converters import to_json as to_json
     from webex_webhooks_async.errors import APIError as APIError
     from webex_webhooks_async.errors import AuthenticationError as AuthenticationError
     from webex_webhooks_async.errors import BadRequestError as BadRequestError
@@ -115,6 +113,8 @@ if TYPE_CHECKING:
     from webex_webhooks_async.notifications.signatures import verify as verify
     from webex_webhooks_async.receiving.receiver import Receiver as Receiver
     from webex_webhooks_async.receiving.thread import ReceiverThread as ReceiverThread
+    from webex_webhooks_async.serialization.converter import from_json as from_json
+    from webex_webhooks_async.serialization.converter import to_json as to_json
 
     __version__: str
 else:
@@ -131,7 +131,7 @@ else:
         "client.retries": "RetryPolicy",
         "client.aiohttp_transport": "AiohttpTransport",
         "client.webhooks": "Webhooks",
-        "converters": "from_json to_json",
+        "serialization.converter": "from_json to_json",
         "errors": (
             "APIError AuthenticationError BadRequestError ConflictError DecodeError GiveUpError "
             "GoneError LockedError NotFoundError NotificationError "

@@ -14,7 +14,7 @@ from tempfile import TemporaryDirectory
 
 from playwright.sync_api import Browser, Page, Route, expect, sync_playwright
 
-from webex_webhooks_async.testing.web_app import RENDERER
+from webex_webhooks_async.testing.page_server.web_app import RENDERER
 
 FOLDER = Path(__file__).parent
 EXAMPLES = FOLDER.parent / "examples"

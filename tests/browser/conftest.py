@@ -26,7 +26,7 @@ from tests.cli.harness import ServedWebex, card_of, served
 from tests.support.wire import PATIENCE
 from webex_webhooks_async import AttachmentActionData, Client, MessageData, Notification, Receiver
 from webex_webhooks_async.testing import Sandbox
-from webex_webhooks_async.testing.web_app import RENDERER
+from webex_webhooks_async.testing.page_server.web_app import RENDERER
 
 CHROMIUM = os.environ["CHROMIUM"]
 ARCHIVES = Path(os.environ["NPM_ARCHIVES"])

@@ -27,7 +27,7 @@ from tests.browser.conftest import (
 from tests.cli.harness import card_of, served
 from tests.support.wire import unused_port
 from webex_webhooks_async import Receiver
-from webex_webhooks_async.testing.web_app import INTEGRITY, RENDERER
+from webex_webhooks_async.testing.page_server.web_app import INTEGRITY, RENDERER
 
 PICTURE = base64.b64decode(
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="

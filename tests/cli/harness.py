@@ -35,8 +35,8 @@ from tests.testing.doubles import BOT, NEW, created
 from webex_webhooks_async import Notification, Receiver, Webhook
 from webex_webhooks_async.cli import app
 from webex_webhooks_async.cli.running import StoppedError
-from webex_webhooks_async.loopback_server import serve_on_loopback
 from webex_webhooks_async.testing import Delivery, Sandbox
+from webex_webhooks_async.testing.loopback_server import serve_on_loopback
 
 COMMAND = str(Path(sys.executable).with_name("webex-webhooks"))
 
@@ -164,7 +164,7 @@ def thread(*arguments: str) -> Generator[Running]:
     with (
         patch.multiple(sys, stdout=running.out, stderr=running.err),
         patch("webex_webhooks_async.cli.running._stoppable", running.stoppable),
-        patch("webex_webhooks_async.cli.temporary_webhooks.TIDY_SECONDS", PATIENCE),
+        patch("webex_webhooks_async.cli.listen.temporary_webhooks.TIDY_SECONDS", PATIENCE),
         ThreadPoolExecutor(1) as pool,
     ):
         running.exit_code = pool.submit(app.run, arguments)

@@ -8,7 +8,7 @@ from tests.testing.doubles import webhook
 from webex_webhooks_async.cli.console import stdout
 from webex_webhooks_async.cli.traffic import print_delivery
 from webex_webhooks_async.testing import Delivery
-from webex_webhooks_async.testing.reasons import SWITCHED_OFF
+from webex_webhooks_async.testing.delivering.reasons import SWITCHED_OFF
 
 
 @pytest.mark.parametrize(

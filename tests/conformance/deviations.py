@@ -19,8 +19,8 @@ from starlette.types import Receive, Scope, Send
 
 from tests.conformance.ids import invented
 from tests.conformance.inbox import Json
-from webex_webhooks_async.loopback_server import serve_on_loopback
 from webex_webhooks_async.testing import Sandbox
+from webex_webhooks_async.testing.loopback_server import serve_on_loopback
 
 ANY = "[^?]*"
 OPEN = httpx.Timeout(None)

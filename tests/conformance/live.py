@@ -17,11 +17,11 @@ from tests.conformance.guard import WORD, Guard
 from tests.conformance.inbox import Inbox, Json
 from tests.conformance.targets import LiveTarget, opened
 from tests.conformance.webex import Caller, Webex
+from webex_webhooks_async.cli.listen.tunnels import find_tunnel
 from webex_webhooks_async.cli.running import UsageError
-from webex_webhooks_async.cli.tunnels import find_tunnel
-from webex_webhooks_async.loopback_server import serve_on_loopback
 from webex_webhooks_async.models.ids import comparable, is_same
 from webex_webhooks_async.models.vocabulary import BASE_URL
+from webex_webhooks_async.testing.loopback_server import serve_on_loopback
 
 LEFT_OVER = timedelta(hours=1)
 """What a run made longer ago than this belongs to a run that was killed."""

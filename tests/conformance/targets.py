@@ -10,8 +10,8 @@ import pytest
 from tests.conformance.guard import Guard
 from tests.conformance.inbox import Arrival, Hook, Inbox, Json
 from tests.conformance.webex import Caller, Exchange, Target, Webex
-from webex_webhooks_async.loopback_server import serve_on_loopback
 from webex_webhooks_async.testing import Sandbox, SandboxPerson
+from webex_webhooks_async.testing.loopback_server import serve_on_loopback
 
 TIMEOUT = 10.0
 """Seconds after which Webex gives up a delivery, as far as we assume."""

@@ -25,7 +25,7 @@ from tests.conformance.report import PAGE
 from tests.conformance.targets import LiveTarget, in_sandbox, opened
 from tests.conformance.webex import Webex
 from tests.support.wire import PATIENCE, unused_port
-from webex_webhooks_async.cli.tunnels import Tunnel
+from webex_webhooks_async.cli.listen.tunnels import Tunnel
 from webex_webhooks_async.models.ids import comparable
 from webex_webhooks_async.models.vocabulary import BASE_URL
 from webex_webhooks_async.testing import Sandbox

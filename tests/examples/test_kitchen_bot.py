@@ -23,8 +23,8 @@ from tests.examples.serving import EXAMPLES, settings_of
 from tests.support.postgres_server import PostgresServer
 from tests.support.services import environment_with
 from tests.support.wire import PATIENCE
-from webex_webhooks_async.loopback_server import serve_on_loopback
 from webex_webhooks_async.testing import Sandbox
+from webex_webhooks_async.testing.loopback_server import serve_on_loopback
 
 pytestmark = pytest.mark.once
 

@@ -20,8 +20,8 @@ from tests.examples.serving import EXAMPLES, Import, Run
 from tests.support.wire import PATIENCE
 from tests.testing.doubles import created
 from webex_webhooks_async import Client, Tokens, from_json
-from webex_webhooks_async.loopback_server import serve_on_loopback
 from webex_webhooks_async.testing import Sandbox
+from webex_webhooks_async.testing.loopback_server import serve_on_loopback
 
 pytestmark = pytest.mark.once
 

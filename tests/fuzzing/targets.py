@@ -17,7 +17,6 @@ import httpx
 from webex_webhooks_async.client.bodies import file_name
 from webex_webhooks_async.client.pagination import absolute_link, next_link, target_on
 from webex_webhooks_async.client.responses import Response
-from webex_webhooks_async.converters import from_json, to_json
 from webex_webhooks_async.errors import DecodeError, PaginationError, PayloadError, SignatureError
 from webex_webhooks_async.formatting import Redactor
 from webex_webhooks_async.models.files import File
@@ -30,6 +29,7 @@ from webex_webhooks_async.notifications.signatures import (
     sign,
     verify,
 )
+from webex_webhooks_async.serialization.converter import from_json, to_json
 
 SECRET = "correct horse battery staple"
 ORIGIN = "https://webexapis.com"

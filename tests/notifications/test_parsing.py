@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 
 from tests.notifications.doubles import ENVELOPE, MESSAGE_DATA, SECRET, body_of, signed
 from tests.support.json_values import JSON
-from webex_webhooks_async.converters import from_json, to_json
 from webex_webhooks_async.errors import DecodeError, PayloadError, SignatureError
 from webex_webhooks_async.models.notification_data import (
     DATA_CLASSES,
@@ -26,6 +25,7 @@ from webex_webhooks_async.notifications.parsing import parse_notification
 from webex_webhooks_async.notifications.parsing import parse_unverified_notification as parsed
 from webex_webhooks_async.notifications.signatures import SignatureAlgorithm, sign
 from webex_webhooks_async.receiving.receiver import Receiver
+from webex_webhooks_async.serialization.converter import from_json, to_json
 from webex_webhooks_async.testing import sample_notification
 
 BORN = datetime(2015, 10, 18, 14, 26, 16, tzinfo=UTC)

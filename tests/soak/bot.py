@@ -24,7 +24,7 @@ from webex_webhooks_async import (
     WebhookUpdate,
 )
 from webex_webhooks_async.handling import duplicates
-from webex_webhooks_async.loopback_server import serve_on_loopback
+from webex_webhooks_async.testing.loopback_server import serve_on_loopback
 
 MINE = NewWebhook(
     name="soak", target_url="https://example.com/hook", resource="messages", event="created"

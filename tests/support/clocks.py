@@ -10,10 +10,11 @@ from typing import Any, TypeVar
 
 import pytest
 
+from tests.support import contracts
+from tests.support.contracts import check_inbox
 from tests.support.wire import idle_loop, until
 from webex_webhooks_async import Inbox
 from webex_webhooks_async.client.limiter import Clock
-from webex_webhooks_async.testing import check_inbox, contracts
 
 T = TypeVar("T")
 

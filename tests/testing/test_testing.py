@@ -15,7 +15,7 @@ def test_what_is_not_there() -> None:
 @pytest.mark.parametrize("missing", ["uvicorn", "starlette"])
 def test_without_the_extra(monkeypatch: pytest.MonkeyPatch, missing: str) -> None:
     """Only the sandbox needs the extra, and says what to install."""
-    ours = ("webex_webhooks_async.testing.", "webex_webhooks_async.loopback_server")
+    ours = ("webex_webhooks_async.testing.", "webex_webhooks_async.testing.loopback_server")
     for name in [name for name in sys.modules if name.startswith(ours)]:
         monkeypatch.delitem(sys.modules, name)
     for name in [name for name in sys.modules if name.partition(".")[0] == missing]:

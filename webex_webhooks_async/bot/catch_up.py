@@ -24,7 +24,6 @@ from webex_webhooks_async.client.pagination import Page
 from webex_webhooks_async.client.resource import InternalRequests, Params
 from webex_webhooks_async.client.responses import Response
 from webex_webhooks_async.client.retries import LONGEST_RETRY_AFTER
-from webex_webhooks_async.converters import unstructure
 from webex_webhooks_async.errors import (
     AuthenticationError,
     GoneError,
@@ -44,7 +43,8 @@ from webex_webhooks_async.models.vocabulary import Event, Resource
 from webex_webhooks_async.models.webhooks import Webhook
 from webex_webhooks_async.notifications.parsing import parse_unverified_notification
 from webex_webhooks_async.receiving.activity import Activity
-from webex_webhooks_async.strict_json import dump_json
+from webex_webhooks_async.serialization.converter import unstructure
+from webex_webhooks_async.serialization.strict_json import dump_json
 from webex_webhooks_async.validation import seconds_in
 
 if TYPE_CHECKING:

@@ -11,7 +11,6 @@ from attrs import frozen
 from webex_webhooks_async.bot.contexts.contexts import JobOptions
 from webex_webhooks_async.bot.contexts.writing import recorded
 from webex_webhooks_async.client.limiter import Clock
-from webex_webhooks_async.converters import unstructure
 from webex_webhooks_async.handling.dispatch import Registration, active_handling
 from webex_webhooks_async.handling.records import check_outside, numbered
 from webex_webhooks_async.inbox.base import check_put
@@ -21,7 +20,8 @@ from webex_webhooks_async.notifications.identity import (
     line_of_room,
     notification_key,
 )
-from webex_webhooks_async.strict_json import dump_json
+from webex_webhooks_async.serialization.converter import unstructure
+from webex_webhooks_async.serialization.strict_json import dump_json
 from webex_webhooks_async.validation import check_keywords, check_not_empty, seconds_in
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from webex_webhooks_async.bot.schedules import Schedule, Times
 from webex_webhooks_async.handling.dispatch import CallNext, Registration
 from webex_webhooks_async.handling.router import Registry, Router, check_function
 from webex_webhooks_async.models.vocabulary import Event, Resource
-from webex_webhooks_async.strict_json import is_same
+from webex_webhooks_async.serialization.strict_json import is_same
 from webex_webhooks_async.validation import (
     check_count,
     check_not_empty,

@@ -25,11 +25,11 @@ from webex_webhooks_async.cli.running_sandbox import (
 )
 from webex_webhooks_async.client.client import Client
 from webex_webhooks_async.client.pool import tls_context
-from webex_webhooks_async.converters import from_json
 from webex_webhooks_async.errors import DecodeError, TransportError
 from webex_webhooks_async.models.files import File
 from webex_webhooks_async.models.messages import Message
 from webex_webhooks_async.models.vocabulary import BASE_URL
+from webex_webhooks_async.serialization.converter import from_json
 from webex_webhooks_async.testing.service import cards
 
 QUIET_SECONDS = 1.0

@@ -113,7 +113,7 @@ def read_token(path: Path) -> "TokenProvider":
         with usage_errors(str(path)):
             return StaticToken(content)
     from webex_webhooks_async.client.oauth import RefreshingToken, Tokens  # noqa: PLC0415 - no help text needs it
-    from webex_webhooks_async.converters import from_json  # noqa: PLC0415 - no help text needs it
+    from webex_webhooks_async.serialization.converter import from_json  # noqa: PLC0415 - no help text needs it
 
     try:
         tokens = from_json(content, Tokens)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 def webhook_document(webhook: "Webhook", *, show_secret: bool) -> dict[str, Any]:
     """A webhook as Webex sends it, plus ``hasSecret``; the secret itself only if it is shown."""
-    from webex_webhooks_async.converters import unstructure  # noqa: PLC0415 - no help text needs it
+    from webex_webhooks_async.serialization.converter import unstructure  # noqa: PLC0415 - no help text needs it
 
     try:
         document: dict[str, Any] = unstructure(webhook)

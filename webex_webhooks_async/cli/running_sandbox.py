@@ -17,8 +17,8 @@ from webex_webhooks_async.client.environment import (
 )
 from webex_webhooks_async.client.requester import NO_RESPONSE
 from webex_webhooks_async.formatting import describe_exception
+from webex_webhooks_async.testing.page_server.web_app import PRIVATE
 from webex_webhooks_async.testing.requests import SANDBOX_HEADER
-from webex_webhooks_async.testing.web_app import PRIVATE
 
 SECONDS = 30.0
 """For an action of the sandbox, and the bots that it notifies."""

@@ -10,9 +10,9 @@ from rich.text import Text
 
 from webex_webhooks_async.cli.rendering import headline, print_event, status_code_text
 from webex_webhooks_async.formatting import on_one_line
-from webex_webhooks_async.strict_json import dump_json
+from webex_webhooks_async.serialization.strict_json import dump_json
 from webex_webhooks_async.testing import Delivery, RecordedRequest
-from webex_webhooks_async.testing.redaction import Redaction
+from webex_webhooks_async.testing.delivering.redaction import Redaction
 
 
 def print_request(console: Console, request: RecordedRequest) -> None:

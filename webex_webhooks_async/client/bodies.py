@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, cast
 
 import httpx
 
-from webex_webhooks_async.strict_json import dump_json
+from webex_webhooks_async.serialization.strict_json import dump_json
 from webex_webhooks_async.validation import check_text, check_type
 
 if TYPE_CHECKING:

@@ -11,10 +11,10 @@ from webex_webhooks_async.client.requester import Request, Requester
 from webex_webhooks_async.client.resource import APIResource, Params, T
 from webex_webhooks_async.client.responses import Response
 from webex_webhooks_async.client.retries import RetryPolicy
-from webex_webhooks_async.converters import check_into
 from webex_webhooks_async.models import wire_name
 from webex_webhooks_async.models.notifications import Notification
 from webex_webhooks_async.models.vocabulary import BASE_URL, Resource
+from webex_webhooks_async.serialization.converter import check_into
 from webex_webhooks_async.validation import check_count, check_text, check_type
 
 if TYPE_CHECKING:

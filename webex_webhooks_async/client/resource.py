@@ -16,10 +16,10 @@ from urllib.parse import quote, urlencode
 from webex_webhooks_async.client.bodies import multipart
 from webex_webhooks_async.client.requester import JSON_TYPE, Request, Requester
 from webex_webhooks_async.client.responses import Response
-from webex_webhooks_async.converters import check_into, unstructure
 from webex_webhooks_async.formatting import SECRET_NAMES
 from webex_webhooks_async.models import format_datetime
-from webex_webhooks_async.strict_json import JSON, dump_json
+from webex_webhooks_async.serialization.converter import check_into, unstructure
+from webex_webhooks_async.serialization.strict_json import JSON, dump_json
 from webex_webhooks_async.validation import check_not_empty, check_text, check_type
 
 if TYPE_CHECKING:

@@ -10,7 +10,6 @@ from typing import Any, NamedTuple, TypeVar, cast
 
 import httpx
 
-from webex_webhooks_async.converters import from_json, is_function, structure
 from webex_webhooks_async.errors import (
     APIError,
     AuthenticationError,
@@ -25,7 +24,8 @@ from webex_webhooks_async.errors import (
     ServerError,
 )
 from webex_webhooks_async.formatting import Redactor
-from webex_webhooks_async.strict_json import JSON, parse_json
+from webex_webhooks_async.serialization.converter import from_json, is_function, structure
+from webex_webhooks_async.serialization.strict_json import JSON, parse_json
 
 T = TypeVar("T")
 

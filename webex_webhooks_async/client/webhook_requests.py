@@ -11,7 +11,6 @@ from typing import TypeVar, cast
 from webex_webhooks_async.client.pagination import AsyncPaginator
 from webex_webhooks_async.client.resource import APIResource
 from webex_webhooks_async.client.responses import Response
-from webex_webhooks_async.converters import structure
 from webex_webhooks_async.errors import DecodeError
 from webex_webhooks_async.formatting import Redactor
 from webex_webhooks_async.models.webhooks import (
@@ -20,7 +19,8 @@ from webex_webhooks_async.models.webhooks import (
     Webhook,
     WebhookUpdate,
 )
-from webex_webhooks_async.strict_json import JSON
+from webex_webhooks_async.serialization.converter import structure
+from webex_webhooks_async.serialization.strict_json import JSON
 from webex_webhooks_async.validation import check_not_empty, check_text, check_type
 
 _PATH = "webhooks"

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar, cast
 
 from attrs import frozen
 
-from webex_webhooks_async.converters import structure
 from webex_webhooks_async.errors import DecodeError, GiveUpError, PayloadError
 from webex_webhooks_async.formatting import describe_exception, short_id
 from webex_webhooks_async.handling.suspension import (
@@ -23,6 +22,7 @@ from webex_webhooks_async.handling.suspension import (
 from webex_webhooks_async.models.notifications import Notification, data_classes
 from webex_webhooks_async.notifications.descriptions import describe, log_debug
 from webex_webhooks_async.notifications.identity import id_of_data
+from webex_webhooks_async.serialization.converter import structure
 
 if TYPE_CHECKING:
     from webex_webhooks_async.handling.records import Records

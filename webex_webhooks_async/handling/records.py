@@ -19,14 +19,14 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from attrs import define
 
-from webex_webhooks_async.converters import from_json, unstructure
 from webex_webhooks_async.formatting import describe_exception
 from webex_webhooks_async.handling.suspension import current_suspension
 from webex_webhooks_async.inbox.base import TransactionalInbox
 from webex_webhooks_async.inbox.transactions import COMMITTED, check_transaction
 from webex_webhooks_async.models.notifications import Notification
 from webex_webhooks_async.notifications.descriptions import describe
-from webex_webhooks_async.strict_json import JSON, dump_json, parse_json
+from webex_webhooks_async.serialization.converter import from_json, unstructure
+from webex_webhooks_async.serialization.strict_json import JSON, dump_json, parse_json
 from webex_webhooks_async.validation import check_text
 
 if TYPE_CHECKING:

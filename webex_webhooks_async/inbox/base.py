@@ -19,7 +19,8 @@ class Inbox(ABC):
 
     Several receivers may use one storage, each through an inbox of its own. A method that can't do
     its work raises; the receiver then responds 503, or tries again. An inbox of your own inherits
-    from this class; check it with `webex_webhooks_async.testing.check_inbox` in its tests.
+    from this class, and keeps what each method promises. This project's own checks of that are
+    in `tests/support/contracts.py`.
 
     Attributes:
         keep: For how many seconds after its completion a notification is known.

@@ -6,7 +6,7 @@ from json import JSONDecoder
 from typing import Any, Literal, cast
 
 from webex_webhooks_async.errors import DecodeError, PayloadError
-from webex_webhooks_async.strict_json import parse_json
+from webex_webhooks_async.serialization.strict_json import parse_json
 from webex_webhooks_async.validation import check_type
 
 BEGINNING = 16_384

@@ -12,7 +12,7 @@ from webex_webhooks_async.formatting import storable
 from webex_webhooks_async.models.ids import comparable
 from webex_webhooks_async.models.notifications import Notification
 from webex_webhooks_async.models.vocabulary import Event, Resource
-from webex_webhooks_async.strict_json import dump_json
+from webex_webhooks_async.serialization.strict_json import dump_json
 from webex_webhooks_async.validation import check_type
 
 RESOURCE = "jobs"
@@ -45,7 +45,7 @@ def notification_key(notification: Notification[Any]) -> str:
         TypeError: `notification` isn't a `Notification`.
     """
     # Imported here: the list of an inbox needs no converter.
-    from webex_webhooks_async.converters import to_json  # noqa: PLC0415 - see above
+    from webex_webhooks_async.serialization.converter import to_json  # noqa: PLC0415 - see above
 
     check_type("notification", notification, Notification)
     return _key_of_what_was_made(notification) or _digest(to_json(notification))

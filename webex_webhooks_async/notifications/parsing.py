@@ -3,11 +3,11 @@
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from webex_webhooks_async.converters import structure
 from webex_webhooks_async.errors import DecodeError, PayloadError
 from webex_webhooks_async.models.notifications import Notification
 from webex_webhooks_async.notifications.signatures import Headers, SignatureAlgorithm, verify
-from webex_webhooks_async.strict_json import parse_json
+from webex_webhooks_async.serialization.converter import structure
+from webex_webhooks_async.serialization.strict_json import parse_json
 
 if TYPE_CHECKING:
     from webex_webhooks_async.models.notification_data import NotificationData

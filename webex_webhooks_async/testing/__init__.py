@@ -1,22 +1,20 @@
-"""Testing without an account: a local Webex simulator, sample notifications, and checks."""
+"""Testing without an account: a local Webex simulator, and sample notifications."""
 
 from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from webex_webhooks_async.testing.contracts import check_inbox
-    from webex_webhooks_async.testing.delivery import Delivery
+    from webex_webhooks_async.testing.delivering.delivery import Delivery
     from webex_webhooks_async.testing.requests import RecordedRequest
     from webex_webhooks_async.testing.samples import sample_notification, signed_request
     from webex_webhooks_async.testing.sandbox import Sandbox
     from webex_webhooks_async.testing.service.sandbox_person import SandboxPerson
 else:
     _MODULES = {
-        "Delivery": "delivery",
+        "Delivery": "delivering.delivery",
         "SandboxPerson": "service.sandbox_person",
         "RecordedRequest": "requests",
         "Sandbox": "sandbox",
-        "check_inbox": "contracts",
         "sample_notification": "samples",
         "signed_request": "samples",
     }
@@ -38,7 +36,6 @@ __all__ = [
     "RecordedRequest",
     "Sandbox",
     "SandboxPerson",
-    "check_inbox",
     "sample_notification",
     "signed_request",
 ]

@@ -11,8 +11,8 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
-from webex_webhooks_async.loopback_server import ConnectionDroppedError
 from webex_webhooks_async.testing.faults import Fault, Faults
+from webex_webhooks_async.testing.loopback_server import ConnectionDroppedError
 from webex_webhooks_async.testing.service import messages
 from webex_webhooks_async.testing.service.formats import tracking_id
 from webex_webhooks_async.testing.service.responses import RefusedCallError, error_response

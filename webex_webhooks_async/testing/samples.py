@@ -8,7 +8,7 @@ import httpx
 from webex_webhooks_async.models.vocabulary import OwnedBy, WebhookStatus
 from webex_webhooks_async.models.webhooks import Webhook
 from webex_webhooks_async.notifications.signatures import sign
-from webex_webhooks_async.strict_json import dump_json
+from webex_webhooks_async.serialization.strict_json import dump_json
 from webex_webhooks_async.testing.service.events import (
     WebexEvent,
     actor_of,

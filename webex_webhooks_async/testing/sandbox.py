@@ -20,22 +20,23 @@ import attrs
 import httpx
 from starlette.types import ASGIApp
 
-from webex_webhooks_async.converters import structure
 from webex_webhooks_async.handling.sandbox_reports import watchers
-from webex_webhooks_async.loopback_server import serve_on_loopback
 from webex_webhooks_async.models.files import File
 from webex_webhooks_async.models.messages import Message
 from webex_webhooks_async.models.vocabulary import BASE_URL
 from webex_webhooks_async.models.webhooks import Webhook
 from webex_webhooks_async.notifications import identity
 from webex_webhooks_async.receiving.activity import activities
-from webex_webhooks_async.testing.chaos import Chaos
-from webex_webhooks_async.testing.deliveries import MAX_RECORDED, DeliveryService
-from webex_webhooks_async.testing.delivery import Delivery
-from webex_webhooks_async.testing.event_stream import EventStream
+from webex_webhooks_async.serialization.converter import structure
+from webex_webhooks_async.testing.delivering.chaos import Chaos
+from webex_webhooks_async.testing.delivering.deliveries import MAX_RECORDED, DeliveryService
+from webex_webhooks_async.testing.delivering.delivery import Delivery
+from webex_webhooks_async.testing.delivering.event_stream import EventStream
+from webex_webhooks_async.testing.delivering.replies import Replies, describe_deliveries, raise_all
 from webex_webhooks_async.testing.faults import Fault, Faults
-from webex_webhooks_async.testing.page_actions import PageActions
-from webex_webhooks_async.testing.replies import Replies, describe_deliveries, raise_all
+from webex_webhooks_async.testing.loopback_server import serve_on_loopback
+from webex_webhooks_async.testing.page_server.page_actions import PageActions
+from webex_webhooks_async.testing.page_server.web_app import WebApp
 from webex_webhooks_async.testing.requests import (
     Entrance,
     InProcessTransport,
@@ -53,7 +54,6 @@ from webex_webhooks_async.testing.service.sandbox_person import (
     fake_person,
 )
 from webex_webhooks_async.testing.service.state import DIRECT, Json, State
-from webex_webhooks_async.testing.web_app import WebApp
 from webex_webhooks_async.validation import check_seconds, check_text, check_type
 
 _MAX_BODY = 1_000_000  # bytes of a request that are kept

@@ -45,7 +45,7 @@ from webex_webhooks_async.cli.commands.chat import (
     print_prompt,
 )
 from webex_webhooks_async.cli.console import stdout
-from webex_webhooks_async.loopback_server import ConnectionDroppedError
+from webex_webhooks_async.testing.loopback_server import ConnectionDroppedError
 
 pytestmark = pytest.mark.once
 

@@ -14,7 +14,7 @@ from starlette.types import Receive, Scope, Send
 from tests.cli.harness import Invoke, ServedWebex, Typist, served, served_bot, thread
 from tests.support.wire import PATIENCE, unused_port
 from webex_webhooks_async import to_json, verify
-from webex_webhooks_async.cli.tunnels import Agents, find_tunnel
+from webex_webhooks_async.cli.listen.tunnels import Agents, find_tunnel
 from webex_webhooks_async.testing import Delivery, signed_request
 
 pytestmark = pytest.mark.once
@@ -166,7 +166,7 @@ def test_a_webhook_that_can_not_be_deleted(  # noqa: PLR0913 - fixtures
     seconds: float,
 ) -> None:
     """If Webex refuses or hangs at the end, it names the webhooks that may be left."""
-    monkeypatch.setattr("webex_webhooks_async.cli.temporary_webhooks.TIDY_SECONDS", seconds)
+    monkeypatch.setattr("webex_webhooks_async.cli.listen.temporary_webhooks.TIDY_SECONDS", seconds)
     webex.sandbox.fail(status=403, delay=delay, times=None, method="DELETE")
 
     done = invoke(*at(port))
@@ -185,7 +185,7 @@ def briefly(monkeypatch: pytest.MonkeyPatch) -> None:
         return
 
     monkeypatch.setattr("webex_webhooks_async.cli.commands.listen.until_stopped", go_on)
-    monkeypatch.setattr("webex_webhooks_async.cli.temporary_webhooks.TIDY_SECONDS", PATIENCE)
+    monkeypatch.setattr("webex_webhooks_async.cli.listen.temporary_webhooks.TIDY_SECONDS", PATIENCE)
 
 
 @pytest.mark.usefixtures("briefly")

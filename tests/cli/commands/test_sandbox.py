@@ -11,7 +11,7 @@ import pytest
 from tests.cli.harness import COMMAND, Running, thread
 from tests.support.wire import PATIENCE, unused_port
 from tests.testing.doubles import NEW
-from webex_webhooks_async.testing.chaos import Chaos
+from webex_webhooks_async.testing.delivering.chaos import Chaos
 
 pytestmark = pytest.mark.once
 

@@ -14,6 +14,7 @@ import psycopg
 import pytest
 
 from tests.support.clocks import let_pass
+from tests.support.contracts import check_inbox
 from tests.support.postgres_inboxes import (
     BLOCKED,
     BODY,
@@ -34,7 +35,7 @@ from webex_webhooks_async.inbox.postgres import connections as postgres_connecti
 from webex_webhooks_async.inbox.postgres import inbox as postgres_inbox
 from webex_webhooks_async.inbox.postgres import sql as postgres_sql
 from webex_webhooks_async.inbox.postgres import statements as postgres_statements
-from webex_webhooks_async.testing import check_inbox, sample_notification
+from webex_webhooks_async.testing import sample_notification
 
 LONG = os.urandom(6_000).hex()
 """A text that no index can hold."""

@@ -24,7 +24,6 @@ from webex_webhooks_async.bot.contexts.contexts import (
     set_thread,
     thread_of,
 )
-from webex_webhooks_async.converters import structure, unstructure
 from webex_webhooks_async.errors import GiveUpError
 from webex_webhooks_async.formatting import describe_exception
 from webex_webhooks_async.handling.dispatch import Handler, Handling
@@ -40,7 +39,8 @@ from webex_webhooks_async.models.notification_data import (
 )
 from webex_webhooks_async.models.notifications import Notification
 from webex_webhooks_async.notifications.descriptions import describe
-from webex_webhooks_async.strict_json import dump_json, parse_json
+from webex_webhooks_async.serialization.converter import structure, unstructure
+from webex_webhooks_async.serialization.strict_json import dump_json, parse_json
 
 if TYPE_CHECKING:
     from webex_webhooks_async.inbox.base import Inbox

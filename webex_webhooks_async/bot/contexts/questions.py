@@ -38,7 +38,6 @@ from webex_webhooks_async.bot.contexts.writing import (
     texts_of,
     write,
 )
-from webex_webhooks_async.converters import to_json
 from webex_webhooks_async.handling.dispatch import active_handling
 from webex_webhooks_async.handling.records import (
     as_json,
@@ -52,7 +51,8 @@ from webex_webhooks_async.models.ids import comparable
 from webex_webhooks_async.models.messages import Message, Person
 from webex_webhooks_async.notifications.identity import line_of_room
 from webex_webhooks_async.notifications.parsing import parse_unverified_notification
-from webex_webhooks_async.strict_json import dump_json, parse_json
+from webex_webhooks_async.serialization.converter import to_json
+from webex_webhooks_async.serialization.strict_json import dump_json, parse_json
 from webex_webhooks_async.validation import (
     check_flag,
     check_keywords,

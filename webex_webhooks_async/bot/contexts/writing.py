@@ -10,7 +10,6 @@ from typing import Any, TypedDict, TypeVar, cast
 from webex_webhooks_async.bot.contexts.buttons import Buttons, card_of_buttons, check_buttons
 from webex_webhooks_async.client.client import Client
 from webex_webhooks_async.client.resource import InternalRequests
-from webex_webhooks_async.converters import unstructure
 from webex_webhooks_async.errors import BadRequestError, GoneError, NotFoundError
 from webex_webhooks_async.handling.dispatch import active_handling
 from webex_webhooks_async.handling.records import SAID, check_outside
@@ -23,7 +22,8 @@ from webex_webhooks_async.models.messages import (
     Person,
     problem_of_card,
 )
-from webex_webhooks_async.strict_json import dump_json
+from webex_webhooks_async.serialization.converter import unstructure
+from webex_webhooks_async.serialization.strict_json import dump_json
 from webex_webhooks_async.validation import check_keywords, check_not_empty, check_text, check_url
 
 T = TypeVar("T")

@@ -20,6 +20,7 @@ from rich.text import Text
 
 from webex_webhooks_async.cli import demo_steps as steps
 from webex_webhooks_async.cli.console import log_messages_to, prose
+from webex_webhooks_async.cli.listen.temporary_webhooks import deleted_on_error, temporary_name
 from webex_webhooks_async.cli.options import FROM_ENVIRONMENT, Connection
 from webex_webhooks_async.cli.rendering import (
     status_code_text,
@@ -27,17 +28,16 @@ from webex_webhooks_async.cli.rendering import (
     webhook_fields,
 )
 from webex_webhooks_async.cli.running import UsageError, run
-from webex_webhooks_async.cli.temporary_webhooks import deleted_on_error, temporary_name
 from webex_webhooks_async.client.client import Client
 from webex_webhooks_async.client.pagination import Page
 from webex_webhooks_async.errors import APIError
 from webex_webhooks_async.formatting import describe_exception, on_one_line
-from webex_webhooks_async.loopback_server import serve_on_loopback
 from webex_webhooks_async.models.notification_data import MessageData
 from webex_webhooks_async.models.notifications import Notification
 from webex_webhooks_async.models.webhooks import Webhook
 from webex_webhooks_async.notifications.signatures import SIGNATURE_HEADERS
 from webex_webhooks_async.testing import Sandbox
+from webex_webhooks_async.testing.loopback_server import serve_on_loopback
 
 _MOST_PAGES = 3
 

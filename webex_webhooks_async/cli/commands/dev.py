@@ -30,8 +30,8 @@ from webex_webhooks_async.cli.console import (
     stderr,
     stdout,
 )
-from webex_webhooks_async.cli.dev_target import Target, is_proxy
-from webex_webhooks_async.cli.dev_watching import next_change, snapshot
+from webex_webhooks_async.cli.dev.target import Target, is_proxy
+from webex_webhooks_async.cli.dev.watching import next_change, snapshot
 from webex_webhooks_async.cli.options import BOT_PORT, SANDBOX_PORT, SANDBOX_URL, Port
 from webex_webhooks_async.cli.running import (
     CommandError,
@@ -44,8 +44,8 @@ from webex_webhooks_async.cli.running_sandbox import variables_for_bot
 from webex_webhooks_async.cli.traffic import print_delivery, print_log
 from webex_webhooks_async.client.environment import WEBEX_INBOX
 from webex_webhooks_async.client.pool import tls_context
-from webex_webhooks_async.loopback_server import HOST, port_error
 from webex_webhooks_async.testing import Sandbox
+from webex_webhooks_async.testing.loopback_server import HOST, port_error
 from webex_webhooks_async.validation import is_loopback
 
 T = TypeVar("T")
@@ -359,7 +359,7 @@ class _Process:
         descriptors = (listener.fileno(), theirs.fileno())
         try:
             process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-P", "-m", "webex_webhooks_async.cli.dev_program", target),
+                *(sys.executable, "-P", "-m", "webex_webhooks_async.cli.dev.program", target),
                 *map(str, descriptors),
                 pass_fds=descriptors,
                 env=variables,

@@ -36,7 +36,7 @@ from webex_webhooks_async.client.planning import (
 from webex_webhooks_async.errors import WebexError
 from webex_webhooks_async.formatting import Redactor, on_one_line
 from webex_webhooks_async.models.webhooks import NewWebhook
-from webex_webhooks_async.strict_json import MisfitError
+from webex_webhooks_async.serialization.strict_json import MisfitError
 
 
 def command(  # noqa: PLR0913 - each is an option

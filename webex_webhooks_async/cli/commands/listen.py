@@ -26,6 +26,22 @@ from webex_webhooks_async.cli.console import (
     stderr,
     stdout,
 )
+from webex_webhooks_async.cli.listen.relay import (
+    FORWARD_TIMEOUT,
+    ArrivalCheck,
+    RawRequest,
+    forward,
+    print_response,
+    relay,
+)
+from webex_webhooks_async.cli.listen.temporary_webhooks import (
+    delete_all,
+    name_prefix,
+    named,
+    temporary_name,
+    temporary_webhooks,
+)
+from webex_webhooks_async.cli.listen.tunnels import find_tunnel
 from webex_webhooks_async.cli.options import (
     FROM_ENVIRONMENT,
     NO_SECRET,
@@ -37,14 +53,6 @@ from webex_webhooks_async.cli.options import (
     Port,
     SecretSource,
 )
-from webex_webhooks_async.cli.relay import (
-    FORWARD_TIMEOUT,
-    ArrivalCheck,
-    RawRequest,
-    forward,
-    print_response,
-    relay,
-)
 from webex_webhooks_async.cli.rendering import (
     headline,
     print_notification,
@@ -52,22 +60,14 @@ from webex_webhooks_async.cli.rendering import (
     shown_url,
 )
 from webex_webhooks_async.cli.running import CommandError, UsageError, run, until_stopped
-from webex_webhooks_async.cli.temporary_webhooks import (
-    delete_all,
-    name_prefix,
-    named,
-    temporary_name,
-    temporary_webhooks,
-)
-from webex_webhooks_async.cli.tunnels import find_tunnel
 from webex_webhooks_async.client.client import Client
 from webex_webhooks_async.formatting import on_one_line
-from webex_webhooks_async.loopback_server import serve_on_loopback
 from webex_webhooks_async.models.vocabulary import Event, Resource
 from webex_webhooks_async.models.webhooks import NewWebhook
 from webex_webhooks_async.receiving.receiver import Receiver
-from webex_webhooks_async.strict_json import parse_json
+from webex_webhooks_async.serialization.strict_json import parse_json
 from webex_webhooks_async.testing import Sandbox
+from webex_webhooks_async.testing.loopback_server import serve_on_loopback
 
 Subscription = tuple[str, str]
 """A resource and an event."""

@@ -29,14 +29,14 @@ from webex_webhooks_async.cli.files import (
     client_credentials,
     write_tokens,
 )
+from webex_webhooks_async.cli.listen.tunnels import is_here
 from webex_webhooks_async.cli.options import HttpUrl, NotEmpty, WebexUrl
 from webex_webhooks_async.cli.running import CommandError, UsageError, run, usage_errors
-from webex_webhooks_async.cli.tunnels import is_here
 from webex_webhooks_async.client.client import Client
 from webex_webhooks_async.client.oauth import RefreshingToken, authorization_url
 from webex_webhooks_async.formatting import on_one_line
-from webex_webhooks_async.loopback_server import HOST, serve_on_loopback
 from webex_webhooks_async.models.vocabulary import BASE_URL
+from webex_webhooks_async.testing.loopback_server import HOST, serve_on_loopback
 
 
 def command(

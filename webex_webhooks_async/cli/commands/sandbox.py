@@ -21,7 +21,7 @@ from webex_webhooks_async.cli.traffic import (
     redacted_request,
 )
 from webex_webhooks_async.testing import Delivery, RecordedRequest, Sandbox, SandboxPerson
-from webex_webhooks_async.testing.redaction import KnownSecrets
+from webex_webhooks_async.testing.delivering.redaction import KnownSecrets
 from webex_webhooks_async.testing.service.sandbox_person import BOT_EMAIL, BOT_NAME, ORGANIZATION
 
 

@@ -9,6 +9,7 @@ from cyclopts import Parameter
 from rich.text import Text
 
 from webex_webhooks_async.cli.console import print_json, print_warning, stdout
+from webex_webhooks_async.cli.listen.relay import FORWARD_TIMEOUT, BotResponse, post, print_response
 from webex_webhooks_async.cli.options import (
     NO_SECRET,
     SANDBOX_URL,
@@ -21,14 +22,13 @@ from webex_webhooks_async.cli.options import (
     SecretSource,
     is_url_given,
 )
-from webex_webhooks_async.cli.relay import FORWARD_TIMEOUT, BotResponse, post, print_response
 from webex_webhooks_async.cli.rendering import print_notification
 from webex_webhooks_async.cli.running import ExitCode, UsageError, run, usage_errors
 from webex_webhooks_async.client.client import Client
 from webex_webhooks_async.errors import DecodeError
 from webex_webhooks_async.formatting import on_one_line
 from webex_webhooks_async.models.vocabulary import warn_if_misspelled
-from webex_webhooks_async.strict_json import parse_json
+from webex_webhooks_async.serialization.strict_json import parse_json
 from webex_webhooks_async.testing import sample_notification, signed_request
 
 

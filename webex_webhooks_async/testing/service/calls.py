@@ -21,7 +21,7 @@ from webex_webhooks_async.client.requester import http_url
 from webex_webhooks_async.errors import DecodeError
 from webex_webhooks_async.models.files import File
 from webex_webhooks_async.models.vocabulary import OwnedBy, WebhookStatus
-from webex_webhooks_async.strict_json import parse_json
+from webex_webhooks_async.serialization.strict_json import parse_json
 from webex_webhooks_async.testing.service.events import WebexEvent
 from webex_webhooks_async.testing.service.formats import moment_of
 from webex_webhooks_async.testing.service.responses import RefusedCallError, json_response

@@ -11,7 +11,7 @@ from typing import Any, cast
 
 from attrs import frozen
 
-from webex_webhooks_async.strict_json import is_same
+from webex_webhooks_async.serialization.strict_json import is_same
 
 _SHOW_CARD = "Action.ShowCard"
 _NEWEST = (1, 3)

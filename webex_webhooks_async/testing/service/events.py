@@ -13,10 +13,10 @@ from typing import Any
 
 from attrs import Factory, frozen
 
-from webex_webhooks_async.converters import unstructure
 from webex_webhooks_async.models.messages import MESSAGE_CONTENT
 from webex_webhooks_async.models.vocabulary import Event, Resource
 from webex_webhooks_async.models.webhooks import Webhook
+from webex_webhooks_async.serialization.converter import unstructure
 from webex_webhooks_async.testing.service.formats import (
     name_in,
     timestamp,

@@ -8,7 +8,7 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
-from webex_webhooks_async.strict_json import dump_json
+from webex_webhooks_async.serialization.strict_json import dump_json
 
 _MESSAGES = {
     **responses,

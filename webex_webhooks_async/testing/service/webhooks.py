@@ -18,9 +18,9 @@ from webex_webhooks_async.catalog import (
     WITHOUT_FILTER,
     Watchable,
 )
-from webex_webhooks_async.converters import unstructure
 from webex_webhooks_async.models.vocabulary import Event, OwnedBy, Resource, WebhookStatus
 from webex_webhooks_async.models.webhooks import Webhook, conditions_of
+from webex_webhooks_async.serialization.converter import unstructure
 from webex_webhooks_async.testing.service.calls import Call, fields_of, page_response
 from webex_webhooks_async.testing.service.formats import to_utc_milliseconds, webex_id
 from webex_webhooks_async.testing.service.responses import RefusedCallError, json_response

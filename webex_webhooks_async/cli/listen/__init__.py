@@ -1,0 +1,1 @@
+"""What receives for a command: the relay, webhooks for a while, and the tunnel."""

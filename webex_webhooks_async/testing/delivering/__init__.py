@@ -1,0 +1,1 @@
+"""What leaves the sandbox: notifications to the bot, events to the page, replies to a test."""

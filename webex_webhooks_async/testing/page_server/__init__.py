@@ -1,0 +1,1 @@
+"""Serves the sandbox and its page on loopback."""
