@@ -158,7 +158,7 @@ def _say(base_url: str, text: str) -> None:
     httpx.post(
         f"{base_url}/messages",
         headers={"Authorization": "Bearer person:you@example.com"},
-        json={"toPersonEmail": Sandbox().bot.email, "text": text},
+        json={"toPersonEmail": Sandbox().bot.emails[0], "text": text},
         trust_env=False,
     )
 

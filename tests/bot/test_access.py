@@ -24,8 +24,8 @@ from webex_webhooks_async.testing import SandboxPerson
 
 pytestmark = pytest.mark.once
 
-ANN = SandboxPerson(email="ann@example.com", display_name="Ann")
-EVE = SandboxPerson(email="eve@example.org", display_name="Eve", org_id="OTHER")
+ANN = SandboxPerson(emails=["ann@example.com"], display_name="Ann")
+EVE = SandboxPerson(emails=["eve@example.org"], display_name="Eve", org_id="OTHER")
 
 
 async def is_at_home(person: Person) -> bool:
@@ -69,11 +69,11 @@ async def test_some_people_only(
             await webex.sandbox.submit(card.id, {"dish": "Pasta"}, person=person)
 
     assert handlers.names == ["all", "submission"]
-    assert seen == [ANN.email, EVE.email]
+    assert seen == [ANN.emails[0], EVE.emails[0]]
     why = "its author isn't allowed to use the bot"
     passed_over = [each for each in caplog.messages if why in each]
     assert len(passed_over) == 2
-    assert not any(EVE.email in each for each in passed_over)
+    assert not any(EVE.emails[0] in each for each in passed_over)
     assert webex.texts.count("Hello") == 2
 
 
@@ -139,7 +139,7 @@ async def test_a_person_is_fetched_once_in_ten_minutes(
     webex: Webex, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What `allow` gets of a person is ten minutes old at most; who was removed is out by then."""
-    allowed = {ANN.email}
+    allowed = {ANN.emails[0]}
     monkeypatch.setattr(access, "_clock", clock := QuickClock())
     bot = webex.bot(allow=lambda person: bool(allowed & {*person.emails}))
     handlers = Handlers()

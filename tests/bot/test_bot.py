@@ -117,7 +117,7 @@ class TestStart:
             me = bot.me
 
         sandbox_bot = webex.sandbox.bot
-        assert (me.id, me.emails, me.type) == (sandbox_bot.id, (sandbox_bot.email,), "bot")
+        assert (me.id, me.emails, me.type) == (sandbox_bot.id, sandbox_bot.emails, "bot")
         assert isinstance(me, Person)
 
     async def test_a_target_url_needs_handlers(self, webex: Webex) -> None:

@@ -320,7 +320,7 @@ async def test_middleware_of_contexts_runs_around_the_handler_alone(
     outer.include(inner)
     bot.include(outer)
     bot.include(inner)
-    eve = SandboxPerson(email="eve@example.com", display_name="Eve")
+    eve = SandboxPerson(emails=["eve@example.com"], display_name="Eve")
     async with webex.running(bot):
         for text in ("out", "in", "else"):
             await webex.sandbox.say(text)

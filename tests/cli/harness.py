@@ -341,7 +341,7 @@ def served_echo_bot(webex: ServedWebex) -> Generator[list[str]]:
 
     async def echo(api: httpx.AsyncClient, notification: Any) -> None:  # noqa: ANN401 - JSON
         data = notification["data"]
-        if data.get("personEmail") != webex.sandbox.bot.email:
+        if data.get("personEmail") != webex.sandbox.bot.emails[0]:
             rooms.append(data["roomId"])
             path = "messages" if "personEmail" in data else "attachment/actions"
             received = (await api.get(f"{path}/{data['id']}")).json()

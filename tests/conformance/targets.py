@@ -91,11 +91,11 @@ async def in_sandbox(
 ) -> AsyncGenerator[Webex]:
     """The door to a served sandbox; requests and deliveries go through these, if they are given."""
     sandbox = Sandbox(delivery_timeout=TIMEOUT * _SCALE, deliver_with=deliver_with)
-    ann = SandboxPerson(email="ann.lee@example.com", display_name="Ann Lee", last_name="Lee")
+    ann = SandboxPerson(emails=["ann.lee@example.com"], display_name="Ann Lee", last_name="Lee")
     await sandbox.say("Hello", person=ann)
     guard = Guard()
     inbox = Inbox(guard, scale=_SCALE)
-    tokens = {"bot": "bot", "person": f"person:{ann.email}"}
+    tokens = {"bot": "bot", "person": f"person:{ann.emails[0]}"}
     async with (
         sandbox.serve() as base_url,
         serve_on_loopback(inbox, 0) as inbox.url,

@@ -23,7 +23,7 @@ async def test_it_says_everything_back(
     sandbox, port = webex_sandbox, str(unused_port())
     url = {"WEBEX_TARGET_URL": f"http://127.0.0.1:{port}/webex"}
     command = (sys.executable, "-W", "error", "-m", "uvicorn", "echo_bot:bot", "--port", port)
-    picture = {"toPersonEmail": sandbox.bot.email, "files": ["https://example.com/a.png"]}
+    picture = {"toPersonEmail": sandbox.bot.emails[0], "files": ["https://example.com/a.png"]}
     async with (
         sandbox.http_client() as someone,
         running(*command, settings=settings_of(base_url, **url), folder=EXAMPLES) as bot,

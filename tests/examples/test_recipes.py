@@ -219,7 +219,7 @@ async def in_a_thread(person: str, text: str, sandbox: Sandbox, room: str) -> st
     ]
     if not roots:
         await sandbox.say("Hi all", person=person, room_id=room)  # joins
-    markdown = f"<@personEmail:{sandbox.bot.email}|bot> {text}"
+    markdown = f"<@personEmail:{sandbox.bot.emails[0]}|bot> {text}"
     parent = {"parentId": roots[0]} if roots else {}
     async with sandbox.http_client() as api:
         headers = {"Authorization": f"Bearer person:{person}"}

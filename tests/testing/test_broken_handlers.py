@@ -305,7 +305,7 @@ async def test_what_follows_from_a_request(webex: Webex, api: httpx.AsyncClient)
     bot.message()(crash)
 
     async with webex.running(bot):
-        fields = {"toPersonEmail": webex.sandbox.bot.email, "text": "Hello"}
+        fields = {"toPersonEmail": webex.sandbox.bot.emails[0], "text": "Hello"}
         await created(api, "messages", ANN, **fields)
         with pytest.raises(TimeoutError, match=r"204\); a handler raised KeyError: 'dish'$"):
             await webex.sandbox.next_reply(timeout=0)

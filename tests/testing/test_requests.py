@@ -149,7 +149,7 @@ async def test_a_dropped_connection(api: httpx.AsyncClient, webex_sandbox: Sandb
 
 async def test_what_follows_from_a_late_or_lost_response(webex_sandbox: Sandbox) -> None:
     """What was executed has its effect once, also when the response is late, lost or an error."""
-    message = {"toPersonEmail": webex_sandbox.bot.email, "text": "Hi"}
+    message = {"toPersonEmail": webex_sandbox.bot.emails[0], "text": "Hi"}
     async with webex_sandbox.http_client() as api:
         notified = await notifications_of(webex_sandbox, api, "messages")
         webex_sandbox.fail(delay=7)
@@ -227,6 +227,18 @@ async def test_the_message_of_an_error_is_recorded(
     ]
 
 
+@pytest.mark.parametrize("path", ["webhooks", "/webhooks"])
+async def test_both_spellings_of_a_path(
+    api: httpx.AsyncClient, webex_sandbox: Sandbox, path: str
+) -> None:
+    """A fault takes a path with a slash at its start and without, as `Client.post` does."""
+    webex_sandbox.fail(status=503, path=path)
+
+    statuses = [(await api.get(each)).status_code for each in ("/people/me", "/webhooks")]
+
+    assert statuses == [200, 503]
+
+
 async def test_a_response_that_is_too_late() -> None:
     """A late response is a timeout, as over a socket; the operation was executed all the same."""
     sandbox = Sandbox()
@@ -264,9 +276,11 @@ async def test_a_response_that_is_too_late() -> None:
         {"status": 500, "body": {"not": math.nan}},
         {"status": 500, "times": 0},
         {"status": 500, "times": True},
-        {"status": 500, "path": "messages"},
+        {"status": 500, "path": ""},
+        {"status": 500, "path": "v1/messages"},
         {"status": 500, "path": "/v1/messages"},
         {"status": 500, "path": "/v1"},
+        {"status": 500, "path": "https://webexapis.com/v1/messages"},
     ],
 )
 def test_faults_that_make_no_sense(webex_sandbox: Sandbox, words: dict[str, Any]) -> None:

@@ -31,7 +31,7 @@ async def test_the_bots_own_action(webex_sandbox: Sandbox, api: httpx.AsyncClien
     notification = parse_notification(delivery.body, delivery.headers, secrets="s3cret")
     assert notification.is_own_action
     assert isinstance(notification.data, MessageData)
-    assert notification.data.person_email == webex_sandbox.bot.email
+    assert notification.data.person_email == webex_sandbox.bot.emails[0]
 
 
 WRONG: list[tuple[Callable[[Any], object], type[Exception], str]] = [

@@ -52,7 +52,7 @@ async def test_someone_speaks(
 
 async def test_ways_to_name_a_person(webex_sandbox: Sandbox, api: httpx.AsyncClient) -> None:
     """An address, an id and a `SandboxPerson` mean the same person."""
-    ann = SandboxPerson(email="ann@example.com", display_name="Ann Lee")
+    ann = SandboxPerson(emails=["ann@example.com"], display_name="Ann Lee")
 
     for person in (ann, ann.id, "ann@example.com", "ANN@example.com"):
         await webex_sandbox.say("Hello", person=person)
@@ -166,7 +166,7 @@ async def test_submit_in_a_group_room(webex_sandbox: Sandbox, api: httpx.AsyncCl
     await webex_sandbox.submit(message["id"], {}, person="bob@example.com")
 
     emails = [each["personEmail"] for each in await items(api, "/memberships", roomId=room)]
-    assert emails == [webex_sandbox.bot.email, "bob@example.com"]
+    assert emails == [webex_sandbox.bot.emails[0], "bob@example.com"]
 
 
 async def test_wrong_calls(webex_sandbox: Sandbox, api: httpx.AsyncClient) -> None:
@@ -176,7 +176,7 @@ async def test_wrong_calls(webex_sandbox: Sandbox, api: httpx.AsyncClient) -> No
     anns = (await created(api, "/rooms", ANN, title="Ann's"))["id"]
     await webex_sandbox.say("No card", person="ann@example.com")
     plain = said(webex_sandbox).id
-    stranger = SandboxPerson(email="sandbox@webex.bot", display_name="Impostor")
+    stranger = SandboxPerson(emails=["sandbox@webex.bot"], display_name="Impostor")
     sandbox: Any = webex_sandbox
     wrong_values: list[tuple[dict[str, Any], str]] = [
         ({"text": ""}, "text must not be empty"),

@@ -41,12 +41,15 @@ def _check_method(_fault: object, _field: object, method: str | None) -> None:
         raise ValueError(f"method must be an HTTP method, such as 'GET'; got {method!r}")
 
 
+def _with_a_slash(path: str | None) -> str | None:
+    """The path as a request has it; `Client.post` takes it without the slash at its start."""
+    return f"/{path}" if isinstance(path, str) and not path.startswith("/") else path
+
+
 def _check_path(_fault: object, _field: object, path: str | None) -> None:
     check_type("path", path, str, NoneType)
-    if path is not None and (not path.startswith("/") or f"{path}/".startswith("/v1/")):
-        raise ValueError(
-            f"path must begin with a slash, without /v1, such as '/messages'; got {path!r}"
-        )
+    if path is not None and (path == "/" or "://" in path or f"{path}/".startswith("/v1/")):
+        raise ValueError(f"path must be one below /v1, such as 'messages'; got {path!r}")
 
 
 @frozen(kw_only=True)
@@ -65,7 +68,7 @@ class Fault:
     delay: float = field(default=0.0, validator=_check_seconds)
     execute: bool = False
     method: str | None = field(default=None, validator=_check_method)
-    path: str | None = field(default=None, validator=_check_path)
+    path: str | None = field(default=None, converter=_with_a_slash, validator=_check_path)
 
     def __attrs_post_init__(self) -> None:
         if self.drop and (self.replaces_response or self.retry_after is not None):

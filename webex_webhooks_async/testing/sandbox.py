@@ -151,7 +151,7 @@ class Sandbox:
         check_seconds("delivery_timeout", delivery_timeout)
         check_type("bot", bot, SandboxPerson, NoneType)
         check_type("chaos", chaos, int, NoneType)
-        self.bot: SandboxPerson = bot or SandboxPerson(email=BOT_EMAIL, display_name=BOT_NAME)
+        self.bot: SandboxPerson = bot or SandboxPerson(emails=[BOT_EMAIL], display_name=BOT_NAME)
         self._on_request = on_request
         self._state = State(bot=self.bot, clock=clock)
         self._someone: SandboxPerson | None = None
@@ -575,8 +575,8 @@ class Sandbox:
                 response is lost or replaced.
             times: Apply the fault to this many requests; None for all from now on.
             method: Apply it to requests of this HTTP method only.
-            path: Apply it to this path and those below it only, such as ``/messages``, without
-                ``/v1``.
+            path: Apply it to this path and those below it only, such as ``messages`` or
+                ``/messages``, without ``/v1``.
 
         Raises:
             ValueError: An argument makes no sense, alone or together with the others.

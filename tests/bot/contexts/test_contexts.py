@@ -381,7 +381,7 @@ async def test_the_age_of_what_is_handled(webex: Webex, monkeypatch: pytest.Monk
     assert matching.age_of(None) == 0.0
 
 
-@pytest.mark.parametrize("mark", ["<@personId:{0.id}|Lunch>", "<@personEmail:{0.email}>"])
+@pytest.mark.parametrize("mark", ["<@personId:{0.id}|Lunch>", "<@personEmail:{0.emails[0]}>"])
 @pytest.mark.parametrize("direct", [True, False], ids=["direct", "group"])
 async def test_a_mention_in_markdown_is_no_part_of_the_command(
     mark: str,
@@ -396,7 +396,7 @@ async def test_a_mention_in_markdown_is_no_part_of_the_command(
         Client("person:ann@example.com", http_client=http_client) as ann,
     ):
         room = await webex.client.post("rooms", json={"title": "Lunch"})
-        place = {"toPersonEmail": webex.sandbox.bot.email} if direct else {"roomId": room["id"]}
+        place = {"toPersonEmail": webex.sandbox.bot.emails[0]} if direct else {"roomId": room["id"]}
         markdown = f"{mark.format(webex.sandbox.bot)}, both"
         await ann.post("messages", json={**place, "markdown": markdown})
 

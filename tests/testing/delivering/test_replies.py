@@ -168,7 +168,7 @@ async def test_a_fault_on_one_path(webex_sandbox: Sandbox, webex_client: Client)
 
 async def test_whose_tokens_are_granted(webex_sandbox: Sandbox) -> None:
     """Tokens are those of who authorized, also when they are refreshed after someone else did."""
-    ann = SandboxPerson(email="ann@example.com", display_name="Ann Lee")
+    ann = SandboxPerson(emails=["ann@example.com"], display_name="Ann Lee")
     client = {"client_id": "C", "client_secret": "S"}
     asked = {"response_type": "code", "client_id": "C", "redirect_uri": "https://a.example/"}
     owners: list[str] = []

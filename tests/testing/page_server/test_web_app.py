@@ -211,7 +211,7 @@ async def test_what_the_page_does_is_not_recorded(
         browser,
         "/sandbox/v1/messages",
         {**ANN, **origin},
-        toPersonEmail=webex_sandbox.bot.email,
+        toPersonEmail=webex_sandbox.bot.emails[0],
         text="Hello",
     )
     failed = await browser.get("/v1/people/me", headers=BOT)

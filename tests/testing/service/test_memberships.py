@@ -25,7 +25,7 @@ async def test_members_of_a_room(api: httpx.AsyncClient, webex_sandbox: Sandbox)
     path = f"/memberships/{listed[0][1]['id']}"
 
     emails = [each["personEmail"] for each in listed[0]]
-    assert emails == [webex_sandbox.bot.email, "ann@example.com"]
+    assert emails == [webex_sandbox.bot.emails[0], "ann@example.com"]
     assert listed[0] == listed[1]
     assert (await api.get(path)).json() == listed[0][1]
     for refused in (path, f"/memberships?roomId={room}", "/memberships/nope"):
@@ -64,7 +64,7 @@ async def test_create_and_delete(api: httpx.AsyncClient, webex_sandbox: Sandbox)
     assert (deleted.status_code, deleted.content) == (204, b"")
     assert (await api.get(f"/rooms/{room}", headers=ANN)).status_code == 404
     assert kinds(notified) == [f"memberships {each}" for each in ("created", "deleted", "created")]
-    assert notified[-1]["data"]["personEmail"] == bot.email
+    assert notified[-1]["data"]["personEmail"] == bot.emails[0]
     assert notified[-1]["actorId"] == anns["creatorId"]
 
 

@@ -44,7 +44,7 @@ async def test_a_message_in_a_direct_room(api: httpx.AsyncClient, webex_sandbox:
         "roomType": "direct",
         "text": "Hello, Ann!",
         "personId": bot.id,
-        "personEmail": bot.email,
+        "personEmail": bot.emails[0],
     }
     assert (message.pop("toPersonEmail"), reply.pop("toPersonId")) == ("ann@example.com", bot.id)
     assert (reply["roomId"], reply["personEmail"]) == (message["roomId"], "ann@example.com")
@@ -368,7 +368,7 @@ async def test_direct_messages(api: httpx.AsyncClient, webex_sandbox: Sandbox) -
     path, bot = "/messages/direct", webex_sandbox.bot
 
     assert await items(api, path, personId=ann["id"]) == [reply, hello]
-    assert await items(api, path, ANN, personEmail=bot.email) == [reply, hello]
+    assert await items(api, path, ANN, personEmail=bot.emails[0]) == [reply, hello]
     assert await items(api, path, personId=ann["id"], parentId=hello["id"]) == [reply]
     rooms = await items(api, "/rooms")
     for who, email in ((BOT, "new@example.com"), (ANN, "bob@example.com")):

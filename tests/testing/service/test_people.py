@@ -18,7 +18,7 @@ async def test_me(api: httpx.AsyncClient, webex_sandbox: Sandbox) -> None:
     bot = webex_sandbox.bot
     expected = {
         "id": bot.id,
-        "emails": [bot.email],
+        "emails": [bot.emails[0]],
         "displayName": bot.display_name,
         "orgId": bot.org_id,
         "type": "bot",
@@ -123,7 +123,7 @@ async def test_names(api: httpx.AsyncClient, webex_sandbox: Sandbox) -> None:
 async def test_a_person_object(api: httpx.AsyncClient, webex_sandbox: Sandbox) -> None:
     """A person that a test makes is found by its id, with what the test said of it."""
     ann = SandboxPerson(
-        email="ann@example.com",
+        emails=["ann@example.com", "lee@example.com"],
         display_name="Ann Lee",
         avatar="https://example.com/ann.png",
         phone_numbers=["+1 408 526 7209"],
@@ -141,16 +141,27 @@ async def test_a_person_object(api: httpx.AsyncClient, webex_sandbox: Sandbox) -
         "avatar": "https://example.com/ann.png",
         "phoneNumbers": [{"type": "work", "value": "+1 408 526 7209"}],
         "orgId": ann.org_id,
+        "emails": ["ann@example.com", "lee@example.com"],
+        "userName": "ann@example.com",
     }
+    assert await items(api, "/people", email="LEE@example.com") == [found]
+
+
+def test_addresses() -> None:
+    """A person has a list of addresses, with one in it at least."""
+    with pytest.raises(ValueError, match="emails must have an address"):
+        SandboxPerson(emails=[], display_name="Ann")
+    with pytest.raises(TypeError, match=r"pass \['ann@example.com'\]"):
+        SandboxPerson(emails="ann@example.com", display_name="Ann")
 
 
 @pytest.mark.parametrize("bot_org", [None, "ORG"])
 async def test_one_organization(bot_org: str | None) -> None:
     """Everyone is of the bot's organization who wasn't given another one."""
     given = {} if bot_org is None else {"org_id": bot_org}
-    bot = SandboxPerson(email="bot@webex.bot", display_name="Bot", **given)
-    ann = SandboxPerson(email="ann@example.com", display_name="Ann")
-    eve = SandboxPerson(email="eve@example.org", display_name="Eve", org_id="OTHER")
+    bot = SandboxPerson(emails=["bot@webex.bot"], display_name="Bot", **given)
+    ann = SandboxPerson(emails=["ann@example.com"], display_name="Ann")
+    eve = SandboxPerson(emails=["eve@example.org"], display_name="Eve", org_id="OTHER")
     sandbox = Sandbox(bot=bot)
     for person in (ann, ann, eve, "bob@example.com"):
         await sandbox.say("Hello", person=person)
@@ -158,7 +169,7 @@ async def test_one_organization(bot_org: str | None) -> None:
     async with sandbox.http_client() as api:
         orgs = [
             (await items(api, "/people", email=email))[0]["orgId"]
-            for email in (bot.email, ann.email, "bob@example.com", eve.email)
+            for email in (bot.emails[0], ann.emails[0], "bob@example.com", eve.emails[0])
         ]
 
     assert orgs == [bot.org_id, bot.org_id, bot.org_id, "OTHER"]

@@ -58,7 +58,7 @@ def command(  # noqa: PLR0913 - each is an option
         chaos: Deliver some notifications late, twice, or not at all, by this number.
         as_json: Print JSON, an object a line: the URL, then requests, deliveries and the log.
     """
-    bot = SandboxPerson(email=bot_email, display_name=bot_name, org_id=org)
+    bot = SandboxPerson(emails=[bot_email], display_name=bot_name, org_id=org)
     sandbox = partial(Sandbox, bot=bot, allow_remote=allow_remote, chaos=chaos)
     run(_serve(sandbox, port, page=not no_page, as_json=as_json))
 

@@ -264,4 +264,4 @@ def _is_of_person(request: RecordedRequest) -> bool:
 
 
 def _person(person: SandboxPerson) -> Json:
-    return {"id": person.id, "email": person.email, "displayName": person.display_name}
+    return {"id": person.id, "email": person.emails[0], "displayName": person.display_name}

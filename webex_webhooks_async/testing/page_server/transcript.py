@@ -39,7 +39,7 @@ def as_test(state: State, room: Json) -> str:
         lines.append(f'room = await webex_client.post("rooms", json={_literal(title)})')
     said = [each["id"] for each in events if INPUTS not in each]
     for event in events:
-        who = f"person={_literal(state.named(event['personId']).email)}"
+        who = f"person={_literal(state.named(event['personId']).emails[0])}"
         if INPUTS in event:
             lines.append(_press(state, event, cards[event["messageId"]], who))
         elif event["personId"] == state.bot.id:

@@ -110,7 +110,7 @@ def fake_data(  # noqa: C901 - one case for each resource
                 "roomId": webex_id("ROOM"),
                 "roomType": "group",
                 "personId": subject.id,
-                "personEmail": subject.email,
+                "personEmail": subject.emails[0],
                 "created": timestamp(now),
             }
         case Resource.ATTACHMENT_ACTIONS:
@@ -130,7 +130,7 @@ def fake_data(  # noqa: C901 - one case for each resource
                 "roomId": room_id,
                 "roomType": "group",
                 "personId": subject.id,
-                "personEmail": subject.email,
+                "personEmail": subject.emails[0],
                 "personDisplayName": subject.display_name,
                 "personOrgId": subject.org_id,
                 "isModerator": False,
@@ -190,7 +190,7 @@ def fake_data(  # noqa: C901 - one case for each resource
                 "end": timestamp_of_meeting(now + timedelta(hours=1)),
                 "hostUserId": subject.id,
                 "state": state,
-                "hostEmail": subject.email,
+                "hostEmail": subject.emails[0],
                 "siteUrl": _SITE,
                 "orgId": name_in(subject.org_id) or subject.org_id,
             }
@@ -202,7 +202,7 @@ def fake_data(  # noqa: C901 - one case for each resource
                 "state": "end" if left else "joined",
                 "host": False,
                 "coHost": False,
-                "email": subject.email,
+                "email": subject.emails[0],
                 "displayName": subject.display_name,
                 "invitee": True,
                 "joinedTime": timestamp_of_meeting(now - timedelta(minutes=30)),
@@ -220,7 +220,7 @@ def fake_data(  # noqa: C901 - one case for each resource
                 "topic": "Weekly sync",
                 "createTime": timestamp_of_meeting(now),
                 "timeRecorded": timestamp_of_meeting(began),
-                "hostEmail": subject.email,
+                "hostEmail": subject.emails[0],
                 "hostUserId": subject.id,
                 "siteUrl": _SITE,
                 "format": "MP4",
@@ -238,7 +238,7 @@ def fake_data(  # noqa: C901 - one case for each resource
                 "siteUrl": _SITE,
                 "startTime": timestamp_of_meeting(now),
                 "hostUserId": subject.id,
-                "hostEmail": subject.email,
+                "hostEmail": subject.emails[0],
                 "status": "available",
             }
         case _:

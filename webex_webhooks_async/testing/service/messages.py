@@ -330,7 +330,7 @@ def join(
     """Make who speaks or is mentioned in a group room a member; the bot has to be one before."""
     members = state.members(room["id"])
     if author.id not in members and (room["type"] == DIRECT or author.id == state.bot.id):
-        raise unknown_room(f"{author.email} is not a member of the room {room['id']!r}")
+        raise unknown_room(f"{author.emails[0]} is not a member of the room {room['id']!r}")
     if room["type"] == DIRECT:
         return []
     newcomers = {each.id: each for each in (author, *mentioned) if each.id not in members}

@@ -29,7 +29,7 @@ async def list_people(call: Call) -> Response:
         call,
         call.state.persons,
         where=lambda each: (
-            (email is None or each.email.lower() == email.lower())
+            (email is None or email.lower() in map(str.lower, each.emails))
             and (ids is None or each.id in wanted)
             and (name is None or each.display_name.lower().startswith(name.lower()))
         ),
@@ -67,7 +67,7 @@ def _on_wire(call: Call, person: SandboxPerson) -> dict[str, Any]:
     return without_nones(
         {
             "id": person.id,
-            "emails": [person.email],
+            "emails": [*person.emails],
             "displayName": person.display_name,
             "phoneNumbers": [{"type": "work", "value": each} for each in person.phone_numbers]
             or None,
@@ -75,7 +75,7 @@ def _on_wire(call: Call, person: SandboxPerson) -> dict[str, Any]:
             "firstName": first_name,
             "lastName": last_name,
             "avatar": person.avatar,
-            "userName": person.email,
+            "userName": person.emails[0],
             "orgId": person.org_id,
             "type": "bot" if is_bot else "person",
         }

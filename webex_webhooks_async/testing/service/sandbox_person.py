@@ -1,6 +1,7 @@
 """A person or the bot in the simulated Webex."""
 
 import secrets
+from collections.abc import Iterable
 
 from attrs import field, frozen
 
@@ -21,23 +22,37 @@ def new_id() -> str:
     return webex_id("PEOPLE")
 
 
+def _addresses(emails: Iterable[str]) -> tuple[str, ...]:
+    if isinstance(emails, str):
+        raise TypeError(f"emails must be a list of addresses, got {emails!r}: pass [{emails!r}]")
+    addresses = tuple(emails)
+    if not addresses:
+        raise ValueError("emails must have an address")
+    return addresses
+
+
 @frozen(kw_only=True)
 class SandboxPerson:
     """A human being or a bot.
 
-    >>> ann = SandboxPerson(email="ann@example.com", display_name="Ann")
+    >>> ann = SandboxPerson(emails=["ann@example.com"], display_name="Ann")
 
     Attributes:
         id: By default a new one.
+        emails: The addresses, at least one; what the person writes has the first.
         org_id: The person's organization; by default the same for all, the bot's.
         first_name: By default the first word of a person's display name; a bot has none.
         last_name: By default the words after it, if there are any.
         avatar: The URL of a picture, if there is one.
         phone_numbers: Telephone numbers at work, such as ``+1 408 526 7209``.
+
+    Raises:
+        ValueError: `emails` is empty.
+        TypeError: It is one text.
     """
 
     id: str = field(factory=new_id)
-    email: str
+    emails: tuple[str, ...] = field(converter=_addresses)
     display_name: str
     org_id: str = ORGANIZATION
     first_name: str | None = None
@@ -53,10 +68,10 @@ def fake_person(*, person_id: str | None = None, email: str | None = None) -> Sa
         name = _name_from(email)
         # Webex has a last name of everyone, so that of ann@example.com is Example.
         last_name = None if " " in name else _name_from(email.partition("@")[2].replace(".", "@"))
-        return SandboxPerson(id=person_id, email=email, display_name=name, last_name=last_name)
+        return SandboxPerson(id=person_id, emails=[email], display_name=name, last_name=last_name)
     name = fake_name()
     mailbox = f"{name.partition(' ')[0].lower()}.{secrets.token_hex(4)}"
-    return SandboxPerson(id=person_id, email=f"{mailbox}@example.com", display_name=name)
+    return SandboxPerson(id=person_id, emails=[f"{mailbox}@example.com"], display_name=name)
 
 
 def fake_name() -> str:

@@ -135,13 +135,13 @@ class Persons(Store[SandboxPerson]):
         Raises:
             ValueError: Another person has the id or the address.
         """
-        if self.find(person.id) or self.find(person.email):
+        if any(map(self.find, (person.id, *person.emails))):
             raise ValueError(
                 f"another person has the id or the address of {person.display_name} "
-                f"<{person.email}>; pass the address alone to mean that person"
+                f"<{person.emails[0]}>; pass the address alone to mean that person"
             )
         self.put(person.id, person)
-        self._by_email[person.email.lower()] = person
+        self._by_email.update(dict.fromkeys(map(str.lower, person.emails), person))
 
 
 def matching(store: Store[Json], **wanted: object) -> Iterator[Json]:

@@ -130,7 +130,7 @@ def _join(call: Call, team: Json, person: SandboxPerson, *, is_moderator: bool) 
         "id": webex_id("TEAM_MEMBERSHIP"),
         "teamId": team["id"],
         "personId": person.id,
-        "personEmail": person.email,
+        "personEmail": person.emails[0],
         "personDisplayName": person.display_name,
         "personOrgId": person.org_id,
         "isModerator": is_moderator,
