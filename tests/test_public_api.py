@@ -1,4 +1,6 @@
 import ast
+import inspect
+import pkgutil
 import subprocess
 import sys
 from collections import Counter
@@ -77,6 +79,26 @@ def test_a_name_is_what_type_checkers_take_it_for(module: ModuleType) -> None:
     }
 
     assert promised == {name: getattr(module, name) for name in dir(module)}
+
+
+def test_a_public_method_has_a_docstring_or_inherits_one() -> None:
+    """Each public method and property of a public class says what it promises, or its base does."""
+    modules = [
+        import_module(found.name)
+        for found in pkgutil.walk_packages(webex_webhooks_async.__path__, "webex_webhooks_async.")
+    ]
+    without = [
+        f"{cls.__module__}.{cls.__qualname__}.{name}"
+        for module in modules
+        for cls in vars(module).values()
+        if inspect.isclass(cls) and cls.__module__ == module.__name__
+        if not cls.__name__.startswith("_")
+        for name, member in vars(cls).items()
+        if not name.startswith("_") and (inspect.isfunction(member) or isinstance(member, property))
+        if not inspect.getdoc(getattr(cls, name))
+    ]
+
+    assert not without
 
 
 def test_another_name_is_an_error() -> None:

@@ -330,7 +330,6 @@ class BotSelection(Selection):
         return handling
 
     def is_own(self, notification: Notification[Any]) -> bool:
-        """Whether the bot itself did it."""
         # The webhook may be somebody else's, so it matters who the bot is. And a webhook of this
         # name may be of the bot that had another token, or another sandbox, before.
         me = self._startup.me
@@ -340,7 +339,6 @@ class BotSelection(Selection):
         )
 
     def line_of(self, notification: Notification[Any]) -> str | None:
-        """Return the room of a message or a submission, if that is a line."""
         data: object = notification.data
         if isinstance(data, MessageData | AttachmentActionData):
             return line_of_room(data.room_id) if self._in_order else None
@@ -363,12 +361,10 @@ class BotSelection(Selection):
         return None
 
     def note_missed(self) -> None:
-        """Fetch it later, if the bot does."""
         if self.catch_up is not None:
             self.catch_up.note()
 
     def secrets(self) -> tuple[str, ...]:
-        """Return the token."""
         return (InternalRequests.of(self._home.client).requester.token_in_use,)
 
     @property

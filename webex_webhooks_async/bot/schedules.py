@@ -114,12 +114,10 @@ class Schedule(Job):
 
     @property
     def schedule(self) -> tuple[str, str]:
-        """The expression and the time zone."""
         return self.times.identity
 
     @property
     def label(self) -> str:
-        """The label for logs and metrics."""
         return f"schedule {self.name}"
 
 

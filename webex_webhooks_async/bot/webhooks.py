@@ -160,7 +160,6 @@ class _Rivalry(Restraint):
         self._contested: set[str] = set()
 
     async def admits(self, change: WebhookChange) -> bool:
-        """Whether to send an update now."""
         if not await super().admits(change):
             return False
         if not self._needs_claim(change) or await self._claims.claim(_move_of(change), _HOUR):
@@ -169,7 +168,6 @@ class _Rivalry(Restraint):
         return False
 
     async def withdraw(self, change: WebhookChange) -> None:
-        """Forget an update that failed."""
         if self._needs_claim(change):
             await self._claims.unclaim(_move_of(change))
         await super().withdraw(change)

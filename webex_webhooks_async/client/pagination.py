@@ -77,7 +77,7 @@ class Paginator(AsyncPaginator[T]):
     def __await__(self) -> Generator[Any, Any, Page[T]]:
         return self._page(self._start, set()).__await__()
 
-    async def pages(self) -> AsyncGenerator[Page[T]]:  # noqa: D102 - of its base
+    async def pages(self) -> AsyncGenerator[Page[T]]:
         followed: set[str] = set()
         page = await self._page(self._start, followed)
         while (url := page.next_url) is not None:

@@ -415,11 +415,9 @@ class RouterSelection(Selection):
         return self._handlers.begin(handling)
 
     def watched(self, placed: Iterable[Placed]) -> Iterator[tuple[str, str]]:
-        """Yield those that are registered."""
         yield from watched_by(placed)
 
     def is_own(self, notification: Notification[Any]) -> bool:
-        """Whether it is ignored."""
         return self._ignore_own_actions and notification.is_own_action
 
     def line_of(self, notification: Notification[Any]) -> str | None:  # noqa: ARG002 - a bot's

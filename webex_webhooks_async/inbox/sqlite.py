@@ -115,7 +115,6 @@ class SQLiteInbox(TransactionalInbox):
         at: datetime | None = None,
         replace: bool = False,
     ) -> bool:
-        """Store a notification durably; return False if the key is known."""
         line = check_put(line, after, at, replace=replace)
         return await self._call(
             lambda rows: rows.put(key, body, line=line, after=after, at=at, replace=replace)
@@ -126,11 +125,9 @@ class SQLiteInbox(TransactionalInbox):
         return datetime.fromtimestamp(self._clock(), UTC)
 
     async def cancel(self, key: str) -> bool:
-        """Remove a notification and its successor; of one that runs, the successor alone."""
         return await self._call(lambda rows: rows.cancel(key))
 
     async def take(self) -> InboxEntry | None:
-        """Lease the notification that is due for the longest; return `None` if none is due."""
         taking = self._call(lambda rows: rows.take(self._lease))
         try:
             return await asyncio.shield(taking)
@@ -141,33 +138,26 @@ class SQLiteInbox(TransactionalInbox):
             raise
 
     async def renew(self, entry: InboxEntry) -> bool:
-        """Renew the lease; return False if it is lost."""
         return await self._call(lambda rows: rows.renew(entry, self._lease))
 
     async def complete(self, entry: InboxEntry) -> bool:
-        """Record that it is handled; return False if the lease is lost."""
         return await self._call(lambda rows: rows.complete(entry, self.keep))
 
     async def fail(self, entry: InboxEntry, *, error: str, retry_in: float | None) -> bool:
-        """Count a failure; the entry is due again in `retry_in` seconds, or kept as failed."""
         return await self._call(lambda rows: rows.fail(entry, error, retry_in))
 
     async def release(
         self, entry: InboxEntry, *, retry_in: float = 0.0, outage: bool = False
     ) -> bool:
-        """Give the entry back; it is due again in `retry_in` seconds."""
         return await self._call(lambda rows: rows.release(entry, retry_in, outage=outage))
 
     async def recall(self, entry: InboxEntry, name: str) -> bytes | None:
-        """Return what was recorded under a name while the notification was handled, if anything."""
         return await self._call(lambda rows: rows.questions.record(entry.number, name))
 
     async def remember(self, entry: InboxEntry, name: str, value: bytes) -> None:
-        """Record something durably, until the notification is completed or removed."""
         await self._call(lambda rows: rows.remember(entry, name, value))
 
     async def records(self, entry: InboxEntry) -> Mapping[str, bytes]:
-        """Return everything that is recorded for the notification, by its name."""
         return await self._call(lambda rows: rows.questions.records(entry.number))
 
     async def ask(  # noqa: PLR0913 - as `Inbox.ask`
@@ -182,7 +172,6 @@ class SQLiteInbox(TransactionalInbox):
         owner: str | None = None,
         queues: bool = False,
     ) -> Question | bytes | None:
-        """Open a question of the handler of an entry, or change the one that has its record."""
         return await self._call(
             lambda rows: rows.questions.ask(
                 entry,
@@ -197,28 +186,22 @@ class SQLiteInbox(TransactionalInbox):
         )
 
     async def unask(self, entry: InboxEntry, record: str) -> None:
-        """Close a question that wasn't sent, if it is open."""
         await self._call(lambda rows: rows.questions.unask(entry.number, record))
 
     async def questions(self, place: str) -> Sequence[Question]:
-        """Return the questions that have this place or this owner, by their ids."""
         return await self._call(lambda rows: rows.questions.questions(place))
 
     async def wait(self, entry: InboxEntry, record: str) -> bool:
-        """End the lease of an entry until its question is answered, or its seconds have passed."""
         return await self._call(lambda rows: rows.questions.wait(entry, record))
 
     async def answer(self, entry: InboxEntry, question_id: int, value: bytes) -> bool:
-        """Answer a question with an entry, which answers no other one."""
         return await self._call(lambda rows: rows.questions.answer(entry, question_id, value))
 
     async def end(self, question_ids: Iterable[int]) -> int:
-        """Complete the entries that ask these questions, which aren't answered any more."""
         ids = [*question_ids]
         return await self._call(lambda rows: rows.end(ids, self.keep))
 
     async def postpone(self, seconds: float) -> None:
-        """Let no question that is open now end within so many seconds; each question once."""
         await self._call(lambda rows: rows.questions.postpone(seconds))
 
     async def remember_within(
@@ -250,7 +233,6 @@ class SQLiteInbox(TransactionalInbox):
     async def replace_within(
         self, transaction: object, entry: InboxEntry, name: str, value: bytes
     ) -> None:
-        """Replace what `remember_within` has recorded in the same transaction."""
         try:
             within = await same_transaction_of(transaction)
         except RuntimeError as error:  # nothing locks the file any more
@@ -272,7 +254,6 @@ class SQLiteInbox(TransactionalInbox):
             )
 
     async def claim(self, name: str, seconds: float) -> bool:
-        """Return True for the first who asks within so many seconds."""
         name = check_claim(name, seconds)
         owner = claimant(self._id)
         return await self._claims.claim(
@@ -282,40 +263,33 @@ class SQLiteInbox(TransactionalInbox):
         )
 
     async def unclaim(self, name: str) -> None:
-        """Give back a claim that this inbox was granted."""
         await self._call(lambda rows: rows.unclaim(storable(name), claimant(self._id)))
 
     async def counts(self) -> InboxCounts:
-        """Count what isn't completed, by its state, for all processes that use the file."""
         return await self._call(InboxRows.counts)
 
     async def unfinished(self) -> AsyncIterator[StoredNotification]:
-        """Yield what isn't completed, in the order in which it was stored."""
         last = 0
         while found := await self._call(partial(InboxRows.unfinished, after=last)):
             for last, stored in found:  # noqa: B007 - it is where the next few begin
                 yield stored
 
     async def retry(self, keys: Iterable[str]) -> int:
-        """Make notifications due now, with all their attempts; return how many were made due."""
         changed = 0
         async for few in _in_parts(keys):
             changed += await self._call(partial(InboxRows.retry, keys=few))
         return changed
 
     async def drop(self, keys: Iterable[str]) -> int:
-        """Remove what is kept as failed, or is unreadable; return how many were."""
         changed = 0
         async for few in _in_parts(keys):
             changed += await self._call(partial(InboxRows.drop, keys=few, keep=self.keep))
         return changed
 
     async def caught_up(self, name: str) -> datetime | None:
-        """Return the time that is kept under a name, if any."""
         return await self._call(lambda rows: rows.caught_up(storable(name)))
 
     async def set_caught_up(self, name: str, time: datetime) -> None:
-        """Keep a time under a name, durably."""
         seconds = check_time("time", time).timestamp()
         await self._call(lambda rows: rows.set_caught_up(storable(name), seconds))
 

@@ -452,12 +452,10 @@ class MessageContext(PersonContext[MessageData]):
 
     @property
     def person_id(self) -> str:
-        """The id of who wrote the message."""
         return self.message.person_id or self.notification.data.person_id
 
     @property
     def room_id(self) -> str:
-        """The id of the room."""
         return self.message.room_id
 
     @property
@@ -497,12 +495,10 @@ class SubmissionContext(PersonContext[AttachmentActionData]):
 
     @property
     def person_id(self) -> str:
-        """The id of who submitted the card."""
         return self.action.person_id or self.notification.data.person_id
 
     @property
     def room_id(self) -> str:
-        """The id of the room."""
         return self.action.room_id or self.notification.data.room_id
 
     async def _thread(self) -> tuple[str, str | None]:

@@ -164,7 +164,6 @@ class PostgresInbox(TransactionalInbox):
         at: datetime | None = None,
         replace: bool = False,
     ) -> bool:
-        """Store a notification durably; return False if the key is known."""
         line = check_put(line, after, at, replace=replace)
         earliest = 0.0 if at is None else at.timestamp()
         values = _indexed(key), body, _indexed(line or ""), _bounded(after), earliest
@@ -174,7 +173,6 @@ class PostgresInbox(TransactionalInbox):
         return True
 
     async def cancel(self, key: str) -> bool:
-        """Remove a notification and its successor, and forget the key."""
         key, token = _indexed(key), os.urandom(16).hex()
         statements = self._in_loop()
         deadline = statements.deadline()
@@ -187,7 +185,6 @@ class PostgresInbox(TransactionalInbox):
         return True
 
     async def take(self) -> InboxEntry | None:
-        """Lease the notification that is due for the longest; return `None` if none is due."""
         statements = self._in_loop()
         deadline = statements.deadline()
         await self._look_after(statements, deadline)
@@ -227,16 +224,13 @@ class PostgresInbox(TransactionalInbox):
         return InboxEntry(token=token, number=number, lease=self._lease, late=late, **found)
 
     async def renew(self, entry: InboxEntry) -> bool:
-        """Renew the lease; return False if it is lost."""
         return bool(await self._rows(sql.RENEW, (entry.key, entry.token)))
 
     async def complete(self, entry: InboxEntry) -> bool:
-        """Record that it is handled; return False if the lease is lost."""
         values = entry.key, entry.token
         return bool(await self._rows(sql.COMPLETE, values, sql.COMPLETED_BEFORE))
 
     async def fail(self, entry: InboxEntry, *, error: str, retry_in: float | None) -> bool:
-        """Count a failure; the entry is due again in `retry_in` seconds, or kept as failed."""
         error = storable(error)
         if retry_in is None:
             is_unreadable = state_of_failed(entry.body) == "unreadable"
@@ -248,22 +242,18 @@ class PostgresInbox(TransactionalInbox):
     async def release(
         self, entry: InboxEntry, *, retry_in: float = 0.0, outage: bool = False
     ) -> bool:
-        """Give the entry back; it is due again in `retry_in` seconds."""
         query = sql.RELEASE_IN_OUTAGE if outage else sql.RELEASE
         values = entry.key, entry.token, _bounded(retry_in)
         return bool(await self._rows(query, values, sql.ENDED_BEFORE))
 
     async def recall(self, entry: InboxEntry, name: str) -> bytes | None:
-        """Return what was recorded under a name while the notification was handled, if anything."""
         rows = await self._rows(sql.RECALL, (entry.number, _indexed(name)))
         return bytes(rows[0][0]) if rows else None
 
     async def remember(self, entry: InboxEntry, name: str, value: bytes) -> None:
-        """Record something durably, until the notification is completed or removed."""
         await self._rows(sql.REMEMBER, (entry.number, _indexed(name), value))
 
     async def records(self, entry: InboxEntry) -> Mapping[str, bytes]:
-        """Return everything that is recorded for the notification, by its name."""
         rows = await self._rows(question_sql.RECORDS, (entry.number,))
         return {name: bytes(value) for name, value in rows}
 
@@ -279,7 +269,6 @@ class PostgresInbox(TransactionalInbox):
         owner: str | None = None,
         queues: bool = False,
     ) -> Question | bytes | None:
-        """Open a question of the handler of an entry, or change the one that has its record."""
         seconds = None if seconds is None else _bounded(seconds)
         of_entry = entry.number, entry.token, _indexed(record)
         names = _indexed(place), owner and _indexed(owner), line and _indexed(line)
@@ -296,38 +285,31 @@ class PostgresInbox(TransactionalInbox):
                 return None
 
     async def unask(self, entry: InboxEntry, record: str) -> None:
-        """Close a question that wasn't sent, if it is open."""
         await self._rows(question_sql.UNASK, (entry.number, _indexed(record)))
 
     async def questions(self, place: str) -> Sequence[Question]:
-        """Return the questions that have this place or this owner, by their ids."""
         rows = await self._rows(question_sql.QUESTIONS, (_indexed(place),))
         return [_question(*row) for row in rows]
 
     async def wait(self, entry: InboxEntry, record: str) -> bool:
-        """End the lease of an entry until its question is answered, or its seconds have passed."""
         values = entry.number, entry.token, _indexed(record)
         return bool(await self._rows(question_sql.WAIT, values, question_sql.WAITED_BEFORE))
 
     async def answer(self, entry: InboxEntry, question_id: int, value: bytes) -> bool:
-        """Answer a question with an entry, which answers no other one."""
         values = entry.number, question_id, value, ANSWERED, b"%d" % question_id
         return bool(await self._rows(question_sql.ANSWER, values))
 
     async def end(self, question_ids: Iterable[int]) -> int:
-        """Complete the entries that ask these questions, which aren't answered any more."""
         values = [*question_ids], os.urandom(16).hex()
         ((count,),) = await self._rows(question_sql.END, values, may_repeat=False)
         return int(count)
 
     async def postpone(self, seconds: float) -> None:
-        """Let no question that is open now end within so many seconds; each question once."""
         await self._rows(question_sql.POSTPONE, (_bounded(seconds),))
 
     async def remember_within(
         self, transaction: object, entry: InboxEntry, name: str, value: bytes
     ) -> bool:
-        """Record something in a transaction, unless something is recorded under the name."""
         within = await transaction_of(transaction)
         if within.kind != "PostgreSQL":
             raise self._elsewhere()
@@ -339,7 +321,6 @@ class PostgresInbox(TransactionalInbox):
     async def replace_within(
         self, transaction: object, entry: InboxEntry, name: str, value: bytes
     ) -> None:
-        """Replace what `remember_within` has recorded in the same transaction."""
         # Outside of the transaction, a record is seen only if it was committed.
         if await self.recall(entry, name) is not None:
             raise RuntimeError(COMMITTED)
@@ -386,7 +367,6 @@ class PostgresInbox(TransactionalInbox):
         )
 
     async def claim(self, name: str, seconds: float) -> bool:
-        """Return True for the first who asks within so many seconds."""
         name = _indexed(check_claim(name, seconds))
 
         async def ask(token: str) -> bool:
@@ -396,7 +376,6 @@ class PostgresInbox(TransactionalInbox):
         return await self._claims.claim(name, seconds, ask)
 
     async def unclaim(self, name: str) -> None:
-        """Give back a claim that this inbox was granted."""
         await self._rows(sql.UNCLAIM, (_indexed(name), claimant(self._id)))
 
     async def now(self) -> datetime:
@@ -405,14 +384,12 @@ class PostgresInbox(TransactionalInbox):
         return cast("datetime", now).astimezone(UTC)
 
     async def counts(self) -> InboxCounts:
-        """Count what isn't completed, by its state, for all processes that use the tables."""
         rows = await self._rows(sql.COUNTS)
         oldest = next((seconds for state, _, seconds in rows if state == "waiting"), None)
         counted: dict[str, int] = {state: count for state, count, _ in rows}
         return InboxCounts(**counted, oldest=None if oldest is None else max(0.0, oldest))
 
     async def unfinished(self) -> AsyncIterator[StoredNotification]:
-        """Yield what isn't completed, in the order in which it was stored."""
         last = 0
         while rows := await self._rows(sql.UNFINISHED, (last, _LISTED_AT_ONCE)):
             for row in rows:
@@ -421,11 +398,9 @@ class PostgresInbox(TransactionalInbox):
             last = rows[-1][0]
 
     async def retry(self, keys: Iterable[str]) -> int:
-        """Make notifications due now, with all their attempts; return how many were made due."""
         return await self._decide(sql.RETRY, keys)
 
     async def drop(self, keys: Iterable[str]) -> int:
-        """Remove notifications that are kept as failed, or are unreadable; return how many."""
         return await self._decide(sql.DROP, keys, JOB)
 
     async def _decide(self, query: str, keys: Iterable[str], *more: str) -> int:
@@ -438,12 +413,10 @@ class PostgresInbox(TransactionalInbox):
         return changed
 
     async def caught_up(self, name: str) -> datetime | None:
-        """Return the time that `set_caught_up` has kept under a name, if any."""
         rows = await self._rows(sql.CAUGHT_UP, (_indexed(name),))
         return rows[0][0].astimezone(UTC) if rows else None
 
     async def set_caught_up(self, name: str, time: datetime) -> None:
-        """Keep a time under a name, durably, for all that share the inbox."""
         await self._rows(sql.SET_CAUGHT_UP, (_indexed(name), check_time("time", time)))
 
     async def aclose(self) -> None:

@@ -71,7 +71,6 @@ class OAuthError(RefusedCallError):
 
     @property
     def body(self) -> dict[str, Any]:
-        """The error in the form of OAuth."""
         return {"error": self.error, "error_description": self.message}
 
 
