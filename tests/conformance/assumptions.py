@@ -23,7 +23,7 @@ Grade = Literal["live", "recorded", "documented", "second-hand", "assumed"]
 
 GRADES: Mapping[Grade, str] = {
     "live": "a run of these tests against Webex has shown it",
-    "recorded": "a body that Webex sent, or a test that others run against Webex, shows it",
+    "recorded": "a body that Webex sent shows it, or a live test of somebody else expects it",
     "documented": "a page of Cisco's says it",
     "second-hand": "somebody else's program or word says it",
     "assumed": "nothing that we have found says it",

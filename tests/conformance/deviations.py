@@ -358,6 +358,7 @@ LATER = "2027-01-01T00:00:00Z"
 
 DEVIATIONS: Mapping[str, Callable[[], Deviation]] = {
     # What an hour should settle first
+    "first-direct-message": lambda: lost(lambda each: each["resource"] == "rooms"),
     "signature": lambda: headers(_upper),
     "second-signature": lambda: headers(lambda each: each.pop("x-webex-signature", None)),
     "delivery-headers": lambda: headers(lambda each: each.pop("trackingid", None)),
@@ -420,11 +421,13 @@ DEVIATIONS: Mapping[str, Callable[[], Deviation]] = {
     "parent-elsewhere": lambda: status("POST", "messages", 400, 200),
     "deleted-parent": lambda: status("POST", "messages", 400, 200),
     "no-idempotency": lambda: body("messages", setting(id=invented("MESSAGE"))),
-    "own-card": lambda: status("POST", "attachment/actions", 400, 200),
+    "own-card": lambda: status("POST", "attachment/actions", 200, 400),
     "times": lambda: body("messages", setting(created=LATER)),
     # What lists hold
     "rooms-by-activity": lambda: page("rooms", list[Json].reverse),
     "activity-at-once": lambda: page("rooms", list[Json].reverse),
+    "rooms-by-default": lambda: page("rooms", list[Json].reverse),
+    "unknown-parameter": lambda: status("GET", "memberships", 200, 400),
     "mentions-list": lambda: page("messages", lambda items: items.pop(0)),
     "own-messages-in-that-list": lambda: page("messages", lambda items: items.extend(items)),
     "list-without-mention": lambda: status("GET", "messages", 403, 200),
@@ -445,7 +448,10 @@ DEVIATIONS: Mapping[str, Callable[[], Deviation]] = {
     "member-already": lambda: status("POST", "memberships", 409, 200),
     "last-name": lambda: body("people/[^/]+", without("lastName")),
     "bare-uuid": lambda: status("GET", "people/(?!me)[^/]+", 200, 404),
-    "malformed-id": lambda: status("GET", "people/[^/]+", 400, 404),
+    "malformed-id": lambda: status("POST", "memberships", 400, 404),
+    "first-moderator": lambda: lost(lambda each: each["resource"] == "rooms"),
+    "moderator-at-once": lambda: data(setting(isModerator=True)),
+    "created-of-a-person": lambda: body("people/me", without("created")),
     "malformed-id-of-a-message": lambda: status("GET", ONE_MESSAGE, 404, 400),
     "form-of-an-error": lambda: body(ONE_MESSAGE, without("trackingId")),
     "no-token": lambda: status("GET", "people/me", 401, 403),

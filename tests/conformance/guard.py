@@ -23,6 +23,7 @@ class Guard:
         tag: What the titles of this run's rooms and the names of its webhooks contain.
         people: The ids and addresses of bot and person.
         rooms: The ids of the rooms that the run has made, and of the direct room.
+        nobody: The ids that were made up.
         known: The ids that may be read: what was made, or seen in these rooms.
         made: The ids that may be deleted.
         secrets: Whatever must not be printed.
@@ -31,6 +32,7 @@ class Guard:
     def __init__(self) -> None:
         self.tag: str = f"{WORD}-{secrets.token_hex(4)}"
         self.people: set[str] = set()
+        self.nobody: set[str] = set()
         self.rooms: set[str] = set()
         self.known: set[str] = set()
         self.made: set[str] = set()
@@ -49,7 +51,7 @@ class Guard:
         if "roomId" in given and comparable(str(given["roomId"])) not in self.rooms:
             raise ForeignError(f"{method} {kind}: the room isn't one that this run has made")
         for name in ("personId", "personEmail", "toPersonId", "toPersonEmail", "email"):
-            if name in given and comparable(str(given[name])) not in self.people:
+            if name in given and comparable(str(given[name])) not in self.people | self.nobody:
                 raise ForeignError(f"{method} {kind}: {name} is neither the bot nor the person")
         if identifier is not None:
             self._check_item(method, kind, identifier)
@@ -94,8 +96,9 @@ class Guard:
                 self.made.add(identifier)
 
     def invented(self, identifier: str) -> str:
-        """Allow reading an id that was made up, and that nothing has."""
+        """Allow an id that was made up, and that nothing and nobody has."""
         self.known.add(comparable(identifier))
+        self.nobody.add(comparable(identifier))
         return identifier
 
     def owns(self, data: Mapping[str, Any]) -> bool:

@@ -116,11 +116,13 @@ class Inbox:
 
     Attributes:
         url: The URL that leads to it; None if Webex can't reach it.
+        path: The path below it at which it responds with `nonce`, as each target has a path.
     """
 
     def __init__(self, guard: Guard, *, scale: float = 1.0) -> None:
         self.url: str | None = None
         self.hooks: dict[str, Hook] = {}
+        self.path: str = secrets.token_hex(8)
         self.nonce: str = secrets.token_hex()
         self._guard = guard
         self._scale = scale
@@ -136,9 +138,12 @@ class Inbox:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Take a delivery."""
         request = Request(scope, receive)
-        hook = self.hooks.get(scope["path"].strip("/"))
+        path = scope["path"].rpartition("/")[2]  # below that of the URL, if a proxy leaves it
+        hook = self.hooks.get(path)
         if hook is None:
-            await PlainTextResponse(self.nonce)(scope, receive, send)
+            is_own = path == self.path
+            response = PlainTextResponse(self.nonce if is_own else "", 200 if is_own else 404)
+            await response(scope, receive, send)
             return
         arrival = Arrival(
             body=await request.body(),

@@ -22,6 +22,7 @@ from webex_webhooks_async.cli.running import UsageError
 from webex_webhooks_async.models.ids import comparable, is_same
 from webex_webhooks_async.models.vocabulary import BASE_URL
 from webex_webhooks_async.testing.loopback_server import serve_on_loopback
+from webex_webhooks_async.testing.requests import SANDBOX_HEADER
 
 LEFT_OVER = timedelta(hours=1)
 """What a run made longer ago than this belongs to a run that was killed."""
@@ -85,7 +86,7 @@ async def at_webex(wanted: Settings) -> AsyncGenerator[tuple[Webex, list[str]]]:
         opened(wanted.base_url, wanted.tokens, guard, target) as (callers, exchanges),
         AsyncExitStack() as stack,
     ):
-        await _look_at(callers)
+        is_sandbox = await _look_at(callers)
         url = wanted.url or await _tunnel_to(wanted.port, remarks)
         if url is not None:
             await _open_inbox(stack, inbox, url, wanted.port)
@@ -100,6 +101,7 @@ async def at_webex(wanted: Settings) -> AsyncGenerator[tuple[Webex, list[str]]]:
                     person=callers.get("person"),
                     inbox=inbox,
                     exchanges=exchanges,
+                    is_sandbox=is_sandbox,
                 ),
                 remarks,
             )
@@ -110,17 +112,24 @@ async def at_webex(wanted: Settings) -> AsyncGenerator[tuple[Webex, list[str]]]:
                 remarks.append(f"The next run has to delete what this one made: {error}.")
 
 
-async def _look_at(callers: Mapping[str, Caller]) -> None:
-    """Look whose the tokens are, and whether they may read what the rows read."""
+async def _look_at(callers: Mapping[str, Caller]) -> bool:
+    """Look whose the tokens are, and whether they may read what the rows read.
+
+    Returns:
+        Whether this Webex is a sandbox.
+    """
+    is_sandbox = False
     wanted = {"bot": (TOKEN, "bot"), "person": (PERSON_TOKEN, "person")}
     for role, caller in callers.items():
         variable, kind = wanted[role]
         me = await caller.get("/people/me")
         _check_right(me, variable, "/people/me")
         _check_kind(me, variable, kind)
+        is_sandbox = SANDBOX_HEADER.items() <= me.headers.items()
         caller.meet(me.json())
         for path in ("/rooms", "/memberships", "/webhooks"):
             _check_right(await caller.get(path, max=1), variable, path)
+    return is_sandbox
 
 
 def _check_right(response: httpx.Response, variable: str, path: str) -> None:
@@ -177,13 +186,13 @@ async def _open_inbox(stack: AsyncExitStack, inbox: Inbox, url: str, port: int) 
         raise LiveError(f"port {port} is taken or not allowed: set {PORT} to another") from None
     client = await stack.enter_async_context(httpx.AsyncClient(timeout=30.0))
     try:
-        response = await client.get(f"{url}/", follow_redirects=False)
+        response = await client.get(f"{url}/{inbox.path}", follow_redirects=False)
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         raise LiveError(f"{URL} or the tunnel doesn't respond ({type(error).__name__})") from None
     if response.text != inbox.nonce:
         raise LiveError(
-            f"{URL} or the tunnel leads elsewhere than to port {port} of this machine: it responds "
-            f"{response.status_code}"
+            f"{URL} or the tunnel leads elsewhere than to port {port} of this machine, or loses "
+            f"the path below it: it responds {response.status_code}"
         )
     inbox.url = url
 

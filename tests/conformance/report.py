@@ -131,8 +131,11 @@ class Report:
         states = Counter(
             each.state for (_, target), each in self._results.items() if target == "webex"
         )
-        holds, differs, unchecked = (states[each] for each in ("holds", "differs", "unchecked"))
-        return f"At Webex, {holds} rows hold, {differs} differ, and {unchecked} are unchecked."
+        return (
+            f"At Webex, {states['holds']} rows hold, {states['differs']} differ, "
+            f"{states['differs on purpose']} differ on purpose, as only a sandbox does, "
+            f"and {states['unchecked']} are unchecked."
+        )
 
 
 def difference(excinfo: pytest.ExceptionInfo[BaseException], door: Webex | None) -> str:

@@ -3,13 +3,18 @@
 GUIDE = "<https://developer.webex.com/docs/api/guides/webhooks>"
 EVENTS = "<https://developer.webex.com/docs/webhook-event-reference>"
 BASICS = "<https://developer.webex.com/docs/basics>"
-MEETINGS = 'Cisco\'s guide "Access Meeting Resources", with traffic of 2021'
+VERIFY = "<https://developer.webex.com/docs/receive-and-verify-webhooks>"
+MEETINGS = (
+    "<https://developer.webex.com/docs/api/guides/access-meeting-resources-guide>, "
+    "with traffic of 2021"
+)
 OPENAPI = "webex/webex-openapi-specs 1be8332, public-spec/webex-messaging.json"
 CAPTURE = "SebastianBodza/chat-adapter-webex 36aa3c7, sample-messages.md"
 EARLIER_CAPTURE = "SebastianBodza/chat-adapter-webex 04fd6a1, sample-messages.md"
 ADAPTER = "SebastianBodza/chat-adapter-webex 36aa3c7, src/index.ts"
 FRAMEWORK = "WebexCommunity/webex-node-bot-framework 8831c63"
 PYTHON_SDK = "WebexCommunity/WebexPythonSDK f521100, tests"
+JS_SDK = "webex/webex-js-sdk ad56a4d, packages/@webex"
 WXC_SDK = "jeokrohn/wxc_sdk 423d3e5, tests"
 WEBHOOK_MANAGER = "wxsd-sales/webex-webhook-manager 74ee0d0"
 EMULATOR = "ObjectIsAdvantag/webex-api-emulator c756d80, resources"

@@ -1,6 +1,7 @@
 """The two targets of the suite: the sandbox, served on loopback, and Webex itself."""
 
 import asyncio
+import secrets
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 
@@ -56,6 +57,12 @@ class SandboxTarget:
         (delivery,) = (each for each in self._sandbox.deliveries if each.body == arrival.body)
         await self._sandbox.redeliver(delivery)
 
+    async def stranger(self, bot: Caller, person: Caller) -> Caller:
+        """Introduce somebody."""
+        stranger = person.like(f"person:stranger-{secrets.token_hex(4)}@example.com")
+        stranger.meet((await stranger.get("/people/me")).json())
+        return stranger
+
 
 class LiveTarget:
     """Webex: what doesn't come is waited for, and what can't be made to happen is unchecked."""
@@ -82,6 +89,12 @@ class LiveTarget:
     async def repeat(self, arrival: Arrival) -> None:
         """Leave the row unchecked."""
         raise self.unchecked("nothing makes Webex deliver a notification twice")
+
+    async def stranger(self, bot: Caller, person: Caller) -> Caller:
+        """Return the person, unless the two have written to each other before."""
+        if (await person.get("/messages/direct", personId=bot.id)).is_success:
+            raise self.unchecked("bot and person have a direct room already: make a new bot")
+        return person
 
 
 @asynccontextmanager
@@ -110,6 +123,7 @@ async def in_sandbox(
             person=callers["person"],
             inbox=inbox,
             exchanges=exchanges,
+            is_sandbox=True,
         )
 
 

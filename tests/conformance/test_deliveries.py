@@ -246,7 +246,7 @@ async def test_after_the_response(webex: Webex) -> None:
 @assumption(
     "unsigned",
     "A notification of a webhook without a secret has no signature.",
-    source=sources.GUIDE,
+    source=sources.VERIFY,
     grade="documented",
 )
 async def test_unsigned(webex: Webex) -> None:

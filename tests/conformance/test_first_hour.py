@@ -15,9 +15,23 @@ SECRET = "the secret of a row"
 
 
 @assumption(
+    "first-direct-message",  # comes first: afterwards, the two have a direct room
+    "The first message between two notifies its author of rooms created.",
+    source=f"{sources.JS_SDK}/plugin-rooms/test/integration/spec/rooms.js, over a websocket",
+    grade="recorded",
+)
+async def test_first_direct_message(webex: Webex) -> None:
+    stranger = await webex.stranger()
+    hook = await webex.hook(None, resource="rooms", event="created", by=stranger)
+    message = await stranger.make("/messages", toPersonId=webex.bot.id, text=webex.tag)
+    arrival = await webex.delivery(hook, {"id": message["roomId"]})
+    assert arrival.data["type"] == "direct"
+
+
+@assumption(
     "signature",
     "X-Spark-Signature is the HMAC-SHA1 of the raw body in lower-case hexadecimal digits.",
-    source=sources.GUIDE,
+    source=sources.VERIFY,
     grade="documented",
 )
 async def test_signature(webex: Webex) -> None:

@@ -25,6 +25,32 @@ async def test_rooms_by_activity(webex: Webex) -> None:
 
 
 @assumption(
+    "rooms-by-default",
+    "GET /rooms without sortBy lists the newest room first.",
+    source=f"{sources.JS_SDK}/plugin-rooms/test/integration/spec/rooms.js",
+    grade="recorded",
+)
+async def test_rooms_by_default(webex: Webex) -> None:
+    made = [comparable(await webex.room()) for _ in range(2)]
+    await webex.quiet(2)
+    rooms = (await webex.bot.get("/rooms", max=20)).json()["items"]
+    assert [each for each in ids_of(rooms) if each in made] == made[::-1]
+
+
+@assumption(
+    "unknown-parameter",
+    "A query parameter that a list doesn't have is ignored.",
+    source=f"{sources.JS_SDK}/plugin-memberships/test/integration/spec/memberships.js",
+    grade="recorded",
+)
+async def test_unknown_parameter(webex: Webex) -> None:
+    room = await webex.room(webex.person)
+    response = await webex.bot.get("/memberships", roomId=room, title="Lunch", isLocked="false")
+    assert response.status_code == 200
+    assert len(response.json()["items"]) == 2
+
+
+@assumption(
     "activity-at-once",
     "A new message puts its room first in that list within a second.",
     grade="assumed",
@@ -196,8 +222,8 @@ async def test_next_page(webex: Webex) -> None:
 @assumption(
     "larger-page",
     "A max above the most that a list allows is lowered, and not refused.",
-    source=sources.BASICS,
-    grade="documented",
+    source=f"{sources.OPENAPI}, which says that it must be between 1 and 1000",
+    grade="assumed",
 )
 async def test_larger_page(webex: Webex) -> None:
     responses = [await webex.bot.get(path, max=5000) for path in ("/rooms", "/webhooks")]

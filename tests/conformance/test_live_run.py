@@ -241,6 +241,29 @@ async def test_a_url_that_leads_elsewhere(other: Sandbox) -> None:
     assert {each.method for each in other.requests} == {"GET"}
 
 
+async def test_a_url_with_a_path(other: Sandbox) -> None:
+    """A URL may have a path of its own; if a path below it doesn't arrive, that is an error."""
+    port = unused_port()
+    async with AsyncExitStack() as stack:
+        door = await run_at(stack, other, url=f"http://127.0.0.1:{port}/a/tunnel", port=port)
+        room = await door.room()
+        hook = await door.hook(room)
+        await door.delivery(hook, await door.say(door.bot, room))
+    async with AsyncExitStack() as stack:
+        with pytest.raises(LiveError, match="loses the path below it: it responds 404"):
+            await run_at(stack, other, url=f"http://127.0.0.1:{port}/?a=tunnel", port=port)
+
+
+async def test_bot_and_person_who_have_met(other: Sandbox) -> None:
+    """What only a first message shows is unchecked if bot and person have written before."""
+    async with AsyncExitStack() as stack:
+        door = await run_at(stack, other)
+        assert await door.stranger() is door.person
+        await door.direct(door.person)
+        with pytest.raises(pytest.skip.Exception, match="make a new bot"):
+            await door.stranger()
+
+
 async def test_without_a_url(other: Sandbox) -> None:
     """Without a URL and a tunnel, a row of deliveries is unchecked, and one line says why."""
     async with other.serve() as base_url:
@@ -381,6 +404,7 @@ async def test_a_run(checkout: Path) -> None:
     today = datetime.now(UTC).date().isoformat()
     assert code == 1
     assert f"Webex is {base_url}, which WEBEX_BASE_URL names." in table
+    assert "At Webex, 2 rows hold, 1 differ, 0 differ on purpose, " in table
     assert "| own-message | recorded | holds | differs |" in table
     assert f"| unsigned | documented | holds | holds | {today} |" in printed
     assert "| holds | unchecked: a run makes no meetings ended |" in printed
@@ -395,6 +419,24 @@ async def test_a_run(checkout: Path) -> None:
     assert json.loads(changed[ACCEPTED])["unsigned"]["server"] == base_url
     assert "own-message" not in json.loads(changed[ACCEPTED])
     assert f"live, {today} at <{base_url}>" in changed[PAGE].decode()
+
+
+async def test_a_run_at_a_sandbox(checkout: Path, other: Sandbox) -> None:
+    """What a sandbox does otherwise on purpose is counted on its own, and is no failure."""
+    port = str(unused_port())
+    async with other.serve() as base_url:
+        code, printed = await live(
+            *(checkout, "-k", "unknown_inputs or unsigned"),
+            WEBEX_BASE_URL=base_url,
+            WEBEX_LIVE_TOKEN=TOKENS["bot"],
+            WEBEX_LIVE_PERSON_TOKEN=TOKENS["person"],
+            WEBEX_LIVE_URL=f"http://127.0.0.1:{port}",
+            WEBEX_LIVE_PORT=port,
+        )
+
+    assert code == 0
+    assert "1 rows hold, 0 differ, 1 differ on purpose, as only a sandbox does," in printed
+    assert "| unknown-inputs | assumed | differs on purpose | differs on purpose |" in printed
 
 
 async def test_a_run_without_a_token(checkout: Path) -> None:

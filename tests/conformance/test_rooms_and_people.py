@@ -1,5 +1,7 @@
 """Rooms, their members, people, and the ids of all of them."""
 
+from datetime import UTC, datetime, timedelta
+
 from tests.conformance import sources
 from tests.conformance.assumptions import assumption
 from tests.conformance.ids import IS_A_CLUSTER, cluster_of, invented
@@ -8,6 +10,9 @@ from webex_webhooks_async.models.ids import comparable
 
 NO_ROOM = "Could not find a room with provided ID."
 NO_TOKEN = "The request requires a valid access token set in the Authorization request header."
+MEMBERSHIPS = (
+    f"{sources.JS_SDK}/plugin-memberships/test/integration/spec/memberships.js, over a websocket"
+)
 MALFORMED = "Expect base64 ID or UUID."
 
 
@@ -91,6 +96,58 @@ async def test_member_already(webex: Webex) -> None:
 
 
 @assumption(
+    "first-moderator",
+    "The first moderator of a room locks it, and the end of the last one unlocks it; both are "
+    "notified as rooms updated.",
+    source=f"{MEMBERSHIPS}, which go on without it",
+    grade="recorded",
+)
+async def test_first_moderator(webex: Webex) -> None:
+    room = await webex.room(by=webex.person)
+    hook = await webex.hook(None, resource="rooms", event="updated", by=webex.person)
+    own = {"roomId": room, "personId": webex.person.id}
+    listed = webex.person.needed(await webex.person.get("/memberships", **own))["items"]
+    locked: list[bool] = []
+    for count, is_moderator in ((1, True), (2, False)):
+        path = f"/memberships/{listed[0]['id']}"
+        webex.person.needed(await webex.person.put(path, isModerator=is_moderator))
+        locked.append((await webex.deliveries(hook, count))[-1].data["isLocked"])
+    assert locked == [True, False]
+
+
+@assumption(
+    "moderator-at-once",
+    "Of somebody who is added as moderator, memberships created says isModerator false, and "
+    "updated true; who adds becomes one as well.",
+    source=MEMBERSHIPS,
+    grade="recorded",
+)
+async def test_moderator_at_once(webex: Webex) -> None:
+    room = await webex.room(by=webex.person)
+    await webex.quiet(2)  # the person's own membership has been notified
+    hook = await webex.hook(room, resource="memberships", event="all", by=webex.person)
+    member = {"roomId": room, "personId": webex.bot.id, "isModerator": True}
+    await webex.person.make("/memberships", **member)
+    seen = {
+        (each.json["event"], comparable(each.data["personId"]), each.data["isModerator"])
+        for each in await webex.deliveries(hook, 3)
+    }
+    person, bot = comparable(webex.person.id), comparable(webex.bot.id)
+    assert seen == {("created", bot, False), ("updated", bot, True), ("updated", person, True)}
+
+
+@assumption(
+    "created-of-a-person",
+    "A person has the time at which the account was created.",
+    source=f"{sources.JS_SDK}/plugin-people/test/integration/spec/people.js",
+    grade="recorded",
+)
+async def test_created_of_a_person(webex: Webex) -> None:
+    me = (await webex.person.get("/people/me")).json()
+    assert datetime.fromisoformat(me["created"]) < datetime.now(UTC) + timedelta(minutes=5)
+
+
+@assumption(
     "last-name",
     "A bot sees firstName, lastName, nickName and userName of a person.",
     source=sources.EARLIER_CAPTURE,
@@ -116,14 +173,19 @@ async def test_bare_uuid(webex: Webex) -> None:
 
 @assumption(
     "malformed-id",
-    f'A malformed id of a person is 400, with the message "{MALFORMED}"',
+    "A malformed id of a member to be added, or of a recipient, is 400, with the message "
+    f'"{MALFORMED}"',
     source=f"{sources.EMULATOR}/memberships.js",
     grade="second-hand",
 )
 async def test_malformed_id(webex: Webex) -> None:
-    response = await webex.bot.get(f"/people/{webex.guard.invented('no-id')}")
-    assert response.status_code == 400
-    assert response.json()["message"] == MALFORMED
+    room, nobody = await webex.room(), webex.guard.invented("no-id")
+    responses = [
+        await webex.bot.post("/memberships", roomId=room, personId=nobody),
+        await webex.bot.post("/messages", toPersonId=nobody, text=webex.tag),
+    ]
+    assert [each.status_code for each in responses] == [400, 400]
+    assert [each.json()["message"] for each in responses] == [MALFORMED] * 2
 
 
 @assumption(

@@ -46,6 +46,10 @@ class Target(Protocol):
     async def repeat(self, arrival: Arrival) -> None:
         """Have a notification delivered once more."""
 
+    async def stranger(self, bot: "Caller", person: "Caller") -> "Caller":
+        """Return a person who has never written to the bot, nor the bot to that person."""
+        ...
+
 
 @frozen(kw_only=True)
 class Exchange:
@@ -72,8 +76,11 @@ class Caller:
         guard: Guard,
         target: Target,
         record: Callable[[Exchange], None],
+        *,
+        headers: Mapping[str, str] | None = None,
     ) -> None:
         self.me: Json = {}
+        self._headers = headers or {}
         self.guard = guard
         self._client = client
         self._target = target
@@ -85,6 +92,11 @@ class Caller:
         self.me = me
         self.guard.people |= {comparable(self.id), self.email}
         self.guard.secrets.update(_strings(me))
+
+    def like(self, token: str) -> "Caller":
+        """Return one who calls with another token."""
+        headers = {"Authorization": f"Bearer {token}"}
+        return Caller(self._client, self.guard, self._target, self._record, headers=headers)
 
     @property
     def base_url(self) -> str:
@@ -135,6 +147,7 @@ class Caller:
 
     async def _answered(self, method: str, path: str, **options: Any) -> httpx.Response:  # noqa: ANN401 - httpx's
         """The response, after what passes has passed."""
+        options["headers"] = {**self._headers, **options.get("headers", {})}
         reason = ""
         for pause in (0.0, *self._target.pauses):
             await asyncio.sleep(pause)
@@ -215,6 +228,7 @@ class Webex:
     Attributes:
         bot: Calls as the bot.
         exchanges: What was asked in the row at hand, as it may be printed.
+        is_sandbox: Whether it is a sandbox, which differs from some rows on purpose.
     """
 
     def __init__(  # noqa: PLR0913 - each is a part of the door
@@ -226,8 +240,10 @@ class Webex:
         person: Caller | None,
         inbox: Inbox,
         exchanges: list[Exchange],
+        is_sandbox: bool,
     ) -> None:
         self.guard = guard
+        self.is_sandbox = is_sandbox
         self.bot = bot
         self.exchanges = exchanges
         self.hooks: list[Hook] = []
@@ -252,6 +268,10 @@ class Webex:
         if self._person is None:
             raise self._target.unchecked("WEBEX_LIVE_PERSON_TOKEN isn't set")
         return self._person
+
+    async def stranger(self) -> Caller:
+        """Return a person who has no direct room with the bot yet."""
+        return await self._target.stranger(self.bot, self.person)
 
     @property
     def both(self) -> tuple[Caller, Caller]:

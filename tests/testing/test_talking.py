@@ -71,14 +71,16 @@ async def test_a_reply_in_a_thread(
     await webex_sandbox.say("I am", person="ann@example.com", parent_id=root["id"])
     await webex_sandbox.say("Me too", parent_id=root["id"], mention=webex_sandbox.bot)
     reply = said(webex_sandbox)
-    elsewhere = (await api.get("/rooms", params={"type": "direct"})).json()["items"][0]["id"]
+    message = await created(api, "/messages", toPersonEmail="ann@example.com", text="Hello")
+    elsewhere = message["roomId"]
     for parent, where in ((reply.id, None), ("nope", None), (root["id"], elsewhere)):
         with pytest.raises(ValueError, match="parentId must be"):
             await webex_sandbox.say("And I", parent_id=parent, room_id=where)
 
-    assert [each.parent_id for each in webex_sandbox.messages] == [None, root["id"], root["id"]]
-    assert {each.room_id for each in webex_sandbox.messages} == {room}
-    assert notified[-1]["data"]["parentId"] == root["id"]
+    in_room = webex_sandbox.messages[:3]
+    assert [each.parent_id for each in in_room] == [None, root["id"], root["id"]]
+    assert {each.room_id for each in in_room} == {room}
+    assert notified[-2]["data"]["parentId"] == root["id"]
 
 
 async def test_in_the_direct_room_of_someone(webex_sandbox: Sandbox) -> None:

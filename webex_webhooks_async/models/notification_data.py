@@ -108,6 +108,9 @@ class RoomData:
         id: The room's id. A migrated room has a new id.
         type: ``direct`` or ``group``.
         is_locked: Whether it is moderated.
+        owner_id: The organization that owns it, by the id.
+        is_public: Whether everybody in the organization can find and join it.
+        is_read_only: Whether nobody can write in it any more.
         last_activity: When something last happened in it.
     """
 
@@ -117,6 +120,10 @@ class RoomData:
     is_locked: bool | None = None
     team_id: str | None = None
     creator_id: str | None = None
+    owner_id: str | None = None
+    description: str | None = None
+    is_public: bool | None = None
+    is_read_only: bool | None = None
     last_activity: datetime | None = None
     created: datetime | None = None
     extra: Mapping[str, Any] = extra_field()

@@ -31,6 +31,7 @@ class RecordedRequest:
         status_code: The status of the response; None without one.
         tracking_id: The tracking id in the response.
         error: The message of a response of 400 and above, if it has one.
+        remark: What of a request the sandbox ignores, as Webex does.
     """
 
     method: str
@@ -41,6 +42,7 @@ class RecordedRequest:
     status_code: int | None
     tracking_id: str
     error: str | None = None
+    remark: str | None = None
 
 
 Service = Callable[[Request], Awaitable[Response]]
@@ -144,6 +146,7 @@ def _recorded(request: Request, body: bytes, response: Response | None) -> Recor
         status_code=None if response is None else response.status_code,
         tracking_id=request.state.tracking_id,
         error=error,
+        remark=getattr(request.state, "remark", None),
     )
 
 

@@ -65,13 +65,13 @@ class Sandbox:
 
     It has one bot, and any number of persons, rooms and messages. An access token
     ``person:ann@example.com`` is that person's; every other non-empty token is the bot's, unless it
-    was granted after `authorize_as`. A person exists as soon as somebody uses the address, and has
-    a direct room with the bot from then on.
+    was granted after `authorize_as`. A person exists as soon as somebody uses the address. The
+    first message between two makes their direct room.
 
     If Webex's own behavior isn't documented, the sandbox does what helps most in tests:
 
-    * Lists are in the order of creation, messages in the opposite order. Without ``ownedBy``, the
-      list of webhooks has both kinds. Everyone sees only their own webhooks.
+    * Lists are in the order of creation, rooms and messages in the opposite order. Without
+      ``ownedBy``, the list of webhooks has both kinds. Everyone sees only their own webhooks.
     * A webhook equal to another one is accepted. The number of webhooks isn't limited.
     * A PUT without a secret, or with an empty one, keeps the secret. It may set ``inactive``.
     * Unknown resources and events are accepted, because Webex adds new ones. A known event that a
@@ -436,7 +436,6 @@ class Sandbox:
             values = cards.submitted(attachment_actions.cards_of(message), inputs or {}, press)
             room = messages.find_room(self._state, message["roomId"])
             author = self._author(person, room)
-            attachment_actions.check_not_own(message, author)
             events = messages.join(self._state, room, author)
             events.append(attachment_actions.submit(self._state, author, message, values))
         return await self._deliver(events)

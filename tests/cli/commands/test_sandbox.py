@@ -71,8 +71,8 @@ def test_what_comes_of_a_request() -> None:
     with sandbox(*options, person="ann@example.com") as (running, webex):
         bot = webex.get("/people/me", headers=BOT).json()
         ann = webex.get("/people/me").json()
-        webex.get("/licenses", headers={"TrackingID": "bot_1"})
-        refused = running.out.line("GET +(/v1/licenses .+)$")[1]
+        webex.get("/organizations", headers={"TrackingID": "bot_1"})
+        refused = running.out.line("GET +(/v1/organizations .+)$")[1]
         webex.post("/messages", json={"toPersonEmail": "lunch@webex.bot", "text": "Hello"})
         running.out.line("POST   /v1/messages 200 OK")
         below = running.out.line("→ +(.+)$")[1]
@@ -80,11 +80,11 @@ def test_what_comes_of_a_request() -> None:
     assert (bot["displayName"], bot["emails"]) == ("Lunch", ["lunch@webex.bot"])
     assert (bot["orgId"], ann["orgId"]) == ("O1", "O1")
     assert re.fullmatch(
-        r"/v1/licenses 501 Not Implemented ROUTER_[0-9A-F-]+ \(sent TrackingID bot_1\) "
-        "The sandbox doesn't have GET /v1/licenses; errors lists what it has\\.",
+        r"/v1/organizations 501 Not Implemented ROUTER_[0-9A-F-]+ \(sent TrackingID bot_1\) "
+        "The sandbox doesn't have GET /v1/organizations; errors lists what it has\\.",
         refused,
     )
-    assert below == "no active webhook watches messages created"
+    assert below == "no active webhook watches rooms created, messages created"
 
 
 @pytest.mark.parametrize(
@@ -114,18 +114,18 @@ def test_json() -> None:
         lines += [running.out.line(".+")[0] for _ in range(3)]
         webex.post("/rooms", json={"title": "Lunch"})
         webex.post("/webhooks", json={**NEW, "event": "craeted"})
-        lines += [running.out.line(".+")[0] for _ in range(5)]
+        lines += [running.out.line(".+")[0] for _ in range(4)]
 
     documents = [json.loads(line) for line in lines]
     assert [each["kind"] for each in documents] == [
-        *("sandbox", "request", "request", "delivery", "request", "log", "log", "log", "request")
+        *("sandbox", "request", "request", "delivery", "request", "log", "log", "request")
     ]
-    _, created, _, delivery, _, nothing, _, misspelled, _ = documents
+    _, created, _, delivery, _, nothing, misspelled, _ = documents
     assert (created["method"], created["path"], created["status"]) == ("POST", "/v1/webhooks", 200)
     assert (delivery["url"], delivery["status"]) == (target.partition("?")[0], None)
     assert delivery["error"] == "nothing listens there: is your bot running?"
     assert delivery["notification"]["resource"] == "messages"
-    assert nothing["text"] == "no active webhook watches rooms created"
+    assert nothing["text"] == "no active webhook watches rooms created, memberships created"
     assert misspelled["text"] == (
         "the event 'craeted' of the webhook 'Messages' isn't known: is it misspelled?"
     )
@@ -161,7 +161,8 @@ def test_no_token_and_no_secret_is_printed(options: tuple[str, ...]) -> None:
         lines = [running.out.line(".+")[0] for _ in range(9)]
 
     assert "no message has the id '***'" in lines[0]
-    assert "teamId=***&client_secret=***" in lines[1]
+    assert "GET /v1/rooms ignores client_secret" in lines[1]
+    assert "teamId=***&client_secret=***" in lines[2]
     assert "canary" not in "".join(lines)
 
 

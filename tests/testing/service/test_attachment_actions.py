@@ -3,7 +3,16 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.testing.doubles import ANN, BOB, BOT, CARD, card_for_ann, created
+from tests.testing.doubles import (
+    ANN,
+    BOB,
+    BOT,
+    CARD,
+    card_for_ann,
+    created,
+    kinds,
+    notifications_of,
+)
 from webex_webhooks_async.testing import Sandbox
 
 pytestmark = pytest.mark.once
@@ -65,16 +74,16 @@ async def test_what_a_card_submits_over_http(api: httpx.AsyncClient) -> None:
 
 
 async def test_a_card_of_ones_own(api: httpx.AsyncClient, webex_sandbox: Sandbox) -> None:
-    """Who wrote a card can't submit it, over HTTP as in a test."""
+    """Who wrote a card can submit it, over HTTP as in a test, and is notified of that."""
+    notified = await notifications_of(webex_sandbox, api, "attachmentActions")
     message = await card_for_ann(api)
     fields = {"type": "submit", "messageId": message, "inputs": INPUTS}
-    problem = "Author of a card cannot submit a cardAction on that card"
 
-    refused = await api.post("/attachment/actions", json=fields)
-    with pytest.raises(ValueError, match=problem):
-        await webex_sandbox.submit(message, {"color": "red"}, person=webex_sandbox.bot)
+    action = await created(api, "/attachment/actions", **fields)
+    await webex_sandbox.submit(message, {"color": "red"}, person=webex_sandbox.bot)
 
-    assert (refused.status_code, refused.json()["message"]) == (400, problem)
+    assert (action["personId"], action["inputs"]) == (webex_sandbox.bot.id, INPUTS)
+    assert kinds(notified) == ["attachmentActions created"] * 2
 
 
 @pytest.mark.parametrize(

@@ -193,7 +193,7 @@ async def test_messages(api: httpx.AsyncClient, webex_sandbox: Sandbox) -> None:
 async def test_rooms_and_memberships(api: httpx.AsyncClient) -> None:
     """A group room, a direct room and a membership, whose id has those of person and room."""
     await group_room(api)
-    await api.get("/people/me", headers=ANN)
+    await created(api, "/messages", toPersonEmail="ann@example.com", text="Hello")
     membership, *_ = await items(api, "/memberships")
 
     assert [differences(each, ROOM) for each in await items(api, "/rooms")] == [[], []]

@@ -35,7 +35,7 @@ async def test_a_list_of_what_was_emitted(
     assert await ids(meetingId="M1") == ["X1"]
     refused = await api.get(f"/{resource}", params={"from": "yesterday"})
     unknown = await api.get(f"/{resource}", params={"integrationTag": "a"})
-    assert (refused.status_code, unknown.status_code) == (400, 501)
+    assert (refused.status_code, unknown.status_code) == (400, 200)
 
 
 async def test_what_a_meetings_exporter_asks(
@@ -163,3 +163,17 @@ async def test_the_text_of_a_transcript(webex_sandbox: Sandbox, api: httpx.Async
     assert default.headers["content-type"].startswith("text/vtt")
     assert default.text.startswith("WEBVTT\n")
     assert others == [404, 400, 501]
+
+
+async def test_recordings_of_a_format(webex_sandbox: Sandbox, api: httpx.AsyncClient) -> None:
+    """A list may be of the recordings of a format, and of a status; other lists ignore both."""
+    for number, given in enumerate([{}, {"format": "ARF"}, {"status": "deleted"}]):
+        await webex_sandbox.emit("recordings", "created", data={"id": f"X{number}", **given})
+    await webex_sandbox.emit("meetings", "created", data={"id": "M1"})
+
+    async def ids(path: str, **query: str) -> list[str]:
+        return [each["id"] for each in await items(api, path, **query)]
+
+    assert await ids("/recordings", format="arf") == ["X1"]
+    assert await ids("/recordings", format="MP4", status="available") == ["X0"]
+    assert await ids("/meetings", status="deleted") == ["M1"]

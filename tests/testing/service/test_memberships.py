@@ -38,7 +38,8 @@ async def test_memberships_of_someone(api: httpx.AsyncClient) -> None:
     Without a room and a person, it has the caller's own.
     """
     room = await room_of_bot_and(api, "ann@example.com", "bob@example.com")
-    direct, own = await items(api, "/memberships", ANN)
+    await created(api, "/messages", toPersonEmail="ann@example.com", text="Hello")
+    own, direct = await items(api, "/memberships", ANN)
 
     for query in ({"personId": own["personId"]}, {"personEmail": "ann@example.com"}):
         assert await items(api, "/memberships", BOB, **query) == [own]
@@ -71,7 +72,8 @@ async def test_create_and_delete(api: httpx.AsyncClient, webex_sandbox: Sandbox)
 async def test_update(api: httpx.AsyncClient, webex_sandbox: Sandbox) -> None:
     """A member becomes a moderator, a direct room is hidden, and webhooks are notified."""
     await room_of_bot_and(api, "ann@example.com")
-    (direct, membership) = await items(api, "/memberships", ANN)
+    await created(api, "/messages", toPersonEmail="ann@example.com", text="Hello")
+    (membership, direct) = await items(api, "/memberships", ANN)
     notified = await notifications_of(webex_sandbox, api, "memberships", "updated")
 
     async def put(which: dict[str, Any], **flags: bool) -> httpx.Response:
@@ -95,10 +97,96 @@ async def test_update(api: httpx.AsyncClient, webex_sandbox: Sandbox) -> None:
     assert kinds(notified) == ["memberships updated"] * 2
 
 
+def moderators(notified: list[dict[str, Any]]) -> list[tuple[str, str, bool | None]]:
+    """Each notification, whom it is about, and whether that is a moderator, or the room locked."""
+    return [
+        (
+            kind,
+            each["data"].get("personEmail", "").partition("@")[0],
+            each["data"].get("isModerator", each["data"].get("isLocked")),
+        )
+        for kind, each in zip(kinds(notified), notified, strict=True)
+    ]
+
+
+async def test_somebody_who_is_added_as_moderator(
+    api: httpx.AsyncClient, webex_sandbox: Sandbox
+) -> None:
+    """Who is added as moderator becomes one after that, and so does who adds; the room is locked.
+
+    The next one changes nothing but the own membership.
+    """
+    room = await room_of_bot_and(api)
+    notified = await notifications_of(webex_sandbox, api, "all")
+    fields = {"roomId": room, "isModerator": True}
+
+    ann = await created(api, "/memberships", **fields, personEmail="ann@example.com")
+    first = moderators(notified)
+    notified.clear()
+    await created(api, "/memberships", **fields, personEmail="bob@example.com")
+
+    assert ann["isModerator"] is True
+    assert first == [
+        ("memberships created", "ann", False),
+        ("memberships updated", "ann", True),
+        ("memberships updated", "sandbox", True),
+        ("rooms updated", "", True),
+    ]
+    assert moderators(notified) == [
+        ("memberships created", "bob", False),
+        ("memberships updated", "bob", True),
+    ]
+
+
+@pytest.mark.parametrize("ends", ["update", "delete", "unlock"])
+async def test_the_last_moderator(
+    api: httpx.AsyncClient, webex_sandbox: Sandbox, ends: str
+) -> None:
+    """The first moderator locks a room, the end of the last one unlocks it, and both are told.
+
+    A room that is unlocked has no moderators any more.
+    """
+    room = await room_of_bot_and(api, "ann@example.com")
+    (own,) = await items(api, "/memberships", ANN)
+    path = f"/memberships/{own['id']}"
+    notified = await notifications_of(webex_sandbox, api, "all")
+
+    await api.put(path, json={"isModerator": True}, headers=ANN)
+    locked = moderators(notified)
+    notified.clear()
+    if ends == "update":
+        await api.put(path, json={"isModerator": False}, headers=ANN)
+    elif ends == "delete":
+        await api.delete(path, headers=ANN)
+    else:
+        await api.put(f"/rooms/{room}", json={"title": "T", "isLocked": False}, headers=ANN)
+
+    assert locked == [("memberships updated", "ann", True), ("rooms updated", "", True)]
+    assert (await api.get(f"/rooms/{room}")).json()["isLocked"] is False
+    expected = {
+        "update": [("memberships updated", "ann", False), ("rooms updated", "", False)],
+        "delete": [("memberships deleted", "ann", True), ("rooms updated", "", False)],
+        "unlock": [("rooms updated", "", False), ("memberships updated", "ann", False)],
+    }
+    assert moderators(notified) == expected[ends]
+
+
+async def test_a_membership_without_a_room(api: httpx.AsyncClient, webex_sandbox: Sandbox) -> None:
+    """A membership can be changed though its room was reported as deleted."""
+    room = await room_of_bot_and(api)
+    (own,) = await items(api, "/memberships")
+    await webex_sandbox.emit("rooms", "deleted", data={"id": room})
+
+    updated = await api.put(f"/memberships/{own['id']}", json={"isModerator": True})
+
+    assert updated.status_code == 200
+
+
 async def test_what_is_refused(api: httpx.AsyncClient) -> None:
     """Nobody joins twice, joins or leaves a direct room, or joins without being named."""
     room = await room_of_bot_and(api, "ann@example.com")
-    (direct, _) = await items(api, "/memberships", ANN)
+    await created(api, "/messages", toPersonEmail="ann@example.com", text="Hello")
+    (_, direct) = await items(api, "/memberships", ANN)
     bodies: list[tuple[dict[str, str], int]] = [
         ({"roomId": room, "personEmail": "ann@example.com"}, 409),
         ({"roomId": direct["roomId"], "personEmail": "bob@example.com"}, 403),

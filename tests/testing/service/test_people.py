@@ -1,9 +1,11 @@
 import base64
 import uuid
+from datetime import datetime, timedelta
 
 import httpx
 import pytest
 
+from tests.support.clocks import StoppedClock
 from tests.testing.doubles import ANN, BOT, created, descriptions, group_room, items
 from webex_webhooks_async.testing import Sandbox, SandboxPerson
 from webex_webhooks_async.testing.service.formats import name_in, webex_id
@@ -203,3 +205,41 @@ async def test_search(api: httpx.AsyncClient) -> None:
         400,
         "one of email, id, displayName is required",
     )
+
+
+async def test_a_person_who_is_looked_for(api: httpx.AsyncClient) -> None:
+    """Who is looked for by an address has no direct room with the bot before a message."""
+    await items(api, "/people", email="ann@example.com")
+
+    assert await items(api, "/rooms") == []
+    assert await items(api, "/rooms", ANN) == []
+
+
+async def test_since_when_a_person_is_there() -> None:
+    """A person has the time of their first appearance, and the bot that of the start."""
+    clock = StoppedClock()
+    async with Sandbox(clock=clock.now).http_client() as api:
+        clock.advance(60)
+        await api.get("/people/me", headers=ANN)
+        clock.advance(60)
+        times = [(await api.get("/people/me", headers=who)).json()["created"] for who in (ANN, BOT)]
+
+    ann, bot = map(datetime.fromisoformat, times)
+    assert ann - bot == timedelta(seconds=60)
+
+
+async def test_create(api: httpx.AsyncClient) -> None:
+    """A person is created with an address that nobody has, and with names; nobody has a license."""
+    given = {"emails": ["ann@example.com"], "firstName": "Ann", "lastName": "Lee", "orgId": "ORG"}
+    ann = await created(api, "/people", **given, licenses=["L1"])
+    bob = await created(api, "/people", emails=["bob@example.com"])
+    refused = [
+        await api.post("/people", json={"emails": emails})
+        for emails in (["ANN@example.com"], [], "eve@example.com", ["eve"], None)
+    ]
+
+    assert ann == {**ann, **given, "displayName": "Ann Lee", "type": "person"}
+    assert (await api.get("/people/me", headers=ANN)).json() == ann
+    assert (bob["displayName"], bob["lastName"]) == ("Bob", "Example")
+    assert [each.status_code for each in refused] == [409, 400, 400, 400, 400]
+    assert await items(api, "/licenses") == []

@@ -20,25 +20,45 @@ pytestmark = pytest.mark.once
 
 
 async def test_a_direct_room_each(api: httpx.AsyncClient, webex_sandbox: Sandbox) -> None:
-    """Everyone has a direct room with the bot, named after the other person.
+    """Who has written to the bot has a direct room with it, named after the other person.
 
     A list may be of one type of room, and there are two.
     """
+    bot = webex_sandbox.bot
     group = await created(api, "/rooms", title="Plans")
+    before = await items(api, "/rooms", ANN)
+    for who in (ANN, BOB):
+        await created(api, "/messages", who, toPersonId=bot.id, text="Hello")
     ann, bob = [await items(api, "/rooms", who) for who in (ANN, BOB)]
     bots = await items(api, "/rooms", type="direct")
 
-    assert [each["title"] for each in (*ann, *bob)] == [webex_sandbox.bot.display_name] * 2
-    assert [each["title"] for each in bots] == ["Ann", "Bob"]
-    assert [each["id"] for each in bots] == [each["id"] for each in (*ann, *bob)]
+    assert [each["title"] for each in (*before, *ann, *bob)] == [bot.display_name] * 2
+    assert [each["title"] for each in bots] == ["Bob", "Ann"]
+    assert [each["id"] for each in bots] == [each["id"] for each in (*bob, *ann)]
     assert {each["type"] for each in bots} == {"direct"}
     assert await items(api, "/rooms", type="group") == [group]
-    assert await items(api, "/rooms") == [group, *bots]
+    assert await items(api, "/rooms") == [*bots, group]
     refused = await api.get("/rooms", params={"type": "team"})
     assert (refused.status_code, refused.json()["message"]) == (
         400,
         "type must be direct or group, got 'team'",
     )
+
+
+async def test_the_first_direct_message(api: httpx.AsyncClient, webex_sandbox: Sandbox) -> None:
+    """The first message in a direct room notifies its author of the room, and nobody else."""
+    notified = await notifications_of(webex_sandbox, api, "rooms", headers=ANN)
+    ann = (await api.get("/people/me", headers=ANN)).json()["id"]
+
+    for who, to in ((ANN, webex_sandbox.bot.emails[0]), (BOT, "ann@example.com")):
+        await created(api, "/messages", who, toPersonEmail=to, text="Hello")
+    await created(api, "/messages", toPersonEmail="bob@example.com", text="Hello")
+    await created(api, "/messages", BOB, toPersonEmail="ann@example.com", text="Hello")
+
+    with_bot = (await items(api, "/rooms", ANN, type="direct"))[-1]
+    assert kinds(notified) == ["rooms created"]
+    assert (notified[0]["actorId"], notified[0]["data"]["creatorId"]) == (ann, ann)
+    assert (notified[0]["data"]["type"], notified[0]["data"]["id"]) == ("direct", with_bot["id"])
 
 
 async def test_a_group_room(api: httpx.AsyncClient, webex_sandbox: Sandbox) -> None:
@@ -47,6 +67,7 @@ async def test_a_group_room(api: httpx.AsyncClient, webex_sandbox: Sandbox) -> N
     Webhooks are notified of the room, of its first member, and of the new title. A room that isn't
     there is not found, in Webex's words and then in ours, and a direct room keeps its title.
     """
+    await created(api, "/messages", toPersonEmail="ann@example.com", text="Hello")
     (direct,) = await items(api, "/rooms", ANN)
     notified = await notifications_of(webex_sandbox, api, "all")
     room = await created(api, "/rooms", title="Plans")
@@ -99,9 +120,9 @@ async def test_the_team_of_a_room(api: httpx.AsyncClient) -> None:
 
 
 async def test_pages(api: httpx.AsyncClient) -> None:
-    """A list comes in pages, whose links keep the rest of the query.
+    """A list has the newest first, in pages whose links keep the rest of the query.
 
-    Rooms that are deleted or created meanwhile hide no other one.
+    Rooms that are deleted or created meanwhile hide no other one, and none comes twice.
     """
     for title in "ABC":
         await created(api, "/rooms", title=title)
@@ -113,7 +134,7 @@ async def test_pages(api: httpx.AsyncClient) -> None:
     second = await api.get(first.links["next"]["url"])
 
     titles = [[each["title"] for each in page.json()["items"]] for page in (first, second)]
-    assert titles == [["A", "B"], ["C", "D"]]
+    assert titles == [["C", "B"], ["A"]]
     assert "type=group" in first.links["next"]["url"]
     assert "next" not in second.links
 
@@ -221,6 +242,7 @@ async def test_delete(api: httpx.AsyncClient, webex_sandbox: Sandbox) -> None:
     await created(api, "/memberships", roomId=room["id"], personEmail="ann@example.com")
     members = await items(api, "/memberships", roomId=room["id"])
     message = await created(api, "/messages", roomId=room["id"], text="Hello")
+    await created(api, "/messages", toPersonEmail="ann@example.com", text="Hello")
     (direct,) = await items(api, "/rooms", ANN, type="direct")
     await notifications_of(webex_sandbox, api, "all")
     notified = await notifications_of(webex_sandbox, api, "all", headers=ANN)

@@ -70,7 +70,7 @@ async def test_rooms_of_a_team(api: httpx.AsyncClient) -> None:
 
     assert room["teamId"] == team
     listed = [each["title"] for each in await items(api, "/rooms", ANN, teamId=team)]
-    assert listed == ["Cooks", "Soups"]
+    assert listed == ["Soups", "Cooks"]
     assert of_others.status_code == 404
 
 

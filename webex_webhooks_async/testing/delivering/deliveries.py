@@ -219,12 +219,15 @@ class DeliveryService:
                 async with limit:
                     return await self._deliver(http_client, attempt, fate.times)
 
+            unwatched: list[str] = []
             for event in events:
                 # All are known before the first is sent: one handling may be that of several.
                 attempts = [
                     self._new_attempt(each, by_api=by_api)
                     for each in self._notifications(event, is_forged=is_forged)
                 ]
+                if not attempts:
+                    unwatched.append(f"{event.resource} {event.event}")
                 fates = [self._chaos.next() for _ in attempts]
                 begun = [*map(group.create_task, map(deliver, attempts, fates))]
                 tasks += begun
@@ -236,6 +239,8 @@ class DeliveryService:
                     task for task, fate in zip(begun, fates, strict=True) if not fate.delay
                 ]:
                     await asyncio.wait(in_time)
+            if unwatched and not tasks:
+                logger.info("no active webhook watches %s", ", ".join(unwatched))
         return [task.result() for task in tasks]
 
     def unfinished(self) -> list[str]:
@@ -269,16 +274,13 @@ class DeliveryService:
             return await self._deliver(http_client, attempt)
 
     def _notifications(self, event: WebexEvent, *, is_forged: bool) -> list[Delivery]:
-        notifications = [
+        return [
             self._notification(event, webhook, is_forged=is_forged)
             for webhook in self._state.webhooks
             if webhook.status == WebhookStatus.ACTIVE
             and matches(webhook, event.resource, event.event, event.document)
             and _may_know(webhook, event)
         ]
-        if not notifications:
-            logger.info("no active webhook watches %s %s", event.resource, event.event)
-        return notifications
 
     def _notification(self, event: WebexEvent, webhook: Webhook, *, is_forged: bool) -> Delivery:
         data = self._state.seen_by(webhook.created_by, event.data)

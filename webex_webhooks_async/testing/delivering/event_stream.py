@@ -211,6 +211,7 @@ class EventStream:
             "statusCode": request.status_code,
             "trackingId": request.tracking_id,
             "error": request.error,
+            "remark": request.remark,
             "response": response,
         }
         withheld = A_SECRET if authorization and not token else None

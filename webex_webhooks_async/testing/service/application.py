@@ -1,5 +1,6 @@
 """The simulated API as an ASGI application: which operation a path and a method lead to."""
 
+import logging
 import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from urllib.parse import unquote
@@ -37,7 +38,7 @@ class Operation:
     """Executes an operation.
 
     Attributes:
-        query: The parameters of its query; None if it ignores unknown ones.
+        query: The parameters of its query; None if it has any others as well.
         refused: The operations that Webex refuses.
     """
 
@@ -60,8 +61,10 @@ ROUTES: Mapping[str, Operation] = {
         # The last one is of the JavaScript SDK, which asks for several people at once.
         ("email", "id", "displayName", "showAllTypes", *_PAGE),
     ),
+    "POST /people": Operation(people.create_person),
     "GET /people/me": Operation(people.get_me),
     "GET /people/{id}": Operation(people.get_person),
+    "GET /licenses": Operation(people.list_licenses, ("orgId", *_PAGE)),
     "GET /rooms": Operation(rooms.list_rooms, ("teamId", "type", "sortBy", *_PAGE)),
     "POST /rooms": Operation(rooms.create_room),
     "GET /rooms/{id}": Operation(rooms.get_room),
@@ -133,6 +136,8 @@ _ALL: Mapping[str, Operation] = {
     },
 }
 
+logger: logging.Logger = logging.getLogger("webex_webhooks_async")
+
 _PREFIX = "/v1"
 _NOT_BY_ID = frozenset({f"{_PREFIX}/telephony/calls/history"})
 """What the pattern of another path takes for an id, and the sandbox lacks."""
@@ -195,19 +200,18 @@ def _lacking(method: str, sent: str, path: str = "") -> RefusedCallError:
 
 
 def _check_query(path: str, operation: Operation, request: Request) -> None:
-    """Refuse parameters that the operation doesn't have."""
+    """Refuse parameters that Webex refuses; of others that the operation doesn't have, say so."""
     if operation.query is None:
         return
     for name in operation.refused:
         if name in request.query_params:
             raise RefusedCallError(400, f"this list has no parameter {name}; leave it out")
     if unknown := [each for each in request.query_params if each not in operation.query]:
-        raise RefusedCallError(
-            501,
-            f"it has: {', '.join(operation.query) or 'none'}",
-            message=f"The sandbox doesn't have the query parameter {', '.join(unknown)} of "
-            f"{request.method} {_PREFIX}{path}.",
+        request.state.remark = (
+            f"{request.method} {_PREFIX}{path} ignores {', '.join(unknown)}; "
+            f"its query parameters are {', '.join(operation.query) or 'none'}"
         )
+        logger.warning("%s", request.state.remark)
 
 
 def _caller(state: State, request: Request) -> SandboxPerson:

@@ -28,7 +28,6 @@ async def create_action(call: Call) -> Response:
         raise RefusedCallError(400, "inputs is required and must be an object")
     inputs = cast("Json", document[INPUTS])
     message = messages.find(call.state, call.person, fields["messageId"])
-    check_not_own(message, call.person)
     known = frozenset(submitted_ids(cards_of(message)))
     if unknown := inputs.keys() - known:
         raise RefusedCallError(400, unknown_inputs(unknown, known))
@@ -43,12 +42,6 @@ async def get_action(call: Call) -> Response:
     if action is None or call.person.id not in call.state.members(action["roomId"]):
         raise RefusedCallError(404, f"no attachment action has the id {call.id!r}")
     return json_response(action)
-
-
-def check_not_own(message: Json, person: SandboxPerson) -> None:
-    """Refuse who submits a card of their own."""
-    if message["personId"] == person.id:
-        raise RefusedCallError(400, "Author of a card cannot submit a cardAction on that card")
 
 
 def submit(

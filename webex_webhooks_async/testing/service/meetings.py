@@ -27,14 +27,15 @@ _STARTS: Mapping[str, str] = {
 }
 """What has to be in the range from ``from`` to ``to``."""
 
-_MEMBERS = (HOST, "siteUrl", "meetingNumber", "meetingSeriesId", "meetingType", "state")
+_OF_MEETINGS = (HOST, "siteUrl", "meetingNumber", "meetingSeriesId", "meetingType", "state")
+_MEMBERS = (*_OF_MEETINGS, "format", "status")
 """The parameters that a member of the same name has to equal."""
 
 FILTERS: Mapping[str, tuple[str, ...]] = {
-    Resource.MEETINGS: (*_MEMBERS, "meetingId", "from", "to"),
+    Resource.MEETINGS: (*_OF_MEETINGS, "meetingId", "from", "to"),
     Resource.MEETING_PARTICIPANTS: (HOST, "meetingId"),
     Resource.MEETING_TRANSCRIPTS: (HOST, "siteUrl", "meetingId", "from", "to"),
-    Resource.RECORDINGS: (HOST, "siteUrl", "meetingId", "from", "to"),
+    Resource.RECORDINGS: (HOST, "siteUrl", "meetingId", "format", "status", "from", "to"),
 }
 """The parameters of each list."""
 
@@ -89,7 +90,8 @@ def list_emitted(resource: str) -> Callable[[Call], Awaitable[Response]]:
         meeting = call.query("meetingId")
         if meeting is None and resource == Resource.MEETING_PARTICIPANTS:
             raise RefusedCallError(400, "meetingId is required")
-        wanted = {name: value for name in _MEMBERS if (value := call.query(name))}
+        of_list = (name for name in _MEMBERS if name in FILTERS[resource])
+        wanted = {name: value for name in of_list if (value := call.query(name))}
         start, end = call.query_time("from"), call.query_time("to")
         if "meetingNumber" in wanted:  # Webex ignores these then
             start = end = None

@@ -210,7 +210,9 @@ def _response(call: Call, message: Json) -> Response:
 
 
 def post(state: State, author: SandboxPerson, room: Json, content: Content) -> list[WebexEvent]:
-    """Post a message, and return what happened: who joined, and the message as the last event.
+    """Post a message, and return what happened before, and the message as the last event.
+
+    The first message of a direct room makes the room.
 
     A person who speaks in a group room, or is mentioned there, joins it; the bot has to be a
     member.
@@ -229,7 +231,10 @@ def post(state: State, author: SandboxPerson, room: Json, content: Content) -> l
                 "parentId must be the first message of a thread, because a reply can't be replied "
                 f"to: send {replied_to['parentId']!r}, got {parent!r}",
             )
-    joined = join(state, room, author, content.mentioned)
+    before = join(state, room, author, content.mentioned)
+    if room["id"] in state.unannounced:
+        state.unannounced.remove(room["id"])
+        before.append(state.room_event(Event.CREATED, room, actor=author))
     message = state.new(Resource.MESSAGES, author, {"roomId": room["id"], "roomType": room["type"]})
     files = [_stored(state, message["id"], n, each) for n, each in enumerate(content.files)]
     attached = {
@@ -241,7 +246,7 @@ def post(state: State, author: SandboxPerson, room: Json, content: Content) -> l
     for remark in remarks_on(message.get("attachments")):
         logger.warning("the card of the message %s: %s", message["id"], remark)
     state.rooms.put(room["id"], {**room, "lastActivity": message["created"]})
-    return [*joined, _event(state, Event.CREATED, message)]
+    return [*before, _event(state, Event.CREATED, message)]
 
 
 def _stored(state: State, message_id: str, number: int, file: File) -> str:

@@ -8,9 +8,8 @@ from typing import Any
 
 from starlette.responses import Response
 
-from webex_webhooks_async.models.vocabulary import Event, Resource
+from webex_webhooks_async.models.vocabulary import Event
 from webex_webhooks_async.testing.service.calls import Call, fields_of, page_response, person_of
-from webex_webhooks_async.testing.service.events import WebexEvent, content
 from webex_webhooks_async.testing.service.responses import RefusedCallError, json_response
 from webex_webhooks_async.testing.service.sandbox_person import SandboxPerson
 from webex_webhooks_async.testing.service.state import DIRECT, GROUP, Json, State, matching
@@ -25,7 +24,7 @@ async def list_rooms(call: Call) -> Response:
     if kind not in {None, DIRECT, GROUP}:
         raise RefusedCallError(400, f"type must be {DIRECT} or {GROUP}, got {kind!r}")
     own = {each["roomId"] for each in matching(call.state.memberships, personId=call.person.id)}
-    key = {"id": "id", "lastactivity": "lastActivity", "created": "created"}.get(sort_by or "")
+    key = {"id": "id", "lastactivity": "lastActivity"}.get(sort_by or "", "created")
     return page_response(
         call,
         call.state.rooms,
@@ -35,8 +34,8 @@ async def list_rooms(call: Call) -> Response:
             and room["id"] in own
         ),
         on_wire=lambda room: _on_wire(call.state, call.person, room),
-        order=lambda room: room.get(key, "") if key else "",
-        newest_first=key in {"lastActivity", "created"},
+        order=lambda room: room.get(key, ""),
+        newest_first=key != "id",
         at_most=_MAX_PAGE_SIZE,
     )
 
@@ -46,9 +45,9 @@ async def create_room(call: Call) -> Response:
     fields = await _fields(call)
     _check_description(fields)
     room = call.state.add_room(fields, creator=call.person)
-    moderates = bool(room["isLocked"])
-    joined = call.state.join(room, call.person, actor=call.person, is_moderator=moderates)
-    call.events.extend([room_event(call, Event.CREATED, room), joined])
+    joined = call.state.join(room, call.person, actor=call.person)
+    call.events.extend([call.state.room_event(Event.CREATED, room, actor=call.person), joined])
+    _moderate(call, room)
     return json_response(room)
 
 
@@ -59,18 +58,26 @@ async def get_room(call: Call) -> Response:
 
 
 async def update_room(call: Call) -> Response:
-    """Change a group room; who locks it becomes its moderator."""
+    """Change a group room; who locks it becomes its moderator, and an unlocked one has none."""
     fields = await _fields(call)
     room = _group_room(call)
     updated = {**room, **fields}
     _check_description(updated)
     call.state.rooms.put(call.id, updated)
-    call.events.append(room_event(call, Event.UPDATED, updated))
-    membership = call.state.membership(call.id, call.person.id)
-    is_locking = updated.get("isLocked") and not room.get("isLocked")
-    if is_locking and membership and not membership.get("isModerator"):
-        _update_membership(call, {**membership, "isModerator": True})
+    call.events.append(call.state.room_event(Event.UPDATED, updated, actor=call.person))
+    _moderate(call, updated)
     return json_response(updated)
+
+
+def _moderate(call: Call, room: Json) -> None:
+    """Make the caller a moderator of a locked room; a room that isn't locked has none."""
+    is_locked = bool(room.get("isLocked"))
+    whose = {"personId": call.person.id} if is_locked else {}
+    changes = {"isModerator": is_locked}
+    for each in matching(
+        call.state.memberships, roomId=room["id"], isModerator=not is_locked, **whose
+    ):
+        call.events.extend(call.state.update_membership(each, changes, actor=call.person))
 
 
 async def delete_room(call: Call) -> Response:
@@ -110,18 +117,6 @@ def _on_wire(state: State, viewer: SandboxPerson, room: Json) -> Json:
     return {**room, "title": others[0].display_name} if others else room
 
 
-def room_event(call: Call, event: str, room: Json) -> WebexEvent:
-    """Something happened to a room; its members are notified."""
-    return WebexEvent(
-        resource=Resource.ROOMS,
-        event=event,
-        actor_id=call.person.id,
-        data={k: v for k, v in room.items() if k not in content(Resource.ROOMS, call.person)},
-        document=room,
-        audience=call.state.members(room["id"]),
-    )
-
-
 async def list_memberships(call: Call) -> Response:
     """The members of a room; without ``roomId``, the caller's own memberships."""
     room_id = call.query("roomId")
@@ -156,11 +151,14 @@ async def create_membership(call: Call) -> Response:
     person = person_of(call, fields)
     if person.id in call.state.members(room["id"]):
         raise RefusedCallError(409, "the person is a member of the room already")
-    event = call.state.join(
-        room, person, actor=call.person, is_moderator=fields.get("isModerator", False)
-    )
-    call.events.append(event)
-    return json_response(event.data)
+    joined = call.state.join(room, person, actor=call.person)
+    call.events.append(joined)
+    if not fields.get("isModerator"):
+        return json_response(joined.data)
+    # That somebody is added as a moderator is two events.
+    changes = {"isModerator": True}
+    call.events.extend(call.state.update_membership(joined.data, changes, actor=call.person))
+    return json_response({**joined.data, **changes})
 
 
 async def get_membership(call: Call) -> Response:
@@ -177,14 +175,8 @@ async def update_membership(call: Call) -> Response:
         raise RefusedCallError(400, "a direct room has no moderator")
     if fields.get("isRoomHidden") and membership["roomType"] != DIRECT:
         raise RefusedCallError(400, "only a direct room can be hidden")
-    updated = {**membership, **fields}
-    _update_membership(call, updated)
-    return json_response(updated)
-
-
-def _update_membership(call: Call, updated: Json) -> None:
-    call.state.memberships.put(updated["id"], updated)
-    call.events.append(call.state.membership_event(Event.UPDATED, updated, actor=call.person))
+    call.events.extend(call.state.update_membership(membership, fields, actor=call.person))
+    return json_response({**membership, **fields})
 
 
 async def delete_membership(call: Call) -> Response:
@@ -192,9 +184,7 @@ async def delete_membership(call: Call) -> Response:
     membership = _changeable_membership(call)
     if membership["roomType"] == DIRECT:
         raise RefusedCallError(403, "nobody can be removed from a direct room")
-    call.state.memberships.remove(call.id)
-    event = call.state.membership_event(Event.DELETED, membership, actor=call.person)
-    call.events.append(event)
+    call.events.extend(call.state.leave(membership, actor=call.person))
     return Response(status_code=204)
 
 

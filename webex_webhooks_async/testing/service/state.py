@@ -186,6 +186,8 @@ class State:
         edits: How many times a message was edited, by its id.
         contents: The files of the messages, by id.
         general_rooms: The id of each team's general room, by the id of the team.
+        known_since: When each person was introduced, by the id of the person.
+        unannounced: The ids of the direct rooms in which nobody has written yet.
         base_url: The base URL of who hasn't called: where the sandbox is served, if it is.
         base_urls: The base URL that each person called last, by the id of the person.
     """
@@ -213,6 +215,8 @@ class State:
         self.base_urls: dict[str, str] = {}
         self.failures: FailureTracker = FailureTracker()
         self.tokens: TokenStore = TokenStore(bot)
+        self.known_since: dict[str, str] = {bot.id: self.now()}
+        self.unannounced: set[str] = set()
         self._direct_rooms: dict[frozenset[str], str] = {}
 
     def now(self) -> str:
@@ -233,14 +237,14 @@ class State:
         return {**message, "files": urls}
 
     def introduce(self, person: SandboxPerson) -> SandboxPerson:
-        """Add a person, with a direct room with the bot.
+        """Add a person.
 
         Raises:
             ValueError: Another person has the id or the address.
         """
         person = self.of_an_organization(person)
         self.persons.add(person)
-        self.direct_room(person, self.bot)
+        self.known_since[person.id] = self.now()
         return person
 
     def of_an_organization(self, person: SandboxPerson) -> SandboxPerson:
@@ -269,6 +273,7 @@ class State:
         if room is None:
             room = self.add_room({"type": DIRECT}, creator=one)
             self._direct_rooms[frozenset({one.id, other.id})] = room["id"]
+            self.unannounced.add(room["id"])
             for person in (one, other):
                 self.add_member(room, person)
         return room
@@ -288,9 +293,9 @@ class State:
         self.rooms.put(room["id"], room)
         return room
 
-    def add_member(self, room: Json, person: SandboxPerson, *, is_moderator: bool = False) -> Json:
+    def add_member(self, room: Json, person: SandboxPerson) -> Json:
         """Make someone a member of a room."""
-        members = {"roomId": room["id"], "roomType": room["type"], "isModerator": is_moderator}
+        members = {"roomId": room["id"], "roomType": room["type"]}
         membership = self.new(Resource.MEMBERSHIPS, person, members)
         self.memberships.put(membership["id"], membership)
         return membership
@@ -315,17 +320,40 @@ class State:
         """The ids of a room's members."""
         return frozenset(each["personId"] for each in matching(self.memberships, roomId=room_id))
 
-    def join(
-        self,
-        room: Json,
-        person: SandboxPerson,
-        *,
-        actor: SandboxPerson,
-        is_moderator: bool = False,
-    ) -> WebexEvent:
+    def join(self, room: Json, person: SandboxPerson, *, actor: SandboxPerson) -> WebexEvent:
         """Make someone a member of a group room, and report it to the members."""
-        membership = self.add_member(room, person, is_moderator=is_moderator)
-        return self.membership_event(Event.CREATED, membership, actor=actor)
+        return self.membership_event(Event.CREATED, self.add_member(room, person), actor=actor)
+
+    def update_membership(
+        self, membership: Json, changes: Json, *, actor: SandboxPerson
+    ) -> list[WebexEvent]:
+        """Change a membership; who makes somebody a moderator becomes one as well."""
+        changed = {membership["id"]: {**membership, **changes}}
+        own = self.membership(membership["roomId"], actor.id) or membership
+        if changes.get("isModerator") and not own.get("isModerator"):
+            changed.setdefault(own["id"], {**own, "isModerator": True})
+        for key, each in changed.items():
+            self.memberships.put(key, each)
+        events = [
+            self.membership_event(Event.UPDATED, each, actor=actor) for each in changed.values()
+        ]
+        return [*events, *self._locked_or_not(membership["roomId"], actor)]
+
+    def leave(self, membership: Json, *, actor: SandboxPerson) -> list[WebexEvent]:
+        """Remove someone from a group room, and report it to the members, and to who was one."""
+        self.memberships.remove(membership["id"])
+        event = self.membership_event(Event.DELETED, membership, actor=actor)
+        return [event, *self._locked_or_not(membership["roomId"], actor)]
+
+    def _locked_or_not(self, room_id: str, actor: SandboxPerson) -> list[WebexEvent]:
+        """Lock a room that has got a moderator, and unlock one that has none any more."""
+        room = self.rooms.get(room_id)
+        is_moderated = any(matching(self.memberships, roomId=room_id, isModerator=True))
+        if room is None or bool(room.get("isLocked")) == is_moderated:
+            return []
+        room = {**room, "isLocked": is_moderated}
+        self.rooms.put(room_id, room)
+        return [self.room_event(Event.UPDATED, room, actor=actor)]
 
     def membership_event(self, event: str, membership: Json, *, actor: SandboxPerson) -> WebexEvent:
         """Something happened to a membership; the room's members are notified, and who it is of."""
@@ -335,6 +363,22 @@ class State:
             actor_id=actor.id,
             data=membership,
             audience=self.members(membership["roomId"]) | {membership["personId"]},
+        )
+
+    def room_event(self, event: str, room: Json, *, actor: SandboxPerson) -> WebexEvent:
+        """Something happened to a room; its members are notified, of a new direct one its author.
+
+        Nothing says whether the other one of a direct room is notified as well.
+        """
+        is_new_direct = (event, room["type"]) == (Event.CREATED, DIRECT)
+        stored_only = content(Resource.ROOMS, actor)
+        return WebexEvent(
+            resource=Resource.ROOMS,
+            event=event,
+            actor_id=actor.id,
+            data={key: value for key, value in room.items() if key not in stored_only},
+            document=room,
+            audience=frozenset({actor.id}) if is_new_direct else self.members(room["id"]),
         )
 
     def room_for(self, person: SandboxPerson, room_id: str) -> Json:

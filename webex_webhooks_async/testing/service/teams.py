@@ -9,7 +9,6 @@ from typing import Any
 from starlette.responses import Response
 
 from webex_webhooks_async.models.vocabulary import Event
-from webex_webhooks_async.testing.service import rooms
 from webex_webhooks_async.testing.service.calls import Call, fields_of, page_response, person_of
 from webex_webhooks_async.testing.service.formats import webex_id
 from webex_webhooks_async.testing.service.responses import RefusedCallError, json_response
@@ -34,7 +33,8 @@ async def create_team(call: Call) -> Response:
     room = call.state.add_room({"title": team["name"], "teamId": team["id"]}, creator=call.person)
     call.state.general_rooms[team["id"]] = room["id"]
     _join(call, team, call.person, is_moderator=True)
-    call.events.insert(0, rooms.room_event(call, Event.CREATED, room))  # its member hears of it
+    event = call.state.room_event(Event.CREATED, room, actor=call.person)
+    call.events.insert(0, event)  # its member hears of it
     return json_response(team)
 
 
@@ -119,9 +119,7 @@ async def delete_membership(call: Call) -> Response:
     for room in matching(call.state.rooms, teamId=team["id"]):
         of_room = call.state.membership(room["id"], membership["personId"])
         if of_room is not None:
-            call.state.memberships.remove(of_room["id"])
-            event = call.state.membership_event(Event.DELETED, of_room, actor=call.person)
-            call.events.append(event)
+            call.events.extend(call.state.leave(of_room, actor=call.person))
     return Response(status_code=204)
 
 

@@ -35,7 +35,7 @@ export function addRequest(request) {
   const isBad = request.statusCode === null || request.statusCode >= 400;
   const path = request.query ? `${request.path}?${request.query}` : request.path;
   const short = path.replace(/[\w-]{24,}/g, (id) => `…${id.slice(-6)}`);
-  add("requests", request, ofRequest, [request.method, short], isBad && (request.error ?? "no response"), isBad, (failed) => [
+  add("requests", request, ofRequest, [request.method, short], isBad ? request.error ?? "no response" : request.remark, isBad, (failed) => [
     pairs({
       Status: request.statusCode === null ? "none: it got no response" : statusText(request.statusCode),
       Caller: request.person ?? bot().email,
@@ -109,7 +109,7 @@ function add(name, shown, describe, [what, where], problem, failed, details) {
   if (!isNew && (!before || JSON.stringify(before.shown) === JSON.stringify(shown))) return;
   const { of, sentence } = describe(shown);
   const title = el("bdi", { class: "sentence", title: sentence }, sentence);
-  const record = { shown, of, failed: Boolean(failed), element: row(shown, title, what, where, problem, details) };
+  const record = { shown, of, failed: Boolean(failed), element: row(shown, title, what, where, problem, failed, details) };
   record.again = () => { title.title = title.textContent = describe(shown).sentence; };
   record.element.hidden = !isShown(record);
   if (isNew) {
@@ -124,17 +124,17 @@ function add(name, shown, describe, [what, where], problem, failed, details) {
 }
 
 /** A line that opens; what is in it is made when it does. */
-function row(shown, title, what, where, problem, details) {
+function row(shown, title, what, where, problem, failed, details) {
   const inside = el("div", { class: "detail" });
   const element = el(
-    "details", { class: problem && "failed" },
+    "details", { class: failed && "failed" },
     el(
       "summary", {},
       el("time", { datetime: shown.time }, clockTime(shown.time)),
       title,
       el("span", { class: "status" }, shown.statusCode === null ? "no response" : String(shown.statusCode)),
       el("span", { class: "path", title: where }, el("b", {}, what), " ", where),
-      problem ? el("span", { class: "reason" }, brief(problem, SHOWN_PROBLEM)) : null,
+      problem ? el("span", { class: failed ? "reason" : "reason remark" }, brief(problem, SHOWN_PROBLEM)) : null,
     ),
     inside,
   );
