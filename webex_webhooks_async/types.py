@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING
 from webex_webhooks_async.lazy_names import on_first_use
 
 if TYPE_CHECKING:
+    from webex_webhooks_async.applications.jobs import JobOptions as JobOptions
     from webex_webhooks_async.bot.access import Allow as Allow
     from webex_webhooks_async.bot.bot import BotOptions as BotOptions
     from webex_webhooks_async.bot.contexts.contexts import AskOptions as AskOptions
-    from webex_webhooks_async.bot.contexts.contexts import JobOptions as JobOptions
     from webex_webhooks_async.bot.contexts.writing import MessageOptions as MessageOptions
     from webex_webhooks_async.bot.contexts.writing import SendOptions as SendOptions
     from webex_webhooks_async.bot.router import ContextHandler as ContextHandler
@@ -37,7 +37,8 @@ else:
     _NAMES = {
         "bot.access": "Allow",
         "bot.bot": "BotOptions",
-        "bot.contexts.contexts": "AskOptions JobOptions",
+        "applications.jobs": "JobOptions",
+        "bot.contexts.contexts": "AskOptions",
         "bot.contexts.writing": "MessageOptions SendOptions",
         "bot.router": "ContextHandler ContextMiddleware Where",
         "client.client": "ClientOptions",

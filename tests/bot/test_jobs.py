@@ -34,7 +34,7 @@ from webex_webhooks_async import (
     parse_unverified_notification,
     sign,
 )
-from webex_webhooks_async.bot import jobs as jobs_module
+from webex_webhooks_async.applications import jobs as jobs_module
 from webex_webhooks_async.bot import matching
 from webex_webhooks_async.handling import inbox_worker, outcomes
 from webex_webhooks_async.testing import sample_notification

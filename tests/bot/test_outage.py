@@ -26,7 +26,7 @@ from webex_webhooks_async import (
     TransportError,
     attempt,
 )
-from webex_webhooks_async.bot import outage
+from webex_webhooks_async.applications import outage
 from webex_webhooks_async.handling import inbox_worker
 
 pytestmark = pytest.mark.once

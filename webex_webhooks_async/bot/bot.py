@@ -8,12 +8,11 @@ from functools import partial
 from types import EllipsisType, NoneType
 from typing import TYPE_CHECKING, Any, Self, Unpack
 
+from webex_webhooks_async.applications.jobs import Job, JobOptions, cancel, enqueue
+from webex_webhooks_async.applications.outage import Outage
 from webex_webhooks_async.bot.access import Access, Allow, check_access, check_reply
-from webex_webhooks_async.bot.contexts.contexts import JobOptions
 from webex_webhooks_async.bot.contexts.writing import SendOptions, delete, edit, send
-from webex_webhooks_async.bot.jobs import Job, cancel, enqueue
 from webex_webhooks_async.bot.matching import BotSelection, Route
-from webex_webhooks_async.bot.outage import Outage
 from webex_webhooks_async.bot.router import BotRouter
 from webex_webhooks_async.bot.schedules import Schedule, line_of
 from webex_webhooks_async.bot.start import NOT_RUNNING, Stage, Startup

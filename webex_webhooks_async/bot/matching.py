@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from attrs import evolve, frozen
 
+from webex_webhooks_async.applications.jobs import Job
 from webex_webhooks_async.bot.access import Access, decision
 from webex_webhooks_async.bot.contexts.contexts import (
     Context,
@@ -21,7 +22,6 @@ from webex_webhooks_async.bot.contexts.contexts import (
 from webex_webhooks_async.bot.contexts.conversations import Answers, Conversation, context_of
 from webex_webhooks_async.bot.contexts.mentions import text_without_mention
 from webex_webhooks_async.bot.contexts.questions import Questions
-from webex_webhooks_async.bot.jobs import Job
 from webex_webhooks_async.bot.schedules import Schedule, Schedules
 from webex_webhooks_async.bot.start import NOT_RUNNING, Stage, Startup
 from webex_webhooks_async.client.client import Client

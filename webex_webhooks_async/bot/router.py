@@ -7,8 +7,8 @@ from functools import partial
 from types import NoneType
 from typing import Any, Never, TypeVar
 
+from webex_webhooks_async.applications.jobs import Job
 from webex_webhooks_async.bot.contexts.contexts import JobContext, MessageContext, SubmissionContext
-from webex_webhooks_async.bot.jobs import Job
 from webex_webhooks_async.bot.matching import Checks, Route
 from webex_webhooks_async.bot.schedules import Schedule, Times
 from webex_webhooks_async.handling.dispatch import CallNext, Registration

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 from attrs import frozen
 
-from webex_webhooks_async.bot.jobs import Job
+from webex_webhooks_async.applications.jobs import Job
 from webex_webhooks_async.client.limiter import Clock
 from webex_webhooks_async.formatting import describe_exception
 from webex_webhooks_async.notifications.identity import body_of_job, key_of_job

@@ -134,3 +134,13 @@ def _active(function: str) -> Handling:
             "on_error, before they end"
         )
     return handling
+
+
+async def recorded(
+    kind: str, what: object, act: Callable[[], Awaitable[tuple[T, bytes]]], into: type[T]
+) -> T:
+    """Do something as `Records.act` does, if what the running handler does is recorded."""
+    handling = active_handling()
+    if handling is None or handling.records is None:
+        return (await act())[0]
+    return await handling.records.act(kind, what, act, into)

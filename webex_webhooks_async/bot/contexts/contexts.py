@@ -9,6 +9,7 @@ from typing import Any, Generic, Protocol, TypedDict, TypeVar, Unpack, cast, ove
 
 from attrs import field, fields, frozen
 
+from webex_webhooks_async.applications.jobs import JobOptions
 from webex_webhooks_async.bot.contexts.buttons import Buttons
 from webex_webhooks_async.bot.contexts.writing import (
     MessageOptions,
@@ -27,29 +28,6 @@ from webex_webhooks_async.receiving.lifespan import State
 from webex_webhooks_async.validation import check_keywords
 
 D = TypeVar("D", MessageData, AttachmentActionData)
-
-
-class JobOptions(TypedDict, total=False):
-    """The arguments of `enqueue` besides the name of the job and its value.
-
-    Attributes:
-        key: The job's key: a second one of this name with the same key isn't stored while the first
-            one is unfinished or kept as failed, and for the inbox's `keep` after it was completed.
-            By default, each job is a new one, but where handlers run again: what they enqueue
-            again, with the same value, is known.
-        after: In how many seconds, or after which `timedelta`, it is due. A past time is due at
-            once.
-        at: When it is due, instead: an aware `datetime` before the year 9000.
-        line: Puts it in line with others that aren't to run at the same time, in their order. With
-            `in_order`, ``line=room_id`` is in line with the messages of a room.
-        replace: Whether it takes the place of the job that has its `key`, if there is one.
-    """
-
-    key: str | None
-    after: float | timedelta | None
-    at: datetime | None
-    line: str | None
-    replace: bool
 
 
 class AskOptions(TypedDict, total=False):

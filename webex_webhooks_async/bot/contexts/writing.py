@@ -2,7 +2,7 @@
 
 import hashlib
 import re
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from typing import Any, TypedDict, TypeVar, cast
@@ -11,6 +11,7 @@ from webex_webhooks_async.bot.contexts.buttons import Buttons, card_of_buttons, 
 from webex_webhooks_async.client.client import Client
 from webex_webhooks_async.client.resource import InternalRequests
 from webex_webhooks_async.errors import BadRequestError, GoneError, NotFoundError
+from webex_webhooks_async.handling.attempts import recorded
 from webex_webhooks_async.handling.dispatch import active_handling
 from webex_webhooks_async.handling.records import SAID, check_outside
 from webex_webhooks_async.models import wire_name
@@ -217,16 +218,6 @@ def _check_can_be_edited(message: Message) -> None:
         raise ValueError(
             "Webex edits no message with files or a card: delete it, and send another one"
         )
-
-
-async def recorded(
-    kind: str, what: object, act: Callable[[], Awaitable[tuple[T, bytes]]], into: type[T]
-) -> T:
-    """Do something as `Records.act` does, if what the running handler does is recorded."""
-    handling = active_handling()
-    if handling is None or handling.records is None:
-        return (await act())[0]
-    return await handling.records.act(kind, what, act, into)
 
 
 PLACES = ("room_id", "to_person_id", "to_person_email")

@@ -1,16 +1,15 @@
-"""Stores the work of a bot's own in its inbox, each piece of it once, and removes it."""
+"""Stores an application's own work in its inbox, each piece of it once, and removes it."""
 
 from collections.abc import Generator
 from contextlib import contextmanager
-from datetime import timedelta
-from typing import TYPE_CHECKING
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, TypedDict
 from uuid import uuid4
 
 from attrs import frozen
 
-from webex_webhooks_async.bot.contexts.contexts import JobOptions
-from webex_webhooks_async.bot.contexts.writing import recorded
 from webex_webhooks_async.client.limiter import Clock
+from webex_webhooks_async.handling.attempts import recorded
 from webex_webhooks_async.handling.dispatch import Registration, active_handling
 from webex_webhooks_async.handling.records import check_outside, numbered
 from webex_webhooks_async.inbox.base import check_put
@@ -28,6 +27,29 @@ if TYPE_CHECKING:
     from webex_webhooks_async.handling.inbox_worker import InboxWorker
 
 _clock = Clock()  # tests replace it
+
+
+class JobOptions(TypedDict, total=False):
+    """The arguments of `enqueue` besides the name of the job and its value.
+
+    Attributes:
+        key: The job's key: a second one of this name with the same key isn't stored while the first
+            one is unfinished or kept as failed, and for the inbox's `keep` after it was completed.
+            By default, each job is a new one, but where handlers run again: what they enqueue
+            again, with the same value, is known.
+        after: In how many seconds, or after which `timedelta`, it is due. A past time is due at
+            once.
+        at: When it is due, instead: an aware `datetime` before the year 9000.
+        line: Puts it in line with others that aren't to run at the same time, in their order. With
+            `in_order`, ``line=room_id`` is in line with the messages of a room.
+        replace: Whether it takes the place of the job that has its `key`, if there is one.
+    """
+
+    key: str | None
+    after: float | timedelta | None
+    at: datetime | None
+    line: str | None
+    replace: bool
 
 
 @frozen(eq=False)

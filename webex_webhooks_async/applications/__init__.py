@@ -1,0 +1,1 @@
+"""The parts that a bot and an integration have in common."""
