@@ -26,6 +26,7 @@ from tests.browser.conftest import (
 )
 from tests.cli.harness import card_of, served
 from tests.support.wire import unused_port
+from tests.testing.doubles import BOT
 from webex_webhooks_async import Receiver
 from webex_webhooks_async.testing.page_server.web_app import INTEGRITY, RENDERER
 
@@ -101,6 +102,14 @@ def test_by_mouse(page: Page, stage: Stage) -> None:
     expect(lists(page, "Deliveries")).to_have_count(before + 1)
     first, again = stage.sandbox.deliveries[before - 1 :]
     assert (again.body, again.headers) == (first.body, first.headers)
+
+
+def test_an_ignored_parameter(page: Page, stage: Stage) -> None:
+    """A request with a parameter that is ignored says so, and doesn't count as failed."""
+    httpx.get(f"{stage.base_url}/rooms?hidden=true", headers=BOT, trust_env=False)
+    (request,) = lists(page, "Requests").filter(has_text="ignores hidden").all()
+    expect(request).to_contain_text("its query parameters are teamId, type, sortBy, max, cursor")
+    expect(page.get_by_label("Failed (0)")).to_be_visible()
 
 
 @pytest.mark.usefixtures("bot")

@@ -15,6 +15,7 @@ from tests.support.wire import PATIENCE, until
 from tests.testing.doubles import ANN, BOT, NEW, created
 from webex_webhooks_async import (
     Bot,
+    InboxCounts,
     InboxEntry,
     JobContext,
     MessageContext,
@@ -170,6 +171,43 @@ async def test_what_is_being_taken(
         await until(lambda: ["an entry of the inbox"] in [each.running() for each in activities])
         may_end.set()
         await webex.sandbox.idle(PATIENCE)
+
+
+async def test_what_is_taken_while_it_looks(webex: Webex, tmp_path: Path) -> None:
+    """It waits for an entry that is taken between its look at the worker and that at the inbox."""
+    inbox = SQLiteInbox(tmp_path / "inbox.db")
+    take, counts, may_end, has_begun = inbox.take, inbox.counts, asyncio.Event(), asyncio.Event()
+    bot = webex.bot(inbox=inbox)
+    done: list[object] = []
+
+    @bot.job("order")
+    async def order(context: JobContext) -> None:
+        done.append(context.value)
+
+    async def take_slowly() -> InboxEntry | None:
+        entry = await take()
+        if entry is not None:
+            has_begun.set()
+            await may_end.wait()
+        return entry
+
+    async def counts_late() -> InboxCounts:
+        if not has_begun.is_set():
+            await bot.enqueue("order", "Soup")
+            await has_begun.wait()
+        return await counts()
+
+    async with webex.running(bot):
+        await webex.sandbox.idle(PATIENCE)
+        inbox.take = take_slowly  # type: ignore[method-assign] # it takes a while
+        inbox.counts = counts_late  # type: ignore[method-assign] # as above
+        try:
+            with pytest.raises(TimeoutError, match="an entry of the inbox"):
+                await webex.sandbox.idle(timeout=0.05)
+        finally:
+            may_end.set()
+        await webex.sandbox.idle(PATIENCE)
+        assert done == ["Soup"]
 
 
 async def test_an_inbox_that_fails(webex: Webex, tmp_path: Path) -> None:

@@ -198,10 +198,14 @@ class InboxWorker:
 
     async def _take(self) -> InboxEntry | None:
         """Take an entry; where this begins, what was sent before comes before questions end."""
-        if not self._has_begun:
-            await self._inbox.postpone(_SECONDS_TO_ANSWER)
-            self._has_begun = True
-        entry = await self._inbox.take()
+        self._is_taking = True
+        try:
+            if not self._has_begun:
+                await self._inbox.postpone(_SECONDS_TO_ANSWER)
+                self._has_begun = True
+            entry = await self._inbox.take()
+        finally:
+            self._is_taking = False
         self.works = True
         return entry
 
@@ -212,13 +216,10 @@ class InboxWorker:
             if self._is_held():
                 self._has_begun = False
             elif self._alone is None and not self._is_full():
-                self._is_taking = True
                 try:
                     entry = await self._take()
                 except Exception as error:  # noqa: BLE001 - it may work again later
                     logger.error(_UNREADABLE, describe_exception(error))  # noqa: TRY400 - once a second
-                finally:
-                    self._is_taking = False
             if entry is None:
                 await self._pause()
             else:

@@ -32,7 +32,12 @@ from webex_webhooks_async.testing.delivering.chaos import Chaos
 from webex_webhooks_async.testing.delivering.deliveries import MAX_RECORDED, DeliveryService
 from webex_webhooks_async.testing.delivering.delivery import Delivery
 from webex_webhooks_async.testing.delivering.event_stream import EventStream
-from webex_webhooks_async.testing.delivering.replies import Replies, describe_deliveries, raise_all
+from webex_webhooks_async.testing.delivering.replies import (
+    Replies,
+    describe_deliveries,
+    describe_words,
+    raise_all,
+)
 from webex_webhooks_async.testing.faults import Fault, Faults
 from webex_webhooks_async.testing.loopback_server import serve_on_loopback
 from webex_webhooks_async.testing.page_server.page_actions import PageActions
@@ -454,8 +459,8 @@ class Sandbox:
         'Hello, Ann!'
 
         Raises:
-            TimeoutError: The bot didn't write one. It says what the bot was notified of, and how it
-                responded.
+            TimeoutError: The bot didn't write one. It says what the bot was notified of, how it
+                responded, and what it has said since somebody last said something.
             ValueError: `timeout` is negative.
             Exception: The error of a handler after the response, from an inbox or in a job, with
                 `raise_handler_errors`: each failure once, before a message.
@@ -465,7 +470,8 @@ class Sandbox:
         message = await self._replies.next(timeout)
         if message is None:
             notified = describe_deliveries(self.bot, self.deliveries)
-            raise TimeoutError(f"no reply within {timeout:g} seconds; {notified}")
+            said = describe_words(self._state)
+            raise TimeoutError(f"no reply within {timeout:g} seconds; {notified}{said}")
         return self._message(message)
 
     async def idle(self, timeout: float = 5.0) -> None:  # noqa: ASYNC109 - of a test
@@ -498,14 +504,19 @@ class Sandbox:
     async def _unfinished(self) -> list[str]:
         """Describe the work that isn't done yet."""
         begun = self._begun()
-        running = self._delivery_service.unfinished()
+        unfinished = self._running()
         for each in tuple(activities):
-            running += each.running()
-        for each in tuple(activities):
-            running += await each.due()
+            unfinished += await each.due()
         self._replies.raise_next()
-        # Something that has begun meanwhile, and ended, may have made something else due.
-        return running or ["something has just begun"] * (begun != self._begun())
+        # What was due may have been taken meanwhile; what has begun meanwhile, and ended, may have
+        # made something else due.
+        return (
+            unfinished or self._running() or ["something has just begun"] * (begun != self._begun())
+        )
+
+    def _running(self) -> list[str]:
+        of_receivers = (name for each in tuple(activities) for name in each.running())
+        return [*self._delivery_service.unfinished(), *of_receivers]
 
     def _begun(self) -> tuple[int, int]:
         of_receivers = sum(each.begun for each in tuple(activities))

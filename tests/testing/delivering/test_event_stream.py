@@ -221,6 +221,14 @@ async def test_remarks_on_a_card(webex_sandbox: Sandbox, api: httpx.AsyncClient)
     assert first["remarks"] == {message: (remark,)}
 
 
+async def test_a_remark_on_a_request(webex_sandbox: Sandbox, api: httpx.AsyncClient) -> None:
+    """What of a request is ignored is said at it."""
+    await api.get("/rooms", params={"hidden": "true"})
+
+    (request,) = (await state(stream_of(webex_sandbox)))["requests"]
+    assert request["remark"].startswith("GET /v1/rooms ignores hidden; ")
+
+
 async def test_only_so_much_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     """The first event has the last messages, requests and deliveries, and their first bytes.
 

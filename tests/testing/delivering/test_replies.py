@@ -122,6 +122,30 @@ async def test_no_reply(webex_sandbox: Sandbox, webex_client: Client) -> None:
     )
 
 
+async def test_what_the_bot_has_said(webex_sandbox: Sandbox, webex_client: Client) -> None:
+    """Without another reply the error has what the bot has said since somebody said something."""
+
+    async def error() -> str:
+        while True:
+            try:
+                await webex_sandbox.next_reply(timeout=0)
+            except TimeoutError as raised:
+                return str(raised).rpartition(";")[2]
+
+    ann = {"toPersonEmail": "ann@example.com"}
+    await webex_client.post("messages", json={**ann, "text": "Good morning"})
+    unasked = await error()
+    await webex_sandbox.say("leave", person="ann@example.com")
+    silent = await error()
+    for text in ("Which day?", "x" * 100):
+        await webex_client.post("messages", json={**ann, "text": text})
+    await webex_client.post("messages", json={**ann, "files": ["https://example.com/a.png"]})
+
+    assert unasked == " it has said 'Good morning'"
+    assert "has said" not in silent
+    assert await error() == f" it has said 'Which day?', '{'x' * 80}...', 'a file' since 'leave'"
+
+
 async def test_duplicates(webex_sandbox: Sandbox, webex_client: Client) -> None:
     """A duplicate has the same bytes and headers, and is handled once; one that fails counts.
 

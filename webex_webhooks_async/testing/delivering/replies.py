@@ -12,7 +12,8 @@ from webex_webhooks_async.testing.delivering.delivery import Delivery
 from webex_webhooks_async.testing.service.sandbox_person import SandboxPerson
 from webex_webhooks_async.testing.service.state import Json, State
 
-_SHOWN = 5  # deliveries in an error
+_SHOWN = 5  # deliveries in an error, and messages
+_MOST_WORDS = 80  # characters of a message in an error
 
 
 class Replies:
@@ -105,6 +106,23 @@ def describe_deliveries(bot: SandboxPerson, deliveries: Iterable[Delivery]) -> s
     if error := of_bot[-1].handler_error:
         why = f"; a handler raised {error}"
     return f"the bot was notified of {notified}{why}"
+
+
+def describe_words(state: State) -> str:
+    """Describe what the bot has said since somebody last said something, the latest messages."""
+    said: list[str] = []
+    since = ""
+    for message in reversed([*state.messages]):
+        if message["personId"] != state.bot.id:
+            since = f" since {_words_of(message)}"
+            break
+        said.insert(0, _words_of(message))
+    return f"; it has said {', '.join(said[-_SHOWN:])}{since}" if said else ""
+
+
+def _words_of(message: Json) -> str:
+    text = str(message.get("text") or "a file")
+    return repr(text if len(text) <= _MOST_WORDS else f"{text[:_MOST_WORDS]}...")
 
 
 def _subject(delivery: Delivery) -> str:
