@@ -16,7 +16,6 @@ class Watchable(NamedTuple):
 
     Attributes:
         events: The events that it has; empty where Webex documents none.
-        filters: The keys that a filter may have.
         org_filters: The keys among those that need ``ownedBy=org``.
         org_only: Whether a webhook for it always needs ``ownedBy=org``.
         path: The path at which one of it is read by id, below the API's base URL, if that is known.

@@ -26,11 +26,7 @@ class Claims(Protocol):
 
 
 class MemoryClaims:
-    """Claims of one process.
-
-    Args:
-        clock: Returns seconds that only grow.
-    """
+    """Claims of one process."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -58,21 +54,13 @@ class InboxUnavailableError(Exception):
 
 
 class SharedClaims:
-    """Lets the replicas of a bot do something one at a time, or once.
-
-    Args:
-        claims: The claims of the inbox that they share, which may be away for a while.
-    """
+    """Lets the replicas of a bot do something one at a time, or once."""
 
     def __init__(self, claims: Claims) -> None:
         self._claims = claims
 
     async def claim(self, name: str, seconds: float) -> bool:
-        """Return True for the first who asks within so many seconds.
-
-        Raises:
-            InboxUnavailableError: The database of the inbox is away.
-        """
+        """Return True for the first who asks within so many seconds."""
         try:
             return await self._claims.claim(f"webex-webhooks:{name}", seconds)
         except (ConnectionError, TimeoutError) as error:
@@ -91,10 +79,6 @@ def check_claim(name: str, seconds: float) -> str:
 
     Returns:
         The name, as any database can hold it.
-
-    Raises:
-        ValueError: The name is empty, or the seconds aren't positive and finite.
-        TypeError: One has a wrong type.
     """
     check_type("name", name, str)
     if not name:

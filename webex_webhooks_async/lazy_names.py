@@ -10,12 +10,7 @@ PACKAGE = __name__.rpartition(".")[0]
 def on_first_use(
     module: str, names: Mapping[str, str]
 ) -> tuple[Callable[[str], object], Callable[[], list[str]]]:
-    """Return the ``__getattr__`` and the ``__dir__`` of a module.
-
-    Args:
-        module: The name of the module.
-        names: The modules of this package, and the names in each, separated by spaces.
-    """
+    """Return the ``__getattr__`` and the ``__dir__`` of a module."""
     modules = {name: each for each, several in names.items() for name in several.split()}
 
     def find(name: str) -> object:

@@ -1,4 +1,7 @@
-"""Checks of arguments: a wrong one is an error at once, and the error names it."""
+"""Checks of arguments: a wrong one is an error at once, and the error names it.
+
+That is a `TypeError` for a value of another type, and a `ValueError` for one that can't be used.
+"""
 
 import inspect
 import ipaddress
@@ -13,11 +16,7 @@ HIGHEST_PORT = 65_535
 
 
 def check_type(name: str, value: object, *expected: type) -> None:
-    """Check that an argument is an instance of one of the types. A boolean isn't an ``int`` here.
-
-    Raises:
-        TypeError: It is an instance of none of them, or a class.
-    """
+    """Check that an argument is an instance of one of the types; a boolean isn't an ``int``."""
     if isinstance(value, expected) and not isinstance(value, (bool, type)):
         return
     given = type(value).__name__
@@ -28,11 +27,7 @@ def check_type(name: str, value: object, *expected: type) -> None:
 
 
 def check_inherits(name: str, value: object, base: type) -> None:
-    """Check that an argument is an instance of a class that others inherit from.
-
-    Raises:
-        TypeError: It is a class, or doesn't inherit from it.
-    """
+    """Check that an argument is an instance of a class that others inherit from."""
     if not isinstance(value, (base, type)):
         given, wanted = type(value).__name__, base.__name__
         raise TypeError(
@@ -42,34 +37,20 @@ def check_inherits(name: str, value: object, base: type) -> None:
 
 
 def check_flag(name: str, value: object) -> None:
-    """Check that an argument is a boolean: the text "false" would be true.
-
-    Raises:
-        TypeError: It isn't.
-    """
+    """Check that an argument is a boolean: the text "false" would be true."""
     if not isinstance(value, bool):
         raise TypeError(f"{name} must be True or False, got {value!r}")
 
 
 def check_count(name: str, number: int) -> None:
-    """Check that an argument is a positive number of something.
-
-    Raises:
-        ValueError: It is below 1.
-        TypeError: It isn't an `int`.
-    """
+    """Check that an argument is a positive number of something."""
     check_type(name, number, int)
     if number < 1:
         raise ValueError(f"{name} must be at least 1, got {number}")
 
 
 def check_seconds(name: str, seconds: float, *, or_zero: bool = False) -> None:
-    """Check that an argument is a positive and finite number of seconds, or zero where it may be.
-
-    Raises:
-        ValueError: It is negative, not finite, or zero where it may not be.
-        TypeError: It isn't a number.
-    """
+    """Check that an argument is a positive, finite number of seconds, or zero where it may be."""
     check_type(name, seconds, float, int)
     if not (0 < seconds < math.inf or (or_zero and seconds == 0)):
         kind = "finite number of seconds, not negative" if or_zero else "positive number of seconds"
@@ -77,12 +58,7 @@ def check_seconds(name: str, seconds: float, *, or_zero: bool = False) -> None:
 
 
 def seconds_in(name: str, given: float | timedelta) -> float:
-    """Return the seconds that an argument is.
-
-    Raises:
-        ValueError: It isn't finite.
-        TypeError: It is neither a number nor a `timedelta`.
-    """
+    """Return the seconds that an argument is."""
     check_type(name, given, float, int, timedelta)
     if isinstance(given, timedelta):
         return given.total_seconds()
@@ -96,24 +72,14 @@ def seconds_in(name: str, given: float | timedelta) -> float:
 
 
 def positive_seconds(name: str, given: float | timedelta) -> float:
-    """Return the seconds that an argument is, which is longer than nothing.
-
-    Raises:
-        ValueError: It isn't positive and finite.
-        TypeError: It is neither a number nor a `timedelta`.
-    """
+    """Return the seconds that an argument is, which is longer than nothing."""
     seconds = seconds_in(name, given)
     check_seconds(name, seconds)
     return seconds
 
 
 def check_port(port: int) -> None:
-    """Check that an argument is the number of a port.
-
-    Raises:
-        ValueError: It isn't from 0 to 65535.
-        TypeError: It isn't an `int`.
-    """
+    """Check that an argument is the number of a port."""
     check_type("port", port, int)
     if not 0 <= port <= HIGHEST_PORT:
         raise ValueError(f"port must be from 0 (any free one) to {HIGHEST_PORT}, got {port}")
@@ -123,10 +89,6 @@ def check_text(name: str, text: object) -> bytes:
     """Check that an argument is text that requests and signatures can hold, and return its UTF-8.
 
     The errors don't show the text.
-
-    Raises:
-        ValueError: It isn't valid Unicode.
-        TypeError: It isn't a string.
     """
     if not isinstance(text, str):
         check_type(name, text, str)
@@ -142,12 +104,7 @@ def check_text(name: str, text: object) -> bytes:
 
 
 def check_not_empty(name: str, text: str) -> str:
-    """Check that an argument is text, and not empty, and return it.
-
-    Raises:
-        ValueError: It is empty or isn't valid Unicode.
-        TypeError: It isn't a string.
-    """
+    """Check that an argument is text, and not empty, and return it."""
     check_text(name, text)
     if not text:
         raise ValueError(f"{name} is empty")
@@ -155,12 +112,7 @@ def check_not_empty(name: str, text: str) -> str:
 
 
 def check_url(name: str, value: str) -> None:
-    """Check that an argument is an absolute http(s) URL.
-
-    Raises:
-        ValueError: It isn't.
-        TypeError: It isn't a string.
-    """
+    """Check that an argument is an absolute http(s) URL."""
     check_text(name, value)
     if absolute_url(value) is None:
         raise ValueError(f"{name} must be an absolute http(s) URL, got {value!r}")
@@ -178,11 +130,7 @@ def absolute_url(text: str) -> SplitResult | None:
 
 
 def check_keywords(what: str, given: Iterable[str], known: Iterable[str]) -> None:
-    """Check that keyword arguments are known; for one that is nearly right, the error names it.
-
-    Raises:
-        TypeError: One isn't.
-    """
+    """Check that keyword arguments are known; for one that is nearly right, the error names it."""
     known = frozenset(known)
     for name in given:
         if name not in known:

@@ -57,7 +57,6 @@ class Job(Registration):
     """A handler of jobs.
 
     Attributes:
-        name: The name of the jobs.
         attempts: How often it runs if it fails; `None` for the number of the bot.
     """
 

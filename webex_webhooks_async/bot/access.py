@@ -32,14 +32,7 @@ _clock = Clock()  # tests replace it
 
 
 class Access:
-    """Decides who may use a bot.
-
-    Args:
-        allow: Decides about a person.
-        refusal: What to reply to a person who may not use it, once a day at most.
-        bot: The name of the bot.
-        inbox: Has the claims of who was refused; without one, they are those of this process.
-    """
+    """Decides who may use a bot."""
 
     def __init__(
         self,
@@ -68,12 +61,7 @@ class Access:
         return False
 
     async def is_open_to(self, person_id: str, client: Client) -> bool:
-        """Whether a person may use the bot. Each person is fetched once in ten minutes.
-
-        Raises:
-            TypeError: The function doesn't return a boolean.
-            Exception: Any error of the function, or of the request for the person.
-        """
+        """Whether a person may use the bot. Each person is fetched once in ten minutes."""
         return await decision("allow", self._allow, await self._person(person_id, client))
 
     def forget(self) -> None:
@@ -113,12 +101,7 @@ class Access:
 
 
 def check_access(allow: object, refusal: object) -> None:
-    """Check the arguments of a bot that say who may use it.
-
-    Raises:
-        ValueError: The refusal is empty or too long, or there is no `allow`.
-        TypeError: One has a wrong type.
-    """
+    """Check the arguments of a bot that say who may use it."""
     if not (allow is None or callable(allow)):
         raise TypeError(f"allow must be a function that takes a Person, got {allow!r}")
     if refusal is None:
@@ -129,12 +112,7 @@ def check_access(allow: object, refusal: object) -> None:
 
 
 def check_reply(name: str, text: object) -> None:
-    """Check an argument that is one message.
-
-    Raises:
-        ValueError: It is empty or too long.
-        TypeError: It isn't text.
-    """
+    """Check an argument that is one message."""
     size = len(check_text(name, text))
     if size > MAX_TEXT_BYTES or not str(text).strip():
         raise ValueError(
@@ -143,12 +121,7 @@ def check_reply(name: str, text: object) -> None:
 
 
 async def decision(name: str, function: Callable[[Any], object], subject: object) -> bool:
-    """Ask a plain or an async function of the user's about something.
-
-    Raises:
-        TypeError: It doesn't return a boolean.
-        Exception: What it raises.
-    """
+    """Ask a plain or an async function of the user's about something."""
     decided = function(subject)
     if inspect.isawaitable(decided):
         decided = await decided

@@ -108,12 +108,7 @@ class CatchUp:
             self._due = self._clock.now()
 
     def begin(self, me: Person, webhook: Webhook) -> None:
-        """Catch up in a task, if that is due, and isn't under way.
-
-        Args:
-            me: The bot.
-            webhook: The one that would have brought the messages.
-        """
+        """Catch up in a task, if that is due, and isn't under way."""
         if self._due is None or (self._task is not None and not self._task.done()):
             return
         due, self._due = self._due, None
@@ -189,13 +184,8 @@ class _Missed:
     """Lists missed messages, as notifications.
 
     Attributes:
-        lists: Lists rooms and messages.
-        since: The time since which messages may have been missed.
         known_for: For how long a message is known at least.
-        me: The bot.
         envelope: The members of a notification around its data.
-        found: Counts what was found.
-        clock: The time.
     """
 
     lists: "_Lists"
@@ -269,8 +259,6 @@ class _Found:
     """The messages that a catch-up has found.
 
     Attributes:
-        messages: How many messages.
-        rooms: In how many rooms.
         new: How many of the messages weren't known.
         is_all: Whether it has found all that there are.
     """
@@ -303,13 +291,7 @@ async def _lasting(clock: Clock, call: Callable[[], Awaitable[T]]) -> T:
 
 
 class _Turn:
-    """The turn of this process to catch up, of all that share the inbox.
-
-    Args:
-        claims: The claims of the inbox.
-        name: The name of the claim.
-        clock: The time.
-    """
+    """The turn of this process to catch up, of all that share the inbox."""
 
     def __init__(self, claims: SharedClaims, name: str, clock: Clock) -> None:
         self._claims = claims
@@ -356,13 +338,7 @@ class _TakenOverError(Exception):
 
 
 class _Lists:
-    """Lists rooms and messages, at a pace that leaves Webex's limits to the handlers.
-
-    Args:
-        client: The client of the bot.
-        turn: Is kept while there is a request.
-        clock: The time.
-    """
+    """Lists rooms and messages, at a pace that leaves Webex's limits to the handlers."""
 
     def __init__(self, client: Client, turn: _Turn, clock: Clock) -> None:
         self._client = client
@@ -371,12 +347,7 @@ class _Lists:
         self._sent = deque[float](maxlen=_REQUESTS_PER_SECOND)  # when the last ones were
 
     async def pages(self, path: str, params: Params) -> AsyncGenerator[tuple["Item", ...]]:
-        """Yield the pages of a list.
-
-        Raises:
-            PaginationError: A next link leads to another host, or back.
-            WebexError: Errors that no repetition helps against.
-        """
+        """Yield the pages of a list."""
         followed: set[str | None] = set()
         url: str | None = None
         while url not in followed:

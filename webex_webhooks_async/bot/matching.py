@@ -68,10 +68,7 @@ class Route(Registration):
     """A handler of messages or of submitted cards, and which ones it handles.
 
     Attributes:
-        call: The call that registered it, such as ``command('swap')``.
-        name: The name in its label; `None` for that of the function.
         find: Recognizes what is for it; `None` if everything is.
-        names: The names of a command.
         where: Decides by the context whether it is for it; `None` if it always is.
     """
 

@@ -33,7 +33,6 @@ class Times:
 
     Attributes:
         expression: Five fields: minute, hour, day of the month, month and day of the week.
-        timezone: The name of the time zone.
     """
 
     expression: str
@@ -103,9 +102,7 @@ class Schedule(Job):
     """A handler that runs at the times of a cron expression.
 
     Attributes:
-        times: When it runs.
         catch_up: How many seconds late it may begin.
-        value: The `value` of its context.
     """
 
     times: Times

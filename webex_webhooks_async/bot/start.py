@@ -52,7 +52,6 @@ class Startup:
 
     Attributes:
         me: The bot, as Webex knows it; `None` until Webex has responded.
-        stage: How far the start has come.
     """
 
     def __init__(self, watch_every: float | None) -> None:

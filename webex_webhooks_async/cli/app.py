@@ -47,12 +47,7 @@ if TYPE_CHECKING:
 
 @frozen
 class _Group:
-    """A command that has commands.
-
-    Attributes:
-        help: Its purpose.
-        commands: Their functions.
-    """
+    """A command that has commands."""
 
     help: str
     commands: Mapping[str, str]

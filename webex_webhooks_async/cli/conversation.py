@@ -56,15 +56,7 @@ class Place:
 
 
 class Conversation:
-    """The messages of a person and the bot to each other.
-
-    Args:
-        client: Calls the sandbox as the person.
-        place: The place where they talk.
-        state: The state of the sandbox at the beginning.
-        on_message: Gets each message of the bot, and the title of its room if that is another one.
-        on_failure: Gets how the bot failed to handle a notification.
-    """
+    """The messages of a person and the bot to each other."""
 
     def __init__(
         self,
@@ -98,10 +90,6 @@ class Conversation:
         """Send a line to the bot: a message, a file, or what a card submits.
 
         With `file`, the line is the text of the message that has it, and may be empty.
-
-        Raises:
-            UsageError: The card, the button or the file isn't there, or the line has a wrong form.
-            WebexError: The sandbox refuses it, or is gone.
         """
         word, _, rest = line.partition(" ")
         if file is not None:
@@ -116,13 +104,7 @@ class Conversation:
             await self._post({"text": line})
 
     async def exchange(self, line: str, file: File | None = None) -> str | None:
-        """Send a line, wait for the replies until the bot is quiet, and return what went wrong.
-
-        Raises:
-            CommandError: The sandbox hangs.
-            UsageError: As in `send`.
-            WebexError: As in `send`.
-        """
+        """Send a line, wait for the replies until the bot is quiet, and return what went wrong."""
         self._heard = self._failed = self._crashed = sent = False
         with suppress(TimeoutError):
             async with asyncio.timeout(self._place.timeout):
@@ -149,11 +131,7 @@ class Conversation:
                 self._changed.clear()
 
     async def follow(self, events: AsyncIterator[Json]) -> Never:
-        """Take in what happens.
-
-        Raises:
-            CommandError: The sandbox has ended, or doesn't respond as a sandbox does.
-        """
+        """Take in what happens."""
         with _odd_responses(self._place):
             async for event in events:
                 self._take_in(event)
@@ -218,11 +196,7 @@ class Conversation:
         return next((each["email"] for each in members if each != self._bot), room_id)
 
     def _group_room(self) -> str | None:
-        """The id of the group room; None if it has to be created.
-
-        Raises:
-            UsageError: Several rooms have the title.
-        """
+        """The id of the group room; None if it has to be created."""
         title = self._place.room
         found = [
             each["id"]
@@ -307,11 +281,7 @@ def _inputs(command: str, words: list[str]) -> dict[str, str]:
 
 
 def _file(text: str) -> File:
-    """The file at a path, which may be quoted.
-
-    Raises:
-        UsageError: It doesn't exist, or can't be read.
-    """
+    """The file at a path, which may be quoted."""
     if text[:1] in {"'", '"'}:
         text = " ".join(_words(FILE, text))
     if not text:
@@ -326,13 +296,7 @@ async def conversation(
     on_message: Callable[[Message, str | None], None],
     on_failure: Callable[[str], None],
 ) -> AsyncGenerator[Conversation]:
-    """Talk to the bot of a sandbox as long as the block runs.
-
-    Raises:
-        CommandError: No sandbox responds there, at the beginning or later.
-        UsageError: The URL or the address can't be used, the person is the bot, or several rooms
-            have the title.
-    """
+    """Talk to the bot of a sandbox as long as the block runs."""
     http_client = httpx.AsyncClient(trust_env=False, verify=tls_context())  # no proxy reaches it
     with usage_errors():
         client = Client(

@@ -44,11 +44,7 @@ InputFile = Annotated[Path, Parameter(allow_leading_hyphen=True, converter=_inpu
 
 
 def read_text(path: Path) -> str:
-    """The text of a file; - is standard input.
-
-    Raises:
-        UsageError: It can't be read, or isn't UTF-8.
-    """
+    """The text of a file; - is standard input."""
     try:
         return read_bytes(path).decode()
     except UnicodeDecodeError:
@@ -56,11 +52,7 @@ def read_text(path: Path) -> str:
 
 
 def read_bytes(path: Path) -> bytes:
-    """The bytes of a file; - is standard input.
-
-    Raises:
-        UsageError: It can't be read, or is larger than 10 MB.
-    """
+    """The bytes of a file; - is standard input."""
     if path is STDIN:
         if sys.stdin is None:
             raise UsageError("standard input is closed: pass a file instead")
@@ -79,11 +71,7 @@ def read_bytes(path: Path) -> bytes:
 
 
 def read_file(path: Path, place: str) -> "File":
-    """A file to send; `place` is what named it, for errors.
-
-    Raises:
-        UsageError: It doesn't exist, or can't be read.
-    """
+    """A file to send; `place` is what named it, for errors."""
     from webex_webhooks_async.models.files import File  # noqa: PLC0415 - no help text needs it
 
     if not path.is_file():
@@ -101,11 +89,7 @@ def name_of(path: Path) -> str:
 
 
 def read_token(path: Path) -> "TokenProvider":
-    """The token of a file; renewed tokens are written back.
-
-    Raises:
-        UsageError: The file has no usable token, or the variables that renew it are missing.
-    """
+    """The token of a file; renewed tokens are written back."""
     content = read_text(path).strip()
     if not content.startswith("{"):
         from webex_webhooks_async.client.auth import StaticToken  # noqa: PLC0415 - no help text needs it
@@ -130,11 +114,7 @@ def read_token(path: Path) -> "TokenProvider":
 
 
 def write_tokens(path: Path, tokens: "Tokens") -> None:
-    """Write tokens to a file that only its owner can read, all at once or not at all.
-
-    Raises:
-        CommandError: The file can't be written.
-    """
+    """Write tokens to a file that only its owner can read, all at once or not at all."""
     content = {"access_token": tokens.access_token, "refresh_token": tokens.refresh_token}
     with _new_file_beside(path, CommandError) as (file, replace):
         json.dump(content, file)
@@ -144,11 +124,7 @@ def write_tokens(path: Path, tokens: "Tokens") -> None:
 
 
 def check_that_tokens_can_be_written(path: Path) -> None:
-    """Try it, before a code is spent on tokens that would be lost.
-
-    Raises:
-        UsageError: The file can't be written.
-    """
+    """Try it, before a code is spent on tokens that would be lost."""
     with _new_file_beside(path, UsageError):
         pass
 
@@ -181,11 +157,7 @@ def _target(path: Path) -> Path:
 
 
 def client_credentials() -> tuple[str, str]:
-    """The client id and the client secret of the integration, from the environment.
-
-    Raises:
-        UsageError: One is missing.
-    """
+    """The client id and the client secret of the integration, from the environment."""
     names = (WEBEX_CLIENT_ID, WEBEX_CLIENT_SECRET)
     client_id, client_secret = (os.environ.get(name, "") for name in names)
     if not (client_id and client_secret):

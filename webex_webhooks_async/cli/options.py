@@ -117,11 +117,7 @@ class Connection:
         return self.token_file is not None or is_url_given(self.base_url, BASE_URL)
 
     def client(self, http_client: "httpx.AsyncClient | None" = None) -> "Client":
-        """A client to call Webex with, through `http_client` if it is given.
-
-        Raises:
-            UsageError: There is no token, or the token or the base URL can't be used.
-        """
+        """A client to call Webex with, through `http_client` if it is given."""
         from webex_webhooks_async.client.client import Client  # noqa: PLC0415 - no help text needs it
 
         token = self._token()
@@ -171,11 +167,7 @@ class SecretSource:
         return self.secret_env is not None or self.secret_file is not None
 
     def read(self) -> str | None:
-        """The secret, or `None` if neither option is given.
-
-        Raises:
-            UsageError: The secret is missing or can't be used, or both options are given.
-        """
+        """The secret, or `None` if neither option is given."""
         if self.secret_env is not None and self.secret_file is not None:
             raise UsageError("--secret-env and --secret-file exclude each other")
         if self.secret_env is not None:
@@ -193,11 +185,7 @@ class SecretSource:
         return secret
 
     def require(self) -> str:
-        """The secret, in a command that isn't called without one.
-
-        Raises:
-            UsageError: As in `read`.
-        """
+        """The secret, in a command that isn't called without one."""
         return cast("str", self.read())
 
 

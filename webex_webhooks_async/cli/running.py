@@ -32,11 +32,7 @@ def exit_code_of(error: Exception) -> ExitCode:
 
 @contextmanager
 def usage_errors(place: str = "") -> Generator[None]:
-    """Turn the `ValueError` for a bad argument into a `UsageError`.
-
-    Args:
-        place: The origin of the bad value, such as the name of a file.
-    """
+    """Turn the `ValueError` for a bad argument into a `UsageError`."""
     try:
         yield
     except ValueError as error:
@@ -54,11 +50,7 @@ _SIGNALS = tuple(
 
 
 class StoppedError(Exception):
-    """A signal ended the command, and it has tidied up.
-
-    Attributes:
-        exit_code: The one that a shell expects of a command that the signal ended.
-    """
+    """A signal ended the command, and it has tidied up."""
 
     def __init__(self, number: int) -> None:
         self.exit_code: int = 128 + number
@@ -78,9 +70,6 @@ def run(
     Args:
         coroutine: The coroutine.
         loop_factory: Makes the event loop; by default asyncio does.
-
-    Raises:
-        StoppedError: A signal ended it.
     """
     with asyncio.Runner(loop_factory=loop_factory) as runner:
         return runner.run(_stoppable(coroutine))

@@ -46,9 +46,6 @@ async def stream_of(base_url: str) -> AsyncGenerator[httpx.Response]:
     """Follow the events of a sandbox as long as the block runs.
 
     No token is sent, because the service may be something else.
-
-    Raises:
-        CommandError: No sandbox responds there, at the beginning or later.
     """
     try:
         async with (
@@ -72,12 +69,7 @@ async def stream_of(base_url: str) -> AsyncGenerator[httpx.Response]:
 async def call_sandbox(
     base_url: str, action: str, document: Mapping[str, object]
 ) -> dict[str, Any]:
-    """Call a sandbox for what Webex has no way to ask for.
-
-    Raises:
-        CommandError: No sandbox responds there.
-        UsageError: The sandbox refuses it; the text says why.
-    """
+    """Call a sandbox for what Webex has no way to ask for."""
     try:
         async with (
             asyncio.timeout(SECONDS),

@@ -46,13 +46,7 @@ MAX_TOKEN = 16_384
 
 
 def checked_token(token: str) -> str:
-    """Return the token if a header can carry it.
-
-    Raises:
-        ValueError: It is empty or too long, or has a character that a header can't carry. It isn't
-            shown.
-        TypeError: It isn't a string.
-    """
+    """Return the token if a header can carry it."""
     check_type("an access token", token, str)
     if token.lower().startswith("bearer "):
         raise ValueError("pass the token alone, without 'Bearer '")
@@ -66,11 +60,7 @@ def checked_token(token: str) -> str:
 
 
 class StaticToken:
-    """A token that doesn't change, such as a bot's. It is a `TokenProvider`.
-
-    Raises:
-        ValueError: The token is empty or can't be sent in a header.
-    """
+    """A token that doesn't change, such as a bot's. It is a `TokenProvider`."""
 
     def __init__(self, token: str) -> None:
         self._token = checked_token(token)
@@ -148,9 +138,6 @@ class Flight:
             known: The `latest` when that token was taken.
             client: The one whose request was rejected; without one, the client for which a
                 provider is refreshed that wraps this one.
-
-        Raises:
-            RuntimeError: A refresh is in progress in another event loop.
         """
         surrounding = [task for task, _ in _surrounding.get() if not task.done()]
         current, latest = self.in_progress, self.latest
@@ -188,11 +175,7 @@ class Flight:
 
 
 async def result(refresh: "asyncio.Task[str]") -> str:
-    """Wait for a refresh, and return or raise what it does.
-
-    Raises:
-        RuntimeError: It is in progress in another event loop.
-    """
+    """Wait for a refresh, and return or raise what it does."""
     if not refresh.done():
         if refresh.get_loop() is not asyncio.get_running_loop():
             raise RuntimeError(

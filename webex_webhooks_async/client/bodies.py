@@ -129,10 +129,6 @@ def multipart(fields: object, file: "File") -> tuple[bytes, str]:
     Args:
         fields: The other fields, as parsed JSON. A field that is `None` is left out.
         file: The file; its part is called ``files``.
-
-    Raises:
-        ValueError: The fields aren't an object of texts, numbers and booleans.
-        TypeError: `file` isn't a `File`.
     """
     # Imported here: most programs upload nothing, and attrs takes a while to make the class.
     from webex_webhooks_async.models.files import File  # noqa: PLC0415 - see above

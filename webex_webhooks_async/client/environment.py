@@ -20,14 +20,7 @@ WEBEX_WEBHOOK_SECRET = "WEBEX_WEBHOOK_SECRET"  # noqa: S105 - a name
 
 
 def base_url_from_env(prefix: str) -> str:
-    """Return the URL of the API, by default Webex's own.
-
-    Args:
-        prefix: The beginning of the name of the variable.
-
-    Raises:
-        ValueError: It isn't an absolute http(s) URL.
-    """
+    """Return the URL of the API, by default Webex's own."""
     name = prefix + WEBEX_BASE_URL
     url = os.environ.get(name)
     if not url:
@@ -38,9 +31,6 @@ def base_url_from_env(prefix: str) -> str:
 
 def token_from_env(prefix: str) -> "str | TokenProvider":
     """Return a token that is refreshed, if all that this takes is set, or else the access token.
-
-    Args:
-        prefix: The beginning of the names of the variables.
 
     Raises:
         ValueError: There is no access token, and a part of what refreshes one is missing.

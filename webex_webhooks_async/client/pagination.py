@@ -59,13 +59,7 @@ class AsyncPaginator(ABC, Generic[T]):
 
 
 class Paginator(AsyncPaginator[T]):
-    """Makes an `AsyncPaginator` of a function that fetches a page.
-
-    Args:
-        fetch: Returns the page at an absolute URL.
-        start: The URL of the first page.
-        prefetch: Request the next page while the caller works on this one.
-    """
+    """Makes an `AsyncPaginator` of a function that fetches a page."""
 
     def __init__(
         self, fetch: Callable[[str], Awaitable[Page[T]]], start: str, *, prefetch: bool

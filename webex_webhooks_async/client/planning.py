@@ -160,7 +160,6 @@ class DesiredState:
     """The webhooks that should exist.
 
     Attributes:
-        wanted: The webhooks you want, each name once.
         prune: The prefix of the names of webhooks that are deleted unless they are wanted.
     """
 
@@ -170,12 +169,6 @@ class DesiredState:
     @classmethod
     def of(cls, wanted: Iterable[NewWebhook], prune: str | None, *, stacklevel: int = 3) -> Self:
         """Check the arguments.
-
-        Args:
-            wanted: The webhooks you want.
-            prune: The prefix.
-            stacklevel: As of `warnings.warn`; by default, warnings point to where the caller of
-                this was called.
 
         Raises:
             ValueError: A name is wanted twice, or `prune` is empty.

@@ -24,9 +24,6 @@ class ConnectionPool(httpx.AsyncBaseTransport):
     httpx's own pool opens a connection for nearly every request when there are more than 20, walks
     over all of them for each request, and leaks connections of cancelled requests
     (https://github.com/encode/httpcore/issues/1093).
-
-    Args:
-        new_connection: Makes a transport with a single connection.
     """
 
     def __init__(self, new_connection: Callable[[], httpx.AsyncBaseTransport]) -> None:
@@ -39,12 +36,7 @@ class ConnectionPool(httpx.AsyncBaseTransport):
 
     @classmethod
     def to(cls, base_url: httpx.URL) -> Self:
-        """A pool of connections to one origin, with the environment's proxies and certificates.
-
-        Raises:
-            ValueError: The environment's proxy URL for the origin has an unknown scheme, or its
-                certificates can't be read.
-        """
+        """A pool of connections to one origin, with the environment's proxies and certificates."""
         proxy_url = proxy_for(base_url.scheme, base_url.host, base_url.netloc)
         proxy = None if proxy_url is None else httpx.Proxy(proxy_url)
         limits = httpx.Limits(max_connections=1, keepalive_expiry=KEEPALIVE_SECONDS)
@@ -52,12 +44,7 @@ class ConnectionPool(httpx.AsyncBaseTransport):
         return cls(lambda: httpx.AsyncHTTPTransport(verify=tls, proxy=proxy, limits=limits))
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """Send over an idle connection, or over a new one; the body is read from the response.
-
-        Raises:
-            httpx.TransportError: No response.
-            RuntimeError: This isn't the event loop of the first request.
-        """
+        """Send over an idle connection, or over a new one; the body is read from the response."""
         self._loop = self._loop or asyncio.get_running_loop()
         self._check_loop()
         connection = self._idle.pop()[1] if self._idle else self._new_connection()
@@ -82,11 +69,7 @@ class ConnectionPool(httpx.AsyncBaseTransport):
         return response
 
     async def aclose(self) -> None:
-        """Close the idle connections now, and each other one when its request has ended.
-
-        Raises:
-            RuntimeError: This isn't the event loop of the first request.
-        """
+        """Close the idle connections now, and each other one when its request has ended."""
         self._check_loop()
         self._closed = True
         if self._expiry is not None:
@@ -174,11 +157,7 @@ def pool_size(client: httpx.AsyncClient) -> float:
 
 @cache
 def tls_context() -> "ssl.SSLContext":
-    """The one TLS context of the process, since making it is slow; SSL_CERT_FILE counts.
-
-    Raises:
-        ValueError: The certificates can't be read.
-    """
+    """The one TLS context of the process, since making it is slow; SSL_CERT_FILE counts."""
     try:
         return httpx.create_ssl_context()
     except OSError as error:  # ssl's errors, too

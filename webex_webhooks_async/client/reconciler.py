@@ -50,14 +50,7 @@ logger: logging.Logger = logging.getLogger("webex_webhooks_async")
 
 
 class Reconciler:
-    """Plans and applies, and does so again and again.
-
-    Args:
-        webhooks: The operations on webhooks.
-        retry: How often a create is sent whose response is lost, and how long to wait in between.
-        clock: The time.
-        restraint: Which updates are left for later; by default, that of this object alone.
-    """
+    """Plans and applies, and does so again and again."""
 
     def __init__(
         self,
@@ -86,12 +79,7 @@ class Reconciler:
     async def apply(
         self, plan: WebhookPlan, done: list[WebhookChange] | None = None
     ) -> WebhookPlanResult:
-        """Execute a plan.
-
-        Args:
-            plan: The plan.
-            done: Gets each change as soon as it is executed, also before an error.
-        """
+        """Execute a plan."""
         execution = PlanExecution(self, plan, [] if done is None else done)
         webhooks = await execution.run()
         return WebhookPlanResult(changes=tuple(execution.done), webhooks=webhooks)
@@ -166,11 +154,6 @@ class PlanExecution:
     * A look empties `_to_recheck`. It leaves out what is in `_gone`, asks by id for what is in
       `_live` and not in the list, and empties `_uncertain`: the create goes to `done` if its
       webhook is there, to `_failed` if it was sent often enough, and else into the new plan.
-
-    Args:
-        reconciler: Lists the webhooks, and sends the requests.
-        plan: The plan.
-        done: Gets the changes that are executed.
     """
 
     def __init__(

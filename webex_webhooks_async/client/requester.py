@@ -74,10 +74,7 @@ class Request(NamedTuple):
     """One request, however many attempts it takes.
 
     Attributes:
-        method: The HTTP method, in capitals.
         target: Percent-encoded path and query, as they follow the origin.
-        content: The body.
-        content_type: The media type of the body.
         secrets: The parts of the request that must not be shown.
         authorized: Whether it carries the access token.
         max_bytes: How many bytes a file may have that this downloads. The timeout then counts from
@@ -183,15 +180,6 @@ class Requester:
 
         A DELETE that finds nothing (404), after an attempt that the server may have processed,
         counts as successful.
-
-        Raises:
-            APIError: Webex responded with an error status.
-            TransportError: No response.
-            DecodeError: The response has more than one content coding.
-            RuntimeError: The client is closed.
-            ValueError: The URL is too long to be sent, or the token provider returned a token
-                that a header can't carry.
-            TypeError: The token provider returned something other than text.
         """
         url = self._url(request)
         attempt = 0
@@ -338,12 +326,7 @@ class Requester:
             ) from None
 
     async def post_form(self, path: str, form: Mapping[str, str]) -> object:
-        """Post a form to a path below the base URL, without a token; return the parsed JSON.
-
-        Raises:
-            ClosedError: The client is closed.
-            WebexError: As `send`.
-        """
+        """Post a form to a path below the base URL, without a token; return the parsed JSON."""
         request = Request(
             method="POST",
             target=self.target(path),

@@ -38,11 +38,7 @@ Params = Mapping[str, object]
 
 
 class APIResource:
-    """A part of the API, reached through one requester.
-
-    Args:
-        requester: Sends the requests.
-    """
+    """A part of the API, reached through one requester."""
 
     def __init__(self, requester: Requester) -> None:
         self._requester = requester
@@ -139,11 +135,7 @@ class APIResource:
 
 
 class InternalRequests(APIResource):
-    """The requests of a client that the rest of this package makes, and users don't.
-
-    Args:
-        requester: Sends the requests; it is an attribute as well.
-    """
+    """The requests of a client that the rest of this package makes, and users don't."""
 
     def __init__(self, requester: Requester) -> None:
         super().__init__(requester)

@@ -47,10 +47,6 @@ class Response(NamedTuple):
     """The response to one request.
 
     Attributes:
-        method: The HTTP method of the request.
-        path: The path of the request, without the query.
-        status_code: The HTTP status.
-        headers: The headers.
         body: The content, decompressed.
         sent_tracking_id: The id that the request had, for a response without one.
         redact: Removes the secrets of the request from a text.
@@ -74,21 +70,13 @@ class Response(NamedTuple):
         return self.status_code // 100 == 2  # noqa: PLR2004 - as HTTP has it
 
     def json(self) -> object:
-        """The body as parsed JSON.
-
-        Raises:
-            DecodeError: The body isn't JSON.
-        """
+        """The body as parsed JSON."""
         return self._decoded(lambda: parse_json(self.body))
 
     def to(self, into: type[T] | Callable[[Any], T] | None) -> T | JSON:
         """The body as an instance of a class, or what a function makes of its JSON.
 
         Without either it is parsed JSON, and `None` where it is empty.
-
-        Raises:
-            DecodeError: The body isn't JSON, or doesn't fit.
-            Exception: Raised by the function.
         """
         if into is None:
             return self.json() if self.body else None
@@ -97,12 +85,7 @@ class Response(NamedTuple):
         return self._decoded(lambda: from_json(self.body, cast("type[T]", into)))
 
     def items(self, key: str, into: type[T] | Callable[[Any], T] | None) -> tuple[T | JSON, ...]:
-        """The items of a page, each as `to` makes it of its JSON.
-
-        Raises:
-            DecodeError: The body isn't JSON, has no array of this name, or an item doesn't fit.
-            Exception: Raised by the function.
-        """
+        """The items of a page, each as `to` makes it of its JSON."""
         if is_function(into):
             items: tuple[JSON, ...] = self.items(key, None)
             return tuple(map(into, items))

@@ -11,11 +11,7 @@ https://developer.webex.com/docs/api/guides/webhooks
 
 
 class Restraint:
-    """Lets a webhook be reactivated once within the cooldown.
-
-    Args:
-        claims: The claims of all processes that look at the same webhooks.
-    """
+    """Lets a webhook be reactivated once within the cooldown."""
 
     def __init__(self, claims: Claims) -> None:
         self._claims = claims

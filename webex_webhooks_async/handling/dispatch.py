@@ -59,8 +59,6 @@ class Placed:
     """A registration in its place in a tree of routers.
 
     Attributes:
-        number: Its number in the order of registration.
-        entry: The registration.
         around: The middleware of each router that it is in, the outermost first.
         around_context: The middleware around a handler that gets a context, the outermost first.
     """
@@ -77,24 +75,20 @@ class Handling:
     Everything inside of ``with handling:`` is a part of it.
 
     Attributes:
-        notification: The notification.
         key: The text by which a copy of the notification is recognized.
         steps: The steps, which run one after the other: handlers, and middleware with what it is
             around.
         fits: Whether its data is of the class that its resource has, if it has one.
-        handlers: How many handlers match.
         misfit: Why the notification isn't passed to handlers of its resource, if there are any: its
             data isn't of their class.
         route: The label of its handler.
         apology: Says that it has failed to the person who wants something, if somebody does.
-        error: Why it has failed, if it has.
         refusal: Why the notification can't be handled now, if that is so.
         is_late: Whether the response has come, or comes, before the end.
         is_first: Whether nothing has run for the notification before.
         attempt: The number of this attempt, with an inbox.
         attempts: How often its handlers run if they fail; `None` for the number of the receiver.
         is_last: Whether nothing will run for the notification again, if this fails.
-        task: The task that handles it, if it has one of its own: it may outlast the request.
         records: The records of it, if there are any.
         suspension: Its suspension, if it may ask.
         conversation: Its questions, if it may ask.
@@ -243,11 +237,7 @@ def active_handling() -> Handling | None:
 
 
 class Handlers:
-    """The handlers of notifications that were registered with `on`, found by their words.
-
-    Args:
-        placed: The registered handlers, in their order.
-    """
+    """The handlers of notifications that were registered with `on`, found by their words."""
 
     def __init__(self, placed: Iterable[Placed]) -> None:
         self._placed = [each for each in placed if type(each.entry) is Registration]

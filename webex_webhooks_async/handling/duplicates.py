@@ -14,9 +14,6 @@ class Duplicates:
 
     Handled notifications are remembered for ten minutes, and at most 100,000 of them: then the
     oldest is forgotten.
-
-    Args:
-        clock: Returns seconds that only grow.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:

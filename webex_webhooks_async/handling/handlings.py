@@ -39,9 +39,6 @@ class Handlings:
         selection: Says what runs for each; it is an attribute as well.
         on_error: Gets what the handlers raise.
         keys: The secrets of the receiver, which no response and no stored error may show.
-
-    Attributes:
-        begun: How many have begun.
     """
 
     def __init__(
@@ -113,11 +110,7 @@ class Handlings:
                 await handling.wait()
 
     def check_is_outside(self) -> None:
-        """Check that this isn't a part of one of them: who waits for that would wait for itself.
-
-        Raises:
-            RuntimeError: It is.
-        """
+        """Check that this isn't a part of one of them: who waits for that would wait for itself."""
         if not self._unended.isdisjoint(current_handlings()):
             raise RuntimeError(
                 "a handler can't close its own receiver, because closing waits for the handlers: "

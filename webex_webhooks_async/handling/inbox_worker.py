@@ -519,8 +519,6 @@ class _Work:
         entry: The entry, with its newest lease.
         ended: The entry with the lease that the outcome has ended.
         lock: Held by who renews the lease, or ends it.
-        notification: The notification; `None` if the entry doesn't hold one.
-        records: The records of it.
     """
 
     entry: InboxEntry

@@ -21,7 +21,6 @@ class Release:
     """A notification that is given back.
 
     Attributes:
-        again_in: After how many seconds it is due again.
         is_of_outage: Whether an outage is the reason.
     """
 
@@ -34,7 +33,6 @@ class Failure:
     """A failed attempt, and what becomes of the notification.
 
     Attributes:
-        error: Why it failed.
         again_in: After how many seconds its handlers run again; with `None`, it is kept as failed.
         words: The same for the log.
     """
@@ -46,11 +44,7 @@ class Failure:
 
 @frozen
 class Wait:
-    """A notification whose handler has asked a question.
-
-    Attributes:
-        record: The record that will have the answer.
-    """
+    """A notification whose handler has asked a question."""
 
     record: str
 

@@ -316,12 +316,7 @@ _inside: "ContextVar[_Inside | None]" = ContextVar("_inside", default=None)
 
 
 def check_outside(what: str) -> None:
-    """Check that something isn't done within a transaction, which may be rolled back.
-
-    Raises:
-        RuntimeError: It is.
-        HandlerSuspended: The handler waits for an answer.
-    """
+    """Check that something isn't done within a transaction, which may be rolled back."""
     suspension = current_suspension.get()
     if suspension is not None:
         suspension.check(what)
@@ -334,12 +329,7 @@ def check_outside(what: str) -> None:
 
 
 def check_outside_of_once(what: str) -> None:
-    """Check that something isn't done in a call of `once`, which doesn't run again.
-
-    Raises:
-        RuntimeError: It is.
-        HandlerSuspended: The handler waits for an answer.
-    """
+    """Check that something isn't done in a call of `once`, which doesn't run again."""
     check_outside(what)
     if any(each.locked() for each in _held.get()):
         raise RuntimeError(f"don't {what} in a call of once, which runs once: do it beside once")

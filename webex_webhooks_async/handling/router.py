@@ -59,7 +59,6 @@ class Tree:
     """The registrations on a router, and the trees of the routers that it includes, in one order.
 
     Attributes:
-        entries: The registrations here.
         middlewares: The functions around its handlers; the first one is the outermost.
         context_middlewares: The functions around handlers that get a context; of a `BotRouter`.
         included_by: The trees that include this one.
@@ -76,11 +75,7 @@ class Tree:
         self.changes: int = 0
 
     def add(self, entry: "Registration | Tree") -> None:
-        """Register a handler, or include a tree.
-
-        Raises:
-            RuntimeError: It is too late.
-        """
+        """Register a handler, or include a tree."""
         self.check_is_open()
         self.entries.append(entry)
         if isinstance(entry, Tree):
@@ -125,11 +120,7 @@ class Tree:
                 yield from entry.walk(trees, around, around_context)
 
     def check_is_open(self) -> None:
-        """Check that more can be registered.
-
-        Raises:
-            RuntimeError: It can't.
-        """
+        """Check that more can be registered."""
         if self.frozen_by:
             raise RuntimeError(
                 f"it is too late: register and include all handlers before {self.frozen_by}"
@@ -385,12 +376,7 @@ class Selection(ABC):
 
 
 class RouterSelection(Selection):
-    """Selects the handlers of a router.
-
-    Args:
-        tree: Has the handlers; it is frozen when the first notification comes.
-        ignore_own_actions: Whether what the webhook's creator did is ignored.
-    """
+    """Selects the handlers of a router."""
 
     failed_is_handled = False
 
@@ -468,11 +454,7 @@ def _warn_if_undocumented(resource: str | None, event: str | None) -> None:
 
 
 def check_function(what: str, function: Any, arguments: str, count: int) -> None:  # noqa: ANN401 - whatever the user registers
-    """Check that something is an async function that takes so many arguments.
-
-    Raises:
-        TypeError: It isn't; the error says what it is for, and what it must take.
-    """
+    """Check that something is an async function that takes so many arguments."""
     if not is_async_function(function):
         raise TypeError(f"{what} must be an async function, got {function!r}: write async def")
     try:

@@ -69,11 +69,7 @@ class Suspension:
         self._raised = raised
 
     def check(self, what: str) -> None:
-        """Check that the handler isn't suspended.
-
-        Raises:
-            HandlerSuspended: It is: this is a `finally`, or an ``async with``.
-        """
+        """Check that the handler isn't suspended."""
         if self._raised is None:
             return
         if not self._has_warned:

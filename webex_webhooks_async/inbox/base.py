@@ -383,12 +383,7 @@ def check_put(line: str | None, after: float, at: datetime | None, *, replace: b
 
 
 def check_time(name: str, time: datetime) -> datetime:
-    """Check that an argument is a time with a time zone, and return it.
-
-    Raises:
-        ValueError: It has no time zone.
-        TypeError: It isn't a `datetime`.
-    """
+    """Check that an argument is a time with a time zone, and return it."""
     check_type(name, time, datetime)
     if time.utcoffset() is None:
         raise ValueError(f"{name} must have a time zone, got {time!r}: pass tzinfo=")

@@ -14,9 +14,6 @@ class OwnClaims:
     Calls for the same name that are under way at the same time use one token, so it doesn't matter
     which of them was lost; one of them at most returns True. The token of a lost call is used by
     the next one, until the claim would have ended by itself.
-
-    Args:
-        clock: Returns seconds that only grow.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
@@ -24,13 +21,7 @@ class OwnClaims:
         self._asked: dict[str, _Asked] = {}
 
     async def claim(self, name: str, seconds: float, ask: Callable[[str], Awaitable[bool]]) -> bool:
-        """Ask for a claim; return whether it is granted to this call.
-
-        Args:
-            name: The name.
-            seconds: How long the claim lasts.
-            ask: Asks the storage, which grants the same claim again to the token that it gets.
-        """
+        """Ask for a claim; return whether it is granted to this call."""
         self._forget_ended()
         asked = self._asked.setdefault(name, _Asked())
         asked.calls += 1
@@ -60,7 +51,6 @@ class _Asked:
 
     Attributes:
         token: The name by which the storage knows it.
-        calls: How many calls of it are under way.
         lost_until: Until when a call of it, whose response was lost, may be granted.
     """
 

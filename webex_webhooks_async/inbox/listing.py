@@ -94,11 +94,7 @@ _ROW = re.compile(r"row-([0-9]{1,18})")
 
 
 def in_parts(keys: Iterable[str], size: int) -> Iterator[list[str]]:
-    """Yield keys, each once, so many at a time.
-
-    Raises:
-        TypeError: They are one text, whose characters would be the keys, or one isn't text.
-    """
+    """Yield keys, each once, so many at a time."""
     if isinstance(keys, (str, bytes)):
         raise TypeError("keys must be several texts, got one: write [key]")
     each_once = [*dict.fromkeys(keys)]

@@ -346,13 +346,6 @@ def look_into(path: Path, *, change: bool) -> SQLiteInbox:
     """Return an inbox for a command that looks into a file beside the bots that use it.
 
     The file isn't created, and neither its rights nor its tables change.
-
-    Args:
-        path: The file.
-        change: Whether rows may be changed.
-
-    Raises:
-        ValueError: It isn't an inbox.
     """
     inbox = SQLiteInbox(path)
     opened = partial(InboxFile.look_into, path, change=change)
@@ -364,13 +357,6 @@ class _FileThread:
     """A thread that alone uses a file, opened with the first call and closed with the last one.
 
     The calls that wait for it share one transaction, and it wakes their event loop once for all.
-
-    Args:
-        lock: Held by who calls a method.
-        open_file: Opens the file.
-
-    Attributes:
-        process: The process that has it.
     """
 
     def __init__(self, lock: Lock, open_file: Callable[[], InboxFile]) -> None:

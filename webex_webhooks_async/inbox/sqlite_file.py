@@ -31,10 +31,6 @@ class InboxFile:
     """The file, used in one thread. Its rows are changed inside of `transaction`.
 
     Its errors are `OSError`.
-
-    Attributes:
-        connection: Opened on it.
-        rows: Its contents.
     """
 
     def __init__(
@@ -54,11 +50,7 @@ class InboxFile:
 
     @classmethod
     def open(cls, path: Path, *, clock: Callable[[], float] = time.time) -> "InboxFile":
-        """Open the file of an inbox for this user alone, and create it if it doesn't exist.
-
-        Raises:
-            OSError: It can't be opened, isn't an inbox, or belongs to another user.
-        """
+        """Open the file of an inbox for this user alone, and create it if it doesn't exist."""
         with _explained(path), ExitStack() as stack:
             is_shared = _again_while_it_is_made(ValueError, 0.2, lambda: check_file(path))
             # Closing it would drop the locks that another thread may have on it by then.
@@ -79,9 +71,6 @@ class InboxFile:
         """Open a file beside a bot that may use it, to read it or to change rows of it.
 
         It isn't created, and neither its rights nor its tables change.
-
-        Raises:
-            OSError: It can't be opened, or isn't an inbox of this release.
         """
         with _explained(path), ExitStack() as stack:
             options = "mode=rw" if change else _to_read(path)
@@ -94,11 +83,7 @@ class InboxFile:
             return file
 
     def close(self) -> None:
-        """Close the file.
-
-        Raises:
-            OSError: It is closed, but the log of a lost file stays, because it can't be removed.
-        """
+        """Close the file."""
         try:
             self.remove_log_of_a_lost_file()
         finally:
@@ -115,11 +100,7 @@ class InboxFile:
 
     @contextmanager
     def transaction(self) -> Generator[InboxRows]:
-        """Commit what the block does, durably; if anything fails, nothing of it is done.
-
-        Raises:
-            OSError: It can't be done, or the file was removed or replaced since it was opened.
-        """
+        """Commit what the block does, durably; if anything fails, nothing of it is done."""
         try:
             self.connection.execute(self._begin)
             yield self.rows
@@ -142,9 +123,6 @@ class InboxFile:
         SQLite would take them for those of the new file. Their contents are first written to the
         lost file, which may only have got another name. If a symlink leads to another file now, the
         sidecars of the new file have other names.
-
-        Raises:
-            OSError: They can't be removed.
         """
         if self._path not in self._identities or not self._is_other(self._path):
             return
@@ -193,11 +171,7 @@ def check_file(path: Path) -> bool:
 
 
 def _check_header(path: Path, connection: sqlite3.Connection) -> bool:
-    """Check that a file is an inbox of this release, or can become one; return whether it is one.
-
-    Raises:
-        ValueError: It is neither.
-    """
+    """Check that a file is an inbox of this release, or can become one; return whether it is."""
     try:
         application_id = _pragma(connection, "application_id")
         names = {name for (name,) in connection.execute("SELECT name FROM sqlite_master")}

@@ -40,12 +40,7 @@ NEVER = 1e11
 
 
 class QuestionRows:
-    """The questions and the records, used inside of a transaction.
-
-    Args:
-        connection: Opened on the file.
-        clock: Returns the time in seconds.
-    """
+    """The questions and the records, used inside of a transaction."""
 
     def __init__(self, connection: sqlite3.Connection, clock: Callable[[], float]) -> None:
         self._connection = connection

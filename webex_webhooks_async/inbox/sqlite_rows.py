@@ -34,11 +34,6 @@ class InboxRows:
     """The rows of an inbox, inside of a transaction that the caller begins and ends.
 
     Its errors are those of `sqlite3`.
-
-    Args:
-        connection: Opened on the file.
-        name: Names the inbox in the log.
-        clock: Returns the time in seconds.
     """
 
     def __init__(
@@ -271,9 +266,6 @@ class InboxRows:
         """Return the next few that aren't completed, each with the number of its row.
 
         A successor follows the one that runs, with the number of that.
-
-        Args:
-            after: The number of the row after which they begin.
         """
         where = f"forget IS NULL AND number > :value ORDER BY number LIMIT {_LISTED_AT_ONCE}"
         return self._listed(where, after)
@@ -471,12 +463,7 @@ NAMES = frozenset(re.findall(r"CREATE \w+ (\w+)", "".join((*_SCHEMA, *_IDENTITY_
 
 
 def create(connection: sqlite3.Connection, *, is_shared: bool) -> None:
-    """Make the tables, inside of a transaction.
-
-    Args:
-        connection: Opened on the file.
-        is_shared: Whether the user's own program made the file.
-    """
+    """Make the tables, inside of a transaction."""
     for statement in (*_SCHEMA, *(_IDENTITY_IN_A_TABLE if is_shared else _IDENTITY)):
         connection.execute(statement)
 

@@ -10,21 +10,13 @@ Rows = list[tuple[Any, ...]]
 
 
 class Transaction(ABC):
-    """A connection of a user's.
-
-    Attributes:
-        kind: The database, ``PostgreSQL`` or ``SQLite``.
-    """
+    """A connection of a user's."""
 
     kind: str = "PostgreSQL"
 
     @abstractmethod
     async def execute(self, text: str, values: Sequence[Any] = ()) -> Rows:
-        """Execute SQL whose parameters are ``$1``, ``$2`` and so on; return the rows.
-
-        Raises:
-            Exception: Any error of the driver.
-        """
+        """Execute SQL whose parameters are ``$1``, ``$2`` and so on; return the rows."""
 
     @abstractmethod
     async def is_open(self) -> bool:
@@ -32,11 +24,7 @@ class Transaction(ABC):
 
 
 async def transaction_of(given: object) -> Transaction:
-    """Return what was yielded, to execute statements in it.
-
-    Raises:
-        TypeError: It is nothing in which a transaction can be.
-    """
+    """Return what was yielded, to execute statements in it."""
     for module, find in _DRIVERS.items():
         if module in sys.modules and (found := await find(given, sys.modules[module])):
             return found

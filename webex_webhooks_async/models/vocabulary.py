@@ -157,13 +157,7 @@ class OwnedBy(StrEnum):
 
 
 def warn_if_misspelled(resource: str | None, event: str | None, *, stacklevel: int) -> None:
-    """Warn of a resource or an event that is probably misspelled.
-
-    Args:
-        resource: A resource.
-        event: An event.
-        stacklevel: As of `warnings.warn`; 1 is the caller's own line.
-    """
+    """Warn of a resource or an event that is probably misspelled."""
     for kind, word, known in (("resource", resource, Resource), ("event", event, Event)):
         if word is not None and (meant := did_you_mean(word, known)) is not None:
             warnings.warn(

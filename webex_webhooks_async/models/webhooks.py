@@ -63,8 +63,6 @@ class UnreadableWebhook:
     """An item of a list that isn't a webhook that can be read.
 
     Attributes:
-        id: Its id, if that can be read.
-        name: Its name, if that can be read.
         problems: The values that don't fit, with their paths in the page.
     """
 

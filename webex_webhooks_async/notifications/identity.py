@@ -108,15 +108,7 @@ def body_of_job(
     *,
     schedule: tuple[str, str] | None = None,
 ) -> bytes:
-    """Return the body of the notification that a job is.
-
-    Args:
-        name: The name of the job.
-        value: Any value that JSON can hold.
-        key: The caller's own name for it.
-        due: The time for which it is stored.
-        schedule: The expression and the time zone that made it, if a schedule did.
-    """
+    """Return the body of the notification that a job is."""
     data: dict[str, object] = {} if key is None else {"id": key}
     data |= {"due": due.isoformat(), "value": value}
     if schedule is not None:

@@ -86,12 +86,7 @@ def verify(
 def verify_with_keys(
     body: bytes, headers: Headers, keys: Iterable[bytes], minimum: SignatureAlgorithm
 ) -> SignatureAlgorithm:
-    """Verify a request as `verify` does, with the keys that `secret_keys` returns.
-
-    Raises:
-        SignatureError: The request wasn't signed with one of the keys.
-        TypeError: `headers` can't hold headers.
-    """
+    """Verify a request as `verify` does, with the keys that `secret_keys` returns."""
     algorithm, digests = _strongest(headers)
     if algorithm < minimum:
         raise SignatureError("too_weak")
@@ -104,12 +99,7 @@ def verify_with_keys(
 
 
 def secret_keys(secrets: str | Iterable[str] | None) -> tuple[bytes, ...]:
-    """Return the key of each secret, after checking that it can prove something.
-
-    Raises:
-        ValueError: A secret is empty or not valid Unicode, or no secret is given.
-        TypeError: A secret isn't a string.
-    """
+    """Return the key of each secret, after checking that it can prove something."""
     if isinstance(secrets, (str, bytes)):  # it must not be taken for a sequence of letters
         secrets = (secrets,)
     elif isinstance(secrets, Mapping):  # whose keys an iteration would take
@@ -132,11 +122,7 @@ _keys_of_one = lru_cache(maxsize=64)(secret_keys)
 
 
 def check_body(body: object) -> None:
-    """Check that a body is bytes.
-
-    Raises:
-        TypeError: It is something else.
-    """
+    """Check that a body is bytes."""
     if not isinstance(body, bytes):
         raise TypeError(
             f"body must be bytes, got {type(body).__name__}: pass the raw bytes of the request, "
@@ -215,11 +201,7 @@ _MAX_BYTES, _MAX_PARTS = 4096, 16  # of a request; what `sign` returns is far be
 
 
 def _signature_parts(headers: Headers) -> list[str]:
-    """The parts of the signature headers; a header may come twice, or as a list.
-
-    Raises:
-        SignatureError: They are missing, or longer than signatures may be.
-    """
+    """The parts of the signature headers; a header may come twice, or as a list."""
     values: list[str] = []
     size = 0
     for header in _pairs(headers):

@@ -33,11 +33,7 @@ class Keys:
             self._recent.append(self.fixed)
 
     async def current(self) -> tuple[bytes, ...]:
-        """Return the keys of the moment.
-
-        Raises:
-            Exception: An error of the function, or of the secrets that it returns.
-        """
+        """Return the keys of the moment."""
         if self._function is None:
             return self._recent[0]
         try:

@@ -16,13 +16,7 @@ if TYPE_CHECKING:
 
 
 class Activity:
-    """The work of one receiver, from its start to its end.
-
-    Args:
-        handlings: The notifications in progress.
-        worker: Works on its inbox, if it has one.
-        inbox: The inbox.
-    """
+    """The work of one receiver, from its start to its end."""
 
     def __init__(
         self, handlings: Handlings, worker: "InboxWorker | None", inbox: "Inbox | None"

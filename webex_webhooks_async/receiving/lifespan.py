@@ -48,12 +48,7 @@ class Life:
         self._entered: AsyncExitStack | None = None
 
     async def begin(self, receiver: object) -> None:
-        """Enter the lifespan; `end` leaves it, also after an error.
-
-        Raises:
-            TypeError: It isn't an async context manager, or yields neither a mapping nor `None`.
-            Exception: What it raises.
-        """
+        """Enter the lifespan; `end` leaves it, also after an error."""
         if self._lifespan is None:
             return
         context: Any = self._lifespan(receiver)  # it may be anything

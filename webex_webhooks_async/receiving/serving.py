@@ -77,11 +77,7 @@ class _Server(Server):
 
 
 async def _listeners(host: str, port: int, backlog: int) -> list[socket.socket]:
-    """Return sockets that listen on each address of the host; connections wait there meanwhile.
-
-    Raises:
-        OSError: The port is taken, or may not be used.
-    """
+    """Return sockets that listen on each address of the host; connections wait there meanwhile."""
     bound = await asyncio.get_running_loop().create_server(
         asyncio.Protocol, host, port, start_serving=False
     )

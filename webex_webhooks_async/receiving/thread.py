@@ -193,8 +193,6 @@ class _Life:
 
     Attributes:
         started: Has the error of the start, if it has one.
-        is_over: Set when it is to end.
-        task: The task.
     """
 
     def __init__(self, receiver: Receiver) -> None:

@@ -110,11 +110,7 @@ def _is_type(into: object) -> bool:
 
 
 def check_into(into: object) -> None:
-    """Check that JSON can be read into a class, or that a function could take it.
-
-    Raises:
-        TypeError: It is neither, an async function, or a class that can't be read.
-    """
+    """Check that JSON can be read into a class, or that a function could take it."""
     if not is_function(into):
         structure_hook(into, "a class, or a function that takes the JSON,")
     elif is_async_function(into):
@@ -122,12 +118,7 @@ def check_into(into: object) -> None:
 
 
 def structure(value: object, cls: type[T], path: str = "$") -> T:
-    """Make an instance of a class of parsed JSON that is at this path of its document.
-
-    Raises:
-        DecodeError: The value doesn't fit; the error names every problem.
-        TypeError: The class is or contains a type that can't be read.
-    """
+    """Make an instance of a class of parsed JSON that is at this path of its document."""
     try:
         structured = _converter().structure(value, cls)
     except Exception as error:  # noqa: BLE001 - classes of users may raise anything
@@ -139,11 +130,7 @@ def structure(value: object, cls: type[T], path: str = "$") -> T:
 
 
 def structure_hook(cls: Any, expected: str = "a class,") -> StructureHook:  # noqa: ANN401 - not only classes, but unions and the like
-    """The function that makes a value of a type; the error says what was expected instead.
-
-    Raises:
-        TypeError: It isn't a type, or can't be read.
-    """
+    """The function that makes a value of a type; the error says what was expected instead."""
     try:
         return _converter().get_structure_hook(cls)
     except Exception as error:

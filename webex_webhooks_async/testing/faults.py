@@ -54,12 +54,7 @@ def _check_path(_fault: object, _field: object, path: str | None) -> None:
 
 @frozen(kw_only=True)
 class Fault:
-    """A fault that is applied to a request, in the words of `Sandbox.fail`.
-
-    Raises:
-        ValueError: An argument makes no sense, alone or together with the others.
-        TypeError: `path` isn't a string.
-    """
+    """A fault that is applied to a request, in the words of `Sandbox.fail`."""
 
     status: int | None = field(default=None, validator=_check_status)
     retry_after: RetryAfter | None = field(default=None, validator=_check_seconds)
@@ -136,11 +131,7 @@ class Faults:
         self._pending: list[_Pending] = []
 
     def add(self, fault: Fault, times: int | None) -> None:
-        """Apply a fault to this many requests; None for all from now on.
-
-        Raises:
-            ValueError: `times` isn't a positive number.
-        """
+        """Apply a fault to this many requests; None for all from now on."""
         if times is not None and (isinstance(times, bool) or times < 1):
             raise ValueError(f"times must be a positive number, or None for all; got {times!r}")
         self._pending.append(_Pending(fault, math.inf if times is None else times))

@@ -33,10 +33,6 @@ async def serve_on_loopback(
     """Serve an application while the block runs, and yield its origin.
 
     At the end every connection is aborted, whatever it is doing.
-
-    Raises:
-        OSError: The port is taken, or may not be used.
-        ValueError: `port` isn't from 0 to 65535.
     """
     check_port(port)
     config = Config(

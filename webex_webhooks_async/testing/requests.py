@@ -72,11 +72,7 @@ class Entrance:
         self._record = record
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Respond to one request.
-
-        Raises:
-            ConnectionDroppedError: A fault dropped the connection.
-        """
+        """Respond to one request."""
         sent_id = tracking_id()
         scope = {**scope, "state": {**scope.get("state", {}), "tracking_id": sent_id}}
         try:
@@ -182,12 +178,7 @@ class InProcessTransport(httpx.ASGITransport):
     """Like httpx's own; it also honors the read timeout, and reports a dropped connection."""
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """Pass the request to the application.
-
-        Raises:
-            httpx.ReadTimeout: It took longer than the request allows.
-            httpx.RemoteProtocolError: A fault dropped the connection.
-        """
+        """Pass the request to the application."""
         timeout = request.extensions.get("timeout", {}).get("read")
         try:
             async with asyncio.timeout(timeout):

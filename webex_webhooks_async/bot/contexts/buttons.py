@@ -10,12 +10,7 @@ Buttons = Mapping[str, str]
 
 
 def check_buttons(buttons: Buttons) -> None:
-    """Check the argument `buttons`.
-
-    Raises:
-        ValueError: It is empty, or an action or what a button says is empty.
-        TypeError: It isn't a mapping of texts.
-    """
+    """Check the argument `buttons`."""
     if not isinstance(buttons, Mapping):  # pyright: ignore[reportUnnecessaryIsInstance] - of users
         raise TypeError(f"buttons must be a mapping, {_EXAMPLE}, got {type(buttons).__name__}")
     if not buttons:

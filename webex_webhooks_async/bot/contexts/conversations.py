@@ -221,7 +221,6 @@ class Conversation:
         known: The record, as JSON; empty before the first question.
         sent: The questions that this run has sent, or knows to be sent, by their records.
         taken: The records of the answers that this run has taken.
-        numbers: The numbers of equal questions.
     """
 
     def __init__(self, handling: Handling, records: Records, context: Context) -> None:

@@ -121,12 +121,7 @@ class Questions:
         return self._answered(conversation, answer)
 
     def _conversation(self, what: str) -> Conversation:
-        """Return what asks.
-
-        Raises:
-            RuntimeError: That can't be done here.
-            HandlerSuspended: The handler waits for an answer already.
-        """
+        """Return what asks."""
         if self._inbox is None:
             raise RuntimeError(
                 f'without an inbox, a handler can\'t {what}: pass inbox=SQLiteInbox("inbox.db") to '
@@ -147,11 +142,7 @@ class Questions:
         )
 
     async def _open(self, asked: "_Asked", conversation: Conversation, record: str) -> bytes:
-        """Open a question and send it, unless that has been done; return its answer.
-
-        Raises:
-            HandlerSuspended: There is none yet.
-        """
+        """Open a question and send it, unless that has been done; return its answer."""
         known = conversation.known.get("asked", {})
         is_new = known.get("record") != record
         if is_new:
@@ -220,12 +211,7 @@ class Questions:
         raise conversation.suspension.begin(record, asked.words)
 
     async def _person(self, asked: "_Asked") -> str | None:
-        """Return the id of who is asked; `None` if that is anybody in a room.
-
-        Raises:
-            ValueError: Nobody has the address.
-            RuntimeError: The person may not use the bot.
-        """
+        """Return the id of who is asked; `None` if that is anybody in a room."""
         person_id, client = asked.person_id, asked.context.client
         if asked.email is not None:
             async for person in client.list("people", into=Person, params={"email": asked.email}):
@@ -332,10 +318,7 @@ class _Asked:
     """A question, and the person who is asked.
 
     Attributes:
-        context: The context of the handler that asks.
-        text: The text.
         content: The rest of the message.
-        place: The place where it is sent, as Webex has it; `None` for a reply.
         seconds: For how long an answer is waited for.
         commands: Whether a command stays one.
         actions: The actions of its buttons, if it has some.
@@ -356,12 +339,7 @@ class _Asked:
 
     @classmethod
     def of(cls, context: Context, text: str | None, options: AskOptions) -> "_Asked":
-        """Check the arguments of a question.
-
-        Raises:
-            ValueError: One is empty, or doesn't go with another one.
-            TypeError: One is unknown or has a wrong type.
-        """
+        """Check the arguments of a question."""
         check_keywords("ask", options, AskOptions.__annotations__)
         content: dict[str, Any] = {
             name: options.get(name) for name in ("markdown", "card", "buttons")

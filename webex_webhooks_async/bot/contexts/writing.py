@@ -242,12 +242,7 @@ def new_messages(
     buttons: Buttons | None = None,
     file: File | str | None = None,
 ) -> list[dict[str, Any]]:
-    """The bodies of the messages that say this, in order; the last one has everything else.
-
-    Raises:
-        ValueError: There is nothing to send, too much goes together, or JSON can't hold it.
-        TypeError: An argument has a wrong type, or JSON can't hold the card.
-    """
+    """The bodies of the messages that say this, in order; the last one has everything else."""
     texts = texts_of(text, markdown)
     if buttons is not None:
         _check_beside_buttons(buttons, card, texts)

@@ -174,7 +174,6 @@ class WantedFile:
     """The content of a file.
 
     Attributes:
-        webhooks: The webhooks.
         redact: Hides the values of its variables; names, which identify webhooks, aren't hidden.
     """
 
@@ -186,12 +185,7 @@ _VARIABLE = re.compile(r"\$\{(\w+)\}")
 
 
 def read_wanted(path: Path) -> WantedFile:
-    """The webhooks that a file describes; - is standard input.
-
-    Raises:
-        UsageError: The file can't be read, or has another form; the text names every problem with
-            the path of its key.
-    """
+    """The webhooks that a file describes; - is standard input."""
     text = read_text(path)
     with usage_errors(name_of(path)):
         try:

@@ -102,11 +102,7 @@ def _challenge(verifier: str) -> str:
 
 
 async def _authorize(url: str, redirect: httpx.URL, state: str) -> str:
-    """Let the user authorize the integration, and return the code that Webex redirects with.
-
-    Raises:
-        CommandError: The user or Webex refuses, or another program uses the port.
-    """
+    """Let the user authorize the integration, and return the code that Webex redirects with."""
     callback = _Callback(redirect.path, state)
     port = redirect.port or 80
     host = "::1" if redirect.host == "::1" else HOST

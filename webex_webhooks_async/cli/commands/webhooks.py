@@ -257,13 +257,7 @@ def _confirmed(connection: Connection, ids: Sequence[str]) -> Sequence[str]:
 async def _by_id_or_name(
     client: "Client", given: str, operation: Callable[[str], Awaitable[T]]
 ) -> T:
-    """Call an operation with an id. If there is no such id, it is that of a webhook of this name.
-
-    Raises:
-        CommandError: Several webhooks have the name.
-        NotFoundError: There is neither.
-        WebexError: Webex doesn't do it.
-    """
+    """Call an operation with an id, or else with that of the only webhook of this name."""
     try:
         return await operation(given)
     except NotFoundError:

@@ -198,11 +198,7 @@ def find_mounts(part: object, path: str = "") -> None:
 
 
 def serve(name: str, application: Any, listener: socket.socket, dev: Dev) -> None:  # noqa: ANN401 - ASGI
-    """Serve an application until SIGTERM.
-
-    Raises:
-        SystemExit: It has ended, or can't be started.
-    """
+    """Serve an application until SIGTERM."""
     errors = _Errors()
     config = Config(
         application,

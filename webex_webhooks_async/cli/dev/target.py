@@ -25,10 +25,7 @@ class Target:
     """The place of an application.
 
     Attributes:
-        place: The file or the module, as it was called.
-        name: The name of the application there, if it was given.
         file: The file, if it is in no package.
-        module: The dotted name of the module.
         root: The folder that modules are imported from.
         folder: The folder whose files are watched.
     """
@@ -42,12 +39,7 @@ class Target:
 
     @classmethod
     def parse(cls, text: str) -> "Target":
-        """Read a target as it was typed.
-
-        Raises:
-            UsageError: It is a file that doesn't exist or isn't one of Python, a folder, or neither
-                a file nor a module.
-        """
+        """Read a target as it was typed."""
         place, _, name = text.partition(":")
         path = Path(place)
         if path.is_dir() and not (path / "__init__.py").is_file():
@@ -76,12 +68,7 @@ class Target:
         return cls(place=place, name=name, file=alone, module=module, root=root, folder=folder)
 
     def load(self) -> tuple[str, object]:
-        """Import it, and return the application with its name.
-
-        Raises:
-            TargetError: The module has no application, or more than one.
-            BaseException: The module raises it.
-        """
+        """Import it, and return the application with its name."""
         sys.path.insert(0, str(self.root))
         module = self._import()
         if self.name:

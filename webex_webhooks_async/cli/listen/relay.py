@@ -77,11 +77,7 @@ def relay(receiver: Receiver, handle: Callable[[RawRequest], Awaitable[None]]) -
 
 
 async def forward(http_client: httpx.AsyncClient, url: str, request: RawRequest) -> "BotResponse":
-    """Forward a request with its original bytes and headers.
-
-    Raises:
-        CommandError: There is no response.
-    """
+    """Forward a request with its original bytes and headers."""
     headers = [each for each in request.headers if each[0].lower() not in _CONNECTION_HEADERS]
     return await post(
         http_client, httpx.Request("POST", url, headers=headers, content=request.body)
@@ -93,8 +89,6 @@ class BotResponse:
     """The response of a bot.
 
     Attributes:
-        status_code: The status.
-        text: The beginning of the body.
         problem: What to do about the status, or what a handler raised, if that is known.
     """
 
@@ -111,11 +105,7 @@ class BotResponse:
 async def post(
     http_client: httpx.AsyncClient, request: httpx.Request, seconds: float = FORWARD_TIMEOUT
 ) -> BotResponse:
-    """Send a notification to a bot.
-
-    Raises:
-        CommandError: There is no response in time.
-    """
+    """Send a notification to a bot."""
     url = str(request.url)
     request.headers[ASK_HEADER] = "1"
     try:

@@ -29,11 +29,7 @@ def temporary_name(command: str) -> str:
 async def temporary_webhooks(
     client: Client, name: str, wanted: Iterable[NewWebhook]
 ) -> AsyncGenerator[None]:
-    """Create webhooks whose names begin with `name`, and delete them when the block ends.
-
-    Raises:
-        CommandError: Some may be left at the end.
-    """
+    """Create webhooks whose names begin with `name`, and delete them when the block ends."""
     async with deleted_on_error(client, name):
         created = [await client.webhooks.create(each) for each in wanted]
         yield
@@ -59,11 +55,7 @@ async def deleted_on_error(client: Client, name: str) -> AsyncGenerator[None]:
 
 
 async def delete_all(client: Client, webhooks: Iterable[Webhook]) -> None:
-    """Delete webhooks at the same time; those that are gone already are no error.
-
-    Raises:
-        WebexError: Webex refuses to delete one; all others are deleted.
-    """
+    """Delete webhooks at the same time; those that are gone already are no error."""
     deletions = (client.webhooks.delete(each.id) for each in webhooks)
     for outcome in await asyncio.gather(*deletions, return_exceptions=True):
         if outcome is not None and not isinstance(outcome, NotFoundError):

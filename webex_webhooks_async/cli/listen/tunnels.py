@@ -46,8 +46,6 @@ class Tunnel:
     """A tunnel that runs.
 
     Attributes:
-        agent: The program that runs it.
-        public_url: The URL that leads into it.
         upstream: The address on this machine to which it leads; `None` if the agent doesn't say.
     """
 
@@ -64,9 +62,6 @@ async def find_tunnel(port: int, agents: Agents = ON_THIS_MACHINE) -> Tunnel:
     """The only tunnel that leads to a port of this machine.
 
     ngrok's tunnels come first. A quick tunnel of cloudflared names no port: it is taken on trust.
-
-    Raises:
-        UsageError: None or several lead there; the text says which were found, and what to do.
     """
     reports = await _ask_all(agents)
     found = [each for each in reports if isinstance(each, Tunnel)]

@@ -37,7 +37,6 @@ class Outage(Exception):  # noqa: N818 - what the outside world did, never raise
     """PostgreSQL can't be reached, or doesn't respond; another attempt may help.
 
     Attributes:
-        words: The error, without a password.
         kind: The class of the error for a call whose time is over.
         was_sent: Whether a statement may have been executed.
     """
@@ -108,12 +107,7 @@ class Connection:
             timer.cancel()
 
     async def execute_all(self, texts: Sequence[str], deadline: float) -> None:
-        """Execute statements in one transaction.
-
-        Raises:
-            Outage: The connection is lost, or the deadline has passed.
-            psycopg.Error: PostgreSQL refuses one.
-        """
+        """Execute statements in one transaction."""
         timer = asyncio.get_running_loop().call_at(deadline, self._cut)
         try:
             await self._in_transaction([(each.encode(), ()) for each in texts])
@@ -242,12 +236,7 @@ class Connections:
         self.close_idle()
 
     async def get(self, deadline: float) -> Connection:
-        """Return a connection, to be given back.
-
-        Raises:
-            Outage: None could be had by then.
-            OSError: One can't be had.
-        """
+        """Return a connection, to be given back."""
         if self._idle:
             return self._idle.pop()
         future: asyncio.Future[Connection] = self._loop.create_future()
@@ -502,7 +491,6 @@ class Target:
     """Where to connect to.
 
     Attributes:
-        conninfo: The conninfo that libpq takes.
         secrets: The texts that no error may show.
     """
 
@@ -511,11 +499,7 @@ class Target:
 
     @classmethod
     def read(cls, conninfo: str, timeout: float) -> "Target":
-        """Check a conninfo, and add what we need to it.
-
-        Raises:
-            ValueError: It can't be read; the error doesn't show it.
-        """
+        """Check a conninfo, and add what we need to it."""
         dialect = re.match(r"(postgres(?:ql)?)\+\w+:", conninfo)
         if dialect:
             raise ValueError(f"conninfo is a URL of SQLAlchemy's: begin it with {dialect[1]}://")
@@ -549,12 +533,7 @@ class Target:
         return cls(make_conninfo(conninfo, **missing), tuple(longest_first))
 
     async def connect(self) -> "psycopg.AsyncConnection[TupleRow]":
-        """Connect.
-
-        Raises:
-            Outage: The server can't be reached, or it starts or ends.
-            OSError: The server refuses us.
-        """
+        """Return a connection; a server that can't be reached now is an `Outage`."""
         try:
             connection = await _Driver.connect(
                 self.conninfo,

@@ -524,12 +524,7 @@ class PostgresInbox(TransactionalInbox):
 
 
 def look_into(conninfo: str, *, schema: str) -> PostgresInbox:
-    """Return an inbox for a command, which makes no tables.
-
-    Raises:
-        ValueError: `conninfo` can't be read, or `schema` can't be a name.
-        ImportError: psycopg isn't installed.
-    """
+    """Return an inbox for a command, which makes no tables."""
     inbox = PostgresInbox(conninfo, schema=schema)
     inbox._makes_tables = False  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] - our own
     return inbox
@@ -563,12 +558,7 @@ def _bounded(seconds: float) -> float:
 
 
 def check_schema(schema: str) -> None:
-    """Check that a schema can have this name.
-
-    Raises:
-        ValueError: It can't.
-        TypeError: It isn't text.
-    """
+    """Check that a schema can have this name."""
     size = len(check_not_empty("schema", schema).encode())
     if "\0" in schema or size > _LONGEST_NAME or schema.startswith("pg_"):
         raise ValueError(

@@ -221,7 +221,6 @@ class Query:
     """A statement.
 
     Attributes:
-        text: The SQL.
         again: The SQL for a call that may have been executed already.
     """
 
@@ -267,9 +266,6 @@ def woken(shut: str) -> str:
     """Return what makes due what waits to ask at the places of questions that are closed.
 
     A running one isn't, and notices it when it would wait.
-
-    Args:
-        shut: Their ids and places, in a statement in which they are still there.
     """
     return f"""shut AS MATERIALIZED ({shut}), woken AS (
     UPDATE <notifications> n SET

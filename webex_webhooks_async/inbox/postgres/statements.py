@@ -104,15 +104,7 @@ class Statements:
         return self._loop.time() + PAUSE >= deadline
 
     async def put(self, values: Sequence[Any], size: int) -> bool:
-        """Store something with what others store at the same time; return whether it is new.
-
-        Args:
-            values: An element of each parameter of the statement, the key first.
-            size: The size of the values, in bytes.
-
-        Raises:
-            OSError: As of `execute`.
-        """
+        """Store something with what others store at the same time; return whether it is new."""
         call = _Put(values, size, self._loop.create_future(), self.deadline())
         self._puts.append(call)
         self._unanswered[call] = None
@@ -142,12 +134,7 @@ class Statements:
 
     @asynccontextmanager
     async def _connected(self, until: float) -> AsyncGenerator[Connection]:
-        """Wait for a connection, on which the block makes one attempt.
-
-        Raises:
-            Outage: No connection is had by then, or the block raises it.
-            OSError: No connection can be had.
-        """
+        """Wait for a connection, on which the block makes one attempt."""
         self._calls += 1
         connection = None
         try:
@@ -280,7 +267,6 @@ class _Put:
     Attributes:
         values: An element of each parameter of the statement, the key first.
         size: The size of the values, in bytes.
-        future: Its result.
         deadline: When it is given up, in the time of the event loop.
         token: The name of its first attempt, which may have been executed; calls that shared it
             have the same.

@@ -25,11 +25,7 @@ class Fate:
 
 
 class Chaos:
-    """The fates of deliveries, one after the other: the same for the same seed.
-
-    Args:
-        seed: Any number; with `None`, nothing happens to any of them.
-    """
+    """The fates of deliveries, one after the other: the same for the same seed."""
 
     def __init__(self, seed: int | None) -> None:
         self.seed: int | None = seed

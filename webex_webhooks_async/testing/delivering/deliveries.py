@@ -60,7 +60,6 @@ class DeliveryAttempt:
     Attributes:
         delivery: The delivery, which is recorded once the attempt is over.
         errors: Errors that the handlers raised before the response, to be raised in the test.
-        is_over: Whether it is over.
         by_api: Whether it follows from a request: no caller in the test can get an error.
     """
 
@@ -99,11 +98,7 @@ class DeliveryAttempt:
 
 
 class Copies:
-    """All deliveries of what receivers take for one notification, until its handling has ended.
-
-    Attributes:
-        attempts: The deliveries, oldest first.
-    """
+    """All deliveries of what receivers take for one notification, until its handling has ended."""
 
     def __init__(self, key: str) -> None:
         self.attempts: list[DeliveryAttempt] = []
@@ -144,7 +139,6 @@ class DeliveryService:
     Attributes:
         app: The ASGI application that gets all notifications in process; None for none.
         is_served: Whether the sandbox is served: then bots elsewhere are asked for their errors.
-        begun: How many attempts have begun.
         may_begin: Events wait while it is cleared, for a bot that hasn't made its webhooks yet.
     """
 

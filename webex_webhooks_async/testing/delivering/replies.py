@@ -17,11 +17,7 @@ _MOST_WORDS = 80  # characters of a message in an error
 
 
 class Replies:
-    """The bot's messages, and the errors of its handlers after the response, each once.
-
-    Attributes:
-        raise_handler_errors: That of the sandbox.
-    """
+    """The bot's messages, and the errors of its handlers after the response, each once."""
 
     def __init__(self, state: State, *, raise_handler_errors: bool) -> None:
         self.raise_handler_errors: bool = raise_handler_errors
@@ -32,11 +28,7 @@ class Replies:
         state.messages.watch(lambda _message: self._wake())
 
     async def next(self, timeout: float) -> Json | None:  # noqa: ASYNC109 - of a test
-        """Wait for the next message; None if none came in time.
-
-        Raises:
-            Exception: An error of a handler after the response, before a message.
-        """
+        """Wait for the next message; None if none came in time."""
         found: Exception | Json | None = None
         with suppress(TimeoutError):
             async with asyncio.timeout(timeout):
@@ -140,12 +132,7 @@ def as_exception(error: BaseException) -> Exception:
 
 
 def raise_all(errors: Sequence[Exception]) -> None:
-    """Raise what handlers raised, if anything.
-
-    Raises:
-        Exception: The only error.
-        ExceptionGroup: Several errors.
-    """
+    """Raise what handlers raised, if anything."""
     if len(errors) > 1:
         raise ExceptionGroup(f"{len(errors)} handlers failed", errors)
     if errors:

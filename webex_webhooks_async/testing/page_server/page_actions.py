@@ -20,11 +20,7 @@ _REFUSED_REPLY = Fault(status=429, retry_after=1, method="POST", path="/messages
 
 
 class PageActions:
-    """The actions of the private endpoint.
-
-    Attributes:
-        by_name: The actions, by their names in the path.
-    """
+    """The actions of the private endpoint."""
 
     def __init__(
         self, state: State, events: EventStream, faults: Faults, service: DeliveryService

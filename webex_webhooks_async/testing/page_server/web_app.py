@@ -60,16 +60,7 @@ _FILES = files("webex_webhooks_async.testing.page_server").joinpath("page")
 
 
 class WebApp:
-    """An ASGI application: the API, the private endpoint and, if wanted, the page.
-
-    Args:
-        api: Responds to what is below ``/v1``, and to every other path that isn't ours.
-        unrecorded: The same, for the page and `chat`: without a record, and without faults.
-        events: What happens.
-        actions: The page's other requests.
-        page: Whether the page is served.
-        allow_remote: Whether requests may name another host than this machine.
-    """
+    """An ASGI application: the API, the private endpoint and, if wanted, the page."""
 
     def __init__(  # noqa: PLR0913 - each is a collaborator or an option of its own
         self,

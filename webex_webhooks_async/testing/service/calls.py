@@ -44,8 +44,6 @@ class Call:
     """One call of an operation.
 
     Attributes:
-        request: The HTTP request.
-        state: The state of the simulated Webex.
         person: Whose access token the request carries.
         events: The events that the operation causes; webhooks are notified after the response.
     """
@@ -61,11 +59,7 @@ class Call:
         return str(self.request.path_params["id"])
 
     def document(self, resource: str) -> Json:
-        """Return the stored document of a resource by the id in the path.
-
-        Raises:
-            RefusedCallError: Nothing has this id.
-        """
+        """Return the stored document of a resource by the id in the path."""
         document = self.state.documents[resource].get(self.id)
         if document is None:
             raise RefusedCallError(404)
@@ -91,11 +85,7 @@ class Call:
         return moment
 
     def person_id(self, named: str) -> str:
-        """The id of a person who is named by it, or by the UUID in it.
-
-        Raises:
-            RefusedCallError: It is neither.
-        """
+        """The id of a person who is named by it, or by the UUID in it."""
         person = self.state.persons.find(named)
         if person is not None and "@" not in named:
             return person.id

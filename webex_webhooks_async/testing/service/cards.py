@@ -49,7 +49,6 @@ class Button:
         title: The text that people see on it; None for a part of the card that submits when it is
             clicked.
         data: The values that it submits besides the inputs.
-        inputs: The inputs that it submits, by their ids.
     """
 
     title: str | None

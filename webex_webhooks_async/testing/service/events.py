@@ -46,8 +46,6 @@ class WebexEvent:
     """Something that happened.
 
     Attributes:
-        resource: The concrete resource.
-        event: The concrete event.
         actor_id: Who did it; None for an alert or a meeting, which have no actor.
         data: The notification's data, by the keys on the wire.
         audience: The ids of the persons whose webhooks are notified; None for everyone's.
@@ -83,11 +81,7 @@ def actor_of(resource: str, actor_id: str | None, subject: SandboxPerson) -> str
 
 
 def check_concrete(resource: str, event: str) -> None:
-    """Refuse ``all``.
-
-    Raises:
-        ValueError: The resource or the event is ``all``.
-    """
+    """Refuse ``all``."""
     if Resource.ALL in {resource, event}:
         raise ValueError(
             "a notification is of a concrete resource and event, such as messages created; got "

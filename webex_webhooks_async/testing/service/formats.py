@@ -16,12 +16,7 @@ _IN_THE_CLUSTER = frozenset({"ATTACHMENT_ACTION", "CONTENT", "MESSAGE", "ROOM", 
 
 
 def webex_id(kind: str, name: str | None = None) -> str:
-    """An id: opaque, though base64 decodes it to what it identifies.
-
-    Args:
-        kind: The kind of thing, such as ``PEOPLE``.
-        name: Which one; by default a new UUID.
-    """
+    """An id: opaque, though base64 decodes it to what it identifies."""
     cluster = _CLUSTER if kind in _IN_THE_CLUSTER else "us"
     return to_base64(f"ciscospark://{cluster}/{kind}/{name or uuid.uuid4()}")
 

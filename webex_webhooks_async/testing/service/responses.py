@@ -22,12 +22,10 @@ class RefusedCallError(Exception):
     """A request that is refused: whatever an operation does for it raises this, with the reason.
 
     Attributes:
-        status_code: The status of the response.
         problems: The problems; by default the status's usual message. A text of the error has
             nothing else.
         message: The problem in a sentence; by default Webex's words, or the first problem.
         words: Webex's own words for it, where they are known: they come first in the response.
-        headers: Headers of the response.
     """
 
     headers: Mapping[str, str] = {}
@@ -59,11 +57,7 @@ class RefusedCallError(Exception):
 
 
 class OAuthError(RefusedCallError):
-    """A refused request for a token, in the words of RFC 6749, section 5.2.
-
-    Attributes:
-        error: The code, such as ``invalid_grant``.
-    """
+    """A refused request for a token, in the words of RFC 6749, section 5.2."""
 
     def __init__(self, error: str, description: str) -> None:
         super().__init__(HTTPStatus.BAD_REQUEST, description)

@@ -130,11 +130,7 @@ class Persons(Store[SandboxPerson]):
         return self.get(id_or_email) or self._by_email.get(lower)
 
     def add(self, person: SandboxPerson) -> None:
-        """Add a person.
-
-        Raises:
-            ValueError: Another person has the id or the address.
-        """
+        """Add a person."""
         if any(map(self.find, (person.id, *person.emails))):
             raise ValueError(
                 f"another person has the id or the address of {person.display_name} "
