@@ -256,6 +256,29 @@ def test_a_new_event(page: Page, stage: Stage) -> None:
         expect(lists(page, "Deliveries").first).to_contain_text("meetings ended")
 
 
+def test_who_authorizes(page: Page, stage: Stage) -> None:
+    """Who is sent to the sandbox to authorize chooses there who to be, or names somebody else."""
+    stage.post("messages", toPersonEmail="ann@example.com", text="Hello")
+
+    async def callback(scope: Scope, receive: Receive, send: Send) -> None:
+        query = scope["query_string"].decode()
+        await HTMLResponse(f"<h1>Back</h1><p>{query}</p>")(scope, receive, send)
+
+    def ask(origin: str) -> None:
+        asking = {"response_type": "code", "client_id": "C1", "redirect_uri": origin, "state": "S1"}
+        page.goto(str(httpx.URL(f"{stage.base_url}/authorize", params=asking)))
+        expect(page.get_by_role("heading", name="Who authorizes C1?")).to_be_visible()
+
+    with served(callback) as origin:
+        ask(origin)
+        page.get_by_role("link", name="Ann <ann@example.com>").click()
+        expect(page.get_by_text(re.compile("code=.+&state=S1"))).to_be_visible()
+        ask(origin)
+        page.get_by_label("Somebody else").fill("bob@example.com")
+        page.get_by_role("button", name="Authorize").click()
+        expect(page.get_by_text(re.compile("code=.+&state=S1"))).to_be_visible()
+
+
 @pytest.mark.usefixtures("bot")
 def test_copies(page: Page, stage: Stage) -> None:
     """A request is copied as a command, a conversation as a test; a secret is refused."""

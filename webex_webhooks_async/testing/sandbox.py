@@ -12,7 +12,7 @@ from collections.abc import (
     Sequence,
 )
 from contextlib import asynccontextmanager, contextmanager
-from datetime import datetime
+from datetime import datetime, timedelta
 from types import NoneType
 from typing import Any, ClassVar
 
@@ -59,7 +59,15 @@ from webex_webhooks_async.testing.service.sandbox_person import (
     fake_person,
 )
 from webex_webhooks_async.testing.service.state import DIRECT, Json, State
-from webex_webhooks_async.validation import check_seconds, check_text, check_type
+from webex_webhooks_async.testing.service.token_store import TokenRules
+from webex_webhooks_async.validation import (
+    check_flag,
+    check_not_empty,
+    check_seconds,
+    check_text,
+    check_type,
+    positive_seconds,
+)
 
 _MAX_BODY = 1_000_000  # bytes of a request that are kept
 _POLL_SECONDS = 0.01
@@ -122,6 +130,15 @@ class Sandbox:
             `next_reply` raises what one raises after the response, from an inbox, or in a job. An
             application is in process with `deliver_to`. A delivery that follows from a request,
             such as one of the bot, raises nothing.
+        token_life: Seconds for which an access token is valid that is granted, by `clock`; a
+            `timedelta` as well. By default all are, until they are revoked.
+        rotate: Whether a refresh gives another refresh token, and ends the one that it was asked
+            with.
+        client_secret: The secret of the clients that ask for tokens; another one is refused with
+            ``invalid_client``. By default any is accepted.
+        private: Whether what belongs to somebody, as a meeting does, is in nobody else's lists, and
+            a 404 for others: whose webhooks are notified of it may read it. By default everybody
+            may.
         chaos: Any number, by which some deliveries aren't as one hopes. About 20 of 100 are up to a
             second late, and others overtake them; 10 come twice, with the same bytes; and 1 is
             lost, which counts as no failure. It depends on this number and on how many deliveries
@@ -132,8 +149,9 @@ class Sandbox:
         bot: The bot; its id is the ``created_by`` of the webhooks that it creates.
 
     Raises:
-        ValueError: `delivery_timeout` isn't positive, or not finite.
-        TypeError: It isn't a number, `bot` isn't a `SandboxPerson`, or `chaos` isn't an `int`.
+        ValueError: `delivery_timeout` or `token_life` isn't positive, or not finite, or
+            `client_secret` is empty.
+        TypeError: An argument has a wrong type.
     """
 
     base_url: ClassVar[str] = BASE_URL
@@ -151,14 +169,24 @@ class Sandbox:
         delivery_timeout: float = 10.0,
         bot: SandboxPerson | None = None,
         raise_handler_errors: bool = True,
+        token_life: float | timedelta | None = None,
+        rotate: bool = False,
+        client_secret: str | None = None,
+        private: bool = False,
         chaos: int | None = None,
     ) -> None:
         check_seconds("delivery_timeout", delivery_timeout)
+        check_flag("rotate", rotate)
+        check_flag("private", private)
         check_type("bot", bot, SandboxPerson, NoneType)
         check_type("chaos", chaos, int, NoneType)
         self.bot: SandboxPerson = bot or SandboxPerson(emails=[BOT_EMAIL], display_name=BOT_NAME)
         self._on_request = on_request
-        self._state = State(bot=self.bot, clock=clock)
+        if client_secret is not None:
+            check_not_empty("client_secret", client_secret)
+        life = None if token_life is None else positive_seconds("token_life", token_life)
+        rules = TokenRules(life=life, rotate=rotate, client_secret=client_secret)
+        self._state = State(bot=self.bot, clock=clock, rules=rules, private=private)
         self._someone: SandboxPerson | None = None
         self._faults = Faults()
         self._requests: deque[RecordedRequest] = deque(maxlen=MAX_RECORDED)
@@ -539,8 +567,9 @@ class Sandbox:
     def authorize_as(self, person: SandboxPerson | str) -> None:
         """Choose who authorizes at ``/authorize`` from now on, and whose tokens are granted.
 
-        Until then it is the bot. A token that was granted stays with its owner, and so do those
-        that its refresh token is exchanged for.
+        Until then it is the bot, or in a browser whom one chooses there. A request with
+        ``login_hint`` is of the person with that address. A token that was granted stays with its
+        owner, and so do those that its refresh token is exchanged for.
 
         Args:
             person: An address, the id of a known person, or a `SandboxPerson`.
@@ -550,7 +579,7 @@ class Sandbox:
             TypeError: `person` is something else.
         """
         with _refusal_as_value_error():
-            self._state.tokens.authorizer = self._known(person)
+            self._state.tokens.chosen = self._known(person)
 
     def fail(  # noqa: PLR0913 - each is a fault of its own, and they combine
         self,
@@ -619,6 +648,21 @@ class Sandbox:
         if not token:
             raise ValueError("token is empty; pass the access or refresh token to refuse")
         self._state.tokens.revoke(token)
+
+    def revoke_user(self, person: SandboxPerson | str) -> None:
+        """End all that a person has authorized: refuse each token that was granted, and each code.
+
+        ``DELETE /authorizations?clientId=`` with a token of the person does so for one client.
+
+        Args:
+            person: An address, the id of a known person, or a `SandboxPerson`.
+
+        Raises:
+            ValueError: The person is unknown.
+            TypeError: `person` is something else.
+        """
+        with _refusal_as_value_error():
+            self._state.tokens.end_grants(self._known(person))
 
     async def _deliver(self, events: Sequence[WebexEvent]) -> list[Delivery]:
         """Notify the webhooks, and raise what their handlers raised."""

@@ -143,6 +143,25 @@ def test_chaos() -> None:
     assert lines[2].endswith(f"lost on its way, by chaos={seed} (its own message)")
 
 
+def test_a_strict_sandbox() -> None:
+    """Tokens expire, refresh tokens are used once, the client has a secret, and data an owner."""
+    form = {"grant_type": "refresh_token", "client_id": "C1", "refresh_token": "R1"}
+    options = ("--token-life", "60", "--rotate", "--client-secret", "S1", "--private")
+    with sandbox(*options) as (_, webex):
+        wrong, first, again = (
+            webex.post("/access_token", data={**form, "client_secret": secret})
+            for secret in ("S2", "S1", "S1")
+        )
+        times = {"start": "2026-12-02T10:00:00Z", "end": "2026-12-02T11:00:00Z"}
+        meeting = webex.post("/meetings", json={"title": "Lunch", **times}).json()["id"]
+        ann = {"Authorization": "Bearer person:ann@example.com"}
+        of_another = webex.get(f"/meetings/{meeting}", headers=ann)
+
+    assert (wrong.json()["error"], first.json()["expires_in"]) == ("invalid_client", 60)
+    assert again.json()["error"] == "invalid_grant"
+    assert of_another.status_code == 404
+
+
 @pytest.mark.parametrize("options", [(), ("--json",)])
 def test_no_token_and_no_secret_is_printed(options: tuple[str, ...]) -> None:
     """Tokens and secrets are redacted in a path, a query, an error and a notification, too."""

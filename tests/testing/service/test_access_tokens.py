@@ -1,4 +1,10 @@
 import base64
+import html
+import re
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 import httpx
@@ -265,3 +271,173 @@ async def test_http_basic(
     if status == 401:
         assert response.headers["WWW-Authenticate"].startswith("Basic ")
         assert response.json()["error"] == "invalid_client"
+
+
+BROWSER = {"Accept": "text/html,application/xhtml+xml"}
+
+
+async def granted(api: httpx.AsyncClient, person: str = "", client: str = "C1") -> dict[str, Any]:
+    """Let a person, or by default the bot, authorize, and return the tokens."""
+    code = (await redirected_with(api, login_hint=person or None, client_id=client))["code"]
+    response = await exchange(api, code=code, client_id=client)
+    tokens: dict[str, Any] = response.json()
+    assert response.status_code == 200
+    return tokens
+
+
+async def who(api: httpx.AsyncClient, tokens: dict[str, Any]) -> str:
+    """Whose an access token is; the status if it is refused."""
+    headers = {"Authorization": f"Bearer {tokens['access_token']}"}
+    response = await api.get("/people/me", headers=headers)
+    return str(response.json()["emails"][0]) if response.is_success else str(response.status_code)
+
+
+async def refreshed(api: httpx.AsyncClient, tokens: dict[str, Any]) -> dict[str, Any]:
+    """What a refresh gives."""
+    form = {**REFRESH, "refresh_token": tokens["refresh_token"]}
+    answer: dict[str, Any] = (await api.post("/access_token", data=form)).json()
+    return answer
+
+
+async def test_a_hint(api: httpx.AsyncClient, webex_sandbox: Sandbox) -> None:
+    """The person with the address in the hint authorizes, whoever is chosen; another text can't."""
+    webex_sandbox.authorize_as("bob@example.com")
+
+    tokens = [await granted(api, each) for each in ("ann@example.com", "")]
+    refused = await api.get("/authorize", params={**ASKING, "login_hint": "ann"})
+
+    assert [await who(api, each) for each in tokens] == ["ann@example.com", "bob@example.com"]
+    assert refused.status_code == 400
+
+
+async def test_a_browser_chooses(api: httpx.AsyncClient, webex_sandbox: Sandbox) -> None:
+    """A browser gets a page with the people of the sandbox, whose links authorize as each.
+
+    What came with the request is escaped there, and kept.
+    """
+    await webex_sandbox.say("Hello", person="ann@example.com")
+    await webex_sandbox.emit("memberships", "created", data={"personEmail": "fake@example.com"})
+    query = {**ASKING, "login_hint": "", "client_id": "<C1>"}
+
+    page = await api.get("/authorize", params=query, headers=BROWSER)
+    links = [html.unescape(each) for each in re.findall('<a href="([^"]+)"', page.text)]
+    redirect = await api.get(f"/authorize{links[0]}", headers=BROWSER)
+    fields = dict(re.findall('name="([^"]+)" value="([^"]*)"', page.text))
+
+    assert page.headers["content-type"].startswith("text/html")
+    assert (page.status_code, len(links), "<C1>" in page.text) == (200, 1, False)
+    assert "Ann &lt;ann@example.com&gt;" in page.text
+    assert {name: html.unescape(each) for name, each in fields.items()} == {
+        name: each for name, each in query.items() if name != "login_hint"
+    }
+    location = dict(parse_qsl(urlsplit(redirect.headers["Location"]).query))
+    tokens = (await exchange(api, code=location["code"], client_id="<C1>")).json()
+    assert (location["state"], await who(api, tokens)) == (ASKING["state"], "ann@example.com")
+
+
+async def test_a_browser_when_somebody_is_chosen(
+    api: httpx.AsyncClient, webex_sandbox: Sandbox
+) -> None:
+    """A browser is redirected at once if the test has chosen a person, or if it is refused."""
+    refused = await api.get("/authorize", params={**ASKING, "response_type": "x"}, headers=BROWSER)
+    webex_sandbox.authorize_as("ann@example.com")
+    redirect = await api.get("/authorize", params=ASKING, headers=BROWSER)
+
+    assert [each.status_code for each in (refused, redirect)] == [302, 302]
+
+
+@asynccontextmanager
+async def stricter(**options: Any) -> AsyncGenerator[tuple[Sandbox, httpx.AsyncClient]]:  # noqa: ANN401 - any option
+    """A sandbox with these options, and a client of it."""
+    sandbox = Sandbox(**options)
+    async with sandbox.http_client() as api:
+        yield sandbox, api
+
+
+@pytest.mark.parametrize("life", [60, timedelta(minutes=1)])
+async def test_the_life_of_a_token(life: float | timedelta) -> None:
+    """An access token expires after its life, which the grant says; a refresh gives a new one."""
+    clock = StoppedClock()
+    async with stricter(token_life=life, clock=clock.now) as (_, api):
+        tokens = await granted(api, "ann@example.com")
+        clock.advance(59)
+        before = await who(api, tokens)
+        clock.advance(1)
+        after = await who(api, tokens)
+        again = await refreshed(api, tokens)
+        assert tokens["expires_in"] == again["expires_in"] == 60
+        assert (before, after) == ("ann@example.com", "401")
+        assert await who(api, again) == "ann@example.com"
+        api.headers["Authorization"] = "Bearer person:ann@example.com"
+        assert (await api.get("/people/me")).status_code == 200
+
+
+async def test_rotation() -> None:
+    """With `rotate`, a refresh token is used once, and what it gives has its owner and scope."""
+    async with stricter(rotate=True) as (_, api):
+        first = await granted(api, "ann@example.com")
+        second = await refreshed(api, first)
+        used = await refreshed(api, first)
+        third = await refreshed(api, second)
+
+        assert used["error"] == "invalid_grant"
+        assert (third["scope"], await who(api, third)) == (ASKING["scope"], "ann@example.com")
+        assert len({each["refresh_token"] for each in (first, second, third)}) == 3
+
+
+@pytest.mark.parametrize(("secret", "statuses"), [("S1", (200, 200)), ("S2", (400, 401))])
+async def test_the_secret_of_the_client(secret: str, statuses: tuple[int, int]) -> None:
+    """Another secret than the client's is `invalid_client`, in a form and in a header."""
+    async with stricter(client_secret="S1") as (_, api):
+        fields = {"grant_type": "refresh_token", "refresh_token": "R1"}
+        responses = [
+            await api.post("/access_token", data={**REFRESH, "client_secret": secret}),
+            await api.post("/access_token", data=fields, auth=("C1", secret)),
+        ]
+
+    assert tuple(each.status_code for each in responses) == statuses
+    assert [each.json().get("error") for each in responses if each.is_error] == [
+        "invalid_client" for each in statuses if each > 200
+    ]
+
+
+@pytest.mark.parametrize("by", ["test", "request"])
+async def test_a_person_who_revokes(
+    api: httpx.AsyncClient, webex_sandbox: Sandbox, by: str
+) -> None:
+    """What a person has granted ends at once, by a request that of one client; others' stays."""
+    ann = await granted(api, "ann@example.com")
+    elsewhere = await granted(api, "ann@example.com", "C2")
+    bob = await granted(api, "bob@example.com")
+    code = (await redirected_with(api, login_hint="ann@example.com"))["code"]
+
+    if by == "test":
+        webex_sandbox.revoke_user("ann@example.com")
+    else:
+        headers = {"Authorization": f"Bearer {ann['access_token']}"}
+        missing = await api.delete("/authorizations", headers=headers)
+        revoked = await api.delete("/authorizations?clientId=C1", headers=headers)
+        assert (missing.status_code, revoked.status_code) == (400, 204)
+
+    assert [await who(api, each) for each in (ann, bob)] == ["401", "bob@example.com"]
+    assert await who(api, elsewhere) == ("401" if by == "test" else "ann@example.com")
+    assert (await refreshed(api, ann))["error"] == "invalid_grant"
+    assert (await exchange(api, code=code)).json()["error"] == "invalid_grant"
+    assert await who(api, await granted(api, "ann@example.com")) == "ann@example.com"
+
+
+@pytest.mark.parametrize(
+    ("options", "error"),
+    [
+        ({"token_life": 0}, ValueError),
+        ({"token_life": "60"}, TypeError),
+        ({"client_secret": ""}, ValueError),
+        ({"client_secret": 5}, TypeError),
+        ({"rotate": 1}, TypeError),
+        ({"private": "yes"}, TypeError),
+    ],
+)
+def test_options_that_make_no_sense(options: dict[str, Any], error: type[Exception]) -> None:
+    """An option with a wrong value is an error that names it."""
+    with pytest.raises(error, match=next(iter(options))):
+        Sandbox(**options)

@@ -4,7 +4,7 @@ import httpx
 import pytest
 
 from tests.support.clocks import StoppedClock
-from tests.testing.doubles import ANN, BOB, created, items, notifications_of
+from tests.testing.doubles import ANN, BOB, BOT, created, items, notifications_of
 from webex_webhooks_async.testing import Sandbox
 
 pytestmark = pytest.mark.once
@@ -177,3 +177,36 @@ async def test_recordings_of_a_format(webex_sandbox: Sandbox, api: httpx.AsyncCl
     assert await ids("/recordings", format="arf") == ["X1"]
     assert await ids("/recordings", format="MP4", status="available") == ["X0"]
     assert await ids("/meetings", status="deleted") == ["M1"]
+
+
+async def test_what_is_private() -> None:
+    """With `private`, what is one person's is a 404 for others, and in nobody else's list.
+
+    What nobody in particular is notified of stays everybody's; a link is for who has it.
+    """
+    sandbox = Sandbox(private=True)
+    async with sandbox.http_client() as api:
+        await sandbox.say("Hello", person="ann@example.com")
+        await sandbox.emit("recordings", "created", data={"id": "X1"}, owner="ann@example.com")
+        await sandbox.emit("recordings", "created", data={"id": "X2"})
+        await sandbox.emit(
+            "meetingTranscripts", "created", data={"id": "T1"}, owner="ann@example.com"
+        )
+        of_ann = ("/recordings/X1", "/meetingTranscripts/T1/download")
+
+        listed = {
+            name: [each["id"] for each in await items(api, "/recordings", who)]
+            for name, who in (("ann", ANN), ("bob", BOB), ("bot", BOT))
+        }
+        statuses = [
+            [(await api.get(path, headers=who)).status_code for path in of_ann]
+            for who in (ANN, BOB, BOT)
+        ]
+        links = (await api.get("/recordings/X1", headers=ANN)).json()[
+            "temporaryDirectDownloadLinks"
+        ]
+        file = await api.get(links["recordingDownloadLink"])
+
+    assert listed == {"ann": ["X1", "X2"], "bob": ["X2"], "bot": ["X2"]}
+    assert statuses == [[200, 200], [404, 404], [404, 404]]
+    assert file.status_code == 200

@@ -5,7 +5,7 @@ import logging
 from functools import partial
 from typing import Annotated
 
-from cyclopts import Parameter
+from cyclopts import Parameter, validators
 from rich.console import Console
 
 from webex_webhooks_async.cli.console import log_messages_to, print_json, stderr, stdout
@@ -33,6 +33,10 @@ def command(  # noqa: PLR0913 - each is an option
     bot_name: NotEmpty = BOT_NAME,
     bot_email: Address = BOT_EMAIL,
     org: Annotated[NotEmpty, Parameter(show_default=False)] = ORGANIZATION,
+    token_life: Annotated[float | None, Parameter(validator=validators.Number(gt=0))] = None,
+    rotate: Annotated[bool, Parameter(show_default=False)] = False,
+    client_secret: NotEmpty | None = None,
+    private: Annotated[bool, Parameter(show_default=False)] = False,
     chaos: int | None = None,
     as_json: AsJson = False,
 ) -> None:
@@ -41,6 +45,7 @@ def command(  # noqa: PLR0913 - each is an option
     $ webex-webhooks sandbox
     $ webex-webhooks sandbox --bot-name Lunch --bot-email lunch@webex.bot
     $ webex-webhooks sandbox --allow-remote
+    $ webex-webhooks sandbox --token-life 60 --rotate --private
 
     Programs in any language can use it until Ctrl-C ends it. Then it forgets
     everything. It notifies bots on this machine only, unless you allow others.
@@ -55,11 +60,24 @@ def command(  # noqa: PLR0913 - each is an option
         bot_name: The name of the bot.
         bot_email: The address of the bot.
         org: The id of the organization of the bot and of everybody else.
+        token_life: Let each access token that is granted expire after so many seconds.
+        rotate: Give another refresh token with each refresh, and end the one before.
+        client_secret: Refuse clients with another secret.
+        private: Let nobody read meetings, recordings and the like of somebody else.
         chaos: Deliver some notifications late, twice, or not at all, by this number.
         as_json: Print JSON, an object a line: the URL, then requests, deliveries and the log.
     """
     bot = SandboxPerson(emails=[bot_email], display_name=bot_name, org_id=org)
-    sandbox = partial(Sandbox, bot=bot, allow_remote=allow_remote, chaos=chaos)
+    sandbox = partial(
+        Sandbox,
+        bot=bot,
+        allow_remote=allow_remote,
+        token_life=token_life,
+        rotate=rotate,
+        client_secret=client_secret,
+        private=private,
+        chaos=chaos,
+    )
     run(_serve(sandbox, port, page=not no_page, as_json=as_json))
 
 

@@ -120,6 +120,7 @@ ROUTES: Mapping[str, Operation] = {
         meetings.download_transcript, (meetings.HOST, "meetingId", "format")
     ),
     "POST /access_token": Operation(access_tokens.create_access_token),
+    "DELETE /authorizations": Operation(access_tokens.delete_authorizations, ("clientId",)),
     "GET /authorize": Operation(access_tokens.authorize, None),  # RFC 6749, section 3.1
 }
 """The operations, of two paths that match the more specific first.

@@ -61,7 +61,7 @@ class Call:
     def document(self, resource: str) -> Json:
         """Return the stored document of a resource by the id in the path."""
         document = self.state.documents[resource].get(self.id)
-        if document is None:
+        if document is None or not self.state.may_read(self.person, resource, self.id):
             raise RefusedCallError(404)
         return document
 

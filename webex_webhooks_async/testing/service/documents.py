@@ -70,13 +70,16 @@ def emit(  # noqa: PLR0913 - what `Sandbox.emit` takes
         fake = fake_data(resource, event, given, subject=subject, now=state.clock())
         members = document = without_nones({**fake, **given})
     owners = known & {_text(each, OWNER.get(resource, "")) for each in (members, document)}
+    audience = frozenset({owner.id} if owner else owners) or None
+    if resource in state.documents:
+        state.readers[resource, document[wire_name(CATALOG[resource].id_field)]] = audience
     stored_only = content(resource, subject)
     return WebexEvent(
         resource=resource,
         event=event,
         actor_id=actor_of(resource, actor_id, subject),
         data={key: value for key, value in members.items() if key not in stored_only},
-        audience=frozenset({owner.id} if owner else owners) or None,
+        audience=audience,
         document={**document, **members},
     )
 

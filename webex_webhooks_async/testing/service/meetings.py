@@ -84,7 +84,7 @@ async def create_meeting(call: Call) -> Response:
 
 
 def list_emitted(resource: str) -> Callable[[Call], Awaitable[Response]]:
-    """The operation that lists what was reported of a resource, to everybody."""
+    """The operation that lists what was reported of a resource, and isn't private."""
 
     async def list_(call: Call) -> Response:
         meeting = call.query("meetingId")
@@ -100,7 +100,8 @@ def list_emitted(resource: str) -> Callable[[Call], Awaitable[Response]]:
         def is_listed(each: Json) -> bool:
             begins = moment_of(str(each.get(_STARTS.get(resource, ""))))
             return (
-                (meeting is None or meeting in (each["id"], each.get("meetingId")))
+                call.state.may_read(call.person, resource, each["id"])
+                and (meeting is None or meeting in (each["id"], each.get("meetingId")))
                 and all(str(each.get(k)).lower() == v.lower() for k, v in wanted.items())
                 and (start is None or (begins is not None and begins >= start))
                 and (end is None or (begins is not None and begins < end))
@@ -154,9 +155,10 @@ async def get_recording(call: Call) -> Response:
 
 async def download(call: Call) -> Response:
     """Return the contents behind a link of a recording."""
-    recording = call.document(Resource.RECORDINGS)
+    # The link needs no token: who has it may read what is behind it.
+    recording = call.state.documents[Resource.RECORDINGS].get(call.id)
     name, expires = call.query("file") or "", call.query("expires") or ""
-    if name not in _DOWNLOADS:
+    if recording is None or name not in _DOWNLOADS:
         raise RefusedCallError(404)
     if timestamp_of_meeting(call.state.clock()) > expires:
         raise RefusedCallError(403, "the link has expired: get the recording again")

@@ -26,7 +26,7 @@ from webex_webhooks_async.testing.service.sandbox_person import (
     SandboxPerson,
     fake_person,
 )
-from webex_webhooks_async.testing.service.token_store import TokenStore
+from webex_webhooks_async.testing.service.token_store import TokenRules, TokenStore
 
 T = TypeVar("T")
 
@@ -184,11 +184,20 @@ class State:
         general_rooms: The id of each team's general room, by the id of the team.
         known_since: When each person was introduced, by the id of the person.
         unannounced: The ids of the direct rooms in which nobody has written yet.
+        private: Whether nobody reads what belongs to others.
+        readers: Who may read what was reported then, by its resource and its id; None for everyone.
         base_url: The base URL of who hasn't called: where the sandbox is served, if it is.
         base_urls: The base URL that each person called last, by the id of the person.
     """
 
-    def __init__(self, *, bot: SandboxPerson, clock: WallClock) -> None:
+    def __init__(
+        self,
+        *,
+        bot: SandboxPerson,
+        clock: WallClock,
+        rules: TokenRules,
+        private: bool,
+    ) -> None:
         self.bot: SandboxPerson = bot
         self.clock: WallClock = clock
         self.persons: Persons = Persons()
@@ -210,7 +219,9 @@ class State:
         self.base_url: str = BASE_URL
         self.base_urls: dict[str, str] = {}
         self.failures: FailureTracker = FailureTracker()
-        self.tokens: TokenStore = TokenStore(bot)
+        self.tokens: TokenStore = TokenStore(bot, clock, rules)
+        self.private: bool = private
+        self.readers: dict[tuple[str, str], frozenset[str] | None] = {}
         self.known_since: dict[str, str] = {bot.id: self.now()}
         self.unannounced: set[str] = set()
         self._direct_rooms: dict[frozenset[str], str] = {}
@@ -295,6 +306,11 @@ class State:
         membership = self.new(Resource.MEMBERSHIPS, person, members)
         self.memberships.put(membership["id"], membership)
         return membership
+
+    def may_read(self, person: SandboxPerson, resource: str, item_id: str) -> bool:
+        """Whether someone may read what was reported: always, if nothing is private."""
+        readers = self.readers.get((resource, item_id)) if self.private else None
+        return readers is None or person.id in readers
 
     def membership(self, room_id: str, person_id: str) -> Json | None:
         """Someone's membership in a room."""
