@@ -393,8 +393,8 @@ class Sandbox:
             files: The files of the message; everyone who can see the message can download them.
 
         Returns:
-            The attempts for each webhook, as `emit` returns them; first those for a person who
-            joins the room.
+            The attempts for each webhook, as `emit` returns them; first those for a direct room
+            that is new, and for a person who joins a room.
 
         Raises:
             ValueError: The text is empty; a person or the room is unknown; the person isn't a
