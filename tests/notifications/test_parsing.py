@@ -39,6 +39,7 @@ MORE: dict[str, dict[str, Any]] = {
         "recordingState": "started",
         "remoteParty": {"number": "N", "personId": "P", "placeId": "P", "mood": "good"},
     },
+    "rooms": {"ownerId": "O", "description": "Lunch", "isPublic": True, "isReadOnly": False},
     "meetings": {"telephony": {"links": []}},
     "meetingParticipants": {"devices": [{}]},
     "recordings": {"meetingSeriesId": "SERIES"},
