@@ -201,12 +201,68 @@ def test_the_newest_time(
     assert found == (None if newest is None else datetime.fromisoformat(f"{newest}Z"))
 
 
-def test_the_newest_time_in_the_hour_that_comes_twice() -> None:
-    """The time of the first hour isn't passed over while that hour is repeated."""
-    half_past_two = datetime(2026, 10, 25, 0, 30, tzinfo=UTC)
-    yesterday, later = half_past_two - timedelta(days=1), half_past_two + timedelta(minutes=40)
+@pytest.mark.parametrize(
+    ("timezone", "expression", "first", "minutes"),
+    [
+        (BERLIN, "30 2 * * *", "2026-10-25T00:30Z", 40),
+        ("Antarctica/Troll", "45 1 * * *", "2026-10-24T23:45Z", 30),
+    ],
+)
+def test_the_newest_time_in_hours_that_come_twice(
+    timezone: str, expression: str, first: str, minutes: int
+) -> None:
+    """A time of the first of them isn't passed over while they are repeated."""
+    time = datetime.fromisoformat(first)
+    yesterday, later = time - timedelta(days=1), time + timedelta(minutes=minutes)
 
-    assert Times.of("30 2 * * *", BERLIN).newest(later, yesterday, 3600) == half_past_two
+    assert Times.of(expression, timezone).newest(later, yesterday, 1e5) == time
+
+
+@pytest.mark.parametrize(
+    ("timezone", "begin", "expression"),
+    [
+        # The clocks of St. John's went from 0:01 back to 23:01 until 2011, and forward at 0:01.
+        ("America/St_Johns", "2010-11-06T00:00Z", "* 23 * * *"),
+        ("America/St_Johns", "2010-03-13T00:00Z", "*/10 1 * * *"),
+        # Lord Howe turns them by 30 minutes, Troll by two hours, and Samoa left out a day.
+        ("Australia/Lord_Howe", "2026-04-04T00:00Z", "*/5 12 * * *"),
+        ("Australia/Lord_Howe", "2026-10-03T00:00Z", "*/10 1 * * *"),
+        ("Antarctica/Troll", "2026-03-28T00:00Z", "15 * * * *"),
+        ("Antarctica/Troll", "2026-10-24T00:00Z", "*/20 1-3 * * *"),
+        ("Pacific/Apia", "2011-12-29T00:00Z", "30 * * * *"),
+    ],
+)
+def test_nights_in_which_clocks_are_turned(timezone: str, begin: str, expression: str) -> None:
+    """Each time that the zone has comes, in order, whenever one asks, forward and backward."""
+    start, zone = datetime.fromisoformat(begin), ZoneInfo(timezone)
+    times, every = Times.of(expression, timezone), Times.of(expression, "UTC")
+    minutes = [start + timedelta(minutes=each) for each in range(3 * 24 * 60)]
+    shown = [each.astimezone(zone).replace(tzinfo=UTC) for each in minutes]
+    moment = timedelta(seconds=1)
+    wanted = [
+        minute
+        for minute, wall in zip(minutes, shown, strict=True)
+        if every.after(wall - moment) == wall
+    ]
+
+    for now in minutes[13 : -24 * 60 : 17]:
+        assert times.after(now) == min(each for each in wanted if each > now)
+        missed = times.newest(now, start - moment, 1e12)
+        assert missed == max((each for each in wanted if each <= now), default=None)
+
+
+@pytest.mark.parametrize(
+    ("timezone", "expression", "now", "then"),
+    [
+        ("America/St_Johns", "31 23 * * *", "2010-11-07T02:32Z", "2010-11-08T03:01Z"),
+        ("Australia/Lord_Howe", "45 1 * * *", "2026-04-04T14:50Z", "2026-04-05T15:15Z"),
+        ("Antarctica/Troll", "30 1 * * *", "2026-03-29T00:59Z", "2026-03-29T01:00Z"),
+    ],
+)
+def test_a_fixed_time_in_such_a_night(timezone: str, expression: str, now: str, then: str) -> None:
+    """It comes once where the clocks show it twice, and right after those that they leave out."""
+    times = Times.of(expression, timezone)
+    assert times.after(datetime.fromisoformat(now)) == datetime.fromisoformat(then)
 
 
 async def test_what_was_missed(days: Days, caplog: pytest.LogCaptureFixture) -> None:
@@ -360,6 +416,10 @@ async def test_a_schedule_without_an_inbox(webex: Webex) -> None:
             "ValueError: expression '0 0 30 2 *' is wrong: its month doesn't have that day",
         ),
         ({"expression": "0 0 */5 2 MON#5"}, "ValueError: the expression '0 0 */5 2 MON#5' never"),
+        (
+            {"expression": "* 2 * 3 7L", "timezone": BERLIN},
+            "ValueError: the expression '* 2 * 3 7L' never comes in Europe/Berlin",
+        ),
         ({"expression": 7}, "TypeError: expression must be str, got int"),
         ({"timezone": "Europe/Nowhere"}, "ValueError: timezone must be a name of the time zone"),
         ({"timezone": "../etc"}, "ValueError: timezone must be a name of the time zone database"),

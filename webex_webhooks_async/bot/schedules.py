@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
+from itertools import islice, takewhile
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Self
 from zoneinfo import ZoneInfo
@@ -23,6 +24,8 @@ logger: logging.Logger = logging.getLogger("webex_webhooks_async")
 
 _LINE = "webex-webhooks:schedule:"  # what the line of a schedule begins with
 _EVERY = 60.0  # seconds
+_DAY = timedelta(days=1)
+_MOST_WALLS = 5_000  # a day that a zone leaves out has 1,440
 
 _clock = Clock()  # tests replace it
 
@@ -72,12 +75,15 @@ class Times:
         """Return the first time after this one, in UTC.
 
         Raises:
-            ValueError: None comes in fifty years.
+            ValueError: None comes in fifty years, or none of those that come exists in the zone.
         """
-        for each in self._from(time):
-            if each > time:  # in the hour that comes twice, cronsim may find an earlier one
-                return each
-        raise ValueError(f"the expression {self.expression!r} never comes")
+        found: list[datetime] = []
+        for wall in self._walls(self._wall(time) - self._repeated(time)):
+            instants = self._instants(wall)
+            found += [each for each in instants if each > time]
+            if instants and instants[0] > time:
+                return min(found)
+        raise ValueError(f"the expression {self.expression!r} never comes in {self.timezone}")
 
     def here(self, time: datetime) -> datetime:
         """Return a time in the time zone."""
@@ -85,16 +91,43 @@ class Times:
 
     def newest(self, now: datetime, after: datetime, seconds: float) -> datetime | None:
         """Return the last time until now, if it came after another, so many seconds ago."""
-        # In the hour that comes twice, cronsim would pass over what came the first time.
-        times = self._from(now + timedelta(hours=1), reverse=True)
-        newest = next(each for each in times if each <= now)
+        found: list[datetime] = []
+        first = self._wall(after) - _DAY
+        last = self._wall(now) + self._repeated(now - _DAY) + timedelta(minutes=1)
+        for wall in takewhile(lambda each: each > first, self._walls(last, reverse=True)):
+            instants = self._instants(wall)
+            found += [each for each in instants if each <= now]
+            if instants and instants[-1] <= now:
+                break
+        newest = max(found, default=after)
         is_late = (now - newest).total_seconds() > seconds
         return None if is_late or newest <= after else newest
 
-    def _from(self, time: datetime, *, reverse: bool = False) -> Iterator[datetime]:
-        """Yield the times after this one, or those before it, the last one first."""
-        for each in _cronsim().CronSim(self.expression, self.here(time), reverse):
-            yield each.astimezone(UTC)
+    def _walls(self, wall: datetime, *, reverse: bool = False) -> Iterator[datetime]:
+        """Yield what clocks show at the times after this one, or before it, the last one first."""
+        # cronsim gets no zone: in zones that turn their clocks by another time than an hour, or at
+        # another one than a full hour, its answer depends on where it begins, or never comes.
+        return islice(_cronsim().CronSim(self.expression, wall, reverse), _MOST_WALLS)
+
+    def _wall(self, time: datetime) -> datetime:
+        return self.here(time).replace(tzinfo=None)
+
+    def _repeated(self, time: datetime) -> timedelta:
+        """Return how far clocks are turned back in the day after a time."""
+        return max(timedelta(0), self._wall(time) + _DAY - self._wall(time + _DAY))
+
+    def _instants(self, wall: datetime) -> list[datetime]:
+        """Return when clocks show this, and it is one of the times, in UTC."""
+        minute, hour, *_ = self.expression.split()
+        is_fixed = not (minute.startswith("*") or hour.startswith("*"))
+        while is_fixed and self._wall(self._instant(wall)) != wall:  # clocks leave it out
+            wall += timedelta(minutes=1)
+        folds = (0,) if is_fixed else (0, 1)
+        instants = {self._instant(wall, fold) for fold in folds}
+        return sorted(each for each in instants if self._wall(each) == wall)
+
+    def _instant(self, wall: datetime, fold: int = 0) -> datetime:
+        return wall.replace(tzinfo=self._zone, fold=fold).astimezone(UTC)
 
 
 @frozen(eq=False)
