@@ -1,6 +1,6 @@
 """Keep the webhooks of a bot in place.
 
-With WEBEX_ACCESS_TOKEN and TARGET_URL set, it keeps them on Webex until it is interrupted.
+With WEBEX_ACCESS_TOKEN and WEBEX_TARGET_URL set, it keeps them on Webex until it is interrupted.
 Otherwise it shows on a sandbox how changed webhooks are corrected.
 """
 
@@ -77,9 +77,9 @@ async def changed(watching: AsyncIterator[WebhookPlanResult]) -> WebhookPlanResu
 
 async def main() -> None:
     """Use Webex if it is configured, a sandbox otherwise."""
-    if "TARGET_URL" in os.environ:
+    if target_url := os.environ.get("WEBEX_TARGET_URL"):
         async with Client.from_env() as client:
-            await keep(client, wanted(os.environ["TARGET_URL"], os.environ.get("WEBHOOK_SECRET")))
+            await keep(client, wanted(target_url, os.environ.get("WEBEX_WEBHOOK_SECRET")))
     else:
         async with Sandbox().serve() as base_url, Client("any", base_url=base_url) as client:
             await demonstrate(client)

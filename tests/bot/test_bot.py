@@ -709,7 +709,12 @@ class TestReceiving:
         bot = webex.bot(inbox=SQLiteInbox(path))
         bot.message()(echo)
         owners = (
-            *((webex.sandbox.bot.id, "creator"), (None, None), ("an administrator", "org")),
+            *(
+                (webex.sandbox.bot.id, "creator"),
+                (None, None),
+                ("", "creator"),
+                ("an administrator", "org"),
+            ),
             *[("another bot", "creator")] * 2,
         )
         async with webex.running(bot):
@@ -719,6 +724,7 @@ class TestReceiving:
             await until(lambda: stored_in(path) == [])
 
         (error,) = (each for each in caplog.messages if "inbox" in each)
+        assert "that another bot made" in error
         assert "if another bot uses the same inbox" in error
         assert "PostgresInbox(schema=...)" in error
 

@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -286,6 +287,9 @@ async def test_a_longer_retry_after(shift: Shift, caplog: pytest.LogCaptureFixtu
         await bot.enqueue("say", "Lunch!")
         await until(lambda: len(shift.attempts) == 1)
         await bot.enqueue("say", "Coffee!")
+        (said,) = (each for each in caplog.messages if each.startswith("Webex wants no request"))
+        until_when = f"{shift.time.now() + timedelta(seconds=100):%Y-%m-%d %H:%M:%S} UTC"
+        assert said.endswith(f"until {until_when}")
         await shift.time.pass_(99)
         assert (shift.probes, len(shift.attempts)) == (before, 1)
         await shift.time.pass_(1)

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from datetime import timedelta
 from typing import Protocol
 
 from webex_webhooks_async.client.client import Client
@@ -78,6 +79,8 @@ class Outage:
     async def _decide(self, error: BaseException) -> None:
         if pause := _retry_after(error):
             self.holds = True
+            until = _clock.now() + timedelta(seconds=pause)
+            logger.warning("Webex wants no request until %s UTC", f"{until:%Y-%m-%d %H:%M:%S}")
             try:
                 await _clock.sleep(pause)
             finally:

@@ -575,7 +575,7 @@ class BotSelection(Selection):
     def _look_for_another_bot(self, notification: Notification[Any]) -> None:
         """Say once that another bot may use the inbox, if its webhook brought what is gone here."""
         owner, me = notification.created_by, self._me
-        if not self._may_be_shared or owner is None or notification.owned_by == OwnedBy.ORG:
+        if not self._may_be_shared or not owner or notification.owned_by == OwnedBy.ORG:
             return
         if not is_same(owner, me.id):
             self._may_be_shared = False  # which was said

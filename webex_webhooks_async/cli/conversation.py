@@ -120,7 +120,7 @@ class Conversation:
         within = f"within {self._place.timeout:g} s"
         hint = self._hint or "the terminal of the sandbox shows whether it was notified"
         if self._program:
-            hint = f"the program doesn't run: {self._program.splitlines()[-1]}"
+            hint = f"the program doesn't run: {_reason(self._program)}"
         return f"{self.bot} did not reply {within}: {hint}"
 
     async def _until_quiet(self) -> None:
@@ -263,6 +263,14 @@ class Conversation:
             "text": f"{name} {text}".strip(),
             "markdown": f"<@personId:{self._bot['id']}|{name}> {escaped}".strip(),
         }
+
+
+def _reason(text: str) -> str:
+    """The line of a program's error that says what is wrong."""
+    lines = text.splitlines()
+    # SQLAlchemy puts the statement, its parameters and a link below it.
+    raised = (each for each in lines if re.match(r"[A-Za-z_][\w.]*(Error|Exception|Exit): ", each))
+    return next(reversed([*raised]), lines[-1])
 
 
 def _words(command: str, text: str) -> list[str]:

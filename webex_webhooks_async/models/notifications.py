@@ -61,7 +61,7 @@ class Notification(Generic[D_co]):
     @property
     def is_own_action(self) -> bool:
         """Whether the webhook's creator did it. A bot is notified of its own messages, too."""
-        return is_same(self.actor_id, self.created_by)
+        return bool(self.created_by) and is_same(self.actor_id, self.created_by)
 
 
 @cache

@@ -61,7 +61,7 @@ def _key_of_what_was_made(notification: Notification[Any]) -> str | None:
     if notification.event != Event.CREATED or notification.resource not in _MADE_ONCE:
         return None
     data_id, owner = id_of_data(notification), notification.created_by
-    if data_id is None or owner is None:
+    if data_id is None or not owner:
         return None
     what = comparable(data_id), comparable(owner)
     return _digest(f"{notification.resource} {what!a}".encode())
