@@ -73,7 +73,7 @@ def ports(numbers: Sequence[int]) -> str:
         ("reference/bot", f"up to {start._LAST_PAUSE:g} seconds"),
         ("reference/bot", f"comes after {bot._RESPOND_WITHIN:g} seconds at the latest"),
         ("reference/bot", f"may be {span(access._PERSON_SECONDS)} old"),
-        ("reference/bot", f"is less than {router._LEAST_CATCH_UP:g} seconds"),
+        ("reference/bot", f"is less than {router._LEAST_DELAY:g} seconds"),
         ("reference/client", f"no leading dot, {bodies._MAX_NAME} bytes at most"),
         ("reference/command-line", f"ngrok at {ports(tunnels.ON_THIS_MACHINE.ngrok)}"),
         ("reference/command-line", f"flared at {ports(tunnels.ON_THIS_MACHINE.cloudflared)}"),

@@ -3,10 +3,11 @@
 import logging
 import time
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Protocol
 
 from webex_webhooks_async.formatting import describe_exception, storable
-from webex_webhooks_async.validation import check_seconds, check_type
+from webex_webhooks_async.validation import check_type, seconds_of
 
 logger: logging.Logger = logging.getLogger("webex_webhooks_async")
 
@@ -74,14 +75,13 @@ class SharedClaims:
             logger.warning("a claim can't be given back: %s", describe_exception(error))
 
 
-def check_claim(name: str, seconds: float) -> str:
+def check_claim(name: str, seconds: float | timedelta) -> tuple[str, float]:
     """Check the arguments of a claim that isn't our own.
 
     Returns:
-        The name, as any database can hold it.
+        The name, as any database can hold it, and the seconds.
     """
     check_type("name", name, str)
     if not name:
         raise ValueError("name is empty")
-    check_seconds("seconds", seconds)
-    return storable(name)
+    return storable(name), seconds_of("seconds", seconds)

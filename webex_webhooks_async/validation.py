@@ -12,6 +12,9 @@ from datetime import timedelta
 from types import NoneType
 from urllib.parse import SplitResult, urlsplit
 
+CENTURY = 36_525 * 86_400.0
+"""Seconds; no duration is longer, so that each time is one that any database can hold."""
+
 HIGHEST_PORT = 65_535
 
 
@@ -49,32 +52,18 @@ def check_count(name: str, number: int) -> None:
         raise ValueError(f"{name} must be at least 1, got {number}")
 
 
-def check_seconds(name: str, seconds: float, *, or_zero: bool = False) -> None:
-    """Check that an argument is a positive, finite number of seconds, or zero where it may be."""
-    check_type(name, seconds, float, int)
-    if not (0 < seconds < math.inf or (or_zero and seconds == 0)):
-        kind = "finite number of seconds, not negative" if or_zero else "positive number of seconds"
-        raise ValueError(f"{name} must be a {kind}, got {seconds}")
-
-
-def seconds_in(name: str, given: float | timedelta) -> float:
-    """Return the seconds that an argument is."""
+def seconds_of(name: str, given: float | timedelta, *, or_zero: bool = False) -> float:
+    """Return the seconds of a duration, which is positive, or zero where it may be."""
     check_type(name, given, float, int, timedelta)
-    if isinstance(given, timedelta):
-        return given.total_seconds()
     try:
-        seconds = float(given)
+        seconds = given.total_seconds() if isinstance(given, timedelta) else float(given)
     except OverflowError:
         seconds = math.inf
-    if not math.isfinite(seconds):
-        raise ValueError(f"{name} must be a finite number of seconds")
-    return seconds
-
-
-def positive_seconds(name: str, given: float | timedelta) -> float:
-    """Return the seconds that an argument is, which is longer than nothing."""
-    seconds = seconds_in(name, given)
-    check_seconds(name, seconds)
+    if not (0 < seconds <= CENTURY or (or_zero and seconds == 0)):
+        raise ValueError(
+            f"{name} must be a {'' if or_zero else 'positive '}number of seconds, such as 30, or a "
+            f"timedelta{', not negative' if or_zero else ''}, of a century at most, got {seconds:g}"
+        )
     return seconds
 
 

@@ -6,6 +6,7 @@ import re
 import sys
 from collections.abc import AsyncGenerator
 from contextlib import aclosing, asynccontextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from unittest.mock import AsyncMock
@@ -362,7 +363,7 @@ class TestWatch:
         self, webex: Webex, caplog: pytest.LogCaptureFixture
     ) -> None:
         """What happens to a webhook is corrected, and reported as a warning of one line."""
-        async with hearing(webex.bot(watch_every=0.001)):
+        async with hearing(webex.bot(watch_every=timedelta(milliseconds=1))):
             (webhook,) = webex.sandbox.webhooks
             update = WebhookUpdate.of(webhook, status="inactive")
             await webex.client.webhooks.update(webhook.id, update)
@@ -951,12 +952,18 @@ class TestFromEnv:
         ({"name": 7}, "TypeError: name must be str"),
         ({"target_url": "bot.example.com"}, "ValueError: target_url must be an absolute http(s) "),
         ({"target_url": ""}, "ValueError: target_url must be an absolute http(s) URL, got ''"),
-        ({"watch_every": 0}, "ValueError: watch_every must be a positive number of seconds, got 0"),
+        (
+            {"watch_every": 0},
+            "ValueError: watch_every must be a positive number of seconds, such as 30",
+        ),
         (
             {"watch_every": float("inf")},
             "ValueError: watch_every must be a positive number of seconds",
         ),
-        ({"watch_every": "300"}, "TypeError: watch_every must be float or int, got str"),
+        (
+            {"watch_every": "300"},
+            "TypeError: watch_every must be float or int or timedelta, got str",
+        ),
         ({"on_error": 7}, "TypeError: on_error must be a function"),
         ({"in_order": "false"}, "TypeError: in_order must be True or False, got 'false'"),
         ({"title": "lunch"}, "TypeError: Bot has no argument 'title'"),

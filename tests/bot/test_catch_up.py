@@ -736,10 +736,10 @@ def test_the_default(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "error", "words"),
     [
-        ({"catch_up": -1}, ValueError, "pass None"),
-        ({"catch_up": 0}, ValueError, "pass None"),
-        ({"catch_up": float("nan")}, ValueError, "finite"),
-        ({"catch_up": timedelta(0)}, ValueError, "pass None"),
+        ({"catch_up": -1}, ValueError, "a positive number of seconds"),
+        ({"catch_up": 0}, ValueError, "a positive number of seconds"),
+        ({"catch_up": float("nan")}, ValueError, "a positive number of seconds"),
+        ({"catch_up": timedelta(0)}, ValueError, "a positive number of seconds"),
         ({"catch_up": "900"}, TypeError, "catch_up must be float"),
         ({"catch_up": True}, TypeError, "catch_up must be float"),
         ({"catch_up": 43_201}, ValueError, "keep=86402"),

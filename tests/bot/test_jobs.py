@@ -212,7 +212,7 @@ async def test_handlers_that_run_again(jobs: Jobs) -> None:
     @jobs.bot.message()
     async def handler(context: MessageContext) -> None:
         names = ["Ann", "Bob", "Ann"]
-        results.append([await context.enqueue("remind", name, after=9e9) for name in names])
+        results.append([await context.enqueue("remind", name, after=3e9) for name in names])
         if len(results) < 3:
             raise KeyError("x")
 
@@ -243,7 +243,7 @@ async def test_a_job_that_is_moved(jobs: Jobs) -> None:
         jobs.errors = [GiveUpError("no such room")]
         await jobs.bot.enqueue("remind", "once more", key="k", replace=True)
         await until(lambda: [each.state for each in jobs.stored] == ["failed"])
-        await jobs.bot.enqueue("remind", "again", key="k", after=timedelta(-1), replace=True)
+        await jobs.bot.enqueue("remind", "again", key="k", after=0, replace=True)
         await until(lambda: jobs.stored == [])
 
     assert jobs.values == ["new", "once more", "again"]
@@ -310,7 +310,7 @@ async def test_what_a_handler_has_moved_and_withdrawn(jobs: Jobs) -> None:
     async def handler(context: MessageContext) -> None:
         results.append(
             [
-                await context.enqueue("remind", len(results), key="k", replace=True, after=9e9),
+                await context.enqueue("remind", len(results), key="k", replace=True, after=3e9),
                 await context.cancel("remind", key="other"),
             ]
         )
@@ -318,7 +318,7 @@ async def test_what_a_handler_has_moved_and_withdrawn(jobs: Jobs) -> None:
             raise KeyError("x")
 
     async with jobs.webex.running(jobs.bot):
-        await jobs.bot.enqueue("remind", "other", key="other", after=9e9)
+        await jobs.bot.enqueue("remind", "other", key="other", after=3e9)
         await jobs.webex.sandbox.say("Hello")
         await until(lambda: 1 in {each.failures for each in jobs.stored})
         assert await jobs.bot.cancel("remind", key="k")
@@ -591,9 +591,9 @@ async def test_what_is_an_error_at_once(
             ("TypeError: key must be str, got int", "remind", 1, {"key": 5}),
             ("ValueError: line is empty", "remind", 1, {"line": ""}),
             ("TypeError: line must be str, got int", "remind", 1, {"line": 1}),
-            ("ValueError: after must be a finite number", "remind", 1, {"after": 10**400}),
-            ("ValueError: after must be a finite number", "remind", 1, {"after": float("nan")}),
-            ("ValueError: after must be at most 6,000 years", "remind", 1, {"after": 1e12}),
+            ("ValueError: after must be a number of seconds", "remind", 1, {"after": 10**400}),
+            ("ValueError: after must be a number of seconds", "remind", 1, {"after": float("nan")}),
+            ("ValueError: after must be a number of seconds", "remind", 1, {"after": 1e12}),
             ("TypeError: after must be float or int or timedelta", "remind", 1, {"after": "1"}),
             ("TypeError: at must be datetime, got str", "remind", 1, {"at": "2030-01-01"}),
             (

@@ -277,7 +277,7 @@ async def test_what_was_missed(days: Days, caplog: pytest.LogCaptureFixture) -> 
         assert days.ran == [last]
         assert days.due == [last + timedelta(hours=1)]
     assert "the schedule summary of 2026-03-27T06:00:00+00:00 is left out: a newer" in caplog.text
-    async with days.running(days.bot("0 * * * *", catch_up=timedelta(minutes=30))):
+    async with days.running(days.bot("0 * * * *", max_delay=timedelta(minutes=30))):
         await days.until_idle(at=SEVEN + timedelta(days=3, minutes=59))
 
     assert days.ran == [last]
@@ -426,9 +426,9 @@ async def test_a_schedule_without_an_inbox(webex: Webex) -> None:
         ({"timezone": "../etc"}, "ValueError: timezone must be a name of the time zone database"),
         ({"timezone": ""}, "ValueError: timezone must be a name of the time zone database"),
         ({"timezone": ZoneInfo("UTC")}, "TypeError: timezone must be str, got ZoneInfo"),
-        ({"catch_up": 59}, "ValueError: catch_up must be at least 60 seconds"),
-        ({"catch_up": float("inf")}, "ValueError: catch_up must be a finite number of seconds"),
-        ({"catch_up": "1"}, "TypeError: catch_up must be float or int or timedelta, got str"),
+        ({"max_delay": 59}, "ValueError: max_delay must be at least 60 seconds"),
+        ({"max_delay": float("inf")}, "ValueError: max_delay must be a positive number of seconds"),
+        ({"max_delay": "1"}, "TypeError: max_delay must be float or int or timedelta, got str"),
         ({"attempts": 0}, "ValueError: attempts must be at least 1, got 0"),
     ],
 )

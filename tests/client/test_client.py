@@ -11,6 +11,7 @@ import ssl
 import traceback
 import weakref
 from collections.abc import Awaitable, Callable, Iterator
+from datetime import timedelta
 from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 from typing import Any
@@ -98,9 +99,11 @@ def test_any_other_base_url_is_refused(base_url: str) -> None:
 @pytest.mark.parametrize(
     ("error", "arguments", "message"),
     [
-        (ValueError, {"timeout": 0}, "timeout must be more than 0"),
-        (ValueError, {"timeout": -1}, "timeout must be more than 0"),
-        (ValueError, {"timeout": float("nan")}, "timeout must be more than 0"),
+        (ValueError, {"timeout": 0}, "timeout must be a positive number of seconds"),
+        (ValueError, {"timeout": -1}, "timeout must be a positive number of seconds"),
+        (ValueError, {"timeout": timedelta(days=36_526)}, "of a century at most, got 3.15585e+09"),
+        (ValueError, {"timeout": float("inf")}, "timeout must be a positive number of seconds"),
+        (ValueError, {"timeout": float("nan")}, "timeout must be a positive number of seconds"),
         (ValueError, {"max_concurrency": 0}, "max_concurrency must be at least 1"),
         (ValueError, {"max_concurrency": -1}, "max_concurrency must be at least 1"),
         (ValueError, {"max_body": 0}, "max_body must be"),
@@ -114,8 +117,8 @@ def test_any_other_base_url_is_refused(base_url: str) -> None:
             {"http_client": httpx.Client()},
             "AsyncBaseTransport, got Client",
         ),
-        (TypeError, {"timeout": "5"}, "timeout must be float or int, got str"),
-        (TypeError, {"timeout": None}, "timeout must be float or int, got NoneType"),
+        (TypeError, {"timeout": "5"}, "timeout must be float or int or timedelta, got str"),
+        (TypeError, {"timeout": None}, "timeout must be float or int or timedelta, got NoneType"),
         (TypeError, {"retry": 3}, "retry must be RetryPolicy, got int"),
         (TypeError, {"max_concurrency": 2.5}, "max_concurrency must be int, got float"),
         (TypeError, {"max_concurrency": True}, "max_concurrency must be int, got bool"),
@@ -779,7 +782,9 @@ async def test_a_handshake_that_takes_too_long_leaves_nothing(
         if is_proxy:
             monkeypatch.setenv("HTTPS_PROXY", wire.origin)
         retry = RetryPolicy.none()
-        async with Client(TOKEN, base_url=base_url, retry=retry, timeout=0.2) as client:
+        async with Client(
+            TOKEN, base_url=base_url, retry=retry, timeout=timedelta(seconds=0.2)
+        ) as client:
             with pytest.raises(RequestTimeoutError):
                 await client.webhooks.get("W1")
             gc.collect()  # warns about what wasn't closed

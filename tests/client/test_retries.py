@@ -15,6 +15,7 @@ from webex_webhooks_async.client.retries import (
     may_have_been_processed,
     parse_retry_after,
 )
+from webex_webhooks_async.validation import CENTURY
 
 pytestmark = pytest.mark.once
 
@@ -57,7 +58,7 @@ TABLE = [
 ]
 
 
-seconds_of_delay = st.floats(0.0, allow_infinity=False)
+seconds_of_delay = st.floats(0.0, CENTURY)
 policies = st.builds(
     RetryPolicy, attempts=st.integers(1), base_delay=seconds_of_delay, max_delay=seconds_of_delay
 )
@@ -172,7 +173,9 @@ def test_without_a_clear_response_a_request_may_be_processed(
 
 def test_the_default_policy_is_the_documented_one() -> None:
     """Four attempts, from half a second up to a minute."""
-    assert RetryPolicy() == RetryPolicy(attempts=4, base_delay=0.5, max_delay=60.0)
+    half, minute = timedelta(milliseconds=500), timedelta(minutes=1)
+
+    assert RetryPolicy() == RetryPolicy(attempts=4, base_delay=half, max_delay=minute)
 
 
 @pytest.mark.parametrize(

@@ -967,14 +967,9 @@ async def test_a_folder_that_can_not_be_written() -> None:
         ({"path": 1}, "TypeError: path must be str or PathLike, got int"),
         ({"keep": "1"}, "TypeError: keep must be float or int or timedelta, got str"),
         *(
-            ({name: value}, f"ValueError: {name} must be a {kind} number of seconds")
+            ({name: value}, f"ValueError: {name} must be a positive number of seconds")
             for name in ("lease", "keep")
-            for value, kind in (
-                (0, "positive"),
-                (timedelta(days=-1), "positive"),
-                (float("nan"), "finite"),
-                (float("inf"), "finite"),
-            )
+            for value in (0, timedelta(days=-1), float("nan"), float("inf"))
         ),
     ],
 )
@@ -1029,8 +1024,8 @@ async def test_keys_are_texts(path: Path, keys: Any, message: str) -> None:  # n
 @pytest.mark.parametrize(
     ("options", "error"),
     [
-        ({"after": 1e12}, "ValueError: after must be at most 6,000 years, in seconds"),
-        ({"after": float("inf")}, "ValueError: after must be a finite number of seconds"),
+        ({"after": 1e12}, "ValueError: after must be a number of seconds, such as 30, or a"),
+        ({"after": float("inf")}, "ValueError: after must be a number of seconds"),
         ({"at": 5.0}, "TypeError: at must be datetime, got float"),
         (
             {"at": datetime(9000, 1, 1, tzinfo=UTC)},

@@ -2,6 +2,7 @@ import asyncio
 import gc
 import logging
 from collections.abc import Mapping
+from datetime import timedelta
 from functools import partial
 from typing import Any, ClassVar
 
@@ -35,7 +36,9 @@ pytestmark = pytest.mark.usefixtures("tasks")
 BODY = body_of()
 MISFIT = body_of({**MESSAGE_DATA, "personId": None})
 WHICH = "messages created MESSAGE of webhook WEBHOOK"
-NOT_NEGATIVE = "ValueError: respond_within must be a finite number of seconds, not negative, got "
+NOT_NEGATIVE = (
+    "ValueError: respond_within must be a number of seconds, such as 30, or a timedelta, not"
+)
 
 
 class TestDispatch:
@@ -507,7 +510,7 @@ class TestRespondWithin:
         def report(error: Exception, _: object) -> None:
             reported.append(error)
 
-        bot = Bot(respond_within=0.01, on_error=report)
+        bot = Bot(respond_within=timedelta(milliseconds=10), on_error=report)
         bot.may_end.clear()
         bot.errors = [ValueError("too late")]
 
@@ -563,10 +566,10 @@ class TestRespondWithin:
                 float("inf"),
                 NOT_NEGATIVE,
             ),
-            (False, "TypeError: respond_within must be float or int, got bool"),
-            (True, "TypeError: respond_within must be float or int, got bool"),
-            ("", "TypeError: respond_within must be float or int, got str"),
-            ("5", "TypeError: respond_within must be float or int, got str"),
+            (False, "TypeError: respond_within must be float or int or timedelta, got bool"),
+            (True, "TypeError: respond_within must be float or int or timedelta, got bool"),
+            ("", "TypeError: respond_within must be float or int or timedelta, got str"),
+            ("5", "TypeError: respond_within must be float or int or timedelta, got str"),
         ],
     )
     def test_wrong_values(self, value: Any, error: str) -> None:  # noqa: ANN401 - wrong on purpose

@@ -37,9 +37,11 @@ async def test_its_own_server() -> None:
 async def test_its_own_server_ends_beside_half_a_request() -> None:
     """A client that never sends the rest of its request doesn't keep it running."""
     program = """
+from datetime import timedelta
+
 from webex_webhooks_async import Receiver
 
-Receiver("a-secret").run(port=0, graceful_timeout=0.1)
+Receiver("a-secret").run(port=0, graceful_timeout=timedelta(seconds=0.1))
 """
     async with running(sys.executable, "-c", program, settings={}) as process:
         started = await read_until(process, " (Press")

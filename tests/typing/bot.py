@@ -111,7 +111,7 @@ async def remind(context: JobContext) -> None:
     assert_type(await bot.claim("report", 60), bool)
 
 
-@bot.schedule("summary", "0 7 * * 1-5", timezone="Europe/Berlin", catch_up=timedelta(hours=1))
+@bot.schedule("summary", "0 7 * * 1-5", timezone="Europe/Berlin", max_delay=timedelta(hours=1))
 async def summary(context: JobContext) -> None:
     """A schedule has a value and a due time; it writes elsewhere, and edits by an id."""
     assert_type(context.due, datetime | None)

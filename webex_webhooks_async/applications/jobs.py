@@ -21,7 +21,7 @@ from webex_webhooks_async.notifications.identity import (
 )
 from webex_webhooks_async.serialization.converter import unstructure
 from webex_webhooks_async.serialization.strict_json import dump_json
-from webex_webhooks_async.validation import check_keywords, check_not_empty, seconds_in
+from webex_webhooks_async.validation import check_keywords, check_not_empty, seconds_of
 
 if TYPE_CHECKING:
     from webex_webhooks_async.handling.inbox_worker import InboxWorker
@@ -37,9 +37,9 @@ class JobOptions(TypedDict, total=False):
             one is unfinished or kept as failed, and for the inbox's `keep` after it was completed.
             By default, each job is a new one, but where handlers run again: what they enqueue
             again, with the same value, is known.
-        after: In how many seconds, or after which `timedelta`, it is due. A past time is due at
-            once.
-        at: When it is due, instead: an aware `datetime` before the year 9000.
+        after: In how many seconds, or after which `timedelta`, it is due.
+        at: When it is due, instead: an aware `datetime` before the year 9000; at once if that is
+            past.
         line: Puts it in line with others that aren't to run at the same time, in their order. With
             `in_order`, ``line=room_id`` is in line with the messages of a room.
         replace: Whether it takes the place of the job that has its `key`, if there is one.
@@ -82,7 +82,7 @@ async def enqueue(worker: "InboxWorker", name: str, value: object, options: JobO
     given, at = options.get("after"), options.get("at")
     if given is not None and at is not None:
         raise ValueError("after and at both say when it is due: pass one of them")
-    after = 0.0 if given is None else max(0.0, seconds_in("after", given))
+    after = 0.0 if given is None else seconds_of("after", given, or_zero=True)
     check_put(line, after, at, replace=replace)
     line = None if line is None else line_of_room(line)
     if replace and key is None:

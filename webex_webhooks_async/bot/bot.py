@@ -37,10 +37,10 @@ from webex_webhooks_async.receiving.receiver import Receiver, ReceiverOptions
 from webex_webhooks_async.validation import (
     check_flag,
     check_keywords,
-    check_seconds,
     check_text,
     check_type,
     check_url,
+    seconds_of,
 )
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ class BotOptions(ReceiverOptions, total=False):
 
     name: str
     target_url: str | None
-    watch_every: float | None
+    watch_every: float | timedelta | None
     allow: Allow | None
     refusal: str | None
     error_reply: str | None
@@ -111,7 +111,8 @@ class Bot(BotRouter, Receiver):
             colon are deleted.
         target_url: The absolute http(s) URL that Webex posts to. Without one, and for a bot that
             has only jobs, no webhook is created, changed or deleted.
-        watch_every: Seconds between two looks at the webhooks; `None` for the one at the start.
+        watch_every: Seconds, or a `timedelta`, between two looks at the webhooks; `None`
+            for the one at the start.
         allow: A plain or an async function that gets the `Person` who wrote a message or submitted
             a card, and returns whether the handler of it runs. It is asked only where one matches;
             handlers of `on` run in any case. The `Person` may be ten minutes old. If it fails, or
@@ -154,7 +155,7 @@ class Bot(BotRouter, Receiver):
         *,
         name: str = "bot",
         target_url: str | None = None,
-        watch_every: float | None = 300.0,
+        watch_every: float | timedelta | None = 300.0,
         allow: Allow | None = None,
         refusal: str | None = None,
         error_reply: str | None = None,
@@ -172,7 +173,7 @@ class Bot(BotRouter, Receiver):
         if target_url is not None:
             check_url("target_url", target_url)
         if watch_every is not None:
-            check_seconds("watch_every", watch_every)
+            watch_every = seconds_of("watch_every", watch_every)
         check_access(allow, refusal)
         if error_reply is not None:
             check_reply("error_reply", error_reply)

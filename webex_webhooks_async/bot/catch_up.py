@@ -45,7 +45,7 @@ from webex_webhooks_async.notifications.parsing import parse_unverified_notifica
 from webex_webhooks_async.receiving.activity import Activity
 from webex_webhooks_async.serialization.converter import unstructure
 from webex_webhooks_async.serialization.strict_json import dump_json
-from webex_webhooks_async.validation import seconds_in
+from webex_webhooks_async.validation import seconds_of
 
 if TYPE_CHECKING:
     from webex_webhooks_async.handling.inbox_worker import InboxWorker
@@ -428,12 +428,7 @@ def checked_catch_up(
     """
     if catch_up is ...:
         return min(_DEFAULT, inbox.keep / 2) if inbox is not None and not _lacks_of(inbox) else None
-    seconds = seconds_in("catch_up", catch_up)
-    if seconds <= 0:
-        raise ValueError(
-            f"catch_up must be a positive number of seconds, got {seconds:g}: pass None if the bot "
-            "doesn't fetch what it has missed"
-        )
+    seconds = seconds_of("catch_up", catch_up)
     if inbox is None:
         raise ValueError(
             "catch_up needs an inbox, which knows what was handled: pass one, such as "

@@ -20,7 +20,7 @@ from webex_webhooks_async.validation import (
     check_not_empty,
     check_text,
     check_type,
-    seconds_in,
+    seconds_of,
 )
 
 C = TypeVar("C", MessageContext, SubmissionContext, JobContext)
@@ -45,7 +45,7 @@ OnJob = TypeVar("OnJob", bound=ContextHandler[JobContext])
 H = TypeVar("H", bound=ContextHandler[Any])
 M = TypeVar("M", bound=ContextMiddleware)
 
-_LEAST_CATCH_UP = 60.0  # seconds
+_LEAST_DELAY = 60.0  # seconds
 
 Value = str | float | bool | None
 
@@ -272,7 +272,7 @@ class BotRouter(Registry):
         expression: str,
         *,
         timezone: str,
-        catch_up: float | timedelta = 3600.0,
+        max_delay: float | timedelta = 3600.0,
         value: Any = None,  # noqa: ANN401 - whatever the handler needs
         attempts: int | None = None,
     ) -> Callable[[OnJob], OnJob]:
@@ -287,7 +287,7 @@ class BotRouter(Registry):
         It needs the bot's inbox, which holds the next time as a job. ``context.due`` is the time of
         the expression, in the time zone; ``context.key`` is `None`. One run of a schedule is done
         after another. A time that has passed while no process ran is caught up with: the last one
-        alone, and if it is at most `catch_up` old; each that is left out is a WARNING.
+        alone, and if it is at most `max_delay` old; each that is left out is a WARNING.
         ``enqueue("summary", None)`` runs it now.
 
         Args:
@@ -296,14 +296,14 @@ class BotRouter(Registry):
                 week. At the start of summer time, what is in the missing hour runs after it; in the
                 hour that comes twice, a fixed time runs once.
             timezone: The name of the time zone in the time zone database.
-            catch_up: How many seconds late a run may begin, or the `timedelta`: 60 at least.
+            max_delay: How many seconds late a run may begin, or the `timedelta`: 60 at least.
             value: The value is in ``context.value``, any object. It isn't stored.
             attempts: As for `job`.
 
         Raises:
             ValueError: `name` is empty, there is a handler of it, `expression` has another form or
-                never comes, there is no such `timezone`, `catch_up` is less than 60 seconds or not
-                finite, or `attempts` is below 1.
+                never comes, there is no such `timezone`, `max_delay` is less than 60 seconds or
+                longer than a century, or `attempts` is below 1.
             TypeError: An argument has a wrong type, or the handler isn't an async function that can
                 be called with one argument.
             ImportError: cronsim is missing; the extra ``schedule`` installs it.
@@ -315,9 +315,9 @@ class BotRouter(Registry):
             )
         check_not_empty("name", name)
         times = Times.of(expression, timezone)
-        seconds = seconds_in("catch_up", catch_up)
-        if seconds < _LEAST_CATCH_UP:
-            raise ValueError(f"catch_up must be at least {_LEAST_CATCH_UP:g} seconds")
+        seconds = seconds_of("max_delay", max_delay)
+        if seconds < _LEAST_DELAY:
+            raise ValueError(f"max_delay must be at least {_LEAST_DELAY:g} seconds")
         if attempts is not None:
             check_count("attempts", attempts)
         return self._registering(
@@ -328,7 +328,7 @@ class BotRouter(Registry):
                 name=name,
                 attempts=attempts,
                 times=times,
-                catch_up=seconds,
+                max_delay=seconds,
                 value=value,
             )
         )

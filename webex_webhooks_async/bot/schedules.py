@@ -135,11 +135,11 @@ class Schedule(Job):
     """A handler that runs at the times of a cron expression.
 
     Attributes:
-        catch_up: How many seconds late it may begin.
+        max_delay: How many seconds late it may begin.
     """
 
     times: Times
-    catch_up: float
+    max_delay: float
     value: Any
 
     @property
@@ -192,10 +192,10 @@ class Schedules:
         now = await self._worker.now()
         times, late = schedule.times, (now - due).total_seconds()
         await self._put(schedule, times.after(max(now, due)))
-        newest = times.newest(now, due, schedule.catch_up)
+        newest = times.newest(now, due, schedule.max_delay)
         if newest is not None:
             await self._put(schedule, newest)
-        elif late <= schedule.catch_up:
+        elif late <= schedule.max_delay:
             return True
         why = "a newer time has come" if newest is not None else f"it comes {late:.0f} s late"
         logger.warning("the schedule %s of %s is left out: %s", schedule.name, due.isoformat(), why)

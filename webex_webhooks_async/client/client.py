@@ -1,6 +1,7 @@
 """The entry point for calling Webex."""
 
 from collections.abc import Callable, Mapping
+from datetime import timedelta
 from functools import cache, cached_property
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypedDict, Unpack, cast, overload
@@ -33,7 +34,7 @@ class ClientOptions(TypedDict, total=False):
 
     base_url: str
     http_client: "httpx.AsyncClient | httpx.AsyncBaseTransport | None"
-    timeout: float
+    timeout: float | timedelta
     retry: RetryPolicy
     max_concurrency: int
     max_body: int
@@ -60,7 +61,8 @@ class Client(APIResource):
             ``timeout`` and ``follow_redirects`` don't. An `httpx.HTTPError` or
             `OSError` that a hook raises counts as no response; any other error is raised at once,
             unchanged.
-        timeout: Seconds for one attempt, from its start to the last byte of the response.
+        timeout: Seconds, or a `timedelta`, for one attempt, from its start to the last byte of the
+            response.
         retry: Which transient failures are retried, and how often.
         max_concurrency: The number of requests in flight; further ones wait. Without an
             `http_client`, this is also the number of connections.
@@ -83,7 +85,7 @@ class Client(APIResource):
         *,
         base_url: str = BASE_URL,
         http_client: "httpx.AsyncClient | httpx.AsyncBaseTransport | None" = None,
-        timeout: float = 30.0,
+        timeout: float | timedelta = 30.0,
         retry: RetryPolicy = RetryPolicy(),  # noqa: B008 - frozen
         max_concurrency: int = 20,
         max_body: int = 52_428_800,

@@ -6,6 +6,7 @@ import os
 import random
 import re
 from collections.abc import Mapping
+from datetime import timedelta
 from functools import cache
 from http import HTTPStatus
 from types import NoneType
@@ -56,6 +57,7 @@ from webex_webhooks_async.validation import (
     check_text,
     check_type,
     is_loopback,
+    seconds_of,
 )
 
 logger: logging.Logger = logging.getLogger("webex_webhooks_async")
@@ -123,7 +125,7 @@ class Requester:
         *,
         base_url: str,
         http_client: httpx.AsyncClient | httpx.AsyncBaseTransport | None,
-        timeout: float,
+        timeout: float | timedelta,
         retry: RetryPolicy,
         max_concurrency: int,
         max_body: int,
@@ -134,9 +136,6 @@ class Requester:
             "http_client", http_client, httpx.AsyncClient, httpx.AsyncBaseTransport, NoneType
         )
         check_type("retry", retry, RetryPolicy)
-        check_type("timeout", timeout, float, int)
-        if not timeout > 0:
-            raise ValueError(f"timeout must be more than 0 seconds, got {timeout}")
         check_count("max_body", max_body)
         base = _checked_base_url(base_url)
         self.base_url: str = base.geturl()
@@ -145,7 +144,7 @@ class Requester:
         self.token_in_use: str = ""  # what an error of a bot must not show
         self._tokens = tokens
         self._flight = Flight.of(tokens)
-        self._timeout = timeout
+        self._timeout = seconds_of("timeout", timeout)
         self._max_body = max_body
         self.retry = retry
         self.clock: Clock = clock or Clock()

@@ -4,11 +4,12 @@ Facts: https://developer.webex.com/docs/register-and-manage-webhooks
 """
 
 from collections.abc import AsyncGenerator, Iterable
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from webex_webhooks_async.client.webhook_requests import WebhookRequests
 from webex_webhooks_async.models.webhooks import NewWebhook
-from webex_webhooks_async.validation import check_seconds
+from webex_webhooks_async.validation import seconds_of
 
 if TYPE_CHECKING:
     from webex_webhooks_async.client.planning import DesiredState, WebhookPlan, WebhookPlanResult
@@ -69,7 +70,11 @@ class Webhooks(WebhookRequests):
         return await reconciler.plan(desired)
 
     def watch(
-        self, wanted: Iterable[NewWebhook], *, every: float = 300.0, prune: str | None = None
+        self,
+        wanted: Iterable[NewWebhook],
+        *,
+        every: float | timedelta = 300.0,
+        prune: str | None = None,
     ) -> "AsyncGenerator[WebhookPlanResult]":
         """Do what `ensure` does, at once and then every so many seconds, until it is cancelled.
 
@@ -86,18 +91,19 @@ class Webhooks(WebhookRequests):
 
         Args:
             wanted: As for `ensure`.
-            every: Seconds from one turn to the next.
+            every: Seconds, or a `timedelta`, from one turn to the next.
             prune: As for `ensure`.
 
         Raises:
-            ValueError: As `ensure`, or `every` isn't positive and finite; at the call itself.
-            TypeError: As `ensure`, or `every` isn't a number; at the call itself.
+            ValueError: As `ensure`, or `every` isn't positive, or more than a century; at the call
+                itself.
+            TypeError: As `ensure`, or `every` isn't a number or a `timedelta`; at the call itself.
 
         Warns:
             WebhookPlanWarning: As `ensure`, once.
         """
-        check_seconds("every", every)
-        return self._reconciler().watch(self._desired(wanted, prune), every=every)
+        seconds = seconds_of("every", every)
+        return self._reconciler().watch(self._desired(wanted, prune), every=seconds)
 
     def _reconciler(self) -> "Reconciler":
         # Imported here: most programs that import a client plan nothing, and it takes 5 ms.

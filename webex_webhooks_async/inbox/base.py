@@ -11,7 +11,7 @@ from webex_webhooks_async.inbox.entries import (
     Question,
     StoredNotification,
 )
-from webex_webhooks_async.validation import check_flag, check_seconds, check_type
+from webex_webhooks_async.validation import check_flag, check_type, seconds_of
 
 
 class Inbox(ABC):
@@ -60,7 +60,7 @@ class Inbox(ABC):
             replace: Whether it replaces what is known; the result is then always True.
 
         Raises:
-            ValueError: `line` is empty, `after` is negative or longer than 6,000 years, `at` has no
+            ValueError: `line` is empty, `after` is negative or longer than a century, `at` has no
                 time zone or is later than the year 8999, or both are passed.
             TypeError: An argument has a wrong type.
         """
@@ -244,7 +244,7 @@ class Inbox(ABC):
         The names of claims and the keys of notifications have nothing to do with each other.
 
         Raises:
-            ValueError: `name` is empty, or `seconds` isn't positive and finite.
+            ValueError: `name` is empty, or `seconds` isn't positive, or more than a century.
         """
 
     @abstractmethod
@@ -368,9 +368,8 @@ def check_put(line: str | None, after: float, at: datetime | None, *, replace: b
         if not line:
             raise ValueError("line is empty")
         line = storable(line)
-    check_seconds("after", after, or_zero=True)
-    if after > _LONGEST:
-        raise ValueError("after must be at most 6,000 years, in seconds")
+    check_type("after", after, float, int)
+    seconds_of("after", after, or_zero=True)
     check_flag("replace", replace)
     if at is None:
         return line
@@ -399,5 +398,4 @@ PUT_OFF_SECONDS = 600.0
 EXPIRED = "its lease has expired"
 """The error of what is tried again without one, so that this never looks like its first run."""
 
-_LONGEST = 6_000 * 365 * 86_400.0
 _LAST_YEAR = 8_999

@@ -42,7 +42,7 @@ from webex_webhooks_async.inbox.transactions import (
     transaction_of,
     without_transaction,
 )
-from webex_webhooks_async.validation import check_type, positive_seconds
+from webex_webhooks_async.validation import check_type, seconds_of
 
 logger: logging.Logger = logging.getLogger("webex_webhooks_async")
 
@@ -93,8 +93,8 @@ class SQLiteInbox(TransactionalInbox):
         clock: Callable[[], float] = time.time,
     ) -> None:
         check_type("path", path, str, os.PathLike)
-        self._lease = positive_seconds("lease", lease)
-        self.keep: float = positive_seconds("keep", keep)
+        self._lease = seconds_of("lease", lease)
+        self.keep: float = seconds_of("keep", keep)
         check_file(Path(path))
         self._path = Path(path).absolute()  # wherever the program is when it opens the file
         self._clock = clock
@@ -254,7 +254,7 @@ class SQLiteInbox(TransactionalInbox):
             )
 
     async def claim(self, name: str, seconds: float) -> bool:
-        name = check_claim(name, seconds)
+        name, seconds = check_claim(name, seconds)
         owner = claimant(self._id)
         return await self._claims.claim(
             name,

@@ -2,6 +2,7 @@
 
 import logging
 from contextlib import suppress
+from datetime import timedelta
 from http import HTTPStatus
 from os import PathLike
 from types import EllipsisType, TracebackType
@@ -43,9 +44,9 @@ from webex_webhooks_async.validation import (
     check_count,
     check_flag,
     check_port,
-    check_seconds,
     check_text,
     check_type,
+    seconds_of,
 )
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ class ReceiverOptions(TypedDict, total=False):
 
     inbox: "Inbox | None"
     attempts: int | EllipsisType
-    respond_within: float | EllipsisType | None
+    respond_within: float | timedelta | EllipsisType | None
     max_pending: int | EllipsisType
     max_body: int
     minimum_algorithm: SignatureAlgorithm
@@ -128,9 +129,9 @@ class Receiver(Router):
         secrets: The webhook's secret, or several of which any may have signed. Or a plain or async
             function that returns them, so that they can change: it is called for each request. If
             it fails, or returns none, the response is 503, and an ERROR is logged.
-        respond_within: Seconds after which the response comes at the latest; ``0`` is before any
-            handler code, `None` waits without a limit. The default is `None`, of a `Bot` 5.0. It
-            can't be passed with an `inbox`.
+        respond_within: Seconds, or a `timedelta`, after which the response comes at the
+            latest; ``0`` is before any handler code, `None` waits without a limit. The default is
+            `None`, of a `Bot` 5.0. It can't be passed with an `inbox`.
         inbox: Stores what is accepted, until it is handled, and knows what was handled. The
             receiver closes it.
         attempts: How often the handlers of a notification run if they fail, by default five times;
@@ -162,7 +163,7 @@ class Receiver(Router):
         *,
         inbox: "Inbox | None" = None,
         attempts: int | EllipsisType = ...,
-        respond_within: float | EllipsisType | None = ...,
+        respond_within: float | timedelta | EllipsisType | None = ...,
         max_pending: int | EllipsisType = ...,
         ignore_own_actions: bool = False,
         max_body: int = 1_048_576,
@@ -183,7 +184,7 @@ class Receiver(Router):
         if respond_within is ...:
             respond_within = None
         elif respond_within is not None:
-            check_seconds("respond_within", respond_within, or_zero=True)
+            respond_within = seconds_of("respond_within", respond_within, or_zero=True)
         check_count("max_body", max_body)
         attempts = _attempts(attempts, inbox)
         max_pending = _max_pending(max_pending, inbox, respond_within)
@@ -261,7 +262,11 @@ class Receiver(Router):
         )
 
     def run(
-        self, host: str = "127.0.0.1", *, port: int = 8000, graceful_timeout: float = 30.0
+        self,
+        host: str = "127.0.0.1",
+        *,
+        port: int = 8000,
+        graceful_timeout: float | timedelta = 30.0,
     ) -> None:
         """Serve it with uvicorn until it is stopped, by Ctrl-C or SIGTERM.
 
@@ -279,16 +284,17 @@ class Receiver(Router):
             host: The address to listen on; ``0.0.0.0`` is every one of the machine.
             port: The port to listen on.
             graceful_timeout: When it is stopped, requests without a response are given up after so
-                many seconds, such as one that came half.
+                many seconds, or a `timedelta`, such as one that came half.
 
         Raises:
-            ValueError: `port` isn't from 0 to 65535, or `graceful_timeout` not positive and finite.
-            TypeError: One of them isn't a number.
+            ValueError: `port` isn't from 0 to 65535, or `graceful_timeout` not positive, or
+                more than a century.
+            TypeError: One of them has a wrong type.
             ImportError: uvicorn is missing; the extra ``cli`` installs it.
             SystemExit: It can't be started, and the reason was logged.
         """
         check_port(port)
-        check_seconds("graceful_timeout", graceful_timeout)
+        seconds = seconds_of("graceful_timeout", graceful_timeout)
         try:
             from webex_webhooks_async.receiving.serving import serve_until_stopped  # noqa: PLC0415 - the extra of uvicorn may be missing
         except ImportError as error:
@@ -296,7 +302,7 @@ class Receiver(Router):
                 'run needs uvicorn: install it with pip install "webex-webhooks-async[cli]", or '
                 "serve the application with another ASGI server"
             ) from error
-        serve_until_stopped(self, host, port, graceful_timeout)
+        serve_until_stopped(self, host, port, seconds)
 
     @property
     def state(self) -> State:
@@ -384,8 +390,8 @@ class Receiver(Router):
             raise RuntimeError(f"this {type(self).__name__} was closed while it started")
         return self
 
-    async def claim(self, name: str, seconds: float) -> bool:
-        """Return True for the first who asks within so many seconds.
+    async def claim(self, name: str, seconds: float | timedelta) -> bool:
+        """Return True for the first who asks within so many seconds, or a `timedelta`.
 
         ::
 
@@ -396,7 +402,7 @@ class Receiver(Router):
         those of this process. A claim that is refused prolongs nothing.
 
         Raises:
-            ValueError: `name` is empty, or `seconds` isn't positive and finite.
+            ValueError: `name` is empty, or `seconds` isn't positive, or more than a century.
             TypeError: An argument has a wrong type.
             RuntimeError: It has an inbox or a lifespan, or is a `Bot`, and isn't running; or it is
                 called within the transaction of `once`.
@@ -405,7 +411,7 @@ class Receiver(Router):
         # Imported here: most receivers have no inbox.
         from webex_webhooks_async.handling.records import check_outside  # noqa: PLC0415 - see above
 
-        check_claim(name, seconds)
+        _, seconds = check_claim(name, seconds)
         check_outside("claim anything")
         self._check_is_running()
         return await self._claims.claim(f"claim:{name}", seconds)  # our own claims have other names

@@ -63,10 +63,9 @@ from webex_webhooks_async.testing.service.token_store import TokenRules
 from webex_webhooks_async.validation import (
     check_flag,
     check_not_empty,
-    check_seconds,
     check_text,
     check_type,
-    positive_seconds,
+    seconds_of,
 )
 
 _MAX_BODY = 1_000_000  # bytes of a request that are kept
@@ -122,7 +121,7 @@ class Sandbox:
             called; a webhook with another host gets a failed `Delivery`. `deliver_to` and
             `deliver_with` don't need it. Requests to a sandbox that is served may then name
             another host, too.
-        delivery_timeout: Seconds that a target has for its response.
+        delivery_timeout: Seconds, or a `timedelta`, that a target has for its response.
         bot: The bot's address or person; by default ``sandbox@webex.bot``. Its organization is that
             of everyone who wasn't given another one.
         raise_handler_errors: Whether `say`, `submit`, `emit` and `redeliver` raise what a handler
@@ -166,7 +165,7 @@ class Sandbox:
         on_delivery: Callable[[Delivery], None] | None = None,
         deliver_with: httpx.AsyncClient | None = None,
         allow_remote: bool = False,
-        delivery_timeout: float = 10.0,
+        delivery_timeout: float | timedelta = 10.0,
         bot: SandboxPerson | None = None,
         raise_handler_errors: bool = True,
         token_life: float | timedelta | None = None,
@@ -175,7 +174,6 @@ class Sandbox:
         private: bool = False,
         chaos: int | None = None,
     ) -> None:
-        check_seconds("delivery_timeout", delivery_timeout)
         check_flag("rotate", rotate)
         check_flag("private", private)
         check_type("bot", bot, SandboxPerson, NoneType)
@@ -184,7 +182,7 @@ class Sandbox:
         self._on_request = on_request
         if client_secret is not None:
             check_not_empty("client_secret", client_secret)
-        life = None if token_life is None else positive_seconds("token_life", token_life)
+        life = None if token_life is None else seconds_of("token_life", token_life)
         rules = TokenRules(life=life, rotate=rotate, client_secret=client_secret)
         self._state = State(bot=self.bot, clock=clock, rules=rules, private=private)
         self._someone: SandboxPerson | None = None
@@ -198,7 +196,7 @@ class Sandbox:
             replies=self._replies,
             http_client=deliver_with,
             allow_remote=allow_remote,
-            timeout=delivery_timeout,
+            timeout=seconds_of("delivery_timeout", delivery_timeout),
             on_delivery=on_delivery,
             chaos=Chaos(chaos),
             sleep=sleep,
@@ -473,7 +471,7 @@ class Sandbox:
             events.append(attachment_actions.submit(self._state, author, message, values))
         return await self._deliver(events)
 
-    async def next_reply(self, timeout: float = 5.0) -> Message:  # noqa: ASYNC109 - of a test
+    async def next_reply(self, timeout: float | timedelta = 5.0) -> Message:  # noqa: ASYNC109 - of a test
         """Wait so many seconds at most for the next message of the bot, in any room.
 
         Each message is returned once, oldest first, also one that the bot wrote before the call.
@@ -489,20 +487,19 @@ class Sandbox:
         Raises:
             TimeoutError: The bot didn't write one. It says what the bot was notified of, how it
                 responded, and what it has said since somebody last said something.
-            ValueError: `timeout` is negative.
+            ValueError: `timeout` is negative, or longer than a century.
             Exception: The error of a handler after the response, from an inbox or in a job, with
                 `raise_handler_errors`: each failure once, before a message.
         """
-        if not timeout >= 0:
-            raise ValueError(f"timeout must not be negative, got {timeout}")
-        message = await self._replies.next(timeout)
+        seconds = seconds_of("timeout", timeout, or_zero=True)
+        message = await self._replies.next(seconds)
         if message is None:
             notified = describe_deliveries(self.bot, self.deliveries)
             said = describe_words(self._state)
-            raise TimeoutError(f"no reply within {timeout:g} seconds; {notified}{said}")
+            raise TimeoutError(f"no reply within {seconds:g} seconds; {notified}{said}")
         return self._message(message)
 
-    async def idle(self, timeout: float = 5.0) -> None:  # noqa: ASYNC109 - of a test
+    async def idle(self, timeout: float | timedelta = 5.0) -> None:  # noqa: ASYNC109 - of a test
         """Wait so many seconds at most until everything that was said has been handled.
 
         Then no delivery is under way, no handler of a receiver in this process runs, and nothing
@@ -515,19 +512,18 @@ class Sandbox:
 
         Raises:
             TimeoutError: Something still runs; the text names it.
-            ValueError: `timeout` is negative.
+            ValueError: `timeout` is negative, or longer than a century.
             Exception: As for `next_reply`, as soon as a handler has failed.
         """
-        if not timeout >= 0:
-            raise ValueError(f"timeout must not be negative, got {timeout}")
+        seconds = seconds_of("timeout", timeout, or_zero=True)
         busy = await self._unfinished()
         try:
-            async with asyncio.timeout(timeout):
+            async with asyncio.timeout(seconds):
                 while busy:
                     await asyncio.sleep(_POLL_SECONDS)
                     busy = await self._unfinished()
         except TimeoutError:
-            raise TimeoutError(f"not idle within {timeout:g} seconds: {', '.join(busy)}") from None
+            raise TimeoutError(f"not idle within {seconds:g} seconds: {', '.join(busy)}") from None
 
     async def _unfinished(self) -> list[str]:
         """Describe the work that isn't done yet."""

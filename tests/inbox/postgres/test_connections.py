@@ -98,7 +98,9 @@ class TestConninfo:
 
     async def test_no_server(self, schema: str) -> None:
         """Where nothing listens, the call raises when its time is over."""
-        inbox = PostgresInbox(f"host=127.0.0.1 port={unused_port()}", schema=schema, timeout=0.2)
+        inbox = PostgresInbox(
+            f"host=127.0.0.1 port={unused_port()}", schema=schema, timeout=timedelta(seconds=0.2)
+        )
         with pytest.raises(ConnectionError, match="PostgreSQL can't be reached"):
             await inbox.counts()
         await inbox.aclose()

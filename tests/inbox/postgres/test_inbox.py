@@ -150,8 +150,8 @@ class TestPromises:
     @pytest.mark.once
     async def test_times_without_an_end(self, postgres: PostgresServer, schema: str) -> None:
         """Seconds count that PostgreSQL can't add to a time, or can't read as text."""
-        async with opened(postgres.url, schema, lease=1e300, keep=1e-05) as (inbox,):
-            await inbox.put("later", BODY, after=1e11)
+        async with opened(postgres.url, schema, lease=3e9, keep=1e-05) as (inbox,):
+            await inbox.put("later", BODY, after=3e9)
             await inbox.put("a key", BODY, after=1e-05)
             entry = await taken(inbox)
             assert await inbox.renew(entry) is True

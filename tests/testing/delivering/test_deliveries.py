@@ -2,6 +2,7 @@ import asyncio
 import json
 import socket
 from collections.abc import Callable, Coroutine, Mapping
+from datetime import timedelta
 from typing import Any
 
 import httpx
@@ -214,7 +215,9 @@ async def test_a_slow_target() -> None:
     transports = {"all://": httpx.MockTransport(never), "all://127.0.0.1": None}
     async with endless, httpx.AsyncClient(mounts=transports, trust_env=False) as targets:
         other = {"targetUrl": endless.origin}
-        sandbox = await sandbox_with({}, other, deliver_with=targets, delivery_timeout=0.05)
+        sandbox = await sandbox_with(
+            {}, other, deliver_with=targets, delivery_timeout=timedelta(milliseconds=50)
+        )
         deliveries = await sandbox.emit("messages", "created")
 
     assert [each.error for each in deliveries] == ["no response within 0.05 seconds"] * 2

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import Unpack
 
@@ -110,7 +111,7 @@ async def test_no_reply(webex_sandbox: Sandbox, webex_client: Client) -> None:
         webex_sandbox.deliver_to(None)
         await webex_sandbox.say("Hello?")
         with pytest.raises(TimeoutError) as after:
-            await webex_sandbox.next_reply(timeout=0.01)
+            await webex_sandbox.next_reply(timeout=timedelta(milliseconds=10))
 
     assert str(before.value) == (
         "no reply within 0 seconds; the bot was notified of nothing: none of its active webhooks "

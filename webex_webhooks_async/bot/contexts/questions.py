@@ -57,7 +57,7 @@ from webex_webhooks_async.validation import (
     check_flag,
     check_keywords,
     check_not_empty,
-    positive_seconds,
+    seconds_of,
 )
 
 if TYPE_CHECKING:
@@ -427,8 +427,7 @@ def _place_asked(
 def _seconds(timeout: float | timedelta | None, *, is_text: bool) -> float:
     if timeout is None:
         return _TEXT_SECONDS if is_text else _CARD_SECONDS
-    return min(positive_seconds("timeout", timeout), _LONGEST)
+    return seconds_of("timeout", timeout)
 
 
-_LONGEST = 86_400.0 * 366 * 100  # what is longer ends in a hundred years
 _MOST_SHOWN = 100  # characters of a question, in the log

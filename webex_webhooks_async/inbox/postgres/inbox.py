@@ -58,9 +58,8 @@ from webex_webhooks_async.inbox.transactions import (
 from webex_webhooks_async.notifications.identity import JOB
 from webex_webhooks_async.validation import (
     check_not_empty,
-    check_seconds,
     check_type,
-    positive_seconds,
+    seconds_of,
 )
 
 if TYPE_CHECKING:
@@ -98,11 +97,11 @@ class PostgresInbox(TransactionalInbox):
         schema: The schema of the tables.
         lease: As for a `SQLiteInbox`.
         keep: As for a `SQLiteInbox`.
-        timeout: For how many seconds a call waits for the database.
+        timeout: For how many seconds, or which `timedelta`, a call waits for the database.
 
     Raises:
         ValueError: `conninfo` can't be read, `schema` can't be a name, or `lease`, `keep` or
-            `timeout` isn't positive.
+            `timeout` isn't positive, or more than a century.
         TypeError: An argument has a wrong type.
         ImportError: psycopg isn't installed.
     """
@@ -114,11 +113,11 @@ class PostgresInbox(TransactionalInbox):
         schema: str = "webex_webhooks",
         lease: float | timedelta = 30.0,
         keep: float | timedelta = 86_400.0,
-        timeout: float = 5.0,
+        timeout: float | timedelta = 5.0,
     ) -> None:
-        self._lease = positive_seconds("lease", lease)
-        self.keep: float = positive_seconds("keep", keep)
-        check_seconds("timeout", timeout)
+        self._lease = seconds_of("lease", lease)
+        self.keep: float = seconds_of("keep", keep)
+        self._timeout = seconds_of("timeout", timeout)
         check_schema(schema)
         try:
             from webex_webhooks_async.inbox.postgres import (  # noqa: PLC0415 - an extra
@@ -131,10 +130,9 @@ class PostgresInbox(TransactionalInbox):
             ) from error
         if not callable(conninfo):
             check_type("conninfo", conninfo, str)
-            connections.Target.read(conninfo, timeout)
+            connections.Target.read(conninfo, self._timeout)
         self._conninfo = conninfo
         self._schema = schema
-        self._timeout = timeout
         self._calling = statements
         self._connecting = connections
         self._makes_tables = True
@@ -367,7 +365,8 @@ class PostgresInbox(TransactionalInbox):
         )
 
     async def claim(self, name: str, seconds: float) -> bool:
-        name = _indexed(check_claim(name, seconds))
+        name, seconds = check_claim(name, seconds)
+        name = _indexed(name)
 
         async def ask(token: str) -> bool:
             values = name, token, claimant(self._id), _bounded(seconds)
