@@ -316,7 +316,8 @@ async def conversation(
         with _odd_responses(place):
             state = await _first(events, place)
             talk = Conversation(client, place, state, on_message=on_message, on_failure=on_failure)
-        if place.person.lower() == talk.bot.lower():
+            is_bot = place.person.lower() == talk.bot.lower()
+        if is_bot:
             raise UsageError(f"--as must be another person than the bot, {talk.bot}")
         try:
             async with asyncio.TaskGroup() as group:  # it ends the block when the sandbox ends

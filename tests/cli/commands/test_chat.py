@@ -324,6 +324,7 @@ GONE = "the sandbox at {url} responds no longer: start one with `webex-webhooks 
 ODD_SERVICES: list[tuple[list[object], str, str]] = [
     (["nonsense", None], "hangs", ODD),
     ([{}, None], "hangs", ODD),
+    ([{**STATE, "persons": [{"id": "B", "email": 7}]}, None], "hangs", ODD),
     ([], "hangs", ODD),
     ([None], "hangs", SILENT),
     ([STATE, None], "hangs", SILENT),
