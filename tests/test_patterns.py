@@ -14,8 +14,8 @@ import pytest
 
 import webex_webhooks_async
 from webex_webhooks_async import Message
-from webex_webhooks_async.bot.contexts.mentions import text_without_mention
 from webex_webhooks_async.bot.contexts.writing import split_markdown
+from webex_webhooks_async.bot.fetching import text_without_mention
 
 pytestmark = pytest.mark.once
 

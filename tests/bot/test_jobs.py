@@ -35,7 +35,7 @@ from webex_webhooks_async import (
     sign,
 )
 from webex_webhooks_async.applications import jobs as jobs_module
-from webex_webhooks_async.bot import matching
+from webex_webhooks_async.bot import fetching
 from webex_webhooks_async.handling import inbox_worker, outcomes
 from webex_webhooks_async.testing import sample_notification
 from webex_webhooks_async.types import CallNext
@@ -133,7 +133,7 @@ async def test_what_a_job_knows(jobs: Jobs, monkeypatch: pytest.MonkeyPatch) -> 
         if len(known) == 1:
             raise KeyError("x")
 
-    for module in (jobs_module, matching):
+    for module in (jobs_module, fetching):
         monkeypatch.setattr(module, "_clock", jobs.time)
     async with jobs.webex.running(jobs.bot):
         await jobs.bot.enqueue("look", 1, key="k", after=timedelta(seconds=2))

@@ -12,9 +12,10 @@ from webex_webhooks_async.applications.jobs import Job, JobOptions, cancel, enqu
 from webex_webhooks_async.applications.outage import Outage
 from webex_webhooks_async.bot.access import Access, Allow, check_access, check_reply
 from webex_webhooks_async.bot.contexts.writing import SendOptions, delete, edit, send
-from webex_webhooks_async.bot.matching import BotSelection, Route
 from webex_webhooks_async.bot.router import BotRouter
+from webex_webhooks_async.bot.routes import Route
 from webex_webhooks_async.bot.schedules import Schedule, line_of
+from webex_webhooks_async.bot.selection import BotSelection
 from webex_webhooks_async.bot.start import NOT_RUNNING, Stage, Startup
 from webex_webhooks_async.claims import SharedClaims
 from webex_webhooks_async.client.auth import TokenProvider
@@ -187,7 +188,7 @@ class Bot(BotRouter, Receiver):
         if inbox is None and options.get("respond_within", ...) is ...:
             options["respond_within"] = _RESPOND_WITHIN
         self._startup = Startup(watch_every)
-        self._matching = BotSelection(
+        self._selected = BotSelection(
             self,
             self._startup,
             name=name,
@@ -196,10 +197,10 @@ class Bot(BotRouter, Receiver):
             in_order=in_order,
             inbox=inbox,
         )
-        super().__init__(secrets, _selection=self._matching, **options)
+        super().__init__(secrets, _selection=self._selected, **options)
         if self._worker is not None:
             self._worker.outage = Outage(self)
-            self._matching.work_with(self._worker)
+            self._selected.work_with(self._worker)
         self._new_client: Callable[[], Client] | None = None
         if not isinstance(client, Client):
             self._new_client = partial(Client, client, base_url=_base_url)
@@ -399,7 +400,7 @@ class Bot(BotRouter, Receiver):
             Exception: Any error of the inbox.
         """
         worker = self._worker_of_jobs()
-        placed = self._matching.routes.jobs.get(name)
+        placed = self._selected.routes.jobs.get(name)
         if placed is None:
             raise ValueError(
                 f"no job {name!r} is registered: write @bot.job({name!r}) on a handler"
@@ -497,11 +498,11 @@ class Bot(BotRouter, Receiver):
         with self._startup.under_way():
             if self._new_client is not None and self.client.http_client.is_closed:
                 self.client = self._new_client()
-            self._matching.prepare(self._tree.freeze("the start of the bot"))
+            self._selected.prepare(self._tree.freeze("the start of the bot"))
             webhooks = await self._own_webhooks()
             await self._life.begin(self)
-            if self._matching.schedules is not None:
-                await self._matching.schedules.start(self._matching.routes.schedules())
+            if self._selected.schedules is not None:
+                await self._selected.schedules.start(self._selected.routes.schedules())
             await self._startup.begin(self.client, webhooks, self._open, _clock)
 
     async def _own_webhooks(self) -> "BotWebhooks | None":
@@ -519,7 +520,7 @@ class Bot(BotRouter, Receiver):
         wanted = await self.wanted_webhooks()
         shared = None if self._inbox is None else SharedClaims(self._inbox)
         catch_up = self._new_catch_up() if any(map(brings_messages, wanted)) else None
-        self._matching.catch_up = catch_up
+        self._selected.catch_up = catch_up
         return BotWebhooks(
             self.client,
             self._name,
@@ -556,10 +557,10 @@ class Bot(BotRouter, Receiver):
     async def _stop(self) -> None:
         try:
             await self._startup.stop_looking()
-            if self._matching.catch_up is not None:
-                await self._matching.catch_up.aclose()
-            if self._matching.schedules is not None:
-                await self._matching.schedules.aclose()
+            if self._selected.catch_up is not None:
+                await self._selected.catch_up.aclose()
+            if self._selected.schedules is not None:
+                await self._selected.schedules.aclose()
             await super()._stop()
         finally:
             if self._new_client is not None:

@@ -9,7 +9,7 @@ from typing import Any, Never, TypeVar
 
 from webex_webhooks_async.applications.jobs import Job
 from webex_webhooks_async.bot.contexts.contexts import JobContext, MessageContext, SubmissionContext
-from webex_webhooks_async.bot.matching import Checks, Route
+from webex_webhooks_async.bot.routes import Checks, Route
 from webex_webhooks_async.bot.schedules import Schedule, Times
 from webex_webhooks_async.handling.dispatch import CallNext, Registration
 from webex_webhooks_async.handling.router import Registry, Router, check_function

@@ -91,7 +91,6 @@ class Handling:
         is_last: Whether nothing will run for the notification again, if this fails.
         records: The records of it, if there are any.
         suspension: Its suspension, if it may ask.
-        conversation: Its questions, if it may ask.
         enqueued: The numbers of equal jobs that were enqueued for it.
         has_ended: Whether all of it has ended.
         outer: The handling of which this is a part, until this one ends: a handler there delivers
@@ -116,7 +115,6 @@ class Handling:
     task: asyncio.Task[Any] | None = None
     records: "Records | None" = None
     suspension: "Suspension | None" = None
-    conversation: object = None
     has_ended: bool = False
     _end: asyncio.Event | None = None
     _started: float | None = None

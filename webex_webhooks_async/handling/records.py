@@ -86,11 +86,6 @@ class Records:
             inbox, entry = self.stored
             self.known = dict(await inbox.records(entry))
 
-    def conversation(self) -> dict[str, Any]:
-        """Return the record of a conversation; an empty one if nothing was asked."""
-        record = self.known.get(CONVERSATION)
-        return {} if record is None else cast("dict[str, Any]", parse_json(record))
-
     async def act(
         self,
         kind: str,

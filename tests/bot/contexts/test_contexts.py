@@ -21,7 +21,7 @@ from webex_webhooks_async import (
     SubmissionContext,
     sign,
 )
-from webex_webhooks_async.bot import matching
+from webex_webhooks_async.bot import fetching
 from webex_webhooks_async.testing import Sandbox
 
 if TYPE_CHECKING:
@@ -373,12 +373,12 @@ async def test_the_age_of_what_is_handled(webex: Webex, monkeypatch: pytest.Monk
         card = await bot.send(card=CARD, to_person_email="ann@example.com")
         for now in (later, later - timedelta(hours=2)):
             clock = SimpleNamespace(now=lambda now=now: now)
-            monkeypatch.setattr(matching, "_clock", clock)
+            monkeypatch.setattr(fetching, "_clock", clock)
             await webex.sandbox.say("Hello", person="ann@example.com")
             await webex.sandbox.submit(card.id, {"dish": "Pasta"}, person="ann@example.com")
 
     assert [round(each, -2) for each in ages] == [3600, 3600, 0, 0]
-    assert matching.age_of(None) == 0.0
+    assert fetching.age_of(None) == 0.0
 
 
 @pytest.mark.parametrize("mark", ["<@personId:{0.id}|Lunch>", "<@personEmail:{0.emails[0]}>"])

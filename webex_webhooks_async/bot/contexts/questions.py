@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from attrs import evolve, frozen
 
+from webex_webhooks_async.bot.contexts.answers import place_of_card, place_of_texts
 from webex_webhooks_async.bot.contexts.contexts import (
     AskOptions,
     Context,
@@ -21,14 +22,12 @@ from webex_webhooks_async.bot.contexts.contexts import (
     reply_to,
     thread_of,
 )
+from webex_webhooks_async.bot.contexts.conversation_record import AnswerRecord, QuestionData
 from webex_webhooks_async.bot.contexts.conversations import (
     Conversation,
-    QuestionData,
     RefusedQuestionError,
-    context_of,
-    place_of_card,
+    current_conversation,
     place_of_person,
-    place_of_texts,
 )
 from webex_webhooks_async.bot.contexts.writing import (
     PLACES,
@@ -50,9 +49,8 @@ from webex_webhooks_async.inbox.entries import NO_ANSWER, Question
 from webex_webhooks_async.models.ids import comparable
 from webex_webhooks_async.models.messages import Message, Person
 from webex_webhooks_async.notifications.identity import line_of_room
-from webex_webhooks_async.notifications.parsing import parse_unverified_notification
 from webex_webhooks_async.serialization.converter import to_json
-from webex_webhooks_async.serialization.strict_json import dump_json, parse_json
+from webex_webhooks_async.serialization.strict_json import dump_json
 from webex_webhooks_async.validation import (
     check_flag,
     check_keywords,
@@ -116,8 +114,8 @@ class Questions:
             conversation.taken.add(record)
         if answer == NO_ANSWER:
             message = await self._send(asked, conversation, record)
-            is_failure = record in conversation.known.get("others", ())
-            raise NoAnswerError(message, is_failure=is_failure)
+            known = await conversation.begin()
+            raise NoAnswerError(message, is_failure=record in known.others)
         return self._answered(conversation, answer)
 
     def _conversation(self, what: str) -> Conversation:
@@ -128,9 +126,9 @@ class Questions:
                 "the bot, or set WEBEX_INBOX for Bot.from_env"
             )
         check_outside_of_once(what)
-        handling = active_handling()
-        if handling is not None and isinstance(handling.conversation, Conversation):
-            return handling.conversation
+        handling, conversation = active_handling(), current_conversation.get()
+        if conversation is not None and conversation.handling is handling:
+            return conversation
         if handling is not None and not handling.key:
             raise RuntimeError(
                 f"a handler can't {what} in dispatch, because nothing is stored with which it "
@@ -143,20 +141,20 @@ class Questions:
 
     async def _open(self, asked: "_Asked", conversation: Conversation, record: str) -> bytes:
         """Open a question and send it, unless that has been done; return its answer."""
-        known = conversation.known.get("asked", {})
-        is_new = known.get("record") != record
-        if is_new:
+        known = await conversation.begin()
+        is_new = known.asked is None or known.asked.record != record
+        if known.asked is None or is_new:
             await conversation.check_has_taken(record, asked.words)
             person_id = await self._person(asked)
         else:
-            person_id = known["person"]
-        owner, place, is_own = conversation.known["owner"], "", False
+            person_id = known.asked.person
+        owner, place, is_own = known.owner, "", False
         if asked.is_text:
             place = await asked.place_of(cast("str", person_id))  # somebody answers a text
             is_own = (
                 asked.place is None
                 and place == owner
-                and await self._is_newest(conversation, place)
+                and await self._is_newest(conversation, place, is_first=known.asked is None)
             )
         if is_new:
             await conversation.note(record, asked.words, person_id)
@@ -230,7 +228,7 @@ class Questions:
             )
         return person_id
 
-    async def _is_newest(self, conversation: Conversation, place: str) -> bool:
+    async def _is_newest(self, conversation: Conversation, place: str, *, is_first: bool) -> bool:
         """Whether a conversation is the newest one of its person in its room.
 
         With its first question, it ends earlier ones that have a text question there.
@@ -241,7 +239,7 @@ class Questions:
             if each.key != conversation.entry.key
         ]
         owned = [each for each in others if each.owner == place]
-        if "asked" not in conversation.known:
+        if is_first:
             earlier = [each for each in owned if each.place == place]
             await end_questions(conversation.inbox, earlier, "its person has begun another one")
             return True
@@ -273,10 +271,9 @@ class Questions:
 
     @staticmethod
     def _answered(conversation: Conversation, answer: bytes) -> MessageContext | SubmissionContext:
-        known = cast("dict[str, Any]", parse_json(answer))
-        notification = parse_unverified_notification(known["body"].encode())
-        found = context_of(known, notification, of_each(conversation.context))
-        conversation.follow(found, known["number"])
+        given = AnswerRecord.of(answer)
+        found = given.context(of_each(conversation.context))
+        conversation.follow(found, given.number)
         return found
 
     async def end_conversations(self, context: PersonContext[Any]) -> int:

@@ -10,7 +10,7 @@ import pytest
 
 from tests.bot.doubles import Handlers, Webex
 from webex_webhooks_async import BotRouter, MessageContext
-from webex_webhooks_async.bot.matching import Routes
+from webex_webhooks_async.bot.routes import Routes
 
 pytestmark = pytest.mark.once
 

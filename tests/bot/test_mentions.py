@@ -6,7 +6,7 @@ from types import FrameType
 
 import pytest
 
-from webex_webhooks_async.bot.contexts.mentions import text_without_mention
+from webex_webhooks_async.bot.fetching import text_without_mention
 from webex_webhooks_async.models.messages import Message
 
 pytestmark = pytest.mark.once

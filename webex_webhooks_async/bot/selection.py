@@ -1,0 +1,442 @@
+"""Selects what runs for a message, a submission or a job of a bot, and runs it."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime
+from functools import partial
+from typing import TYPE_CHECKING, Any, cast
+
+from attrs import evolve
+
+from webex_webhooks_async.applications.jobs import Job
+from webex_webhooks_async.bot.access import Access, decision
+from webex_webhooks_async.bot.contexts.answers import Answers
+from webex_webhooks_async.bot.contexts.contexts import (
+    Context,
+    JobContext,
+    MessageContext,
+    SubmissionContext,
+)
+from webex_webhooks_async.bot.contexts.conversation_record import ConversationRecord
+from webex_webhooks_async.bot.contexts.conversations import Conversation
+from webex_webhooks_async.bot.contexts.questions import Questions
+from webex_webhooks_async.bot.fetching import Fetched, Fetcher, Home, age_of
+from webex_webhooks_async.bot.routes import Route, Routes
+from webex_webhooks_async.bot.schedules import Schedule, Schedules
+from webex_webhooks_async.bot.start import NOT_RUNNING, Stage, Startup
+from webex_webhooks_async.client.resource import InternalRequests
+from webex_webhooks_async.errors import GoneError, NotFoundError
+from webex_webhooks_async.handling.dispatch import (
+    Handler,
+    Handlers,
+    Handling,
+    Placed,
+    Registration,
+    in_middleware,
+    run_each,
+    steps_of,
+)
+from webex_webhooks_async.handling.records import CONVERSATION
+from webex_webhooks_async.handling.router import Selection, watched_by
+from webex_webhooks_async.models.ids import is_same
+from webex_webhooks_async.models.notification_data import AttachmentActionData, MessageData
+from webex_webhooks_async.models.notifications import Notification
+from webex_webhooks_async.models.vocabulary import Event, Resource
+from webex_webhooks_async.notifications.descriptions import OWN_ACTION, log_debug
+from webex_webhooks_async.notifications.identity import is_job, line_of_room, schedule_of
+
+if TYPE_CHECKING:
+    from webex_webhooks_async.bot.catch_up import CatchUp
+    from webex_webhooks_async.handling.inbox_worker import InboxWorker
+    from webex_webhooks_async.handling.records import Records
+    from webex_webhooks_async.inbox.base import Inbox
+
+Choice = tuple[Placed | None, MessageContext | SubmissionContext | None]
+"""The handler that was found, and the context that it gets."""
+
+
+class BotSelection(Selection):
+    """Selects the handlers of a bot.
+
+    Args:
+        home: The bot.
+        startup: Knows who the bot is.
+        name: The beginning of the names of its webhooks.
+        access: Says who may use it; `None` is everybody. It is an attribute as well.
+        error_reply: What to reply to what has failed. It is an attribute as well.
+        in_order: Whether what happens in a room is in line.
+        inbox: The inbox of questions, if there is one, which another bot may use as well.
+
+    Attributes:
+        routes: The handlers that get a context, since the start.
+        catch_up: Fetches what the bot has missed, since the start, if it does.
+        schedules: Keeps the next times of schedules in the inbox, if there is one.
+        asker: Asks questions.
+        fetcher: Fetches messages and submissions, and makes contexts.
+        worker: The bot's worker, if it has an inbox.
+        handlers: The handlers that were registered with `on`, since the start.
+    """
+
+    failed_is_handled = True
+
+    def __init__(  # noqa: PLR0913 - what a bot has
+        self,
+        home: Home,
+        startup: Startup,
+        *,
+        name: str,
+        access: Access | None,
+        error_reply: str | None,
+        in_order: bool,
+        inbox: "Inbox | None",
+    ) -> None:
+        self._home = home
+        self._startup = startup
+        self._name = name
+        self.access: Access | None = access
+        self.error_reply: str | None = error_reply
+        self._in_order = in_order
+        self._inbox = inbox
+        self.routes: Routes = Routes()
+        self.catch_up: CatchUp | None = None
+        self.schedules: Schedules | None = None
+        admits = None if access is None else access.is_open_to
+        self.asker: Questions = Questions(inbox, in_order=in_order, admits=admits)
+        self.fetcher: Fetcher = Fetcher(home, startup, self.asker, may_be_shared=inbox is not None)
+        self.worker: InboxWorker | None = None
+        self.handlers: Handlers = Handlers(())
+        self._around: tuple[Any, ...] = ()  # the bot's own middleware
+
+    def work_with(self, worker: "InboxWorker") -> None:
+        """Use the inbox of the bot's worker, which is made after this."""
+        self.worker = worker
+        self.schedules = Schedules(worker)
+
+    def prepare(self, placed: Sequence[Placed]) -> None:
+        """Take what is registered now.
+
+        Raises:
+            ValueError: A handler would get nothing, or a schedule has no inbox.
+        """
+        self.routes = Routes(placed)
+        if self.schedules is None and (schedules := self.routes.schedules()):
+            raise ValueError(
+                f"the schedule {schedules[0].name!r} needs an inbox: pass one, such as "
+                'inbox=SQLiteInbox("inbox.db")'
+            )
+        self.handlers = Handlers(placed)
+        self._around = tuple(placed[0].around[0]) if placed else ()
+        if self.access is not None:
+            self.access.forget()
+
+    def begin(
+        self, notification: Notification[Any], key: str, records: "Records | None" = None
+    ) -> Handling | None:
+        """Return the handling of a notification or a job.
+
+        The message or submission is fetched first, if that may be for a handler, or an answer. A
+        conversation goes on where its handler is.
+        """
+        handling = Handling(notification)
+        handling.records = records
+        record = None if records is None else records.known.get(CONVERSATION)
+        known = None if record is None else ConversationRecord.of(record)
+        if is_job(key):
+            return JobRun.begin(self, handling, known)
+        if known is not None and self.routes.labelled(known.began.route) is None:
+            return None
+        if self.is_own(notification):
+            log_debug(OWN_ACTION, notification)
+            return None
+        routes = self.routes.of(notification)
+        may_answer = records is not None and _may_answer(notification)
+        if routes and not handling.fits:
+            handling.note_misfit()
+        if not ((routes or may_answer) and handling.fits):
+            return self.handlers.begin(handling)
+        run = MessageRun(self, handling, routes, known)
+        handling.steps = in_middleware(self._around, [run])
+        return handling
+
+    def is_own(self, notification: Notification[Any]) -> bool:
+        # The webhook may be somebody else's, so it matters who the bot is. And a webhook of this
+        # name may be of the bot that had another token, or another sandbox, before.
+        me = self._startup.me
+        is_me = me is not None and is_same(notification.actor_id, me.id)
+        return is_me or (
+            notification.is_own_action and notification.name.startswith(f"{self._name}:")
+        )
+
+    def line_of(self, notification: Notification[Any]) -> str | None:
+        data: object = notification.data
+        if isinstance(data, MessageData | AttachmentActionData):
+            return line_of_room(data.room_id) if self._in_order else None
+        return None
+
+    def watched(self, placed: Iterable[Placed]) -> Iterator[tuple[str, str]]:
+        """Yield also what answers questions, if a handler may ask some."""
+        placed = [*placed]
+        yield from watched_by(placed)
+        if self._inbox is not None and any(isinstance(each.entry, Route | Job) for each in placed):
+            yield Resource.MESSAGES, Event.CREATED
+            yield Resource.ATTACHMENT_ACTIONS, Event.CREATED
+
+    def why_not(self) -> str | None:
+        """Return why nothing comes in; what comes before the bot knows itself, an inbox stores."""
+        if self._startup.stage is Stage.ENDED:
+            return NOT_RUNNING
+        if self._startup.me is None:
+            return _WAITING if self._inbox is None else ""
+        return None
+
+    def note_missed(self) -> None:
+        if self.catch_up is not None:
+            self.catch_up.note()
+
+    def secrets(self) -> tuple[str, ...]:
+        return (InternalRequests.of(self._home.client).requester.token_in_use,)
+
+
+class MessageRun:
+    """One run of what is for a message or a submission: the handler that was found, and `on`.
+
+    Args:
+        selection: That of the bot.
+        handling: The run.
+        routes: The handlers that it may be for.
+        known: The record of its conversation, if it has asked.
+    """
+
+    def __init__(
+        self,
+        selection: BotSelection,
+        handling: Handling,
+        routes: Sequence[Placed],
+        known: ConversationRecord | None,
+    ) -> None:
+        self._selection = selection
+        self._fetcher = selection.fetcher
+        self._handling = handling
+        self._routes = routes
+        self._known = known
+
+    async def __call__(self, notification: Notification[Any]) -> None:
+        """Fetch a message or a submission; run the first handler that is for it, and those of `on`.
+
+        If it can't be fetched, the handlers of `on` have run.
+        """
+        failure: Exception | None = None
+        choice: Choice | None = None, None
+        try:
+            choice = self._resumed() or await self._choice(notification)
+        except Exception as error:  # noqa: BLE001 - it is raised below
+            failure = error
+        if choice is None:
+            return
+        await run_each(steps_of(self._selected(*choice), 1), notification)
+        if failure is not None:
+            raise failure
+
+    def _resumed(self) -> Choice | None:
+        """Return the handler that has asked, with the context that it had, if one has."""
+        if self._known is None:
+            return None
+        began, notification = self._known.began, self._handling.notification
+        placed = cast("Placed", self._selection.routes.labelled(began.route))
+        given: dict[str, Any] = {**self._fetcher.of_each(began.route), "age": began.age}
+        if began.message is not None:
+            details = cast("Route", placed.entry).details(began.text) or {}
+            given |= {"match": details["match"]} if "match" in details else {}
+        return placed, began.context(notification, **given)
+
+    async def _choice(self, notification: Notification[Any]) -> Choice | None:
+        """Fetch what a notification is about, and choose its handler; `None` for the bot's own."""
+        routes, answers = self._routes, self._answers()
+        may_answer = answers is not None and await answers.look()
+        if answers is not None and (answers.has_answered or not (routes or may_answer)):
+            return None, None
+        try:
+            fetched = await self._fetcher.fetch(notification)
+        except (NotFoundError, GoneError):
+            return None, None
+        if fetched is None:
+            return None
+        if isinstance(fetched.said, str):
+            routes = self._selection.routes.of_text(fetched.said)
+        choice: Choice = None, None
+        if may_answer and answers is not None:
+            commands = [each for each in routes if cast("Route", each.entry).names]
+            choice = await self._match(commands, fetched)
+            is_command, context = choice[0] is not None, self._fetcher.context(fetched)
+            if await self._has_answered(answers, context, is_command=is_command):
+                return None, None
+        if choice == (None, None):
+            choice = await self._match(routes, fetched)
+        placed, chosen = choice
+        if placed is None or chosen is None:
+            log_debug("%s has no matching handler", notification)
+            return None, None
+        if answers is not None:
+            answers.note_handler()
+        return (placed if await self._admits(chosen) else None), chosen
+
+    def _answers(self) -> Answers | None:
+        records, data = self._handling.records, self._handling.notification.data
+        if records is None or records.stored is None:
+            return None
+        return Answers(records, self._fetcher.me, data, self._selection.asker.sending)
+
+    async def _has_answered(
+        self,
+        answers: Answers,
+        context: MessageContext | SubmissionContext,
+        *,
+        is_command: bool,
+    ) -> bool:
+        """Answer a question, if there is one; return whether nothing else handles this."""
+        while question := await answers.question_for(context, is_command=is_command):
+            if not await self._admits(context):
+                return True
+            if await answers.answer(question, context):
+                cast("InboxWorker", self._selection.worker).wake()
+                return True
+        return False
+
+    async def _match(self, routes: Iterable[Placed], fetched: Fetched) -> Choice:
+        """Return the first of some handlers that is for what was said, with what it gets."""
+        for placed in routes:
+            route = cast("Route", placed.entry)
+            details = route.details(fetched.said)
+            if details is None:
+                continue
+            label = self._selection.routes.labels[route]
+            context, where = self._fetcher.context(fetched, label, details), route.where
+            if where is None or await decision(f"where of {route.title}", where, context):
+                return placed, context
+        return None, None
+
+    async def _admits(self, context: MessageContext | SubmissionContext) -> bool:
+        access = self._selection.access
+        return access is None or await access.admits(context)
+
+    def _selected(
+        self, chosen: Placed | None, context: MessageContext | SubmissionContext | None
+    ) -> list[Placed]:
+        """Return the chosen handler and those of `on`, in the order of registration."""
+        handling = self._handling
+        selected = [*self._selection.handlers.select(handling)]
+        if chosen is None or context is None:
+            return selected
+        conversation = _begin_conversation(handling, context, self._known)
+        if conversation is not None:
+            handlers = ((each, conversation.once(each.entry.handler)) for each in selected)
+            selected = [_replaced(each, handler) for each, handler in handlers if handler]
+        handling.handlers += 1
+        handling.route = context.route
+        if (reply := self._selection.error_reply) is not None:
+            handling.apology = partial(context.reply, reply, key=_ERROR_REPLY)
+        selected.append(_replaced(chosen, partial(_run_with, conversation, chosen, context)))
+        return sorted(selected, key=_number_of)
+
+
+class JobRun:
+    """One run of a job.
+
+    Args:
+        selection: That of the bot.
+        handling: The run.
+        placed: The handler.
+        known: The record of its conversation, if it has asked.
+    """
+
+    def __init__(
+        self,
+        selection: BotSelection,
+        handling: Handling,
+        placed: Placed,
+        known: ConversationRecord | None,
+    ) -> None:
+        self._selection = selection
+        self._handling = handling
+        self._placed = placed
+        self._known = known
+
+    @classmethod
+    def begin(
+        cls, selection: BotSelection, handling: Handling, known: ConversationRecord | None
+    ) -> Handling | None:
+        """Return the handling of a job with what runs; `None` if it isn't registered here."""
+        notification = handling.notification
+        placed = selection.routes.jobs.get(notification.event)
+        if placed is None:
+            return None
+        job = cast("Job", placed.entry)
+        if schedule_of(notification) not in {None, job.schedule}:
+            return None
+        handling.steps = [cls(selection, handling, placed, known)]
+        handling.handlers = 1
+        handling.route = selection.routes.labels[job]
+        handling.attempts = job.attempts
+        return handling
+
+    async def __call__(self, notification: Notification[Any]) -> None:
+        """Run the handler, unless it is of a schedule whose time has passed."""
+        data, job = notification.data, self._placed.entry
+        value, due = data["value"], datetime.fromisoformat(data["due"])
+        if isinstance(job, Schedule):
+            if not await self._may_begin(job, due):
+                return
+            value, due = job.value, job.times.here(due)
+        age = age_of(due) if self._known is None else self._known.began.age
+        given = self._selection.fetcher.of_each(self._handling.route)
+        context = JobContext(value=value, key=data.get("id"), due=due, age=age, **given)
+        conversation = _begin_conversation(self._handling, context, self._known)
+        await _run_with(conversation, self._placed, context)
+
+    async def _may_begin(self, schedule: Schedule, due: datetime) -> bool:
+        """Whether a schedule runs: its time may have passed, unless it was enqueued."""
+        handling, schedules = self._handling, self._selection.schedules
+        if schedule_of(handling.notification) is None or not handling.is_first:
+            return True
+        if schedules is None or await schedules.begin(schedule, due):
+            return True
+        handling.handlers = 0
+        return False
+
+
+def _may_answer(notification: Notification[Any]) -> bool:
+    data: object = notification.data
+    return notification.event == Event.CREATED and isinstance(
+        data, MessageData | AttachmentActionData
+    )
+
+
+def _begin_conversation(
+    handling: Handling, context: Context, known: ConversationRecord | None
+) -> Conversation | None:
+    if handling.records is None or handling.records.stored is None:
+        return None
+    return Conversation(handling, handling.records, context, known)
+
+
+def _replaced(placed: Placed, handler: Handler[Any]) -> Placed:
+    """Put another handler in the place of one."""
+    entry = placed.entry
+    return evolve(placed, entry=Registration(entry.resource, entry.event, handler))
+
+
+async def _run_with(
+    conversation: Conversation | None, placed: Placed, context: Context, *_: object
+) -> None:
+    """Run a handler with its context, within what runs around it."""
+    (step,) = in_middleware(placed.around_context, [placed.entry.handler])
+    await step(context)
+    if conversation is not None:
+        conversation.warn_of_untaken()
+
+
+def _number_of(placed: Placed) -> int:
+    return placed.number
+
+
+_WAITING = "the bot isn't ready: it waits for Webex, which hasn't responded since its start"
+_ERROR_REPLY = "webex-webhooks:error_reply"  # the key of that reply
