@@ -101,7 +101,7 @@ def test_any_other_base_url_is_refused(base_url: str) -> None:
     [
         (ValueError, {"timeout": 0}, "timeout must be a positive number of seconds"),
         (ValueError, {"timeout": -1}, "timeout must be a positive number of seconds"),
-        (ValueError, {"timeout": timedelta(days=36_526)}, "of a century at most, got 3.15585e+09"),
+        (ValueError, {"timeout": timedelta(days=36_526)}, "of a century at most"),
         (ValueError, {"timeout": float("inf")}, "timeout must be a positive number of seconds"),
         (ValueError, {"timeout": float("nan")}, "timeout must be a positive number of seconds"),
         (ValueError, {"max_concurrency": 0}, "max_concurrency must be at least 1"),
