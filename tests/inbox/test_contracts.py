@@ -163,7 +163,15 @@ class _BrokenInbox(SQLiteInbox):
             or self.broken == "complete ends the lease"
         )
 
-    async def fail(self, entry: InboxEntry, *, error: str, retry_in: float | None) -> bool:
+    async def fail(
+        self,
+        entry: InboxEntry,
+        *,
+        error: str,
+        retry_in: float | None,
+        holds: bool = True,
+        counts: bool = True,
+    ) -> bool:
         match self.broken:
             case "fail keeps the error":
                 error = ""
@@ -175,15 +183,28 @@ class _BrokenInbox(SQLiteInbox):
                 await super().cancel(entry.key)
             case "records outlast a failure":
                 await super().remember(entry, "name", b"")
+            case "what fails without holding up its line":
+                holds = True
+            case "what is put off without a failure":
+                counts = True
+            case "what is put off without a failure and holds up its line":
+                holds = False
             case _:
                 pass
-        failed = await super().fail(entry, error=error, retry_in=retry_in)
+        failed = await super().fail(
+            entry, error=error, retry_in=retry_in, holds=holds, counts=counts
+        )
         if self.broken == "a failure begins to count outages from 0 again":
             await self._execute("UPDATE webex_notifications SET outages = 1 WHERE failures")
         return failed
 
     async def release(
-        self, entry: InboxEntry, *, retry_in: float = 0.0, outage: bool = False
+        self,
+        entry: InboxEntry,
+        *,
+        retry_in: float = 0.0,
+        outage: bool = False,
+        holds: bool = False,
     ) -> bool:
         match self.broken:
             case "release counts no failure":
@@ -192,9 +213,11 @@ class _BrokenInbox(SQLiteInbox):
                 await super().remember(entry, "name", b"")
             case "release waits for `retry_in` seconds":
                 retry_in = 0
+            case "what is released and holds up its line":
+                holds = False
             case _:
                 pass
-        return await super().release(entry, retry_in=retry_in, outage=outage)
+        return await super().release(entry, retry_in=retry_in, outage=outage, holds=holds)
 
     async def remember(self, entry: InboxEntry, name: str, value: bytes) -> None:
         if self.broken == "recall returns":
@@ -357,6 +380,12 @@ BROKEN = {
         "an entry that failed holds up its line",
         "what is due again takes its place",
         "an entry says for how many seconds it had been due",
+    ],
+    "pauses": [
+        "what fails without holding up its line",
+        "what is put off without a failure",
+        "what is put off without a failure and holds up its line",
+        "what is released and holds up its line",
     ],
     "outages": [
         "an entry that an outage gave back is the next",

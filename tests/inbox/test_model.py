@@ -135,11 +135,16 @@ class Model:
         retry_in = self.random.choice((*SECONDS, None))
         if not (entry := self.some_held()):
             return
-        is_ours = await self.inbox.fail(entry, error="it failed", retry_in=retry_in)
+        holds = self.random.random() < 0.7
+        counts = retry_in is None or self.random.random() < 0.7
+        is_ours = await self.inbox.fail(
+            entry, error="it failed", retry_in=retry_in, holds=holds, counts=counts
+        )
         if row := self.ended(entry, is_ours=is_ours):
-            row.failures, row.has_error = row.failures + 1, True
+            row.failures, row.releases = row.failures + counts, row.releases + (not counts)
+            row.has_error = True
             row.due = None if retry_in is None else self.now + retry_in
-            row.holds = retry_in is not None
+            row.holds = holds and retry_in is not None
             if retry_in is None and row.successor is not None:
                 self.remove(entry.key, keep=0)
 

@@ -57,6 +57,7 @@ async def check_inbox(factory: Callable[..., Inbox]) -> None:
         await check.leases()
         await check.lines()
         await check.strict_order()
+        await check.pauses()
         await check.outages()
         await check.expiries_in_a_line()
         await check.delays()
@@ -261,6 +262,38 @@ class _InboxCheck:
         _expect(third.key == keys[2], "of a line the first one that is due is taken")
         await self._complete(third)
         await self._drop(keys[1])
+
+    async def pauses(self) -> None:
+        """Check what fails and holds up nobody, what is put off, and what is released and holds."""
+        inbox, keys = self._inbox, [_new_key() for _ in range(2)]
+        for key in keys:
+            await inbox.put(key, b"", line="line")
+        first = await self._take(inbox, "put")
+        await inbox.fail(first, error="it failed", retry_in=_LONG, holds=False)
+        promise = "what fails without holding up its line waits as what was released"
+        second = await inbox.take()
+        _expect(second is not None and second.key == keys[1], promise)
+        await self._complete(cast("InboxEntry", second))
+        await inbox.retry([keys[0]])
+        first = await self._take(inbox, "made due")
+        await inbox.put(keys[0] + "2", b"", line="line")
+        start = time.monotonic()
+        await inbox.fail(first, error="it is put off", retry_in=_SECONDS, counts=False)
+        listed = [each async for each in inbox.unfinished() if each.key == keys[0]]
+        promise = "what is put off without a failure counts a release, keeps the error"
+        described = [(each.state, each.error) for each in listed]
+        _expect(described == [("retrying", "it is put off")], promise)
+        held = "what is put off without a failure and holds up its line is taken first"
+        first = await _eventually(self._other.take, held, start)
+        _expect(first.key == keys[0], held)
+        _expect((first.failures, first.releases) == (0, 1), promise)
+        start = time.monotonic()
+        await inbox.release(first, retry_in=_SECONDS, holds=True)
+        promise = "what is released and holds up its line is taken first"
+        first = await _eventually(self._other.take, promise, start)
+        _expect((first.key, first.releases) == (keys[0], 2), promise)
+        await self._complete(first)
+        await self._complete(await self._take(inbox, "behind it"))
 
     async def outages(self) -> None:
         """Check what is given back because of an outage."""

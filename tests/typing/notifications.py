@@ -224,13 +224,26 @@ class OwnInbox(Inbox):
     async def complete(self, entry: InboxEntry) -> bool:
         return entry.expiries == 0
 
-    async def fail(self, entry: InboxEntry, *, error: str, retry_in: float | None) -> bool:
-        return entry.failures == 0 and bool(error) and retry_in is None
+    async def fail(
+        self,
+        entry: InboxEntry,
+        *,
+        error: str,
+        retry_in: float | None,
+        holds: bool = True,
+        counts: bool = True,
+    ) -> bool:
+        return entry.failures == 0 and bool(error) and retry_in is None and holds and counts
 
     async def release(
-        self, entry: InboxEntry, *, retry_in: float = 0.0, outage: bool = False
+        self,
+        entry: InboxEntry,
+        *,
+        retry_in: float = 0.0,
+        outage: bool = False,
+        holds: bool = False,
     ) -> bool:
-        return entry.releases == 0 and retry_in > 0 and outage
+        return entry.releases == 0 and retry_in > 0 and outage and holds
 
     async def recall(self, entry: InboxEntry, name: str) -> bytes | None:
         return entry.body if name else None

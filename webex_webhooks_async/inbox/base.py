@@ -84,9 +84,9 @@ class Inbox(ABC):
         `release` set has come, or when its lease has expired. The last counts as an expiry.
 
         Notifications of one line are taken one at a time. A failed notification holds up its line
-        until it has run again. A notification that an outage gave back is the next of its line.
-        Otherwise the one with the lowest number is taken of those that are due: one that is due
-        later, or was released, holds up no other.
+        until it has run again, unless `fail` said otherwise. A notification that an outage gave
+        back is the next of its line. Otherwise the one with the lowest number is taken of those
+        that are due: one that is due later, or was released, holds up no other.
 
         How long this takes depends neither on how many have failed or are due later nor on how many
         wait behind those that run.
@@ -104,13 +104,23 @@ class Inbox(ABC):
         """Record that it is handled; return False, and change nothing, if the lease is lost."""
 
     @abstractmethod
-    async def fail(self, entry: InboxEntry, *, error: str, retry_in: float | None) -> bool:
+    async def fail(
+        self,
+        entry: InboxEntry,
+        *,
+        error: str,
+        retry_in: float | None,
+        holds: bool = True,
+        counts: bool = True,
+    ) -> bool:
         """Count a failure, and end the lease. The outages are counted from 0 again.
 
         Args:
             entry: The entry that failed.
             error: Why, for people.
             retry_in: After how many seconds it is due again. With `None`, it is kept as failed.
+            holds: Whether it holds up its line until it has run again.
+            counts: Whether it is a failure. If not, the error is kept, and a release is counted.
 
         Returns:
             False if the lease is lost; then nothing is changed.
@@ -118,7 +128,12 @@ class Inbox(ABC):
 
     @abstractmethod
     async def release(
-        self, entry: InboxEntry, *, retry_in: float = 0.0, outage: bool = False
+        self,
+        entry: InboxEntry,
+        *,
+        retry_in: float = 0.0,
+        outage: bool = False,
+        holds: bool = False,
     ) -> bool:
         """Give a notification back: no failure and no expiry; what was remembered stays.
 
@@ -127,6 +142,7 @@ class Inbox(ABC):
             retry_in: After how many seconds it is due again.
             outage: Whether an outage is the reason. Then it is the next of its line, and
                 `InboxEntry.outages` counts it, once a minute, instead of `releases`.
+            holds: Whether it holds up its line until it has run again, as a conversation does.
 
         Returns:
             False if the lease is lost; then nothing is changed.

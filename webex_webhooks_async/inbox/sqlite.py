@@ -143,13 +143,30 @@ class SQLiteInbox(TransactionalInbox):
     async def complete(self, entry: InboxEntry) -> bool:
         return await self._call(lambda rows: rows.complete(entry, self.keep))
 
-    async def fail(self, entry: InboxEntry, *, error: str, retry_in: float | None) -> bool:
-        return await self._call(lambda rows: rows.fail(entry, error, retry_in))
+    async def fail(
+        self,
+        entry: InboxEntry,
+        *,
+        error: str,
+        retry_in: float | None,
+        holds: bool = True,
+        counts: bool = True,
+    ) -> bool:
+        return await self._call(
+            lambda rows: rows.fail(entry, error, retry_in, holds=holds, counts=counts)
+        )
 
     async def release(
-        self, entry: InboxEntry, *, retry_in: float = 0.0, outage: bool = False
+        self,
+        entry: InboxEntry,
+        *,
+        retry_in: float = 0.0,
+        outage: bool = False,
+        holds: bool = False,
     ) -> bool:
-        return await self._call(lambda rows: rows.release(entry, retry_in, outage=outage))
+        return await self._call(
+            lambda rows: rows.release(entry, retry_in, outage=outage, holds=holds)
+        )
 
     async def recall(self, entry: InboxEntry, name: str) -> bytes | None:
         return await self._call(lambda rows: rows.questions.record(entry.number, name))

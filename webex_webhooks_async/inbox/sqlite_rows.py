@@ -174,16 +174,24 @@ class InboxRows:
         if not self._succeed(number, key):
             self._changes("DELETE FROM webex_records WHERE number = ?", (number,))
 
-    def fail(self, entry: InboxEntry, error: str, retry_in: float | None) -> bool:
+    def fail(
+        self,
+        entry: InboxEntry,
+        error: str,
+        retry_in: float | None,
+        *,
+        holds: bool = True,
+        counts: bool = True,
+    ) -> bool:
         """Count a failure; without `retry_in`, the notification is set aside as failed."""
         is_final = retry_in is None
         is_ours = self._update(
             entry,
-            "token = NULL, holder = NULL, failures = failures + 1, outages = 0, outage = NULL, "
+            f"token = NULL, holder = NULL, {_FAILED if counts else _RELEASED}, "
             "error = :error, due = :due, place = :place, aside = :aside",
             error=storable(error),
             due=None if retry_in is None else self._clock() + retry_in,
-            place=None if is_final else HOLDS,
+            place=None if retry_in is None else _place(retry_in, holds=holds),
             aside=state_of_failed(entry.body) if is_final else None,
         )
         if is_ours and is_final:
@@ -191,13 +199,14 @@ class InboxRows:
             self._succeed(entry.number, entry.key)
         return is_ours
 
-    def release(self, entry: InboxEntry, retry_in: float, *, outage: bool) -> bool:
+    def release(
+        self, entry: InboxEntry, retry_in: float, *, outage: bool = False, holds: bool = False
+    ) -> bool:
         """Give a notification back."""
         now = self._clock()
         # A conversation that nobody here can go on with holds up what may answer it.
-        holds = outage or entry.waits
-        place = HOLDS if holds else LATER if retry_in > 0 else DUE
-        counted = _COUNT_OUTAGE if outage else "releases = releases + 1"
+        place = _place(retry_in, holds=holds or outage or entry.waits)
+        counted = _COUNT_OUTAGE if outage else _RELEASED
         changes = f"token = NULL, holder = NULL, due = :due, place = :place, {counted}"
         return self._update(entry, changes, due=now + retry_in, place=place, now=now)
 
@@ -517,6 +526,8 @@ _COMPLETED = """
     forget = :forget, body = x'', error = NULL
 """
 _KEY = "SELECT key FROM webex_notifications WHERE number = :number"
+_FAILED = "failures = failures + 1, outages = 0, outage = NULL"
+_RELEASED = "releases = releases + 1"
 _COUNT_OUTAGE = f"""
     outages = outages + (outage IS NULL OR outage + {OUTAGE_SECONDS} <= :now),
     outage = CASE WHEN outage + {OUTAGE_SECONDS} > :now THEN outage ELSE :now END
@@ -570,6 +581,10 @@ REPLACE_RECORD = "UPDATE webex_records SET value = $3 WHERE number = $1 AND name
 _FORGOTTEN_WITH_A_PUT = 4
 _LISTED_AT_ONCE = 100
 _COLUMNS = 11  # of a row that is listed, without its number
+
+
+def _place(retry_in: float, *, holds: bool) -> int:
+    return HOLDS if holds else LATER if retry_in > 0 else DUE
 
 
 def _fits(*values: tuple[object, type | UnionType]) -> bool:

@@ -228,20 +228,33 @@ class PostgresInbox(TransactionalInbox):
         values = entry.key, entry.token
         return bool(await self._rows(sql.COMPLETE, values, sql.COMPLETED_BEFORE))
 
-    async def fail(self, entry: InboxEntry, *, error: str, retry_in: float | None) -> bool:
+    async def fail(
+        self,
+        entry: InboxEntry,
+        *,
+        error: str,
+        retry_in: float | None,
+        holds: bool = True,
+        counts: bool = True,
+    ) -> bool:
         error = storable(error)
         if retry_in is None:
             is_unreadable = state_of_failed(entry.body) == "unreadable"
             values: Sequence[Any] = (entry.key, entry.token, error, is_unreadable)
             return bool(await self._rows(sql.GIVE_UP, values, sql.ENDED_BEFORE))
-        values = entry.key, entry.token, _bounded(retry_in), error
+        values = entry.key, entry.token, _bounded(retry_in), holds, error, counts
         return bool(await self._rows(sql.FAIL, values, sql.ENDED_BEFORE))
 
     async def release(
-        self, entry: InboxEntry, *, retry_in: float = 0.0, outage: bool = False
+        self,
+        entry: InboxEntry,
+        *,
+        retry_in: float = 0.0,
+        outage: bool = False,
+        holds: bool = False,
     ) -> bool:
         query = sql.RELEASE_IN_OUTAGE if outage else sql.RELEASE
-        values = entry.key, entry.token, _bounded(retry_in)
+        values = entry.key, entry.token, _bounded(retry_in), holds or outage
         return bool(await self._rows(query, values, sql.ENDED_BEFORE))
 
     async def recall(self, entry: InboxEntry, name: str) -> bytes | None:

@@ -544,20 +544,30 @@ SELECT 1 FROM ended
 """
 
 
-FAIL = _ended(f"stage = {AHEAD}, failures = failures + 1, outages = 0, error = $4::text")
-"""Takes a key, a token, seconds until it is due, and an error."""
+def _waiting(holds: str) -> str:
+    """Return the stage of what waits for its time, and holds up its line or doesn't."""
+    return (
+        f"stage = CASE WHEN {holds} THEN {AHEAD} WHEN $3::float8 > 0::float8 THEN {LATER}"
+        f" ELSE {DUE} END"
+    )
 
-RELEASE = _ended(
-    # A conversation that nobody there can go on with holds up what may answer it.
-    f"stage = CASE WHEN waits THEN {AHEAD} WHEN $3::float8 > 0::float8 THEN {LATER} ELSE {DUE} END,"
-    " releases = releases + 1"
+
+FAIL = _ended(
+    f"{_waiting('$4::boolean')}, error = $5::text, failures = failures + $6::boolean::int,"
+    " releases = releases + (NOT $6::boolean)::int,"
+    " outages = CASE WHEN $6::boolean THEN 0 ELSE outages END"
 )
-"""Takes a key, a token, and seconds until it is due."""
+"""Takes a key, a token, seconds until it is due, whether it holds up its line, an error, and
+whether it is a failure."""
+
+# A conversation that nobody there can go on with holds up what may answer it.
+RELEASE = _ended(f"{_waiting('$4::boolean OR waits')}, releases = releases + 1")
+"""Takes a key, a token, seconds until it is due, and whether it holds up its line."""
 
 # Those within a minute are counted as one.
 _COUNTS = "outage IS NULL OR outage <= <now> - pg_catalog.make_interval(mins => 1)"
 RELEASE_IN_OUTAGE = _ended(
-    f"stage = {AHEAD}, outages = outages + ({_COUNTS})::int,"
+    f"{_waiting('$4::boolean')}, outages = outages + ({_COUNTS})::int,"
     f" outage = CASE WHEN {_COUNTS} THEN <now> ELSE outage END"
 )
 """The same."""
