@@ -55,9 +55,9 @@ if TYPE_CHECKING:
     from webex_webhooks_async.errors import TransportError as TransportError
     from webex_webhooks_async.errors import WebexError as WebexError
     from webex_webhooks_async.errors import WebexWarning as WebexWarning
-    from webex_webhooks_async.handling.attempts import Attempt as Attempt
     from webex_webhooks_async.handling.attempts import attempt as attempt
     from webex_webhooks_async.handling.attempts import once as once
+    from webex_webhooks_async.handling.dispatch import Attempt as Attempt
     from webex_webhooks_async.handling.log_context import LogContext as LogContext
     from webex_webhooks_async.handling.router import Router as Router
     from webex_webhooks_async.handling.suspension import HandlerSuspended as HandlerSuspended
@@ -149,7 +149,8 @@ else:
         "models.notifications": "Notification",
         "models.vocabulary": "Event OwnedBy Resource WebhookStatus",
         "models.webhooks": "NewWebhook Webhook WebhookUpdate",
-        "handling.attempts": "Attempt attempt once",
+        "handling.attempts": "attempt once",
+        "handling.dispatch": "Attempt",
         "handling.suspension": "HandlerSuspended NoAnswerError",
         "inbox.base": "Inbox TransactionalInbox",
         "inbox.entries": "InboxCounts InboxEntry Question StoredNotification",

@@ -1,4 +1,3 @@
-import asyncio
 import logging
 import re
 from typing import Any
@@ -6,9 +5,7 @@ from typing import Any
 import pytest
 
 from tests.notifications.doubles import MESSAGE_DATA, SECRET, Traces, body_of, deliver
-from tests.support.wire import PATIENCE
 from webex_webhooks_async.errors import PayloadError
-from webex_webhooks_async.handling.dispatch import Handling
 from webex_webhooks_async.handling.router import Router
 from webex_webhooks_async.models.notifications import Notification
 from webex_webhooks_async.notifications.parsing import parse_unverified_notification
@@ -265,11 +262,3 @@ class TestRecords:
         fields = [str(each) for name, each in vars(record).items() if name.startswith("webex_")]
         assert all(len(each) < 300 for each in fields)
         assert "\n" not in record.getMessage()
-
-
-async def test_a_handling_that_has_ended_is_not_waited_for() -> None:
-    """A caller that asks later goes on at once."""
-    handling = Handling(parse_unverified_notification(body_of()))
-    handling.end()
-    async with asyncio.timeout(PATIENCE):
-        await handling.wait()

@@ -5,12 +5,13 @@ from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, TypedDict
 from uuid import uuid4
+from weakref import WeakKeyDictionary
 
 from attrs import frozen
 
 from webex_webhooks_async.client.limiter import Clock
 from webex_webhooks_async.handling.attempts import recorded
-from webex_webhooks_async.handling.dispatch import Registration, active_handling
+from webex_webhooks_async.handling.dispatch import Handling, Registration, active_handling
 from webex_webhooks_async.handling.records import check_outside, numbered
 from webex_webhooks_async.inbox.base import check_put
 from webex_webhooks_async.notifications.identity import (
@@ -118,6 +119,10 @@ async def cancel(worker: "InboxWorker", name: str, key: str) -> bool:
     return await recorded("cancelled", job_key, remove, bool)
 
 
+_numbers: "WeakKeyDictionary[Handling, dict[str, set[int]]]" = WeakKeyDictionary()
+"""The numbers of equal jobs that were enqueued in a handling."""
+
+
 @contextmanager
 def _new_job(name: str, value: object, key: str | None) -> Generator[str]:
     """Make the key of a job in the inbox, which the block stores.
@@ -133,7 +138,8 @@ def _new_job(name: str, value: object, key: str | None) -> Generator[str]:
     else:
         of = handling.key or notification_key(handling.notification)
         equal = key_of_job("of", of, name, value)
-        with numbered(handling.enqueued.setdefault(equal, set())) as number:
+        numbers = _numbers.setdefault(handling, {})
+        with numbered(numbers.setdefault(equal, set())) as number:
             yield key_of_job("nth", equal, number)
 
 

@@ -4,31 +4,10 @@ from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from typing import Any, TypeVar, overload
 
-from attrs import frozen
-
-from webex_webhooks_async.handling.dispatch import Handling, active_handling
+from webex_webhooks_async.handling.dispatch import Attempt, Handling, active_handling
 from webex_webhooks_async.handling.records import Records
 
 T = TypeVar("T")
-
-
-@frozen(kw_only=True)
-class Attempt:
-    """An attempt to handle something.
-
-    Attributes:
-        number: Its number, from 1, since it was stored in the inbox, or since
-            ``webex-webhooks inbox retry`` took it up again. Without an inbox it is 1.
-        is_first: Whether nobody has run it before. It is false after a failure, after the end of a
-            process that was handling it, and after ``inbox retry``. Without an inbox it is true.
-        is_last: Whether what is handled is kept as failed if this attempt fails, also after a
-            `GiveUpError`. A bot gives back what fails in an outage of Webex, whatever this says.
-            Without an inbox it is true.
-    """
-
-    number: int
-    is_first: bool
-    is_last: bool
 
 
 def attempt() -> Attempt:
@@ -44,9 +23,7 @@ def attempt() -> Attempt:
         RuntimeError: Nothing is being handled.
     """
     handling = _active("attempt")
-    return Attempt(
-        number=handling.attempt or 1, is_first=handling.is_first, is_last=handling.is_last
-    )
+    return handling.attempt or Attempt(number=1, is_first=True, is_last=True)
 
 
 @overload

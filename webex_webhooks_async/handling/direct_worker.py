@@ -5,6 +5,7 @@ The response comes when the handlers are done, or before: after so many seconds.
 
 import asyncio
 import logging
+from functools import partial
 from http import HTTPStatus
 
 from webex_webhooks_async.handling import sandbox_reports
@@ -14,6 +15,10 @@ from webex_webhooks_async.handling.handlings import Handlings
 from webex_webhooks_async.notifications.descriptions import describe, log_debug
 
 logger: logging.Logger = logging.getLogger("webex_webhooks_async")
+
+
+Result = tuple[HTTPStatus, BaseException | str | None]
+"""The status of a response, and what a handler has raised, or why nothing runs now."""
 
 
 class DirectWorker:
@@ -38,7 +43,7 @@ class DirectWorker:
         self._respond_within = respond_within
         self._limit = limit
         self._is_closing = False
-        self._pending: set[Handling] = set()  # which have a task of their own
+        self._pending: set[asyncio.Task[Result]] = set()
 
     def open(self) -> None:
         """Accept what comes, after an `aclose` as well."""
@@ -51,64 +56,74 @@ class DirectWorker:
         # The rest is of an event loop that was closed before its tasks had ended.
         self._pending.clear()
 
-    async def handle(self, handling: Handling) -> HTTPStatus:
+    async def handle(self, handling: Handling) -> Result:
         """Handle a notification, unless it is a duplicate; return the status of the response.
+
+        Beside it is what a handler has raised until then, or why nothing runs now.
 
         Args:
             handling: It was begun, and is ended.
         """
+        has_task = False
         try:
             if self._duplicates.is_known(handling.key):
                 log_debug("%s is a duplicate", handling.notification)
-                return HTTPStatus.NO_CONTENT
+                return HTTPStatus.NO_CONTENT, None
             if self._is_closing or self._is_full():
                 why = "the receiver is shutting down" if self._is_closing else "too much is pending"
-                handling.refusal = why
                 logger.warning("%s is not handled: %s", describe(handling.notification), why)
-                return HTTPStatus.SERVICE_UNAVAILABLE
+                return HTTPStatus.SERVICE_UNAVAILABLE, why
             self._duplicates.begin(handling.key)
             if self._respond_within is None:
                 return await self._execute(handling)
+            has_task = True
             return await self._execute_in_task(handling, self._respond_within)
         finally:
-            if handling.task is None:
-                self._end(handling)
+            if not has_task:
+                self._handlings.end(handling)
 
     def _is_full(self) -> bool:
         if len(self._pending) < self._limit:
             return False
-        self._pending = {each for each in self._pending if not each.loop.is_closed()}
+        self._pending = {each for each in self._pending if not each.get_loop().is_closed()}
         return len(self._pending) >= self._limit
 
-    async def _execute_in_task(self, handling: Handling, seconds: float) -> HTTPStatus:
+    async def _execute_in_task(self, handling: Handling, seconds: float) -> Result:
         """Wait for the handlers for so long; then, or when the request is cancelled, they go on."""
-        handling.is_late = not seconds
-        handling.task = task = asyncio.create_task(self._execute(handling))
-        self._pending.add(handling)
-        task.add_done_callback(lambda _: self._end(handling))
-        if handling.is_late:
-            return HTTPStatus.NO_CONTENT
+        response = asyncio.Event()
+        if not seconds:
+            response.set()
+        task = asyncio.create_task(self._execute(handling, response))
+        self._pending.add(task)
+        task.add_done_callback(partial(self._end, handling))
+        if not seconds:
+            return _LATE
         try:
             await asyncio.wait({task}, timeout=seconds)
         finally:
-            handling.is_late = not task.done()
-        return HTTPStatus.NO_CONTENT if handling.is_late else task.result()
+            response.set()
+        return task.result() if task.done() else _LATE
 
-    async def _execute(self, handling: Handling) -> HTTPStatus:
-        is_handled = False
+    async def _execute(self, handling: Handling, response: asyncio.Event | None = None) -> Result:
+        """Run the handlers; they are late if the response has come, or comes, before their end."""
+        is_handled, failure = False, None
         try:
-            if handling.is_late:
+            if response is not None and response.is_set():
                 await asyncio.sleep(0)  # an eager task starts before the response is returned
             with handling:
                 failure = await handling.failure()
                 if failure is not None:
-                    await self._handlings.report(failure, handling)
+                    is_late = response is not None and response.is_set()
+                    await self._handlings.report(failure, handling, is_late=is_late)
             is_handled = failure is None or self._handlings.selection.failed_is_handled
         finally:
             sandbox_reports.end(handling.key)
             self._duplicates.end(handling.key, is_handled=is_handled)
-        return HTTPStatus.NO_CONTENT if is_handled else HTTPStatus.INTERNAL_SERVER_ERROR
+        return HTTPStatus.NO_CONTENT if is_handled else HTTPStatus.INTERNAL_SERVER_ERROR, failure
 
-    def _end(self, handling: Handling) -> None:
-        self._pending.discard(handling)
+    def _end(self, handling: Handling, task: asyncio.Task[Result]) -> None:
+        self._pending.discard(task)
         self._handlings.end(handling)
+
+
+_LATE = HTTPStatus.NO_CONTENT, None

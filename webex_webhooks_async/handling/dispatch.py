@@ -9,7 +9,7 @@ from functools import cache, partial
 from itertools import groupby
 from typing import TYPE_CHECKING, Any, Self, TypeVar, cast
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from webex_webhooks_async.errors import DecodeError, GiveUpError, PayloadError
 from webex_webhooks_async.formatting import describe_exception, short_id
@@ -69,6 +69,25 @@ class Placed:
     around_context: tuple[Any, ...]
 
 
+@frozen(kw_only=True)
+class Attempt:
+    """An attempt to handle something.
+
+    Attributes:
+        number: Its number, from 1, since it was stored in the inbox, or since
+            ``webex-webhooks inbox retry`` took it up again. Without an inbox it is 1.
+        is_first: Whether nobody has run it before. It is false after a failure, after the end of a
+            process that was handling it, and after ``inbox retry``. Without an inbox it is true.
+        is_last: Whether what is handled is kept as failed if this attempt fails, also after a
+            `GiveUpError`. A bot gives back what fails in an outage of Webex, whatever this says.
+            Without an inbox it is true.
+    """
+
+    number: int
+    is_first: bool
+    is_last: bool
+
+
 class Handling:
     """The handling of a notification, from its acceptance to its end.
 
@@ -78,24 +97,17 @@ class Handling:
         key: The text by which a copy of the notification is recognized.
         steps: The steps, which run one after the other: handlers, and middleware with what it is
             around.
-        fits: Whether its data is of the class that its resource has, if it has one.
         misfit: Why the notification isn't passed to handlers of its resource, if there are any: its
             data isn't of their class.
         route: The label of its handler.
         apology: Says that it has failed to the person who wants something, if somebody does.
-        refusal: Why the notification can't be handled now, if that is so.
-        is_late: Whether the response has come, or comes, before the end.
-        is_first: Whether nothing has run for the notification before.
-        attempt: The number of this attempt, with an inbox.
+        attempt: Which attempt this is, with an inbox.
         attempts: How often its handlers run if they fail; `None` for the number of the receiver.
-        is_last: Whether nothing will run for the notification again, if this fails.
         records: The records of it, if there are any.
         suspension: Its suspension, if it may ask.
-        enqueued: The numbers of equal jobs that were enqueued for it.
         has_ended: Whether all of it has ended.
         outer: The handling of which this is a part, until this one ends: a handler there delivers
             here.
-        loop: The event loop in which it began.
     """
 
     # They are attributes of the class, because most handlings keep most, and setting takes time.
@@ -105,27 +117,37 @@ class Handling:
     misfit: PayloadError | None = None
     route: str = ""
     apology: Callable[[], Awaitable[object]] | None = None
-    error: BaseException | None = None
-    refusal: str | None = None
-    is_late: bool = False
-    is_first: bool = True
-    is_last: bool = True
-    attempt: int | None = None
+    attempt: Attempt | None = None
     attempts: int | None = None
-    task: asyncio.Task[Any] | None = None
     records: "Records | None" = None
     suspension: "Suspension | None" = None
     has_ended: bool = False
-    _end: asyncio.Event | None = None
     _started: float | None = None
 
     def __init__(self, notification: Notification[Any]) -> None:
         self.notification = notification
         self.outer: Handling | None = current_handling.get()
-        self.loop: asyncio.AbstractEventLoop = asyncio.get_running_loop()
-        data_class = data_classes().get(notification.resource)
-        self.enqueued: dict[str, set[int]] = {}
-        self.fits: bool = data_class is None or isinstance(notification.data, data_class)
+
+    @property
+    def fits(self) -> bool:
+        """Whether its data is of the class that its resource has, if it has one."""
+        data_class = data_classes().get(self.notification.resource)
+        return data_class is None or isinstance(self.notification.data, data_class)
+
+    @property
+    def is_first(self) -> bool:
+        """Whether nothing has run for the notification before."""
+        return self.attempt is None or self.attempt.is_first
+
+    @property
+    def is_last(self) -> bool:
+        """Whether nothing will run for the notification again, if this fails."""
+        return self.attempt is None or self.attempt.is_last
+
+    def note_last(self, *, is_last: bool = True) -> None:
+        """Note whether nothing will run for it again."""
+        if self.attempt is not None:
+            self.attempt = evolve(self.attempt, is_last=is_last)
 
     def __enter__(self) -> Self:
         current_handling.set(self)
@@ -176,7 +198,7 @@ class Handling:
         if self._started is not None:
             fields["webex_duration_ms"] = round((time.perf_counter() - self._started) * 1000, 1)
         if self.attempt is not None:
-            fields["webex_attempt"] = self.attempt
+            fields["webex_attempt"] = self.attempt.number
         return fields
 
     async def run(self) -> None:
@@ -192,14 +214,6 @@ class Handling:
             return as_failure(error)
         return None
 
-    async def wait(self) -> None:
-        """Wait until all of it has ended."""
-        if self.has_ended:
-            return
-        if self._end is None:
-            self._end = asyncio.Event()
-        await self._end.wait()
-
     def end(self) -> None:
         """Note that all of it has ended."""
         if self.suspension is not None:
@@ -208,8 +222,6 @@ class Handling:
         self.steps = ()  # which may hold on to this
         self.apology = None  # the same
         self.has_ended = True
-        if self._end is not None and not self.loop.is_closed():
-            self._end.set()
 
 
 _NOT_SUSPENDED = (
@@ -359,7 +371,7 @@ def _around(
                 await run_each(steps, subject)
             except BaseException as error:
                 if exceptions_in(error, GiveUpError):  # the middleware may ask
-                    cast("Handling", current_handling.get()).is_last = True
+                    cast("Handling", current_handling.get()).note_last()
                 raise
 
         await middleware(subject, call_next)

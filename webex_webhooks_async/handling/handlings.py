@@ -3,6 +3,7 @@
 A worker does it: that of an inbox, or the one for what isn't stored.
 """
 
+import asyncio
 import inspect
 import logging
 from collections.abc import Callable
@@ -50,7 +51,8 @@ class Handlings:
         self.selection: Selection = selection
         self._on_error = on_error
         self._keys = keys
-        self._unended: set[Handling] = set()
+        self._unended: dict[Handling, asyncio.AbstractEventLoop] = {}  # in which each began
+        self._ends: dict[Handling, asyncio.Event] = {}  # that are waited for
         self.begun: int = 0
 
     def begin(
@@ -60,7 +62,7 @@ class Handlings:
         handling = self.selection.begin(notification, key, records)
         if handling is not None:
             handling.key = key
-            self._unended.add(handling)
+            self._unended[handling] = asyncio.get_running_loop()
             self.begun += 1
         return handling
 
@@ -68,13 +70,15 @@ class Handlings:
         """Return what is being handled, in words."""
         return [describe(each.notification) for each in tuple(self._unended)]
 
-    async def report(self, failure: BaseException, handling: Handling, then: str = "") -> None:
+    async def report(
+        self, failure: BaseException, handling: Handling, then: str = "", *, is_late: bool = True
+    ) -> None:
         """Log why handlers have failed, and what becomes of the notification, and say it on.
 
-        The sandbox that sent the notification gets the error; the person who wants something, if
+        The sandbox that sent the notification gets the error, which is late if the response doesn't
+        wait for it; the person who wants something, if
         nothing runs again, and nobody has given up; and then `on_error`.
         """
-        handling.error = failure
         which = describe(handling.notification)
         if failure is handling.misfit:
             message = "%s is not passed to the handlers of its resource: %s%s"
@@ -83,7 +87,7 @@ class Handlings:
             level = logging.ERROR if handling.is_last else logging.WARNING
             message = "a handler of %s failed%s"
             logger.log(level, message, which, then, exc_info=failure, extra=handling.fields())
-        sandbox_reports.report(handling.key, failure, is_late=handling.is_late)
+        sandbox_reports.report(handling.key, failure, is_late=is_late)
         if handling.is_last and not exceptions_in(failure, GiveUpError):
             await _apologize(handling)
         if self._on_error is None:
@@ -97,21 +101,23 @@ class Handlings:
 
     def end(self, handling: Handling) -> None:
         """Note that all of it has ended."""
-        self._unended.discard(handling)
+        loop = self._unended.pop(handling)
         handling.end()
+        if (end := self._ends.pop(handling, None)) is not None and not loop.is_closed():
+            end.set()
 
     async def wait(self) -> None:
         """Wait for the end of each. One whose event loop was closed never ends by itself."""
         while self._unended:
-            handling = next(iter(self._unended))
-            if handling.loop.is_closed():
+            handling, loop = next(iter(self._unended.items()))
+            if loop.is_closed():
                 self.end(handling)
             else:
-                await handling.wait()
+                await self._ends.setdefault(handling, asyncio.Event()).wait()
 
     def check_is_outside(self) -> None:
         """Check that this isn't a part of one of them: who waits for that would wait for itself."""
-        if not self._unended.isdisjoint(current_handlings()):
+        if any(each in self._unended for each in current_handlings()):
             raise RuntimeError(
                 "a handler can't close its own receiver, because closing waits for the handlers: "
                 "close it where it was started"

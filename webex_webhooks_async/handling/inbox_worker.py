@@ -13,7 +13,7 @@ from attrs import define, field
 from webex_webhooks_async.errors import PayloadError
 from webex_webhooks_async.formatting import describe_exception, summarize_redacted
 from webex_webhooks_async.handling import sandbox_reports
-from webex_webhooks_async.handling.dispatch import Handling
+from webex_webhooks_async.handling.dispatch import Attempt, Handling
 from webex_webhooks_async.handling.handlings import Handlings
 from webex_webhooks_async.handling.outcomes import (
     Failure,
@@ -312,13 +312,12 @@ class InboxWorker:
         if handling is None:
             return self._without_handler(entry, notification, work.records)
         try:
-            handling.is_late = True
-            handling.attempt = entry.failures + 1
-            handling.is_first = is_first
             may_run = await self._may_run(entry)
             if not self.is_open or self._is_held():
                 return Release(0.0)
-            handling.is_last = handling.attempt >= (handling.attempts or self._attempts)
+            number = entry.failures + 1
+            is_last = number >= (handling.attempts or self._attempts)
+            handling.attempt = Attempt(number=number, is_first=is_first, is_last=is_last)
             with handling:
                 error = await handling.failure() if may_run else expiry_of(entry)
                 if error is None or _is_ended_quietly(work, error):
@@ -346,7 +345,7 @@ class InboxWorker:
             final = "another attempt can't help"
         attempts = handling.attempts or self._attempts
         failure = failure_of(entry, attempts, error, final, waited=waited)
-        handling.is_last = failure.again_in is None
+        handling.note_last(is_last=failure.again_in is None)
         await self._handlings.report(error, handling, failure.words)
         return failure
 

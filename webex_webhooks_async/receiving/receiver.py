@@ -362,8 +362,7 @@ class Receiver(Router):
         handling = self._handlings.begin(notification, key_of(notification, body))
         if handling is None:
             return HTTPStatus.NO_CONTENT, None
-        status = await self._direct.handle(handling)
-        return status, handling.refusal or (None if handling.is_late else handling.error)
+        return await self._direct.handle(handling)
 
     async def start(self) -> Self:
         """Start the receiver, as entering ``async with`` does, and return it; `aclose` ends it.
