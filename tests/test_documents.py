@@ -35,6 +35,7 @@ LINK = re.compile(r"\]\((?!https?:)([^)#\s]*)(?:#([^)\s]+))?\)")
 DIFFERENT_EACH_TIME = re.compile(
     r"\w+\.[0-9a-f]{8}(?=@)"  # who writes
     r"|(?<=127\.0\.0\.1:)\d+"
+    r"|(?<=process )\d+"
     r"|[0-9a-f]{40,}…?"  # signatures
     r"|Y2lz\w+(?:\n\w+)?"  # ids, of which some are longer than a line
     r"|\d{4}-\d\d-\d\dT[\d:.]+Z"

@@ -43,11 +43,12 @@ _ERASED = re.compile(r"[^\n]*\r\x1b\[2K")  # releases of rich differ in what \r 
 
 
 def demo() -> str:
-    """The beginning of the demo: a bot, a message, a card, a reply."""
+    """The middle of the demo: a bot asks, is killed, and goes on."""
     lines = _shown_by("demo")
     plain = [line.plain for line in lines]
-    first = next(n for n, line in enumerate(plain) if line.startswith("1  A bot"))
-    last = next(n for n, line in enumerate(plain) if line.startswith("4  "))
+    first, last = (
+        next(n for n, line in enumerate(plain) if line.startswith(f"{step}  ")) for step in (2, 6)
+    )
     return _svg("webex-webhooks demo", lines[first : last - 1])
 
 

@@ -21,9 +21,7 @@ def test_the_token_of_a_file(webex: ServedWebex, invoke: Invoke, tmp_path: Path)
     ]
 
 
-@pytest.mark.parametrize(
-    "line", ["list", "demo --live", "listen --public-url https://example.com --port 0"]
-)
+@pytest.mark.parametrize("line", ["list", "listen --public-url https://example.com --port 0"])
 def test_no_token(invoke: Invoke, line: str) -> None:
     """Without a token, the error says how to pass one, and nothing is served."""
     done = invoke(*line.split())

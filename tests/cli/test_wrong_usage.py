@@ -79,8 +79,6 @@ def _folder(unused: ServedWebex, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         ("sandbox --bot-email me", "--bot-email must be an address, such as ann@example.com\n"),
         ("sandbox --bot-name ''", "--bot-name is empty\n"),
         ("sandbox --org ''", "--org is empty\n"),
-        ("demo --base-url https://example.com/v1", "--token-file and --base-url need --live"),
-        ("demo --token-file token", "--token-file and --base-url need --live"),
         ("chat Hello --as nobody", ADDRESS),
         ("chat Hello --as ''", ADDRESS),
         ("chat Hello --as \udcff@example.com", ADDRESS),

@@ -2,14 +2,17 @@
 
 import asyncio
 import inspect
+import os
 import secrets
-import textwrap
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+import sys
+from asyncio.subprocess import PIPE, Process
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing, asynccontextmanager
-from typing import Annotated, Any
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import httpx
-from cyclopts import Parameter
+from attrs import define
 from rich.console import Console, RenderableType
 from rich.padding import Padding
 from rich.panel import Panel
@@ -18,304 +21,178 @@ from rich.syntax import Syntax
 from rich.table import Table
 from rich.text import Text
 
-from webex_webhooks_async.cli import demo_steps as steps
-from webex_webhooks_async.cli.console import log_messages_to, prose
-from webex_webhooks_async.cli.listen.temporary_webhooks import deleted_on_error, temporary_name
-from webex_webhooks_async.cli.options import FROM_ENVIRONMENT, Connection
-from webex_webhooks_async.cli.rendering import (
-    status_code_text,
-    status_text,
-    webhook_fields,
-)
-from webex_webhooks_async.cli.running import UsageError, run
-from webex_webhooks_async.client.client import Client
-from webex_webhooks_async.client.pagination import Page
-from webex_webhooks_async.errors import APIError
-from webex_webhooks_async.formatting import describe_exception, on_one_line
-from webex_webhooks_async.models.notification_data import MessageData
-from webex_webhooks_async.models.notifications import Notification
-from webex_webhooks_async.models.webhooks import Webhook
-from webex_webhooks_async.notifications.signatures import SIGNATURE_HEADERS
-from webex_webhooks_async.testing import Sandbox
-from webex_webhooks_async.testing.loopback_server import serve_on_loopback
+from webex_webhooks_async.cli.console import prose
+from webex_webhooks_async.cli.demo_bot import BOSS, READY, leave
+from webex_webhooks_async.cli.dev.target import is_proxy
+from webex_webhooks_async.cli.running import CommandError, run
+from webex_webhooks_async.formatting import on_one_line
+from webex_webhooks_async.inbox.sqlite import SQLiteInbox
+from webex_webhooks_async.models.messages import Message
+from webex_webhooks_async.testing import Sandbox, signed_request
 
-_MOST_PAGES = 3
-
-
-def command(
-    *,
-    live: Annotated[bool, Parameter(show_default=False)] = False,
-    connection: Connection = FROM_ENVIRONMENT,
-) -> None:
-    """Watch a bot and the library at work; you need no account.
-
-    $ webex-webhooks demo
-    $ webex-webhooks demo --live
-
-    A bot talks to a person in a local Webex simulator. Then notifications are
-    received, and webhooks managed. With --live it manages webhooks on Webex: it
-    creates a few under a name of their own, which point to a host that doesn't
-    exist, and deletes them at the end, also after an error or Ctrl-C.
-
-    Args:
-        live: Call Webex, with your token.
-        connection: The address of Webex, and the account that calls it; for --live.
-    """
-    if not live and connection.is_given:
-        raise UsageError("--token-file and --base-url need --live: without it, no Webex is called")
-    narrator = Narrator(prose())
-    run(_on_webex(narrator, connection) if live else _on_sandbox(narrator))
-
-
-async def _on_sandbox(narrator: "Narrator") -> None:
-    narrator.introduce(
-        "A Webex bot, without a Webex account",
-        "A real client calls a real HTTP server: the sandbox, a local Webex simulator.",
-    )
-    async with _sandbox(narrator) as (sandbox, client):
-        await _talk(narrator, client, sandbox)
-    async with _sandbox(narrator) as (sandbox, client):  # one without webhooks
-        await _receive(narrator, client, sandbox)
-    async with _sandbox(narrator) as (sandbox, client):
-        await _look_around(narrator, client)
-        created = await _manage(narrator, client, "demo")
-        sandbox.fail(status=429, retry_after=1)
-        await narrator.step(steps.retry)
-        with log_messages_to(lambda _text: None):  # the narrator shows the pause itself
-            await steps.retry(client, created[0].id)
-        await _clean_up(narrator, client, created)
-    narrator.conclude(_NEXT)
-
-
-@asynccontextmanager
-async def _sandbox(narrator: "Narrator") -> AsyncGenerator[tuple[Sandbox, Client]]:
-    sandbox = Sandbox()
-    async with (
-        sandbox.serve() as base_url,
-        narrator.narrated_client(trust_env=False) as http_client,
-        Client("any-token", base_url=base_url, http_client=http_client) as client,
-    ):
-        yield sandbox, client
-
-
-async def _talk(narrator: "Narrator", client: Client, sandbox: Sandbox) -> None:
-    """Let a person talk to a bot: a message, a card, a reply."""
-    await narrator.step(steps.make_bot)
-    bot = steps.make_bot(client, steps.NOWHERE, secrets.token_urlsafe())
-    sandbox.deliver_to(bot)
-    async with bot:
-        await narrator.step(steps.write)
-        card = await steps.write(sandbox)
-        narrator.approve(f"the bot replied: {card.text} [dish] (Order)")
-        await narrator.step(steps.submit)
-        reply = await steps.submit(sandbox, card)
-        narrator.approve(f"the bot replied: {reply.text}")
-
-
+_ANN = "ann@example.com"
+_BOB = "bob@example.com"
+_NAMES = {_ANN: "Ann", _BOB: "Bob", BOSS: "the boss"}
+_PATIENCE = 30.0  # seconds for what takes a part of one
+_PAUSE = 1.0  # seconds before a step, for eyes that follow
 _NEXT = {
     "webex-webhooks dev docs/examples/bot.py": "talk to a bot of your own in the browser",
     "webex-webhooks listen --sandbox": "watch notifications arrive, without an account",
     "webex-webhooks sandbox": "a local Webex simulator for your own program",
-    "webex-webhooks demo --live": "the last part of this on Webex, with your token",
     "webex-webhooks --help": "all commands",
 }
 
 
-async def _on_webex(narrator: "Narrator", connection: Connection) -> None:
-    async with (
-        narrator.narrated_client(trust_env=True) as http_client,
-        connection.client(http_client) as client,
-    ):
-        name = temporary_name("demo")
-        narrator.introduce(
-            "Webex webhooks, on Webex",
-            f"The names of its webhooks at {connection.base_url} begin with {name}; "
-            "it deletes them.",
-        )
-        await _look_around(narrator, client)
-        async with deleted_on_error(client, name):
-            created = await _manage(narrator, client, name)
-            await _clean_up(narrator, client, created)
+def command() -> None:
+    """Watch a bot whose process is killed, and which goes on; you need no account.
+
+    $ webex-webhooks demo
+
+    A bot asks somebody a question, and then their boss. Its process is killed
+    before the boss responds, and another process goes on. What was written
+    meanwhile is caught up with, and a forged notification is refused. All of it
+    happens on this machine, with a local Webex simulator.
+    """
+    with TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+        try:
+            run(_play(str(Path(folder, "inbox.db"))))
+        except TimeoutError:
+            raise CommandError("the bot is too slow here: try again when less else runs") from None
 
 
-async def _look_around(narrator: "Narrator", client: Client) -> None:
-    await narrator.step(steps.list_first_page)
-    first = await steps.list_first_page(client)
-    narrator.say(_names(first) or "There are no webhooks yet.")
+async def _play(inbox: str) -> None:
+    sandbox = Sandbox()
+    stage = Stage(prose(), sandbox, SQLiteInbox(inbox))
+    async with sandbox.serve() as base_url, aclosing(stage.inbox):
+        settings = {
+            "WEBEX_BASE_URL": base_url,
+            "WEBEX_ACCESS_TOKEN": "any-token",
+            "WEBEX_WEBHOOK_SECRET": secrets.token_urlsafe(),
+            "WEBEX_INBOX": inbox,
+        }
+        await stage.step("A bot", "It asks somebody, and then their boss.")
+        code = inspect.getsource(leave).strip()
+        stage.show(Syntax(code, "python", theme="ansi_dark", background_color="default"))
+        async with _bot(stage, settings) as process:
+            await stage.step("Ann asks for a day off", "[Friday] is a button that she presses.")
+            await stage.say(_ANN, "leave")
+            await stage.press(_ANN, await stage.reply("Which day"), "Friday")
+            question = await stage.reply("Friday off")
+            await stage.step("The bot's process is killed", "As by a power cut: it saves nothing.")
+            process.kill()
+            await process.wait()
+            stage.result("✗", f"process {process.pid} is dead")
+            await stage.say(_BOB, "leave")
+            stage.result("✗", "nobody takes the notification of what Bob wrote")
+        await stage.step("Another process starts", "It asks Webex what it has missed.")
+        async with _bot(stage, settings) as process:
+            await stage.reply("Which day")
+            stage.result("✓", "Bob is heard after all")
+            await stage.step(
+                "The boss decides, and Ann's conversation goes on",
+                "What was asked and answered is in a file, the bot's inbox.",
+            )
+            await stage.press(BOSS, question, "Approve")
+            await stage.reply("Friday: your boss")
+            stage.result("✓", "Ann has her answer, from a process that never talked to her")
+            await stage.step("A stranger forges a notification", "It isn't signed as by Webex.")
+            real = sandbox.deliveries[-1]
+            async with httpx.AsyncClient(trust_env=False) as stranger:
+                response = await stranger.send(signed_request(real.url, real.body, "a guess"))
+            await _until(process, "refused", stage)
+            stage.result("✓", f"the stranger gets {response.status_code} {response.reason_phrase}")
+    stage.conclude()
 
 
-def _names(page: Page[Webhook]) -> str:
-    return ", ".join(webhook.name for webhook in page.items)
-
-
-async def _manage(narrator: "Narrator", client: Client, name: str) -> list[Webhook]:
-    """Create, get, update and list webhooks, meet an error; return the created webhooks."""
-    await narrator.step(steps.create)
-    webhook = await steps.create(client, name, steps.NOWHERE, secrets.token_urlsafe())
-    fields = webhook_fields(webhook, show_secret=False)
-    narrator.show_fields({each: fields[each] for each in ("name", "id", "target", "secret")})
-
-    await narrator.step(steps.get)
-    webhook = await steps.get(client, webhook.id)
-    narrator.show_fields({"status": status_text(webhook.status)})
-
-    await narrator.step(steps.update)
-    webhook = await steps.update(client, webhook)
-    narrator.show_fields({"target": webhook_fields(webhook, show_secret=False)["target"]})
-
-    await narrator.step(steps.create_more)
-    created = [webhook, *await steps.create_more(client, name)]
-
-    await narrator.step(steps.list_pages)
-    async with aclosing(steps.list_pages(client)) as pages:
-        number = 0
-        async for each in pages:
-            number += 1
-            narrator.say(f"page {number}: {_names(each)}")
-            if number == _MOST_PAGES:
-                break
-
-    await narrator.step(steps.fail)
+@asynccontextmanager
+async def _bot(stage: "Stage", settings: Mapping[str, str]) -> AsyncGenerator[Process]:
+    """Run a process with the bot while the block runs, which begins as soon as it is ready."""
+    inherited = {name: value for name, value in os.environ.items() if not is_proxy(name)}
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-P", "-m", "webex_webhooks_async.cli.demo_bot"),
+        env={**inherited, **settings},
+        stdin=PIPE,
+        stdout=PIPE,
+    )
     try:
-        await steps.fail(client)
-    except APIError as error:
-        narrator.disapprove(describe_exception(error))
-    return created
+        await _until(process, READY, stage)
+        yield process
+        await asyncio.wait_for(process.communicate(), _PATIENCE)
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
 
 
-async def _clean_up(narrator: "Narrator", client: Client, webhooks: Sequence[Webhook]) -> None:
-    await narrator.step(steps.delete)
-    await steps.delete(client, webhooks)
+async def _until(process: Process, text: str, stage: "Stage") -> None:
+    """Show the lines that a process prints until one has this text."""
+    assert process.stdout is not None  # noqa: S101 - it is a pipe
+    line = ""
+    while text not in line:
+        line = (await asyncio.wait_for(process.stdout.readline(), _PATIENCE)).decode()
+        if not line:
+            raise CommandError("the bot's process has ended; what it says is above")
+        stage.line(f"process {process.pid}", line.strip(), style="dim")
 
 
-async def _receive(narrator: "Narrator", client: Client, sandbox: Sandbox) -> None:
-    """Receive a notification from the sandbox, then a forged and a repeated one."""
-    secret = secrets.token_urlsafe()
-    handled: list[Notification[MessageData]] = []
+@define
+class Stage:
+    """Shows what happens while it happens, and lets people talk to the bot."""
 
-    def report(notification: Notification[MessageData]) -> None:
-        handled.append(notification)
-        narrator.approve(f"verified: {notification.data.person_email} wrote a message")
+    _console: Console
+    _sandbox: Sandbox
+    inbox: SQLiteInbox
+    _steps: int = 0
 
-    await narrator.step(steps.receive)
-    async with (
-        serve_on_loopback(steps.receive(secret, report), 0) as receiver_url,
-        httpx.AsyncClient(trust_env=False) as stranger,
-    ):
-        await steps.create(client, "demo: receive", receiver_url, secret)
+    async def step(self, title: str, text: str) -> None:
+        """Begin a step."""
+        await asyncio.sleep(_PAUSE if self._steps and self._console.is_terminal else 0)
+        self._steps += 1
+        headline = Text.assemble((f"{self._steps}  ", "cyan"), (title, "bold"))
+        self._console.print()
+        self._console.print(Rule(headline, align="left", style="dim"))
+        self.show(Text(text, "dim italic"))
 
-        await narrator.step(steps.emit)
-        delivery = await steps.emit(sandbox)
-        narrator.incoming(delivery.url, delivery.status_code)
-        headers = httpx.Headers(delivery.headers)
-        narrator.show_fields({name: Text(headers[name]) for name in SIGNATURE_HEADERS})
+    def show(self, what: RenderableType) -> None:
+        """Show something that belongs to the step."""
+        self._console.print(Padding(what, (0, 0, 0, 3)))
 
-        await narrator.step(steps.forge)
-        with log_messages_to(narrator.disapprove):
-            response = await steps.forge(stranger, delivery)
-        narrator.incoming(delivery.url, response.status_code)
+    def line(self, who: str, text: str, *, style: str = "") -> None:
+        """Show what somebody says."""
+        self.show(Text.assemble((f"{who}: ", "cyan"), (on_one_line(text), style)))
 
-        await narrator.step(steps.repeat)
-        response = await steps.repeat(stranger, delivery)
-        narrator.incoming(delivery.url, response.status_code)
-        narrator.approve(f"handled {len(handled)} time, responded twice")
+    def result(self, mark: str, text: str) -> None:
+        """Show what has come of it."""
+        self.show(Text.assemble((f"{mark} ", "green" if mark == "✓" else "red"), text))
 
+    async def say(self, person: str, text: str) -> None:
+        """Let somebody write to the bot."""
+        self.line(_NAMES[person], text)
+        await self._sandbox.say(text, person=person)
 
-_WIDEST = 100  # columns: longer lines are hard to read
-_INDENT = 3
-_PAUSE = 0.2  # seconds before each step, for eyes that follow
+    async def press(self, person: str, card: Message, title: str) -> None:
+        """Let somebody press a button."""
+        self.line(_NAMES[person], f"[{title}]")
+        await self._sandbox.submit(card.id, press=title, person=person)
 
+    async def reply(self, text: str) -> Message:
+        """Show what the bot says until it says this, and waits for what people do."""
+        message = None
+        while message is None or text not in str(message.text):
+            message = await self._sandbox.next_reply(_PATIENCE)
+            authors = {each.room_id: each.person_email for each in self._sandbox.messages[::-1]}
+            to = _NAMES.get(str(authors[message.room_id]), _NAMES[BOSS])
+            self.line(f"the bot to {to}", str(message.text))
+        async with asyncio.timeout(_PATIENCE):
+            while (await self.inbox.counts()).running:  # noqa: ASYNC110 - of another process
+                await asyncio.sleep(0.01)
+        return message
 
-class Narrator:
-    """Shows what happens, while it happens."""
-
-    def __init__(self, console: Console) -> None:
-        console.width = min(console.width, _WIDEST)
-        self._console = console
-        self._steps = 0
-
-    def introduce(self, title: str, text: str) -> None:
-        """Say what this is."""
-        content = Text.assemble((title, "bold"), "\n", text)
-        self._console.print(Panel(content, border_style="cyan", padding=(0, 2)))
-
-    def conclude(self, commands: Mapping[str, str]) -> None:
+    def conclude(self) -> None:
         """Show how to go on: commands, and what each is for."""
         grid = Table.grid(padding=(0, 2, 0, 0))
         grid.add_column(style="bold", no_wrap=True)
-        grid.add_column()
-        for command, purpose in commands.items():
+        for command, purpose in _NEXT.items():
             grid.add_row(command, purpose)
         self._console.print()
         self._console.print(Panel(grid, title="next", border_style="green", padding=(0, 2)))
-
-    async def step(self, function: Callable[..., Any]) -> None:
-        """Begin a step: show what its function is for, and its code."""
-        if self._console.is_terminal:
-            await asyncio.sleep(_PAUSE)
-        self._steps += 1
-        headline, _, more = inspect.cleandoc(function.__doc__ or "").partition(". ")
-        title = Text.assemble((f"{self._steps}  ", "cyan"), (headline.rstrip("."), "bold"))
-        self._console.print()
-        self._console.print(Rule(title, align="left", style="dim"))
-        if more:
-            self._print(Text(more, "dim italic"))
-        _, _docstring, source = inspect.getsource(function).split('"""', 2)
-        code = Syntax(
-            textwrap.dedent(source).strip("\n"),
-            "python",
-            theme="ansi_dark",
-            background_color="default",
-            word_wrap=True,
-        )
-        self._print(code)
-
-    def say(self, text: str) -> None:
-        """Print a sentence."""
-        self._print(Text(on_one_line(text)))
-
-    def approve(self, text: str) -> None:
-        """Report something good."""
-        self._print(Text.assemble(("✓ ", "bold green"), on_one_line(text)))
-
-    def disapprove(self, text: str) -> None:
-        """Report something bad that the demo expects."""
-        self._print(Text.assemble(("✗ ", "bold red"), on_one_line(text)))
-
-    def show_fields(self, fields: Mapping[str, Text]) -> None:
-        """Show names and values."""
-        grid = Table.grid(padding=(0, 2, 0, 0), expand=True)
-        grid.add_column(style="dim", no_wrap=True)
-        grid.add_column(no_wrap=True, overflow="ellipsis", ratio=1)
-        for name, value in fields.items():
-            grid.add_row(name, value)
-        self._print(grid)
-
-    def narrated_client(self, *, trust_env: bool) -> httpx.AsyncClient:
-        """An HTTP client whose requests and responses are shown."""
-        return httpx.AsyncClient(
-            trust_env=trust_env, event_hooks={"response": [self._show_response]}
-        )
-
-    def incoming(self, url: str, status_code: int | None) -> None:
-        """Show a notification and the status of its response."""
-        self._exchange("←", "POST", url, status_code_text(status_code))
-
-    async def _show_response(self, response: httpx.Response) -> None:
-        request = response.request
-        wait = response.headers.get("Retry-After")
-        target = request.url.raw_path.decode()
-        self._exchange("→", request.method, target, status_code_text(response.status_code))
-        if wait:
-            self.say(f"waiting {wait} s, as Webex asks")
-
-    def _exchange(self, arrow: str, method: str, target: str, status: Text) -> None:
-        grid = Table.grid(padding=(0, 1, 0, 0), expand=True)
-        grid.add_column(no_wrap=True)
-        grid.add_column(no_wrap=True, overflow="ellipsis", ratio=1)
-        grid.add_column(no_wrap=True, justify="right")
-        grid.add_row(Text(f"{arrow} {method}", "cyan"), Text(on_one_line(target), "cyan"), status)
-        self._print(grid)
-
-    def _print(self, renderable: RenderableType) -> None:
-        self._console.print(Padding(renderable, (0, 0, 0, _INDENT)))

@@ -30,14 +30,14 @@ async def temporary_webhooks(
     client: Client, name: str, wanted: Iterable[NewWebhook]
 ) -> AsyncGenerator[None]:
     """Create webhooks whose names begin with `name`, and delete them when the block ends."""
-    async with deleted_on_error(client, name):
+    async with _deleted_on_error(client, name):
         created = [await client.webhooks.create(each) for each in wanted]
         yield
     await _tidy(name, delete_all(client, created), TIDY_SECONDS)
 
 
 @asynccontextmanager
-async def deleted_on_error(client: Client, name: str) -> AsyncGenerator[None]:
+async def _deleted_on_error(client: Client, name: str) -> AsyncGenerator[None]:
     """If the block fails or is cancelled, delete the webhooks whose names begin with `name`.
 
     They are listed first: when the response to a create is lost, its id isn't known. After a
