@@ -6,6 +6,7 @@ Each ignored error here must occur: both checkers complain about one that doesn'
 # pyright: strict, reportUnnecessaryTypeIgnoreComment=true
 
 from collections.abc import AsyncGenerator
+from pathlib import Path
 from typing import Any, Self, assert_type
 
 from attrs import frozen
@@ -76,6 +77,12 @@ async def a_client_takes_tokens_of_any_kind() -> None:
     assert_type(OwnClient.from_env(base_url="https://example.com/v1"), OwnClient)
     async with OwnClient.from_env(timeout=5) as own:
         assert_type(own, OwnClient)
+
+
+async def a_download_is_a_file_or_a_path(client: Client) -> None:
+    """It is in memory, or where it was written."""
+    assert_type(await client.download("https://example.com/x", max_bytes=5), File)
+    assert_type(await client.download("https://example.com/x", to="menu.pdf"), Path)
 
 
 async def a_list_can_be_awaited_and_iterated(client: Client) -> None:

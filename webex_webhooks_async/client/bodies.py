@@ -3,10 +3,10 @@
 import asyncio
 import re
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from email.message import Message
 from email.utils import collapse_rfc2231_value
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Protocol, cast
 
 import httpx
 
@@ -31,12 +31,35 @@ class TooLargeError(Exception):
         self.pieces = pieces
 
 
+class Sink(Protocol):
+    """Gets the body of a response piece by piece, in place of memory."""
+
+    async def restart(self) -> None:
+        """Forget what an earlier attempt has written."""
+        ...
+
+    async def write(self, piece: bytes) -> None:
+        """Take the next piece."""
+        ...
+
+
+class SinkError(Exception):
+    """A sink has failed with an `OSError`, which isn't one of the connection."""
+
+    def __init__(self, error: OSError) -> None:
+        super().__init__(str(error))
+        self.error = error
+
+
 class CodingError(Exception):
     """A body has more than one content coding."""
 
 
 async def read_body(
-    response: httpx.Response, max_bytes: int, on_piece: Callable[[], object] = lambda: None
+    response: httpx.Response,
+    max_bytes: int,
+    on_piece: Callable[[], object] = lambda: None,
+    sink: Sink | None = None,
 ) -> bytes:
     """Read the body of a response, and close it.
 
@@ -47,10 +70,12 @@ async def read_body(
         response: The response.
         max_bytes: How many bytes the body may have, as it is sent and decompressed.
         on_piece: Is called when a piece has arrived.
+        sink: Gets the pieces, in place of the result.
 
     Raises:
         TooLargeError: It has more.
         CodingError: It has more than one content coding.
+        SinkError: The sink has failed.
         httpx.TransportError: It was broken off.
         httpx.DecodingError: It isn't compressed as its header says, or ends too early.
     """
@@ -60,19 +85,31 @@ async def read_body(
         body = b""
     else:
         try:
-            body = b"".join(await _read(response, max_bytes, on_piece))
+            body = b"".join(await _read(response, max_bytes, on_piece, sink))
         finally:
             await response.aclose()
     # httpx's stream holds its response: the body would wait for the garbage collector.
     response.stream = httpx.ByteStream(b"")
     if len(body) > max_bytes:
         raise TooLargeError(max_bytes, [body[:max_bytes]])
+    if sink is not None and body:  # a hook has read it
+        await _sunk(sink.write(body))
+        return b""
     return body
 
 
+async def _sunk(call: Awaitable[object]) -> None:
+    try:
+        await call
+    except OSError as error:
+        raise SinkError(error) from error
+
+
 async def _read(
-    response: httpx.Response, max_bytes: int, on_piece: Callable[[], object]
+    response: httpx.Response, max_bytes: int, on_piece: Callable[[], object], sink: Sink | None
 ) -> list[bytes]:
+    if sink is not None:
+        await _sunk(sink.restart())
     gzip = _Gzip() if _is_gzip(response) else None
     received = size = 0
     pieces: list[bytes] = []
@@ -81,7 +118,10 @@ async def _read(
         received += len(raw)
         for piece in (raw,) if gzip is None else gzip.inflated(raw):
             size += len(piece)
-            pieces.append(piece)
+            if sink is not None and size <= max_bytes:
+                await _sunk(sink.write(piece))
+            else:
+                pieces.append(piece)
             if size > max_bytes:
                 raise TooLargeError(max_bytes, pieces)
             if len(piece) == _PIECE:

@@ -1,5 +1,6 @@
 """The entry point for calling Webex."""
 
+import sys
 from collections.abc import Callable, Mapping
 from datetime import timedelta
 from functools import cache, cached_property
@@ -19,6 +20,9 @@ from webex_webhooks_async.serialization.converter import check_into
 from webex_webhooks_async.validation import check_count, check_text, check_type
 
 if TYPE_CHECKING:
+    import os
+    from pathlib import Path
+
     import httpx
 
     from webex_webhooks_async.catalog import Watchable
@@ -27,6 +31,9 @@ if TYPE_CHECKING:
     from webex_webhooks_async.models.files import File
     from webex_webhooks_async.models.messages import AttachmentAction, Message
     from webex_webhooks_async.models.notification_data import AttachmentActionData, MessageData
+
+
+_MOST_IN_MEMORY = 104_857_600  # bytes of a file
 
 
 class ClientOptions(TypedDict, total=False):
@@ -359,29 +366,61 @@ class Client(APIResource):
             into=into or _fetched().get(resource),
         )
 
-    async def download(self, url: str, *, max_bytes: int = 104_857_600) -> "File":
-        """Return a file of a message: the content at one of the URLs in its `files`.
+    @overload
+    async def download(self, url: str, *, max_bytes: int | None = None) -> "File": ...
+
+    @overload
+    async def download(
+        self, url: str, *, to: "str | os.PathLike[str]", max_bytes: int | None = None
+    ) -> "Path": ...
+
+    async def download(
+        self,
+        url: str,
+        *,
+        to: "str | os.PathLike[str] | None" = None,
+        max_bytes: int | None = None,
+    ) -> "File | Path":
+        """Return a file of a message, at one of the URLs in its `files`; or write any to a path.
 
         While Webex scans the file for malware (423), and after a 429, it is asked for again, as the
         retry policy says. An infected file is a `GoneError`. `timeout` counts until the
-        response begins, and then from piece to piece, not for the whole. The file is in memory as a
-        whole.
+        response begins, and then from piece to piece, not for the whole.
 
         ::
 
             for url in message.files:
                 file = await client.download(url)
 
+        The file is in memory as a whole. With `to` it is written while it arrives, and may be at
+        any host, such as a recording at its ``temporaryDirectDownloadLinks``: redirects are
+        followed, and the token goes to the origin of `base_url` alone. The file is beside its place
+        until it is whole, and then takes the place of one that is there. If it fails, nothing is
+        left.
+
+        ::
+
+            path = await client.download(link, to="recording.mp4")
+
         Args:
-            url: The URL; it has the origin of `base_url`.
-            max_bytes: The number of bytes that the file may have, as it is sent and decompressed.
+            url: The URL. Without `to`, it has the origin of `base_url`.
+            to: The path of a file in a folder that is there.
+            max_bytes: The number of bytes that the file may have, as it is sent and decompressed:
+                by default 104,857,600 in memory, and any number in a file.
+
+        Returns:
+            The file; or the path.
 
         Raises:
             ValueError: The URL has another origin, so the token isn't sent there, or isn't a URL,
-                or `max_bytes` is below 1; nothing was sent.
+                or `max_bytes` is below 1; with `to`, the URL is neither https nor on loopback, or
+                `to` is a folder or a link. Nothing was sent.
             TypeError: An argument has a wrong type; nothing was sent.
+            FileNotFoundError: The folder of `to` isn't there; nothing was sent.
+            OSError: The file can't be written.
             ResponseTooLargeError: The file has more bytes; the rest wasn't read.
-            APIError: Webex responded with another error status, or with a redirect.
+            APIError: The server responded with another error status, or with a redirect; with `to`,
+                with more than ten, or to what isn't such a URL.
             TransportError: No response arrived, or it was broken off.
             DecodeError: The response has more than one content coding.
         """
@@ -389,10 +428,15 @@ class Client(APIResource):
         from webex_webhooks_async.client.pagination import target_on  # noqa: PLC0415 - see above
         from webex_webhooks_async.models.files import File  # noqa: PLC0415 - see above
 
+        if max_bytes is not None:
+            check_count("max_bytes", max_bytes)
+        if to is not None:
+            from webex_webhooks_async.client.downloads import download_to  # noqa: PLC0415 - rare
+
+            return await download_to(self._requester, url, to, max_bytes or sys.maxsize)
         check_text("url", url)
-        check_count("max_bytes", max_bytes)
         target = target_on(self._requester.base_url, url, "url", ValueError)
-        request = Request(method="GET", target=target, max_bytes=max_bytes)
+        request = Request(method="GET", target=target, max_bytes=max_bytes or _MOST_IN_MEMORY)
         response = await self._requester.send(request)
         name = file_name(response.headers.get("content-disposition"))
         content_type = response.headers.get("content-type", "")

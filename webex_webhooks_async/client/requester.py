@@ -25,7 +25,7 @@ from webex_webhooks_async.client.auth import (
     result,
     without_exit,
 )
-from webex_webhooks_async.client.bodies import CodingError, TooLargeError, read_body
+from webex_webhooks_async.client.bodies import CodingError, Sink, TooLargeError, read_body
 from webex_webhooks_async.client.limiter import Clock, Limiter
 from webex_webhooks_async.client.pool import ConnectionPool, pool_size, proxy_for
 from webex_webhooks_async.client.responses import Response
@@ -71,6 +71,8 @@ NO_RESPONSE = (httpx.HTTPError, OSError, idna.IDNAError, httpx.InvalidURL)
 
 JSON_TYPE = "application/json"
 
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+
 
 class Request(NamedTuple):
     """One request, however many attempts it takes.
@@ -82,6 +84,8 @@ class Request(NamedTuple):
         max_bytes: How many bytes a file may have that this downloads. The timeout then counts from
             piece to piece. `None` for any other request.
         is_repeated: Whether it is repeated, as the policy says.
+        origin: Another one than that of the API.
+        sink: Gets the body of a successful response. A redirect is then returned, and not followed.
     """
 
     method: str
@@ -92,6 +96,8 @@ class Request(NamedTuple):
     authorized: bool = True
     max_bytes: int | None = None
     is_repeated: bool = True
+    origin: str | None = None
+    sink: Sink | None = None
 
     def __repr__(self) -> str:
         """The method and the path: the rest may have secrets."""
@@ -193,10 +199,14 @@ class Requester:
             outcome = sent.outcome
             if isinstance(outcome, TransportError):
                 error: APIError | TransportError = outcome
-            elif outcome.is_success or (may_be_processed and _is_gone(outcome)):
+            elif (
+                outcome.is_success
+                or (may_be_processed and _is_gone(outcome))
+                or (request.sink is not None and _is_redirect(outcome))
+            ):
                 return outcome
             else:
-                error = self._error(request, outcome)
+                error = self.error(request, outcome)
             delay = self._delay_before_next(request, attempt, error, outcome)
             if delay is None:
                 raise error
@@ -282,7 +292,7 @@ class Requester:
             has_retry_after=isinstance(outcome, Response) and "retry-after" in outcome.headers,
             jitter=random.random(),  # noqa: S311 - spreads load, guards nothing
         )
-        if isinstance(error, RateLimitError):
+        if isinstance(error, RateLimitError) and request.origin is None:
             self._pause(error.retry_after if delay is None else delay)
         return delay
 
@@ -306,7 +316,8 @@ class Requester:
             extra=_fields(error.method, error.path, status, error.tracking_id, milliseconds),
         )
 
-    def _error(self, request: Request, response: Response) -> APIError:
+    def error(self, request: Request, response: Response) -> APIError:
+        """Return the error of a response."""
         retry_after = response.headers.get("retry-after")
         error = response.error(parse_retry_after(retry_after, self.clock.now()))
         end = self._base_path.rpartition("/")[2]
@@ -317,7 +328,7 @@ class Requester:
 
     def _url(self, request: Request) -> httpx.URL:
         try:
-            return httpx.URL(self.origin + request.target)
+            return httpx.URL((request.origin or self.origin) + request.target)
         except httpx.InvalidURL as error:
             raise ValueError(
                 f"the URL of this {request.method} can't be sent ({error}): check the id and the "
@@ -346,6 +357,7 @@ class Requester:
             )
         tracking_id = f"webex-webhooks-async_{os.urandom(16).hex()}"
         where = request.method, request.path, tracking_id
+        host = self._host if request.origin is None else url.netloc.decode()
         redact = Redactor(request.secrets if token is None else (*request.secrets, token))
         sent = httpx.Request(
             request.method,
@@ -366,11 +378,11 @@ class Requester:
             description = redact(re.sub(r"""(?s)(bytearray\()?b['"].*""", "...", text))
             cause = error if description == text else None  # a traceback shows it, secrets included
             if isinstance(error, TimeoutError | httpx.TimeoutException):
-                message = f"no response from {self._host} within {self._timeout:g} s"
+                message = f"no response from {host} within {self._timeout:g} s"
                 raise RequestTimeoutError(f"{message} ({description})", *where) from cause
-            raise TransportError(f"no response from {self._host}: {description}", *where) from cause
+            raise TransportError(f"no response from {host}: {description}", *where) from cause
         except TooLargeError as error:
-            message = f"the response from {self._host} has {error}"
+            message = f"the response from {host} has {error}"
             raise ResponseTooLargeError(message, *where) from None
         except CodingError:
             raise DecodeError(["the body has more than one content coding"], *where) from None
@@ -427,9 +439,11 @@ class Requester:
         if request.max_bytes is None or not received.is_success:
             return await read_body(received, self._max_body)
         loop = asyncio.get_running_loop()
-        return await read_body(
-            received, request.max_bytes, lambda: deadline.reschedule(loop.time() + self._timeout)
-        )
+
+        def on_piece() -> None:
+            deadline.reschedule(loop.time() + self._timeout)
+
+        return await read_body(received, request.max_bytes, on_piece, request.sink)
 
     def _headers(
         self, request: Request, token: str | None, tracking_id: str
@@ -470,6 +484,10 @@ def _fields(
 def _is_rejected(outcome: Response | TransportError) -> bool:
     """Whether Webex has rejected the access token."""
     return isinstance(outcome, Response) and outcome.status_code == HTTPStatus.UNAUTHORIZED
+
+
+def _is_redirect(response: Response) -> bool:
+    return response.status_code in _REDIRECTS and "location" in response.headers
 
 
 def _is_gone(response: Response) -> bool:
