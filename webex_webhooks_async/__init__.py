@@ -111,6 +111,7 @@ if TYPE_CHECKING:
     )
     from webex_webhooks_async.notifications.signatures import sign as sign
     from webex_webhooks_async.notifications.signatures import verify as verify
+    from webex_webhooks_async.receiving.lifespan import lifespan_of as lifespan_of
     from webex_webhooks_async.receiving.receiver import Receiver as Receiver
     from webex_webhooks_async.receiving.thread import ReceiverThread as ReceiverThread
     from webex_webhooks_async.serialization.converter import from_json as from_json
@@ -157,6 +158,7 @@ else:
         "notifications.identity": "notification_key",
         "notifications.parsing": "parse_notification parse_unverified_notification",
         "inbox.postgres.inbox": "PostgresInbox",
+        "receiving.lifespan": "lifespan_of",
         "receiving.receiver": "Receiver",
         "handling.log_context": "LogContext",
         "handling.router": "Router",

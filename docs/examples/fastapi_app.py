@@ -6,12 +6,10 @@ Webex posts to https://bot.example.com/webex/
 """
 
 import os
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 
-from webex_webhooks_async import Event, MessageData, Notification, Receiver, Resource
+from webex_webhooks_async import Event, MessageData, Notification, Receiver, Resource, lifespan_of
 
 receiver = Receiver(os.environ["WEBEX_WEBHOOK_SECRET"], respond_within=0)
 
@@ -22,12 +20,6 @@ async def on_message(notification: Notification[MessageData]) -> None:
     print(notification.data.person_email, "wrote", notification.data.id)
 
 
-@asynccontextmanager
-async def lifespan(_: FastAPI) -> AsyncGenerator[None]:
-    """Finish the accepted notifications before the server stops."""
-    async with receiver:
-        yield
-
-
-app = FastAPI(lifespan=lifespan)
+# The receiver finishes the accepted notifications before the server stops.
+app = FastAPI(lifespan=lifespan_of(receiver))
 app.mount("/webex", receiver)

@@ -5,12 +5,9 @@ $ uvicorn moved_from_wxc_sdk:app
 Webex posts to https://bot.example.com/webex/, which is the WEBEX_TARGET_URL.
 """
 
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
-
 from fastapi import FastAPI
 
-from webex_webhooks_async import Bot, MessageContext, SubmissionContext
+from webex_webhooks_async import Bot, MessageContext, SubmissionContext, lifespan_of
 
 bot = Bot.from_env(name="lunch")  # WEBEX_ACCESS_TOKEN, WEBEX_WEBHOOK_SECRET, WEBEX_TARGET_URL
 
@@ -22,13 +19,7 @@ MENU = {
 }
 
 
-@asynccontextmanager
-async def lifespan(_: FastAPI) -> AsyncGenerator[None]:
-    async with bot:
-        yield
-
-
-app = FastAPI(lifespan=lifespan)
+app = FastAPI(lifespan=lifespan_of(bot))
 app.mount("/webex", bot)
 
 

@@ -6,13 +6,11 @@ Webex posts to https://bot.example.com/webex/
 """
 
 import os
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
 
 from starlette.applications import Starlette
 from starlette.routing import Mount
 
-from webex_webhooks_async import Event, MessageData, Notification, Receiver, Resource
+from webex_webhooks_async import Event, MessageData, Notification, Receiver, Resource, lifespan_of
 
 receiver = Receiver(os.environ["WEBEX_WEBHOOK_SECRET"], respond_within=0)
 
@@ -23,11 +21,5 @@ async def on_message(notification: Notification[MessageData]) -> None:
     print(notification.data.person_email, "wrote", notification.data.id)
 
 
-@asynccontextmanager
-async def lifespan(_: Starlette) -> AsyncGenerator[None]:
-    """Finish the accepted notifications before the server stops."""
-    async with receiver:
-        yield
-
-
-app = Starlette(routes=[Mount("/webex", receiver)], lifespan=lifespan)
+# The receiver finishes the accepted notifications before the server stops.
+app = Starlette(routes=[Mount("/webex", receiver)], lifespan=lifespan_of(receiver))

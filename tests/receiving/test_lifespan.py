@@ -22,6 +22,7 @@ from webex_webhooks_async import (
     ReceiverThread,
     SQLiteInbox,
     TransportError,
+    lifespan_of,
     parse_unverified_notification,
     sign,
 )
@@ -348,3 +349,60 @@ async def test_a_server_that_runs_the_lifespan_learns_what_fails(
     assert sent["type"] == "lifespan.startup.failed"
     assert sent["message"].startswith(message)
     assert sent["message"].endswith(f"{type(error).__name__}: no database")
+
+
+async def test_an_application_is_around_its_parts(make: Callable[..., Receiver]) -> None:
+    """They are entered in their order, and left in the opposite one, at each start.
+
+    What functions yield is the state of the application.
+    """
+    events: list[str] = []
+
+    def named(name: str, **yields: int) -> Any:  # noqa: ANN401 - a lifespan function
+        @asynccontextmanager
+        async def lifespan(of: object) -> AsyncGenerator[dict[str, int] | None]:
+            events.append(f"begin {name} of {'a receiver' if isinstance(of, Receiver) else of}")
+            yield yields or None
+            events.append(f"end {name}")
+
+        return lifespan
+
+    receiver = make(lifespan=named("its own", number=7))
+    receiver.on("messages")(handle)
+    parts = named("sessions", sessions=1), receiver, named("watch"), named("cache", cache=2)
+    lifespan = lifespan_of(*parts)
+    for _ in range(2):
+        async with lifespan("it") as state:
+            events.append("serving")
+        assert state == {"sessions": 1, "cache": 2}
+
+    begins = "begin sessions of it", "begin its own of a receiver", "begin watch of it"
+    ends = "end cache", "end watch", "end its own", "end sessions"
+    assert events == [*begins, "begin cache of it", "serving", *ends] * 2
+
+
+async def test_an_application_without_a_state() -> None:
+    """A server that has no place for one still starts it."""
+    async with lifespan_of(Receiver(SECRET))(None) as state:
+        pass
+
+    assert state is None
+
+
+async def test_two_names_of_one_thing() -> None:
+    """A name that is yielded twice ends the start; what has begun is left."""
+    first, second = Lifespan({"a": 1, "b": 1}), Lifespan({"b": 2})
+    with pytest.raises(ValueError, match="two lifespans yield 'b': rename one"):
+        async with lifespan_of(first, second)(None):
+            pass
+
+    assert first.events == second.events == ["begin", "end"]
+
+
+def test_what_is_no_part_of_an_application() -> None:
+    """No parts at all, and what neither is entered nor called, are errors at once."""
+    wrong: Any = "bot"
+    with refused("TypeError: lifespan_of takes what starts with"):
+        lifespan_of()
+    with refused("TypeError: lifespan_of takes bots, receivers and functions"):
+        lifespan_of(wrong)

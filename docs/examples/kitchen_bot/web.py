@@ -10,13 +10,11 @@ WEBEX_ACCESS_TOKEN and WEBEX_WEBHOOK_SECRET.
 """
 
 import logging
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
 
 from fastapi import FastAPI, Response
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Gauge, generate_latest
 
-from webex_webhooks_async import PostgresInbox
+from webex_webhooks_async import PostgresInbox, lifespan_of
 
 from .bot import Settings, create_bot
 
@@ -29,12 +27,7 @@ def create_app() -> FastAPI:
     registry = CollectorRegistry()
     entries = Gauge("kitchen_inbox", "Notifications and jobs.", ["state"], registry=registry)
 
-    @asynccontextmanager
-    async def lifespan(_: FastAPI) -> AsyncGenerator[None]:
-        async with bot:
-            yield
-
-    app = FastAPI(lifespan=lifespan)
+    app = FastAPI(lifespan=lifespan_of(bot))
     app.mount("/webex", bot)
 
     @app.get("/healthz")

@@ -9,14 +9,12 @@ and STATE_DIRECTORY gets the inbox.
 
 import os
 import time
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
 from pathlib import Path
 
 from fastapi import FastAPI, Response
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Histogram, generate_latest
 
-from webex_webhooks_async import Bot, Context, Person, SQLiteInbox
+from webex_webhooks_async import Bot, Context, Person, SQLiteInbox, lifespan_of
 from webex_webhooks_async.types import CallNext
 
 from . import cards
@@ -39,12 +37,7 @@ def create_app() -> FastAPI:
     registry = CollectorRegistry()
     measure(bot, registry)
 
-    @asynccontextmanager
-    async def lifespan(_: FastAPI) -> AsyncGenerator[None]:
-        async with bot:
-            yield
-
-    app = FastAPI(lifespan=lifespan)
+    app = FastAPI(lifespan=lifespan_of(bot))
     app.mount("/webex", bot)
 
     @app.get("/health")
