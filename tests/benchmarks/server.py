@@ -33,7 +33,7 @@ WEBHOOK = {
 """A webhook as Webex sends it."""
 
 
-class Webex(asyncio.Protocol):
+class WebexProtocol(asyncio.Protocol):
     """One connection, with one request at a time."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -85,7 +85,7 @@ def response(document: object, header: str = "") -> bytes:
 async def serve() -> None:
     """Serve on loopback until the input ends."""
     loop = asyncio.get_running_loop()
-    server = await loop.create_server(Webex, "127.0.0.1", 0)
+    server = await loop.create_server(WebexProtocol, "127.0.0.1", 0)
     print(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1", flush=True)  # noqa: T201 - the process that started it reads it
     ended = asyncio.Event()
     loop.add_reader(sys.stdin, ended.set)

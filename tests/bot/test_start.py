@@ -16,7 +16,7 @@ pytestmark = pytest.mark.once
 ME = {"id": "BOT", "type": "bot", "displayName": "Bot", "emails": ["bot@webex.bot"]}
 
 
-class Webex:
+class FailingWebex:
     """Responds to each request with the next one of these statuses, and then with 200."""
 
     def __init__(self, *statuses: int) -> None:
@@ -43,7 +43,7 @@ async def test_it_is_ready_when_webex_has_responded() -> None:
     startup, receiving = Startup(None), Receiving()
     with startup.under_way():
         knows = asyncio.create_task(startup.known())
-        await startup.begin(Webex().client, None, receiving, StoppedClock())
+        await startup.begin(FailingWebex().client, None, receiving, StoppedClock())
     await knows
 
     assert (startup.me and startup.me.id, startup.is_ready, receiving.began) == ("BOT", True, 1)
@@ -60,7 +60,7 @@ async def test_an_outage_does_not_end_it(caplog: pytest.LogCaptureFixture) -> No
     caplog.set_level(logging.INFO, logger="webex_webhooks_async")
     startup, receiving, clock = Startup(None), Receiving(), StoppedClock()
     with startup.under_way():
-        await startup.begin(Webex(501).client, None, receiving, clock)
+        await startup.begin(FailingWebex(501).client, None, receiving, clock)
     knows = asyncio.create_task(startup.known())
 
     assert (startup.stage, startup.me, receiving.began) == (Stage.ACCEPTING, None, 0)
@@ -81,7 +81,7 @@ async def test_an_end_in_an_outage() -> None:
     """Nothing is accepted any more when it stops before Webex has responded."""
     startup = Startup(None)
     with startup.under_way():
-        await startup.begin(Webex(501).client, None, Receiving(), StoppedClock())
+        await startup.begin(FailingWebex(501).client, None, Receiving(), StoppedClock())
     await startup.stop_looking()
 
     assert startup.stage is Stage.ENDED
@@ -95,7 +95,7 @@ async def test_a_refusal_ends_it() -> None:
     async def start() -> None:
         with startup.under_way():
             knows.append(asyncio.create_task(startup.known()))
-            await startup.begin(Webex(401).client, None, Receiving(), StoppedClock())
+            await startup.begin(FailingWebex(401).client, None, Receiving(), StoppedClock())
 
     with pytest.raises(AuthenticationError):
         await start()

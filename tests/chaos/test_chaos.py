@@ -33,7 +33,7 @@ RECEIVERS, WORKERS = (2, 3) if NOTIFICATIONS > 100 else (1, 1)
 
 
 @frozen(kw_only=True)
-class Bot:
+class BotProcesses:
     """The bot with all its processes, and who calls it."""
 
     services: Services
@@ -77,7 +77,7 @@ class Bot:
 
 
 @asynccontextmanager
-async def running_bot(ids: Iterable[str]) -> AsyncGenerator[Bot]:
+async def running_bot(ids: Iterable[str]) -> AsyncGenerator[BotProcesses]:
     """Start the bot with all its processes, and a Webex that takes a moment to respond."""
     async with stage(LONGEST_TASK="3", REDIS_TIMEOUT="1") as empty:
         for each in ids:
@@ -93,7 +93,7 @@ async def running_bot(ids: Iterable[str]) -> AsyncGenerator[Bot]:
             ]
         await empty.services.until(lambda: all(each.says("Listening started") for each in workers))
         urls = cycle([f"http://127.0.0.1:{port}/webex" for port in ports])
-        yield Bot(
+        yield BotProcesses(
             services=empty.services,
             receivers=[each.result() for each in starting],
             workers=workers,

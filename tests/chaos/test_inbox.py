@@ -40,7 +40,7 @@ RESPONSE_TIME = 0.05  # seconds of Webex, in which a reply is there and not yet 
 
 
 @frozen(kw_only=True)
-class Bot:
+class BotProcesses:
     """A bot with all its processes, and who calls it."""
 
     path: Path
@@ -104,7 +104,7 @@ class Bot:
 @asynccontextmanager
 async def running_bot(
     path: Path, workers: int, *, lease: float = 2, work: float = 0.02
-) -> AsyncGenerator[Bot]:
+) -> AsyncGenerator[BotProcesses]:
     """Run so many receivers on one file, and a Webex that takes a moment to respond."""
     webex = Sandbox()
     webex.fail(delay=RESPONSE_TIME, times=None, method="POST")
@@ -118,10 +118,12 @@ async def running_bot(
             await services.until(lambda: all(each.says("Uvicorn running") for each in receivers))
             urls = cycle([f"http://127.0.0.1:{port}/" for port in ports])
             sender = Sender(urls, services.happened)
-            yield Bot(path=path, webex=webex, services=services, receivers=receivers, sender=sender)
+            yield BotProcesses(
+                path=path, webex=webex, services=services, receivers=receivers, sender=sender
+            )
 
 
-async def exposed(bot: Bot, number: signal.Signals) -> set[int]:
+async def exposed(bot: BotProcesses, number: signal.Signals) -> set[int]:
     """Send signals while notifications arrive; return how often replies came, and rows."""
     async with asyncio.TaskGroup() as group:
         group.create_task(bot.signal_at_random(number))

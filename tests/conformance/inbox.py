@@ -108,7 +108,7 @@ class Hook:
         return found[0]
 
 
-class Inbox:
+class ArrivalServer:
     """An ASGI application.
 
     Args:

@@ -14,7 +14,7 @@ import pytest
 from attrs import field, frozen
 
 from tests.conformance.guard import WORD, Guard
-from tests.conformance.inbox import Inbox, Json
+from tests.conformance.inbox import ArrivalServer, Json
 from tests.conformance.targets import LiveTarget, opened
 from tests.conformance.webex import Caller, Webex
 from webex_webhooks_async.cli.listen.tunnels import find_tunnel
@@ -79,7 +79,7 @@ async def at_webex(wanted: Settings) -> AsyncGenerator[tuple[Webex, list[str]]]:
     """
     guard = Guard()
     guard.secrets.update(wanted.tokens.values())
-    inbox = Inbox(guard)
+    inbox = ArrivalServer(guard)
     target = LiveTarget()
     remarks: list[str] = []
     async with (
@@ -174,7 +174,7 @@ async def _tunnel_to(port: int, remarks: list[str]) -> str | None:
     return None
 
 
-async def _open_inbox(stack: AsyncExitStack, inbox: Inbox, url: str, port: int) -> None:
+async def _open_inbox(stack: AsyncExitStack, inbox: ArrivalServer, url: str, port: int) -> None:
     """Serve the inbox, and ask it through its URL.
 
     Raises:

@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from tests.conformance.guard import Guard
-from tests.conformance.inbox import Arrival, Hook, Inbox, Json
+from tests.conformance.inbox import Arrival, ArrivalServer, Hook, Json
 from tests.conformance.webex import Caller, Exchange, Target, Webex
 from webex_webhooks_async.testing import Sandbox, SandboxPerson
 from webex_webhooks_async.testing.loopback_server import serve_on_loopback
@@ -107,7 +107,7 @@ async def in_sandbox(
     ann = SandboxPerson(emails=["ann.lee@example.com"], display_name="Ann Lee", last_name="Lee")
     await sandbox.say("Hello", person=ann)
     guard = Guard()
-    inbox = Inbox(guard, scale=_SCALE)
+    inbox = ArrivalServer(guard, scale=_SCALE)
     tokens = {"bot": "bot", "person": f"person:{ann.emails[0]}"}
     async with (
         sandbox.serve() as base_url,

@@ -38,7 +38,7 @@ KIM = "kim.roe@example.org"
 TOKENS = {"bot": "a-bot-token", "person": f"person:{KIM}"}
 
 
-class Clock:
+class SetClock:
     """A clock that a test sets."""
 
     def __init__(self) -> None:
@@ -49,12 +49,12 @@ class Clock:
 
 
 @pytest.fixture
-def clock() -> Clock:
-    return Clock()
+def clock() -> SetClock:
+    return SetClock()
 
 
 @pytest.fixture
-async def other(clock: Clock) -> Sandbox:
+async def other(clock: SetClock) -> Sandbox:
     """A sandbox in the role of Webex."""
     return Sandbox(clock=clock)
 
@@ -171,7 +171,7 @@ async def test_the_end_deletes_what_was_made(other: Sandbox) -> None:
         assert other.webhooks == ()
 
 
-async def test_the_next_run_deletes_what_a_killed_one_left(other: Sandbox, clock: Clock) -> None:
+async def test_the_next_run_deletes_what_a_killed_one_left(other: Sandbox, clock: SetClock) -> None:
     """What a run has left is deleted at the start of one that begins an hour later, not before."""
     async with other.serve() as base_url:
         for minutes in (50, 70):

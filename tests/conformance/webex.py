@@ -11,7 +11,7 @@ import httpx
 from attrs import frozen
 
 from tests.conformance.guard import ForeignError, Guard
-from tests.conformance.inbox import Answer, Arrival, Hook, Inbox, Json
+from tests.conformance.inbox import Answer, Arrival, ArrivalServer, Hook, Json
 from tests.conformance.redaction import Redactor
 from webex_webhooks_async.models.ids import comparable
 
@@ -238,7 +238,7 @@ class Webex:
         target: Target,
         bot: Caller,
         person: Caller | None,
-        inbox: Inbox,
+        inbox: ArrivalServer,
         exchanges: list[Exchange],
         is_sandbox: bool,
     ) -> None:

@@ -13,7 +13,15 @@ from attrs import frozen
 
 from tests.examples.serving import Application, serve_with_hypercorn, serve_with_uvicorn
 from tests.examples.serving import Server as ServeOn
-from tests.notifications.doubles import Bot, body_of, chunked, distinct, exchange, posted, request
+from tests.notifications.doubles import (
+    ReceiverUnderTest,
+    body_of,
+    chunked,
+    distinct,
+    exchange,
+    posted,
+    request,
+)
 from tests.support.wire import PATIENCE, nothing_left, until
 from webex_webhooks_async import MessageData, Notification, Receiver
 
@@ -107,7 +115,7 @@ FATAL: Mapping[str, Act] = {
 """What ends the event loop, unless the server catches it."""
 
 
-class Acting(Bot):
+class Acting(ReceiverUnderTest):
     """A bot whose next run acts first."""
 
     act: Act | None = None
@@ -227,7 +235,7 @@ each_server_and_loop = pytest.mark.parametrize("serve", [*SERVERS, EAGER_TASKS])
 @each_server
 async def test_a_broken_request_is_not_handled(serve: ServeOn) -> None:
     """The response is never 2xx, alone or with others; after each one the receiver works."""
-    bot = Bot(max_body=MAX_BODY)
+    bot = ReceiverUnderTest(max_body=MAX_BODY)
     async with served_by(serve, bot.receiver) as served:
         for number, (name, broken) in enumerate(BROKEN.items()):
             refused = await served.responses_to_part(broken)
@@ -244,7 +252,7 @@ async def test_a_broken_request_is_not_handled(serve: ServeOn) -> None:
 @pytest.mark.parametrize("reset", [False, True], ids=["end", "reset"])
 async def test_a_request_may_be_cut_off_anywhere(serve: ServeOn, *, reset: bool) -> None:
     """A client that goes away before its request is complete has sent no notification."""
-    bot = Bot()
+    bot = ReceiverUnderTest()
     parts = [GOOD[:length] for length in range(1, len(GOOD), 7)]
     async with served_by(serve, bot.receiver) as served:
         await asyncio.gather(*(served.responses_to_part(each, reset=reset) for each in parts))
@@ -258,7 +266,7 @@ async def test_a_request_may_be_cut_off_anywhere(serve: ServeOn, *, reset: bool)
 @each_server
 async def test_slow_senders_delay_nobody(serve: ServeOn) -> None:
     """A hundred senders that never finish delay no other request, not even a slow one."""
-    bot = Bot()
+    bot = ReceiverUnderTest()
     async with served_by(serve, bot.receiver) as served:
         never_done = await asyncio.gather(*(served.begin(GOOD[:-1]) for _ in range(100)))
         slow = await served.begin(b"")
@@ -274,7 +282,7 @@ async def test_slow_senders_delay_nobody(serve: ServeOn) -> None:
 
 async def test_slow_senders_dont_outlast_the_server() -> None:
     """A server that stops waits for them no longer than its settings say."""
-    bot = Bot()
+    bot = ReceiverUnderTest()
     async with served_by(serve_without_grace, bot.receiver) as served:
         never_done = [await served.begin(GOOD[:-1]), await served.begin(GOOD[:20])]
         assert await served.responses(GOOD) == [204]
@@ -289,7 +297,7 @@ async def test_slow_senders_dont_outlast_the_server() -> None:
 @each_server
 async def test_requests_may_share_a_connection(serve: ServeOn) -> None:
     """Each of several requests in one packet gets its own response."""
-    bot = Bot()
+    bot = ReceiverUnderTest()
     unsigned = GOOD.replace(b"Signature", b"Autograph")
     one, two, three = (posted(distinct(each)) for each in range(3))
     several = b"".join(map(kept_alive, [one, unsigned, GOOD.replace(b"POST", b"GET"), two]))
@@ -302,7 +310,7 @@ async def test_requests_may_share_a_connection(serve: ServeOn) -> None:
 @each_server
 async def test_a_large_body_is_not_a_request(serve: ServeOn) -> None:
     """A body that was refused unread is never parsed as the next request."""
-    bot = Bot(max_body=MAX_BODY)
+    bot = ReceiverUnderTest(max_body=MAX_BODY)
     body = GOOD * 20
     async with served_by(serve, bot.receiver) as served:
         large = kept_alive(request(f"Content-Length: {len(body)}", body=body))
@@ -315,7 +323,7 @@ async def test_a_large_body_is_not_a_request(serve: ServeOn) -> None:
 @each_server_and_loop
 async def test_a_flood(serve: ServeOn) -> None:
     """Beyond `max_pending` the response is 503; delivered again, each is handled, and once."""
-    bot = Bot(respond_within=0, max_pending=10)
+    bot = ReceiverUnderTest(respond_within=0, max_pending=10)
     bot.may_end.clear()
     flood = [posted(distinct(number)) for number in range(25)]
     async with served_by(serve, bot.receiver) as served:
@@ -334,7 +342,7 @@ async def test_a_flood(serve: ServeOn) -> None:
 @each_server_and_loop
 async def test_clients_that_hang_up(serve: ServeOn) -> None:
     """Handlers go on when their clients hang up, and don't run again for copies."""
-    bot = Bot()
+    bot = ReceiverUnderTest()
     bot.may_end.clear()
     requests = [posted(distinct(number)) for number in range(20)]
     async with served_by(serve, bot.receiver) as served:
@@ -380,7 +388,7 @@ async def test_handlers_may_fail_in_any_way(
 @each_server
 async def test_a_server_that_stops_in_the_middle(serve: ServeOn) -> None:
     """A server that stops responds to the requests in progress, and accepts no others."""
-    bot = Bot()
+    bot = ReceiverUnderTest()
     bot.may_end.clear()
     async with served_by(serve, bot.receiver) as served, asyncio.TaskGroup() as group:
         under_way = group.create_task(served.responses(*map(posted, map(distinct, range(20)))))
@@ -397,7 +405,7 @@ async def test_a_server_that_stops_in_the_middle(serve: ServeOn) -> None:
 @each_server_and_loop
 async def test_a_server_that_stops_with_a_queue(serve: ServeOn) -> None:
     """A server that stops handles what it accepted before it ends."""
-    bot = Bot(respond_within=0)
+    bot = ReceiverUnderTest(respond_within=0)
     bot.may_end.clear()
     async with served_by(serve, bot.receiver) as served:
         assert await served.responses(*map(posted, map(distinct, range(100)))) == [204] * 100
@@ -414,7 +422,7 @@ async def test_a_server_that_stops_with_a_queue(serve: ServeOn) -> None:
 
 async def test_a_server_that_cancels_its_requests() -> None:
     """What a server cancelled is handled when it comes again."""
-    bot = Bot()
+    bot = ReceiverUnderTest()
     bot.may_end.clear()
     requests = [posted(distinct(number)) for number in range(20)]
     async with served_by(serve_without_grace, bot.receiver) as served:

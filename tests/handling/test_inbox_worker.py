@@ -13,8 +13,8 @@ import pytest
 from tests.notifications.doubles import (
     MESSAGE_DATA,
     SECRET,
-    Bot,
     Conversation,
+    ReceiverUnderTest,
     UnspeakableError,
     body_of,
     deliver,
@@ -47,7 +47,7 @@ def failing(inbox: SQLiteInbox, method: str) -> Any:  # noqa: ANN401 - of a mock
     return patch.object(inbox, method, side_effect=OSError("the disk is full"))
 
 
-class InboxBot(Bot):
+class InboxBot(ReceiverUnderTest):
     """A bot with an inbox, and what it reports: what `on_error` got, and in which attempts."""
 
     def __init__(self, path: Path, time: Time, lease: float = LEASE, **options: Any) -> None:  # noqa: ANN401 - any option

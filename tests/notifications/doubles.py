@@ -127,7 +127,7 @@ async def exchange(port: int, sent: bytes) -> bytes:
             await writer.wait_closed()
 
 
-class Bot:
+class ReceiverUnderTest:
     """A receiver and a handler whose behaviour the test decides.
 
     Attributes:

@@ -12,8 +12,8 @@ from starlette.exceptions import HTTPException
 from tests.notifications.doubles import (
     MESSAGE_DATA,
     SECRET,
-    Bot,
     DownError,
+    ReceiverUnderTest,
     UnspeakableError,
     body_of,
     deliver,
@@ -72,7 +72,7 @@ class TestDispatch:
 
     async def test_a_notification_needs_no_task(self) -> None:
         """By default nothing waits for the event loop: a task would cost more than all the rest."""
-        bot = Bot()
+        bot = ReceiverUnderTest()
         before = asyncio.all_tasks()
 
         with pytest.raises(StopIteration) as ended:
@@ -86,7 +86,7 @@ class TestDispatch:
     )
     async def test_own_actions_can_be_ignored(self, *, ignore: bool, actor: str, runs: int) -> None:
         """With `ignore_own_actions`, what the bot itself did is ignored, also by `dispatch`."""
-        bot = Bot(ignore_own_actions=ignore)
+        bot = ReceiverUnderTest(ignore_own_actions=ignore)
         body = body_of(actorId=actor)
 
         assert await deliver(bot.receiver, body) == 204
@@ -111,7 +111,7 @@ class TestRegistration:
         assert got[0] == "called"
         assert len(got) == 3
 
-    @pytest.mark.parametrize("handler", [print, len, Bot, "text", None])
+    @pytest.mark.parametrize("handler", [print, len, ReceiverUnderTest, "text", None])
     def test_a_handler_is_async(self, handler: Any) -> None:  # noqa: ANN401 - mistakes
         """A handler that isn't async is refused when it is registered."""
         with pytest.raises(TypeError, match=r"must be an async function, got .*: write async def$"):
@@ -134,7 +134,7 @@ class TestRegistration:
 
     async def test_refused_requests_do_not_end_registration(self) -> None:
         """After a request that isn't a notification, handlers can still be registered."""
-        bot = Bot()
+        bot = ReceiverUnderTest()
         await bot.receiver.handle(BODY, {})
         await deliver(bot.receiver, b"[]")
         bot.receiver.on(Resource.MESSAGES)(bot.run)
@@ -159,14 +159,14 @@ class TestRefusal:
     )
     async def test_no_notification(self, body: bytes, headers: dict[str, str], status: int) -> None:
         """A request that isn't signed, or isn't a notification, runs no handler."""
-        bot = Bot()
+        bot = ReceiverUnderTest()
 
         assert await bot.receiver.handle(body, headers) == status
         assert bot.started == []
 
     async def test_the_minimum_is_enforced(self) -> None:
         """A signature of a weaker algorithm than `minimum_algorithm` is refused."""
-        bot = Bot(minimum_algorithm=SignatureAlgorithm.SHA256)
+        bot = ReceiverUnderTest(minimum_algorithm=SignatureAlgorithm.SHA256)
         headers = sign(BODY, SECRET)
         weak = {"X-Spark-Signature": headers["X-Spark-Signature"]}
 
@@ -177,7 +177,7 @@ class TestRefusal:
     async def test_a_body_that_is_not_bytes_is_a_mistake(self, body: Any) -> None:  # noqa: ANN401 - mistakes
         """A body of another type is a `TypeError` that says what to pass."""
         with pytest.raises(TypeError, match=f"got {type(body).__name__}: pass the raw bytes"):
-            await Bot().receiver.handle(body, {})
+            await ReceiverUnderTest().receiver.handle(body, {})
 
     @pytest.mark.parametrize(
         ("options", "error"),
@@ -227,7 +227,7 @@ class TestFailure:
 
         Handlers after the one that failed don't run.
         """
-        bot = Bot()
+        bot = ReceiverUnderTest()
         bot.errors = [error]
         bot.receiver.on(Resource.MESSAGES)(bot.run)
 
@@ -239,7 +239,7 @@ class TestFailure:
         self, error: type[BaseException]
     ) -> None:
         """It is raised, and the claim is released."""
-        bot = Bot()
+        bot = ReceiverUnderTest()
         bot.errors = [error()]
 
         with pytest.raises(error):
@@ -252,7 +252,7 @@ class TestFailure:
         self, caplog: pytest.LogCaptureFixture
     ) -> None:
         """The record of a failure has the traceback, and names the notification in one line."""
-        bot = Bot()
+        bot = ReceiverUnderTest()
         error = ValueError("broken")
         bot.errors = [error]
         await deliver(bot.receiver, body_of(id="W\n\x1b[2J"))
@@ -291,7 +291,7 @@ class TestFailure:
             await asyncio.sleep(0)
             report(error, notification)
 
-        bot = Bot(on_error=report_async if is_async else report)
+        bot = ReceiverUnderTest(on_error=report_async if is_async else report)
         bot.errors = [error]
 
         assert await deliver(bot.receiver) == 500
@@ -311,7 +311,7 @@ class TestFailure:
         async def report(_: Exception, notification: Notification[Any]) -> None:
             raise error
 
-        bot = Bot(on_error=report)
+        bot = ReceiverUnderTest(on_error=report)
         bot.errors = [ValueError("broken")]
 
         assert [await deliver(bot.receiver), await deliver(bot.receiver)] == [500, 204]
@@ -379,7 +379,7 @@ class TestMisfits:
         def report(error: Exception, notification: Notification[Any]) -> None:
             failures.append((error, notification.data))
 
-        bot = Bot(on_error=report, respond_within=seconds)
+        bot = ReceiverUnderTest(on_error=report, respond_within=seconds)
 
         assert await deliver(bot.receiver, MISFIT) == (500 if seconds is None else 204)
         await bot.receiver.aclose()
@@ -407,7 +407,7 @@ class TestMisfits:
 class TestDuplicates:
     async def test_fifty_copies_at_once(self) -> None:
         """Of fifty copies that arrive at once, one runs the handlers; the others don't wait."""
-        bot = Bot()
+        bot = ReceiverUnderTest()
         bot.may_end.clear()
         requests = [asyncio.create_task(deliver(bot.receiver)) for _ in range(50)]
         await until(lambda: sum(each.done() for each in requests) == 49)
@@ -419,14 +419,14 @@ class TestDuplicates:
 
     async def test_each_receiver_has_a_memory_of_its_own(self) -> None:
         """A copy that comes to another receiver is handled there as well."""
-        bots = [Bot(), Bot()]
+        bots = [ReceiverUnderTest(), ReceiverUnderTest()]
 
         assert [await deliver(each.receiver) for each in bots * 2] == [204] * 4
         assert [len(each.done) for each in bots] == [1, 1]
 
     async def test_a_message_is_known_by_its_id(self) -> None:
         """A copy with another body is one, also of another webhook of the same creator."""
-        bot = Bot()
+        bot = ReceiverUnderTest()
         bodies = [
             BODY,
             body_of(id="ANOTHER", name="another webhook"),
@@ -477,7 +477,7 @@ class TestCancellation:
             reporting.set()
             await asyncio.Event().wait()
 
-        bot = Bot(on_error=report)
+        bot = ReceiverUnderTest(on_error=report)
         bot.errors = [ValueError()]
         request = asyncio.create_task(deliver(bot.receiver))
         await reporting.wait()
@@ -497,7 +497,7 @@ class TestRespondWithin:
         self, error: BaseException | None, status: int
     ) -> None:
         """The response knows the outcome, and what failed comes again."""
-        bot = Bot(respond_within=PATIENCE)
+        bot = ReceiverUnderTest(respond_within=PATIENCE)
         bot.errors = [] if error is None else [error]
 
         assert [await deliver(bot.receiver), await deliver(bot.receiver)] == [status, 204]
@@ -510,7 +510,7 @@ class TestRespondWithin:
         def report(error: Exception, _: object) -> None:
             reported.append(error)
 
-        bot = Bot(respond_within=timedelta(milliseconds=10), on_error=report)
+        bot = ReceiverUnderTest(respond_within=timedelta(milliseconds=10), on_error=report)
         bot.may_end.clear()
         bot.errors = [ValueError("too late")]
 
@@ -526,7 +526,7 @@ class TestRespondWithin:
 
     async def test_those_within_their_seconds_count(self) -> None:
         """They are unfinished, as those are that have got their response."""
-        bot = Bot(respond_within=PATIENCE, max_pending=2)
+        bot = ReceiverUnderTest(respond_within=PATIENCE, max_pending=2)
         bot.may_end.clear()
         requests = [asyncio.create_task(deliver(bot.receiver, distinct(each))) for each in (1, 2)]
         await until(lambda: len(bot.started) == 2)
@@ -537,7 +537,7 @@ class TestRespondWithin:
 
     async def test_a_cancelled_request(self) -> None:
         """The handlers go on, and a copy counts as one."""
-        bot = Bot(respond_within=PATIENCE)
+        bot = ReceiverUnderTest(respond_within=PATIENCE)
         bot.may_end.clear()
         request = asyncio.create_task(deliver(bot.receiver))
         await until(lambda: bool(bot.started))
@@ -582,7 +582,7 @@ class TestRespondWithin:
 
         Several callers may wait for the end, at the same time and later.
         """
-        bot = Bot(respond_within=0)
+        bot = ReceiverUnderTest(respond_within=0)
         bot.may_end.clear()
 
         assert await deliver(bot.receiver) == 204
@@ -600,7 +600,7 @@ class TestRespondWithin:
         self, caplog: pytest.LogCaptureFixture
     ) -> None:
         """The response beyond `max_pending` is 503, for a copy 204; later ones are accepted."""
-        bot = Bot(respond_within=0, max_pending=2)
+        bot = ReceiverUnderTest(respond_within=0, max_pending=2)
         bot.may_end.clear()
 
         statuses = [await deliver(bot.receiver, distinct(each)) for each in (1, 2, 3, 1)]
@@ -620,7 +620,7 @@ class TestRespondWithin:
         self, caplog: pytest.LogCaptureFixture, *, options: dict[str, Any]
     ) -> None:
         """The response of a closed receiver is 503; when it is opened again, it accepts again."""
-        bot = Bot(**options)
+        bot = ReceiverUnderTest(**options)
         await bot.receiver.aclose()
 
         assert await deliver(bot.receiver) == 503
@@ -634,7 +634,7 @@ class TestRespondWithin:
     async def test_the_end_of_the_event_loop(self) -> None:
         """An accepted notification whose task is cancelled leaves no claim behind."""
         before = asyncio.all_tasks()
-        bot = Bot(respond_within=0)
+        bot = ReceiverUnderTest(respond_within=0)
         bot.may_end.clear()
         await deliver(bot.receiver)
         await until(lambda: bool(bot.started))
@@ -654,7 +654,7 @@ class TestRespondWithin:
     ) -> None:
         """They never end: closing doesn't wait, they aren't pending, and a copy is handled."""
         caplog.set_level(logging.CRITICAL)  # asyncio reports each task that was lost
-        bot = Bot(respond_within=seconds, max_pending=... if seconds is None else 1)
+        bot = ReceiverUnderTest(respond_within=seconds, max_pending=... if seconds is None else 1)
         began: list[str] = []
 
         @bot.receiver.middleware
@@ -681,7 +681,7 @@ class TestClosing:
 
         It can be cancelled while it waits, and be repeated.
         """
-        bot = Bot()
+        bot = ReceiverUnderTest()
         bot.may_end.clear()
         may_go_on = asyncio.Event()
 
@@ -721,7 +721,7 @@ class TestClosing:
                 errors.append(str(error))
                 raise
 
-        bot = Bot(respond_within=seconds, on_error=close)
+        bot = ReceiverUnderTest(respond_within=seconds, on_error=close)
         bot.receiver.on()(close)
         status = await deliver(bot.receiver)
         await bot.receiver.aclose()
@@ -732,7 +732,7 @@ class TestClosing:
 
     async def test_a_handler_that_delivers(self) -> None:
         """A handler whose receiver waits for another handler that closes it isn't hung up."""
-        bot = Bot()
+        bot = ReceiverUnderTest()
         inner = body_of(resource="rooms")
         statuses: list[int] = []
 
@@ -740,7 +740,7 @@ class TestClosing:
         async def pass_on(_: Notification[Any]) -> None:
             statuses.append(await deliver(other.receiver, inner))
 
-        other = Bot()
+        other = ReceiverUnderTest()
 
         @other.receiver.on("rooms")
         async def close(_: Notification[Any]) -> None:
@@ -752,7 +752,7 @@ class TestClosing:
 
     async def test_a_task_that_outlives_its_handler(self) -> None:
         """A task that a handler began closes the receiver like anybody else afterwards."""
-        bot = Bot()
+        bot = ReceiverUnderTest()
         closing: list[asyncio.Task[None]] = []
         may_close = asyncio.Event()
 
@@ -787,7 +787,7 @@ class TestLog:
         self, caplog: pytest.LogCaptureFixture, body: bytes, message: str
     ) -> None:
         """Each 204 for a notification that isn't handled has a DEBUG record that says why."""
-        bot = Bot(ignore_own_actions=True)
+        bot = ReceiverUnderTest(ignore_own_actions=True)
         await deliver(bot.receiver)
         for level, expected in [(logging.INFO, []), (logging.DEBUG, [("DEBUG", message)])]:
             caplog.set_level(level)
@@ -826,7 +826,7 @@ async def test_nothing_is_given_away(
 ) -> None:
     """No log record or argument of one contains a part of a body, a header or the secret."""
     caplog.set_level(logging.DEBUG)
-    bot = Bot(on_error=on_error, ignore_own_actions=True)
+    bot = ReceiverUnderTest(on_error=on_error, ignore_own_actions=True)
     bot.errors.extend([DownError()] * 10 * fails)
     for body, headers in REQUESTS:
         await bot.receiver.handle(body, headers)
