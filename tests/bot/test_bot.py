@@ -18,12 +18,13 @@ from tests.bot.doubles import CARD, SECRET, URL, Handlers, Webex, echo
 from tests.support.clocks import StoppedClock, let_pass
 from tests.support.inboxes import stored_in
 from tests.support.refusals import refused
-from tests.support.wire import until, unused_port
+from tests.support.wire import PATIENCE, until, unused_port
 from webex_webhooks_async import (
     AuthenticationError,
     Bot,
     Client,
     InboxEntry,
+    JobContext,
     Message,
     MessageContext,
     NewWebhook,
@@ -194,9 +195,9 @@ class TestStart:
     async def test_without_a_url_it_says_that_it_makes_no_webhook(
         self, webex: Webex, caplog: pytest.LogCaptureFixture
     ) -> None:
-        """A warning says what to set; a bot with a URL has none."""
-        for target_url in (None, URL):
-            async with hearing(webex.bot(target_url=target_url)):
+        """A warning says what to set; a bot with a URL, and one that only sends, have none."""
+        for bot in (hearing(webex.bot(target_url=None)), hearing(webex.bot()), Bot(webex.client)):
+            async with bot:
                 pass
 
         (warning,) = (each for each in caplog.records if each.levelname == "WARNING")
@@ -846,7 +847,7 @@ class TestFromEnv:
         else:
             environment.setenv("WEBEX_TARGET_URL", url)
 
-        async with Bot.from_env():
+        async with hearing(Bot.from_env()):
             assert me.called
         assert "set WEBEX_TARGET_URL" in caplog.text
 
@@ -935,6 +936,32 @@ class TestFromEnv:
                 Bot.from_env(prefix="TEA_")
 
         assert (webhook.target_url, webhook.secret) == ("https://lunch.example.com", "of-lunch")
+
+    async def test_a_bot_that_only_sends_needs_no_secret(
+        self, environment: pytest.MonkeyPatch, webex: Webex, tmp_path: Path
+    ) -> None:
+        """Nor a URL; what arrives all the same is refused. With a handler, the start says so."""
+        environment.delenv("WEBEX_WEBHOOK_SECRET")
+        environment.delenv("WEBEX_TARGET_URL")
+        async with webex.sandbox.serve() as base_url:
+            environment.setenv("WEBEX_BASE_URL", base_url)
+            bot = Bot.from_env(inbox=SQLiteInbox(tmp_path / "inbox.db"))
+
+            @bot.job("wake")
+            async def wake(_: JobContext) -> None:
+                await bot.send("Wake up!", to_person_email="ann@example.com")
+
+            async with bot:
+                await bot.enqueue("wake", None)
+                assert (await webex.sandbox.next_reply(PATIENCE)).text == "Wake up!"
+                body = sample_notification("messages", "created")
+                assert await bot.handle(body, sign(body, "a-secret")) == 401
+            hears = hearing(Bot.from_env())
+            with pytest.raises(ValueError, match=r"set .* WEBEX_WEBHOOK_SECRET to .*or pass"):
+                await hears.start()
+
+        with pytest.raises(ValueError, match="a bot with a target_url needs the secret"):
+            Bot("a-token", target_url=URL)
 
     def test_what_is_missing_is_named_at_once(self, environment: pytest.MonkeyPatch) -> None:
         """One error names the token's variable and the secret's."""

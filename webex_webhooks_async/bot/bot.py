@@ -5,6 +5,7 @@ import logging
 import os
 from datetime import timedelta
 from functools import partial
+from secrets import token_urlsafe
 from types import EllipsisType, NoneType
 from typing import TYPE_CHECKING, Any, Self, Unpack
 
@@ -107,7 +108,8 @@ class Bot(BotRouter, Receiver):
         client: A `Client`, which stays open; or an access token or `TokenProvider`, of which the
             bot makes a client for each start, and closes it at the end.
         secrets: As for a `Receiver`. The webhooks get the first one; each look at them asks a
-            function again.
+            function again. A bot that only sends, without a `target_url` and with handlers of jobs
+            alone, needs none: then each request gets 401.
         name: The beginning of the names of the bot's webhooks. Others that begin with it and a
             colon are deleted.
         target_url: The absolute http(s) URL that Webex posts to. Without one, and for a bot that
@@ -141,10 +143,10 @@ class Bot(BotRouter, Receiver):
 
     Raises:
         ValueError: The token or a secret is empty or can't be used, `name` is empty, `target_url`
-            isn't an absolute http(s) URL, `refusal` is empty, too long or without `allow`,
-            `in_order` is passed without an `inbox`, `catch_up` without an `inbox` or a
-            `target_url`, or isn't positive, or is more than half of the inbox's `keep`; or as for a
-            `Receiver`.
+            isn't an absolute http(s) URL or there are no `secrets` beside it, `refusal` is empty,
+            too long or without `allow`, `in_order` is passed without an `inbox`, `catch_up` without
+            an `inbox` or a `target_url`, or isn't positive, or is more than half of the inbox's
+            `keep`; or as for a `Receiver`.
         TypeError: An argument has a wrong type, or `catch_up` is passed and the `inbox` has no
             `caught_up` and `set_caught_up`.
     """
@@ -152,7 +154,7 @@ class Bot(BotRouter, Receiver):
     def __init__(  # noqa: PLR0913 - the settings of a bot, each with a default
         self,
         client: Client | str | TokenProvider,
-        secrets: Secrets,
+        secrets: Secrets | None = None,
         *,
         name: str = "bot",
         target_url: str | None = None,
@@ -197,7 +199,8 @@ class Bot(BotRouter, Receiver):
             in_order=in_order,
             inbox=inbox,
         )
-        super().__init__(secrets, _selection=self._selected, **options)
+        self._has_secret = secrets is not None
+        super().__init__(_secrets(secrets, target_url), _selection=self._selected, **options)
         if self._worker is not None:
             self._worker.outage = Outage(self)
             self._selected.work_with(self._worker)
@@ -222,7 +225,8 @@ class Bot(BotRouter, Receiver):
     ) -> Self:
         """Return a bot with what the environment variables hold.
 
-        ``WEBEX_WEBHOOK_SECRET`` is the webhook's secret, or several, separated by whitespace.
+        ``WEBEX_WEBHOOK_SECRET`` is the webhook's secret, or several, separated by whitespace; a bot
+        that only sends needs none.
         ``WEBEX_TARGET_URL`` is the `target_url`. ``WEBEX_INBOX`` is the `inbox`, unless that or
         `respond_within` is passed: the path of a `SQLiteInbox`, or the URL of a `PostgresInbox`,
         ``postgresql://...``. An argument takes the place of its variable. The client is that of
@@ -255,18 +259,15 @@ class Bot(BotRouter, Receiver):
             except ValueError as error:
                 missing.append(str(error))
         if secrets is None:
-            secrets = os.environ.get(prefix + WEBEX_WEBHOOK_SECRET, "").split()
-        if secrets == []:
-            missing.append(
-                f"set the environment variable {prefix + WEBEX_WEBHOOK_SECRET} to a long random "
-                "text, which Webex signs its requests with"
-            )
-        if caller is None or missing:
-            raise ValueError("; ".join(missing))
+            secrets = os.environ.get(prefix + WEBEX_WEBHOOK_SECRET, "").split() or None
         name = prefix + WEBEX_TARGET_URL
         if options.get("target_url") is None and (url := os.environ.get(name)):
             check_url(name, url)
             options["target_url"] = url
+        if not secrets and (missing or options.get("target_url") is not None):
+            missing.append(_HEARS.format(prefix + WEBEX_WEBHOOK_SECRET))
+        if caller is None or missing:
+            raise ValueError("; ".join(missing))
         place = os.environ.get(prefix + WEBEX_INBOX)
         if place and not {"inbox", "respond_within"} & options.keys():
             options["inbox"] = _inbox_in(place)
@@ -389,7 +390,7 @@ class Bot(BotRouter, Receiver):
 
         Raises:
             ValueError: No job of this name is registered, `key` or `line` is empty, both `after`
-                and `at` are given, `after` isn't finite or longer than 6,000 years, `at` has no
+                and `at` are given, `after` is negative or longer than a century, `at` has no
                 time zone or isn't before the year 9000, there is `replace` without a `key`, or a
                 job has the `key` of the job that enqueues it, without `replace`; nothing was
                 stored.
@@ -478,7 +479,8 @@ class Bot(BotRouter, Receiver):
 
         Raises:
             RuntimeError: It has been started, and not ended since, or is ended while it starts.
-            ValueError: There is a `target_url`, and no handler needs a webhook or is of a job.
+            ValueError: There is a `target_url`, and no handler needs a webhook or is of a job; or
+                there is such a handler, and no secret.
             APIError: Webex has refused something: the token, say. An outage isn't raised.
             TypeError: As for `Receiver.start`.
             Exception: Any error of the lifespan, the inbox or a function for the secrets.
@@ -507,12 +509,15 @@ class Bot(BotRouter, Receiver):
 
     async def _own_webhooks(self) -> "BotWebhooks | None":
         """Return the webhooks that the bot keeps; what is wrong there is an error of the start."""
-        only_jobs = self._has_only_jobs()
+        placed = self._tree.placed()
+        hears = any(not isinstance(each.entry, Job) for each in placed)
+        if hears and not self._has_secret:
+            raise ValueError(_HEARS.format(WEBEX_WEBHOOK_SECRET) + ", or pass secrets")
         if self._target_url is None:
-            if not only_jobs:
+            if hears:
                 logger.warning(_NO_WEBHOOK)
             return None
-        if only_jobs and self._inbox is None:
+        if placed and not hears and self._inbox is None:
             return None
         # Imported here, as in `Client.webhooks`.
         from webex_webhooks_async.bot.webhooks import BotWebhooks, brings_messages  # noqa: PLC0415 - see above
@@ -550,10 +555,6 @@ class Bot(BotRouter, Receiver):
         caught.note()
         return caught
 
-    def _has_only_jobs(self) -> bool:
-        """Whether all that is registered is handlers of jobs, for which no webhook is needed."""
-        return {isinstance(each.entry, Job) for each in self._tree.placed()} == {True}
-
     async def _stop(self) -> None:
         try:
             await self._startup.stop_looking()
@@ -572,6 +573,11 @@ class Bot(BotRouter, Receiver):
             raise RuntimeError(NOT_RUNNING)
 
 
+_HEARS = (
+    "set the environment variable {} to a long random text, which Webex signs its requests with, "
+    "unless the bot only sends"
+)
+
 _NO_WEBHOOK = (
     "the bot makes no webhook, so it hears nothing unless you make one: set WEBEX_TARGET_URL, or "
     "pass target_url, to the URL at which Webex reaches it"
@@ -585,6 +591,13 @@ _WATCHES_RARELY = (
 _RESPOND_WITHIN = 5.0
 
 _clock = Clock()  # tests replace it
+
+
+def _secrets(given: Secrets | None, target_url: str | None) -> Secrets:
+    """Return the secrets; of a bot that hears nothing, one with which nobody signs."""
+    if given is None and target_url is not None:
+        raise ValueError("a bot with a target_url needs the secret of its webhooks: pass secrets")
+    return token_urlsafe() if given is None else given
 
 
 def _inbox_in(place: str) -> "Inbox":

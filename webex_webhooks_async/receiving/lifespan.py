@@ -108,7 +108,7 @@ def lifespan_of(
                 given: Any = part  # either of the two
                 context = _context(given if is_entered else given(application))
                 result = await stack.enter_async_context(context)
-                yielded = {} if is_entered else _mapping(result)
+                yielded = _mapping(None if is_entered else result)
                 if twice := state.keys() & yielded.keys():
                     names = ", ".join(sorted(map(repr, twice)))
                     raise ValueError(f"two lifespans yield {names}: rename one")
