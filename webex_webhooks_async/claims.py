@@ -17,8 +17,8 @@ _MOST_KEPT = 1_000  # that have ended, before they are looked for
 class Claims(Protocol):
     """Says who is the first to do something; an inbox says it to all processes that share it."""
 
-    async def claim(self, name: str, seconds: float) -> bool:
-        """Return True for the first who asks within so many seconds."""
+    async def claim(self, name: str, seconds: float, *, renew: bool = False) -> bool:
+        """Return True for the first who asks within so many seconds, or who renews a claim."""
         ...
 
     async def unclaim(self, name: str) -> None:
@@ -34,10 +34,10 @@ class MemoryClaims:
         self._ends: dict[str, float] = {}
         self._limit = _MOST_KEPT
 
-    async def claim(self, name: str, seconds: float) -> bool:
+    async def claim(self, name: str, seconds: float, *, renew: bool = False) -> bool:
         """Return True for the first who asks within so many seconds."""
         now = self._clock()
-        if now < self._ends.get(name, now):
+        if now < self._ends.get(name, now) and not renew:  # all claims are of this process
             return False
         self._ends[name] = now + seconds
         if len(self._ends) > self._limit:
@@ -60,10 +60,10 @@ class SharedClaims:
     def __init__(self, claims: Claims) -> None:
         self._claims = claims
 
-    async def claim(self, name: str, seconds: float) -> bool:
-        """Return True for the first who asks within so many seconds."""
+    async def claim(self, name: str, seconds: float, *, renew: bool = False) -> bool:
+        """Return True for the first who asks within so many seconds, or who renews a claim."""
         try:
-            return await self._claims.claim(f"webex-webhooks:{name}", seconds)
+            return await self._claims.claim(f"webex-webhooks:{name}", seconds, renew=renew)
         except (ConnectionError, TimeoutError) as error:
             raise InboxUnavailableError(describe_exception(error)) from error
 

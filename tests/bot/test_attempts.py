@@ -322,10 +322,10 @@ async def test_a_reply_that_is_cancelled_is_recorded(attempts: Attempts) -> None
     remember = attempts.inbox.remember
     recording = asyncio.Event()
 
-    async def slowly(entry: InboxEntry, name: str, value: bytes) -> None:
+    async def slowly(entry: InboxEntry, name: str, value: bytes, *, leased: bool = False) -> None:
         recording.set()
         await asyncio.sleep(0)
-        await remember(entry, name, value)
+        await remember(entry, name, value, leased=leased)
 
     attempts.inbox.remember = slowly  # type: ignore[method-assign] # for this test
 

@@ -169,6 +169,7 @@ async def test_an_answer_that_is_held_up(talk: Talk, buttons: dict[str, str] | N
         await talk.settle("failed")
 
 
+@pytest.mark.xfail(reason="a notification that is in no line puts off no end", strict=True)
 async def test_a_press_that_is_held_up_without_order(talk: Talk) -> None:
     """A press that was stored before the end counts, also if it can't be looked at until later."""
     bot = talk.replica(in_order=False)

@@ -293,10 +293,10 @@ class Away(SQLiteInbox):
     is_away = False
     keeps_claims = False
 
-    async def claim(self, name: str, seconds: float) -> bool:
+    async def claim(self, name: str, seconds: float, *, renew: bool = False) -> bool:
         if self.is_away:
             raise ConnectionError("the database is away")
-        return await super().claim(name, seconds)
+        return await super().claim(name, seconds, renew=renew)
 
     async def unclaim(self, name: str) -> None:
         if self.keeps_claims:

@@ -45,6 +45,7 @@ class _BrokenInbox(SQLiteInbox):
         after: float = 0.0,
         at: datetime | None = None,
         replace: bool = False,
+        owner: str | None = None,
     ) -> bool:
         match self.broken:
             case "of a line one is taken at a time":
@@ -75,7 +76,14 @@ class _BrokenInbox(SQLiteInbox):
                 return True
             case _:
                 pass
-        is_new = await super().put(key, body, line=line, after=after, at=at, replace=replace)
+        is_new = await super().put(
+            key, body, line=line, after=after, at=at, replace=replace, owner=owner
+        )
+        if self.broken == "what is stored in a line has a higher number" and key[0] == "a":
+            await self._execute(
+                "UPDATE webex_notifications SET number = -number, due = due WHERE key = ?",
+                key,
+            )
         if self.broken == "what is past when it is put is due from then on":
             await self._execute("UPDATE webex_notifications SET due = 0 WHERE due = stored")
         return is_new or self.broken == "put returns False for one that waits"
@@ -123,6 +131,10 @@ class _BrokenInbox(SQLiteInbox):
                 return evolve(entry, late=-1.0)
             case "an entry says for how many seconds it had been due":
                 return evolve(entry, late=0.0)
+            case "an entry says that it is stopped":
+                return evolve(entry, stopped=False)
+            case "what has left its line has none any more" if entry.error:
+                return evolve(entry, line="line")
             case "an entry says how often it was released":
                 return evolve(entry, releases=0)
             case "an entry that was stored later has a higher number" if entry.line:
@@ -144,11 +156,12 @@ class _BrokenInbox(SQLiteInbox):
                 pass
         return entry
 
-    async def renew(self, entry: InboxEntry) -> bool:
+    async def renew(self, entry: InboxEntry, *, in_line: bool = True) -> bool:
         if self.broken == "fail ends the lease":
             return True
+        in_line = in_line or self.broken == "what has left its line holds up nobody"
         if self.broken != "a lease lasts for `lease` seconds after renew":
-            return await super().renew(entry)
+            return await super().renew(entry, in_line=in_line)
         before, self._lease = self._lease, 0.1
         renewed = await super().renew(entry)
         self._lease = before
@@ -219,18 +232,22 @@ class _BrokenInbox(SQLiteInbox):
                 pass
         return await super().release(entry, retry_in=retry_in, outage=outage, holds=holds)
 
-    async def remember(self, entry: InboxEntry, name: str, value: bytes) -> None:
+    async def remember(
+        self, entry: InboxEntry, name: str, value: bytes, *, leased: bool = False
+    ) -> None:
         if self.broken == "recall returns":
             return
         if self.broken == "what was recorded last" and await super().recall(entry, name):
             return
         if self.broken == "records outlast a lost lease" and not await super().renew(entry):
             return
+        if self.broken == "remember with leased does nothing":
+            leased = False
         if self.broken == "records are durable":
             self.kept[entry.key, name] = value
             return
         self.owners[name] = entry
-        await super().remember(entry, name, value)
+        await super().remember(entry, name, value, leased=leased)
 
     async def recall(self, entry: InboxEntry, name: str) -> bytes | None:
         if self.broken == "records are durable":
@@ -244,10 +261,14 @@ class _BrokenInbox(SQLiteInbox):
             return None if await super().renew(entry) else b""
         return found
 
-    async def claim(self, name: str, seconds: float) -> bool:
+    async def claim(self, name: str, seconds: float, *, renew: bool = False) -> bool:
         if self.broken == "claims and keys have nothing to do with each other":
             await super().put(name, b"", after=60)
-        granted = await super().claim(name, seconds)
+        if self.broken == "a claim of the inbox is renewed":
+            renew = False
+        if self.broken == "a claim that is renewed lasts from then on" and renew:
+            seconds = 0.1
+        granted = await super().claim(name, seconds, renew=renew)
         if self.broken == "also if others were refused" and not granted:
             await self._execute("UPDATE webex_claims SET until = until + 60")
         return granted or self.broken == "claim returns True once"
@@ -449,7 +470,16 @@ BROKEN = {
         "claims and keys have nothing to do with each other",
         "unclaim leaves the claims of another inbox",
         "unclaim lets the next who asks get it",
+        "a claim of the inbox is renewed",
+        "a claim that is renewed lasts from then on",
     ],
+    "fences": ["remember with leased does nothing"],
+    "exits": [
+        "what has left its line holds up nobody",
+        "what has left its line has none any more",
+    ],
+    "stops": ["an entry says that it is stopped"],
+    "order_in_a_line": ["what is stored in a line has a higher number"],
     "times": [
         "caught_up returns None for a name that has no time",
         "caught_up returns the last time of a name",
@@ -482,22 +512,25 @@ async def test_a_broken_inbox(
 
 SECTIONS = {
     "questions": [
-        ("a question is opened with what was stored before it", "ask", 1, "key"),
+        ("a question is opened with what was stored before it", "ask", 1, "number"),
         ("a question is opened with what was stored before it", "ask", 1, "opened"),
         ("ask again changes the data alone", "ask", 2, "place"),
         ("questions finds a question by its place, and its owner", "questions", 1, ""),
         ("questions finds a question by its place, and its owner", "questions", 2, ""),
         ("questions finds no others", "questions", 3, ""),
+        ("the call that sets the seconds of a question moves it", "ask", 3, "place"),
+        ("the call that sets the seconds of a question moves it", "questions", 4, ""),
+        ("a question that was moved stays where it is", "ask", 4, "place"),
         ("wait returns True", "wait", 1, ""),
         ("wait ends the lease", "wait", 2, ""),
         ("counts has what asks", "counts", 1, "asking"),
         ("what is stored later has a higher number", "take", 2, "number"),
         ("answer returns True$", "answer", 1, ""),
         ("answer returns True for an entry that has answered", "answer", 2, ""),
-        ("answer closes the question", "questions", 4, ""),
+        ("answer closes the question", "questions", 5, ""),
         ("answer records which one it was", "records", 1, ""),
         ("what was answered is due, and waits", "take", 3, "key"),
-        ("answer returns True for an entry that has answered", "ask", 3, ""),
+        ("answer returns True for an entry that has answered", "ask", 5, ""),
         ("records returns all records", "records", 2, ""),
     ],
     "closings": [
@@ -506,8 +539,43 @@ SECTIONS = {
         ("an entry has one question at a time", "questions", 1, ""),
         ("unask closes a question", "questions", 2, ""),
         ("a conversation that is given back holds up its line", "take", 4, ""),
-        ("complete closes the questions", "questions", 3, ""),
-        ("ask returns None, and opens nothing, if the lease is lost", "ask", 5, ""),
+        ("a question is open beside others of its entry", "questions", 3, ""),
+        ("complete closes the questions", "questions", 4, ""),
+        ("ask returns None, and opens nothing, if the lease is lost", "ask", 7, ""),
+    ],
+    "fences": [
+        ("questions returns them to who has the lease", "questions", 1, ""),
+        ("unask does nothing for who has lost the lease", "questions", 2, ""),
+        ("questions returns None to who has lost the lease", "questions", 3, ""),
+    ],
+    "several": [
+        ("what asks several is due when the first of them is over", "ask", 4, ""),
+        ("the end of a question leaves the others of its entry open", "questions", 1, ""),
+    ],
+    "exits": [
+        ("renew returns True", "renew", 1, ""),
+        ("renew returns False at the end", "renew", 2, ""),
+    ],
+    "stops": [
+        ("stop returns what has begun, and asks nothing", "stop", 1, ""),
+        ("stop returns what it marks, once", "stop", 2, ""),
+        ("stopping has what is stopped, and runs", "stopping", 1, ""),
+        ("stop marks what its owner begins with", "stop", 3, ""),
+        ("what was stopped is known as any other", "put", 9, ""),
+    ],
+    "stopped_jobs": [
+        ("stop returns nothing for a key that isn't known", "stop", 1, ""),
+        ("stop leaves what neither runs nor asks", "stop", 2, ""),
+        ("stop ends the question of a key", "stop", 3, ""),
+        ("stop ends the question of a key", "questions", 1, ""),
+        ("stop ends the question of a key", "recall", 1, ""),
+        ("what is stopped isn't stopped again", "stop", 4, ""),
+        ("stop removes the successor, and cancel leaves what is stopped", "cancel", 1, ""),
+        ("put behind a job that is stopped stores its successor, once", "put", 3, ""),
+        ("put behind a job that is stopped stores its successor, once", "put", 4, ""),
+        ("stop marks what runs", "stop", 5, ""),
+        ("the key of a job that was stopped is free", "put", 6, ""),
+        ("put returns False for a message that is stopped", "put", 8, ""),
     ],
     "queues": [
         ("the first question that queues at a place is open", "ask", 1, "opened"),
@@ -526,8 +594,8 @@ SECTIONS = {
         ("retry counts what asks", "retry", 1, ""),
         ("retry ends the question of what asks", "ask", 4, ""),
         ("end counts what it ends", "end", 1, ""),
-        ("end completes what asks", "put", 2, ""),
-        ("end completes what asks", "questions", 1, ""),
+        ("end records its data, and closes the question", "recall", 2, ""),
+        ("end records its data, and closes the question", "questions", 1, ""),
         ("cancel closes its question", "questions", 2, ""),
         ("put in place of what asks closes its question", "questions", 3, ""),
     ],

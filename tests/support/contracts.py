@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar, cast
 from uuid import uuid4
@@ -69,6 +69,12 @@ async def check_inbox(factory: Callable[..., Inbox]) -> None:
         await check.decisions()
         await check.questions()
         await check.closings()
+        await check.fences()
+        await check.several()
+        await check.exits()
+        await check.stops()
+        await check.stopped_jobs()
+        await check.order_in_a_line()
         await check.queues()
         await check.ends_of_questions()
         await check.late_answers()
@@ -617,15 +623,22 @@ class _InboxCheck:
         asks = await self._asking("line")
         opened = await self._ask(asks, "place", owner="owner")
         promise = "a question is opened with what was stored before it"
-        _expect((opened.key, opened.number) == (asks.key, asks.number), promise)
+        _expect(opened.number == asks.number, promise)
         _expect(opened.opened is not None and opened.opened >= asks.number, promise)
-        later = await self._ask(asks, "elsewhere", data=b"later", seconds=_LONG)
+        later = await self._ask(asks, "elsewhere", data=b"later")
         promise = "ask again changes the data alone"
         _expect((later.id, later.place, later.data) == (opened.id, "place", b"later"), promise)
         for place in ("place", "owner"):
-            found = [*await other.questions(place)]
+            found = await self._found(place)
             _expect(found == [later], "questions finds a question by its place, and its owner")
-        _expect([*await other.questions("elsewhere")] == [], "questions finds no others")
+        _expect(await self._found("elsewhere") == [], "questions finds no others")
+        moved = await self._ask(asks, "card", seconds=_LONG)
+        promise = "the call that sets the seconds of a question moves it to its place"
+        _expect((moved.id, moved.place) == (opened.id, "card"), promise)
+        _expect(await self._found("place", "card", "own") == [moved], promise)
+        later = await self._ask(asks, "elsewhere", seconds=_SECONDS, data=b"later")
+        promise = "a question that was moved stays where it is"
+        _expect((later.id, later.place) == (opened.id, "card"), promise)
         _expect(await inbox.wait(asks, "record") is True, "wait returns True")
         _expect(await inbox.wait(asks, "record") is False, "wait ends the lease")
         _expect((await other.counts()).asking == 1, "counts has what asks")
@@ -639,7 +652,7 @@ class _InboxCheck:
             "answer returns True for an entry that has answered, and answers no other question"
         )
         _expect(await inbox.answer(answers, -later.id, b"no") is True, promise)
-        _expect([*await inbox.questions("place")] == [], "answer closes the question")
+        _expect(await self._found("place") == [], "answer closes the question")
         recorded = await inbox.records(answers)
         _expect(recorded == {ANSWERED: b"%d" % later.id}, "answer records which one it was")
         await self._complete(answers)
@@ -663,9 +676,15 @@ class _InboxCheck:
         await self._ask(asks, "place", record="other")
         await self._ask(asks, "place", record="another")
         promise = "an entry has one question at a time"
-        _expect(len(await inbox.questions("place")) == 1, promise)
+        _expect(len(await self._found("place")) == 1, promise)
         await other.unask(asks, "another")
-        _expect([*await inbox.questions("place")] == [], "unask closes a question")
+        _expect(await self._found("place") == [], "unask closes a question")
+        await self._ask(asks, "place", record="first of two")
+        await self._ask(asks, "place", record="second of two", beside=True)
+        promise = "a question is open beside others of its entry"
+        _expect(len(await self._found("place")) == 2, promise)
+        await inbox.unask(asks, "first of two")
+        await inbox.unask(asks, "second of two")
         await inbox.wait(asks, "another")
         again = await self._take(inbox, "due at once, as its question isn't open")
         await self._ask(again, "place", record="other")
@@ -676,12 +695,195 @@ class _InboxCheck:
         again = await _eventually(inbox.take, promise)
         _expect(again.key == asks.key, promise)
         await self._complete(again)
-        _expect([*await inbox.questions("place")] == [], "complete closes the questions")
+        _expect(await self._found("place") == [], "complete closes the questions")
         entry = await self._take(inbox, "behind it")
         _expect(entry.key == behind, promise)
         await self._complete(entry)
         promise = "ask returns None, and opens nothing, if the lease is lost"
         _expect(await inbox.ask(again, "record", place="place", data=b"") is None, promise)
+
+    async def fences(self) -> None:
+        """Check that who has lost a lease changes nothing of the conversation, and hears of it."""
+        inbox, quick = self._inbox, self._quick
+        await quick.put(_new_key(), b"")
+        lost = await self._take(quick, "put")
+        question = await quick.ask(lost, "record", place="place", data=b"data")
+        await quick.remember(lost, "conversation", b"old", leased=True)
+        promise = "a record is written by who has the lease"
+        _expect(await inbox.recall(lost, "conversation") == b"old", promise)
+        promise = "questions returns them to who has the lease"
+        _expect(await quick.questions("place", entry=lost) == [question], promise)
+        again = await _eventually(inbox.take, "a lease lasts for `lease` seconds")
+        await quick.remember(lost, "conversation", b"new", leased=True)
+        promise = "remember with leased does nothing for who has lost the lease"
+        _expect(await inbox.recall(again, "conversation") == b"old", promise)
+        await quick.unask(lost, "record")
+        promise = "unask does nothing for who has lost the lease"
+        _expect(await self._found("place") == [question], promise)
+        promise = "questions returns None to who has lost the lease"
+        _expect(await quick.questions("place", "elsewhere", entry=lost) is None, promise)
+        _expect(await quick.questions("nowhere", entry=again) == [], promise)
+        await self._complete(again)
+
+    async def several(self) -> None:
+        """Check an entry that waits at several questions at once."""
+        inbox, other = self._inbox, self._other
+        asks = await self._asking(None)
+        records = ("one", "two", "three")
+        for record in records:
+            seconds = _SECONDS if record == "two" else _LONG
+            await self._ask(asks, record, record=record, seconds=seconds, beside=True)
+        start = time.monotonic()
+        await inbox.wait(asks, *records)
+        promise = "what asks several is due when the first of them is over"
+        again = await _eventually(inbox.take, promise, start)
+        ended = await inbox.ask(again, "two", place="two", data=b"", beside=True)
+        _expect(ended == NO_ANSWER, promise)
+        promise = "the end of a question leaves the others of its entry open"
+        _expect(len(await self._found("one", "two", "three")) == 2, promise)
+        await inbox.wait(again, "one", "three")
+        answers = await self._asking(None)
+        (question,) = await self._found("three")
+        await other.answer(answers, question.id, b"yes")
+        await self._complete(answers)
+        again = await self._take(inbox, "answered at one of its questions")
+        _expect(again.key == asks.key, "what asks several is due when one is answered")
+        await inbox.wait(again, "one", "three")
+        promise = "what would wait at a question that isn't open is due at once"
+        again = await self._take(inbox, "due at once")
+        _expect(again.key == asks.key, promise)
+        await self._complete(again)
+
+    async def exits(self) -> None:
+        """Check what leaves its line."""
+        inbox, keys = self._inbox, [_new_key() for _ in range(3)]
+        for key in keys:
+            await inbox.put(key, b"", line="line")
+        first = await self._take(inbox, "put")
+        _expect(await self._other.renew(first, in_line=False) is True, "renew returns True")
+        promise = "what has left its line holds up nobody"
+        second = await inbox.take()
+        _expect(second is not None and second.key == keys[1], promise)
+        await self._complete(cast("InboxEntry", second))
+        await inbox.fail(first, error="it failed", retry_in=_LONG)
+        third = await inbox.take()
+        _expect(third is not None and third.key == keys[2], promise)
+        await inbox.retry([keys[0]])
+        again = await self._take(self._other, "made due, beside its line")
+        described = (again.key, again.line, again.number)
+        promise = "what has left its line has none any more, and its number"
+        _expect(described == (keys[0], None, first.number), promise)
+        for each in (again, cast("InboxEntry", third)):
+            await self._complete(each)
+        _expect(await inbox.renew(again, in_line=False) is False, "renew returns False at the end")
+
+    async def stops(self) -> None:
+        """Check what an owner stops."""
+        inbox, other = self._inbox, self._other
+        keys = waits, asks, runs, left, failed, final = [_new_key() for _ in range(6)]
+        for key in keys:
+            body = sample_notification("messages", "created") if key == final else key.encode()
+            await inbox.put(key, body, owner="person/room", line=key)
+        await inbox.put(elsewhere := _new_key(), b"", owner="person/other")
+        taken = {(entry := await self._take(inbox, "put")).key: entry for _ in range(7)}
+        await inbox.release(taken[waits], retry_in=_LONG)
+        await self._ask(taken[asks], "place", owner="person/room", seconds=_LONG)
+        await inbox.wait(taken[asks], "record")
+        await inbox.renew(taken[left], in_line=False)
+        await inbox.fail(taken[failed], error="it failed", retry_in=_LONG)
+        await inbox.fail(taken[final], error="it failed", retry_in=None)
+        await inbox.put(later := _new_key(), b"", owner="person/room")
+        last = await self._take(inbox, "put later")
+        stopped = await other.stop("person/room", before=last.number)
+        promise = "stop returns what has begun, and asks nothing"
+        begun = {taken[key].number: key.encode() for key in (runs, left, failed)}
+        _expect(stopped == begun, promise)
+        promise = "stop returns what it marks, once"
+        _expect(await inbox.stop("person/room", before=last.number) == {}, promise)
+        promise = "stopping has what is stopped, and runs"
+        running = {taken[key].number for key in (runs, left)}
+        _expect({*await other.stopping()} == running, promise)
+        await inbox.retry([waits, asks, failed, final])
+        promise = "an entry says that it is stopped, until what is kept as failed"
+        again = {(entry := await self._take(inbox, "made due")).key: entry for _ in range(4)}
+        marks = {key: entry.stopped for key, entry in again.items()}
+        _expect(marks == {waits: True, asks: True, failed: True, final: False}, promise)
+        promise = "stop marks what its owner begins with, by a lower number alone"
+        number = taken[elsewhere].number
+        _expect({*await inbox.stop("person", before=number + 1)} >= {number}, promise)
+        _expect(last.number not in {*await inbox.stopping()}, promise)
+        for each in (*again.values(), taken[runs], taken[left], taken[elsewhere], last):
+            await self._complete(each)
+        _expect(await inbox.put(runs, b"") is False, "what was stopped is known as any other")
+        _expect(later == last.key, "take returns what was put")
+
+    async def stopped_jobs(self) -> None:
+        """Check what stops by its key: it runs, or it asks."""
+        inbox, other = self._inbox, self._other
+        key = key_of_job("check", _new_key())
+        _expect(await inbox.stop(key) == {}, "stop returns nothing for a key that isn't known")
+        await inbox.put(key, b"first")
+        _expect(await inbox.stop(key) == {}, "stop leaves what neither runs nor asks")
+        entry = await self._take(inbox, "put")
+        await self._ask(entry, "place", seconds=_LONG)
+        await inbox.put(key, b"next", replace=True)
+        await inbox.wait(entry, "record")
+        stopped = await other.stop(key, data=b"stopped here")
+        promise = "stop ends the question of a key, and makes due what asks"
+        _expect(stopped == {entry.number: b"first"}, promise)
+        _expect(await self._found("place") == [], promise)
+        _expect(await inbox.recall(entry, "record") == b"stopped here", promise)
+        _expect(await inbox.stop(key) == {}, "what is stopped isn't stopped again")
+        promise = "stop removes the successor, and cancel leaves what is stopped"
+        _expect(await inbox.cancel(key) is False, promise)
+        promise = "put behind a job that is stopped stores its successor, once"
+        _expect(await inbox.put(key, b"then") is True, promise)
+        _expect(await inbox.put(key, b"never") is False, promise)
+        _expect(await inbox.put(key, b"last", replace=True) is True, promise)
+        entry = await self._take(inbox, "stopped")
+        _expect((entry.body, entry.stopped) == (b"first", True), promise)
+        await self._complete(entry)
+        entry = await self._take(inbox, "the successor of what was stopped")
+        _expect((entry.body, entry.stopped) == (b"last", False), promise)
+        _expect(await other.stop(key) == {entry.number: b"last"}, "stop marks what runs")
+        await self._complete(entry)
+        promise = "the key of a job that was stopped is free when it has ended"
+        _expect(await inbox.put(key, b"new") is True, promise)
+        await self._complete(await self._take(inbox, "put after the end"))
+        await inbox.put(message := _new_key(), b"")
+        entry = await self._take(inbox, "put")
+        await inbox.stop(message)
+        promise = "put returns False for a message that is stopped"
+        _expect(await inbox.put(message, b"") is False, promise)
+        await self._complete(entry)
+        _expect(await inbox.put(message, b"") is False, promise)
+
+    async def order_in_a_line(self) -> None:
+        """Check that what is stored later in a line has a higher number, at the same time."""
+        inboxes = 3 * (self._inbox, self._other)
+        found: list[tuple[set[str], str]] = []
+
+        async def put_each(inbox: Inbox, letter: str) -> None:
+            for _ in range(3):
+                seen = {each.key async for each in inbox.unfinished()}
+                await inbox.put(key := f"{letter}{_new_key()}", b"", line="line")
+                found.append((seen, key))
+
+        await asyncio.gather(*map(put_each, inboxes, "abcdef"))
+        order: list[str] = []
+        for _ in found:
+            entry = await self._take(self._inbox, "in its line")
+            order.append(entry.key)
+            await self._complete(entry)
+        promise = "what is stored in a line has a higher number than all that was visible"
+        for seen, key in found:
+            _expect(seen <= {*order[: order.index(key)]}, promise)
+
+    async def _found(self, *places: str) -> list[Question]:
+        """Return the questions at some places, from either inbox."""
+        found = await self._other.questions(*places)
+        _expect(found is not None, "questions returns a list to who names no entry")
+        return [*cast("Sequence[Question]", found)]
 
     async def queues(self) -> None:
         """Check that questions which queue at a place are open one after the other."""
@@ -745,11 +947,15 @@ class _InboxCheck:
         again = await _eventually(inbox.take, promise, start)
         question = await self._ask(again, "place", record="more")
         await inbox.wait(again, "more")
-        _expect(await other.end([question.id, -question.id]) == 1, "end counts what it ends")
-        promise = "end completes what asks, and closes the question"
-        _expect(await inbox.put(asks.key, b"") is False, promise)
-        _expect([*await inbox.questions("place")] == [], promise)
-        _expect(await inbox.take() is None, promise)
+        ended = await other.end([question.id, -question.id], b"ended")
+        _expect(ended == 1, "end counts what it ends")
+        promise = "end records its data, and closes the question"
+        _expect(await inbox.recall(again, "more") == b"ended", promise)
+        _expect(await self._found("place") == [], promise)
+        again = await self._take(inbox, "made due by end")
+        _expect(again.key == asks.key, "end makes due what asks, and completes nothing")
+        await self._complete(again)
+        await inbox.cancel(asks.key)
         for replace in (False, True):
             asks = await self._asking(None)
             await self._ask(asks, "place")
@@ -760,15 +966,15 @@ class _InboxCheck:
             else:
                 await inbox.cancel(asks.key)
             promise = f"{'put in place of what asks' if replace else 'cancel'} closes its question"
-            _expect([*await inbox.questions("place")] == [], promise)
+            _expect(await self._found("place") == [], promise)
 
     async def late_answers(self) -> None:
         """Check that a question doesn't end while something that was stored may answer it."""
         inbox, other = self._inbox, self._other
         for line in ("line", None):
-            asks = await self._asking(None)
+            asks = await self._asking("other line")
             await self._ask(asks, "place", seconds=_SECONDS / 5, line=line)
-            answers = await self._asking(line)
+            answers = await self._asking("line")
             promise = "a question doesn't end while what was stored before may answer it"
             again, found = await self._ask_late(asks)
             _expect(isinstance(found, Question), promise)
@@ -778,15 +984,16 @@ class _InboxCheck:
             _expect(found == NO_ANSWER, promise)
             await self._complete(again)
         asks = await self._asking(None)
-        failed, talks, later = [await self._asking(None) for _ in range(3)]
+        failed, talks, later, left = [await self._asking(f"line {each}") for each in range(4)]
         await inbox.fail(failed, error="it failed", retry_in=None)
         await self._ask(talks, "elsewhere", seconds=_LONG)
         await inbox.release(later, retry_in=_LONG)
-        await inbox.put(key_of_job("check", _new_key()), b"")
-        others = [await self._take(inbox, "put"), await self._asking("line"), talks]
+        await inbox.renew(left, in_line=False)
+        await inbox.put(key_of_job("check", _new_key()), b"", line="line of jobs")
+        others = [await self._take(inbox, "put"), await self._asking(None), talks, left]
         await self._ask(asks, "place", seconds=_SECONDS / 5)
         await asyncio.sleep(2 * _SECONDS / 5)
-        others.append(await self._asking(None))
+        others.append(await self._asking("line"))
         again, found = await self._ask_late(asks)
         promise = "what can't answer a question any more doesn't put off its end"
         _expect(found == NO_ANSWER, promise)
@@ -824,16 +1031,18 @@ class _InboxCheck:
             ends: list[Awaitable[int]] = [
                 inbox.answer(one, question.id, b"one"),
                 other.answer(two, question.id, b"two"),
-                other.end([question.id]),
+                other.end([question.id], b"ended"),
             ]
             results = await asyncio.gather(*(ends if number % 2 else reversed(ends)))
             promise = "of answers and an end at the same moment, one succeeds"
             _expect(sum(map(int, results)) == 1, promise)
             for each in (one, two):
                 await self._complete(each)
-            promise = "an answer makes due what asked, and an end completes it"
-            is_answered = any(each is True for each in results)  # an end returns a number
-            _expect(await inbox.cancel(again.key) is is_answered, promise)
+            again = await self._take(inbox, "answered, or ended")
+            names = [b"one", b"two", b"ended"] if number % 2 else [b"ended", b"two", b"one"]
+            recorded = await other.recall(again, "next")
+            _expect(recorded == names[[*map(int, results)].index(1)], promise)
+            await self._complete(again)
 
     async def _asking(self, line: str | None) -> InboxEntry:
         """Store an entry, and take it."""
@@ -878,6 +1087,20 @@ class _InboxCheck:
         await other.unclaim(name)
         promise = "unclaim lets the next who asks get it"
         _expect(await inbox.claim(name, _LONG) is True, promise)
+        promise = "a claim of the inbox is renewed, and another one isn't"
+        _expect(await inbox.claim(name, _LONG, renew=True) is True, promise)
+        _expect(await other.claim(name, _LONG, renew=True) is False, promise)
+        renewed = _new_key()
+        await inbox.claim(renewed, _SECONDS)
+        await asyncio.sleep(_SECONDS / 5)  # so that only a claim that is longer passes
+        start = time.monotonic()
+        await inbox.claim(renewed, _SECONDS, renew=True)
+
+        async def ended() -> bool | None:
+            return await other.claim(renewed, _LONG) or None
+
+        await _eventually(ended, "a claim that is renewed lasts from then on", start)
+        await other.unclaim(renewed)
         promise = "claims and keys have nothing to do with each other"
         _expect(await inbox.put(name, b"") is True, promise)
         entry = await self._take(inbox, "put under the name of a claim")

@@ -9,6 +9,7 @@ from collections.abc import (
     AsyncIterator,
     Awaitable,
     Callable,
+    Collection,
     Coroutine,
     Iterable,
     Mapping,
@@ -209,8 +210,9 @@ class OwnInbox(Inbox):
         after: float = 0.0,
         at: datetime | None = None,
         replace: bool = False,
+        owner: str | None = None,
     ) -> bool:
-        return bool(key and body and line and after and at and replace)
+        return bool(key and body and line and after and at and replace and owner)
 
     async def cancel(self, key: str) -> bool:
         return bool(key)
@@ -218,8 +220,8 @@ class OwnInbox(Inbox):
     async def take(self) -> InboxEntry | None:
         return InboxEntry(key="key", body=b"{}", token="1")
 
-    async def renew(self, entry: InboxEntry) -> bool:
-        return entry.token == "1"
+    async def renew(self, entry: InboxEntry, *, in_line: bool = True) -> bool:
+        return entry.token == "1" and in_line
 
     async def complete(self, entry: InboxEntry) -> bool:
         return entry.expiries == 0
@@ -248,7 +250,9 @@ class OwnInbox(Inbox):
     async def recall(self, entry: InboxEntry, name: str) -> bytes | None:
         return entry.body if name else None
 
-    async def remember(self, entry: InboxEntry, name: str, value: bytes) -> None: ...
+    async def remember(
+        self, entry: InboxEntry, name: str, value: bytes, *, leased: bool = False
+    ) -> None: ...
 
     async def records(self, entry: InboxEntry) -> Mapping[str, bytes]:
         return {} if entry.waits else {"name": entry.body}
@@ -264,32 +268,41 @@ class OwnInbox(Inbox):
         line: str | None = None,
         owner: str | None = None,
         queues: bool = False,
+        beside: bool = False,
     ) -> Question | bytes | None:
-        if seconds is None and queues and line:
+        if seconds is None and queues and line and not beside:
             return record.encode()
         number = entry.number
-        return Question(
-            id=1, key="key", number=number, place=place, owner=owner, opened=None, data=data
-        )
+        return Question(id=1, number=number, place=place, owner=owner, opened=None, data=data)
 
     async def unask(self, entry: InboxEntry, record: str) -> None: ...
 
-    async def questions(self, place: str) -> Sequence[Question]:
-        return () if place else []
+    async def questions(
+        self, *places: str, entry: InboxEntry | None = None
+    ) -> Sequence[Question] | None:
+        return None if entry else [] if places else ()
 
-    async def wait(self, entry: InboxEntry, record: str) -> bool:
-        return entry.key == record
+    async def wait(self, entry: InboxEntry, *records: str) -> bool:
+        return entry.key in records
 
     async def answer(self, entry: InboxEntry, question_id: int, value: bytes) -> bool:
         return entry.number == question_id and bool(value)
 
-    async def end(self, question_ids: Iterable[int]) -> int:
-        return sum(question_ids)
+    async def end(self, question_ids: Iterable[int], data: bytes = b"") -> int:
+        return sum(question_ids, len(data))
+
+    async def stop(
+        self, owner: str, *, before: int | None = None, data: bytes = b""
+    ) -> Mapping[int, bytes]:
+        return {} if before is None else {before: owner.encode() + data}
+
+    async def stopping(self) -> Collection[int]:
+        return ()
 
     async def postpone(self, seconds: float) -> None: ...
 
-    async def claim(self, name: str, seconds: float) -> bool:
-        return bool(name) and seconds > 0
+    async def claim(self, name: str, seconds: float, *, renew: bool = False) -> bool:
+        return bool(name) and seconds > 0 and not renew
 
     async def unclaim(self, name: str) -> None: ...
 

@@ -27,7 +27,7 @@ from webex_webhooks_async.handling.outcomes import (
 from webex_webhooks_async.handling.records import CONVERSATION, Records
 from webex_webhooks_async.handling.suspension import Suspension, is_quiet_end, is_suspension
 from webex_webhooks_async.inbox.base import Inbox
-from webex_webhooks_async.inbox.entries import InboxEntry
+from webex_webhooks_async.inbox.entries import STOPPED, InboxEntry
 from webex_webhooks_async.models.notifications import Notification
 from webex_webhooks_async.notifications.descriptions import describe
 from webex_webhooks_async.notifications.identity import is_job, key_of, schedule_of
@@ -308,9 +308,12 @@ class InboxWorker:
         work.records = Records(notification, (self._inbox, entry), is_first=is_first)
         if not await self._has_loaded(work.records):
             return Release(0.0)
-        handling = self._handlings.begin(notification, entry.key, work.records)
+        is_ended = STOPPED in work.records.known.values()  # its question was
+        handling = (
+            None if is_ended else self._handlings.begin(notification, entry.key, work.records)
+        )
         if handling is None:
-            return self._without_handler(entry, notification, work.records)
+            return None if is_ended else self._without_handler(entry, notification, work.records)
         try:
             may_run = await self._may_run(entry)
             if not self.is_open or self._is_held():

@@ -1,11 +1,12 @@
 """Stores notifications until they are handled, so that a killed process loses none."""
 
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 
 from webex_webhooks_async.formatting import storable
 from webex_webhooks_async.inbox.entries import (
+    STOPPED,
     InboxCounts,
     InboxEntry,
     Question,
@@ -38,6 +39,7 @@ class Inbox(ABC):
         after: float = 0.0,
         at: datetime | None = None,
         replace: bool = False,
+        owner: str | None = None,
     ) -> bool:
         """Store a notification durably; return False, and change nothing, if the key is known.
 
@@ -49,7 +51,11 @@ class Inbox(ABC):
         is over doesn't, the new one is its successor. It gets its number when the running one is
         completed, kept as failed or cancelled, and is due then, or at its own time if that is
         later. A release and a failure that is tried again don't end the running one. A later
-        successor replaces an earlier one.
+        successor replaces an earlier one. A job that is stopped is one that runs until it has
+        ended, and is then forgotten; without `replace`, the first notification with its key is its
+        successor.
+
+        What is stored in a line has a higher number than all that was visible in the line before.
 
         Args:
             key: The text by which copies are recognized.
@@ -58,6 +64,7 @@ class Inbox(ABC):
             after: After how many seconds it is due.
             at: When it is due, with a time zone and before the year 9000; at once if that is past.
             replace: Whether it replaces what is known; the result is then always True.
+            owner: By which `stop` finds it; a successor has none.
 
         Raises:
             ValueError: `line` is empty, `after` is negative or longer than a century, `at` has no
@@ -69,7 +76,7 @@ class Inbox(ABC):
     async def cancel(self, key: str) -> bool:
         """Remove a notification and its successor, and forget the key.
 
-        A running one goes on, and only its successor is removed.
+        One that runs, or is stopped and hasn't ended, goes on, and only its successor is removed.
 
         Returns:
             Whether anything was removed: False for a key that isn't known, or whose notification is
@@ -93,10 +100,15 @@ class Inbox(ABC):
         """
 
     @abstractmethod
-    async def renew(self, entry: InboxEntry) -> bool:
+    async def renew(self, entry: InboxEntry, *, in_line: bool = True) -> bool:
         """Renew the lease; return False, and change nothing, if it is lost.
 
         A lease is lost when another one was granted after it had expired.
+
+        Args:
+            entry: The entry.
+            in_line: Whether it stays in its line. If not, it leaves that for good, with its number,
+                and the next one of the line is due.
         """
 
     @abstractmethod
@@ -156,11 +168,14 @@ class Inbox(ABC):
         """
 
     @abstractmethod
-    async def remember(self, entry: InboxEntry, name: str, value: bytes) -> None:
+    async def remember(
+        self, entry: InboxEntry, name: str, value: bytes, *, leased: bool = False
+    ) -> None:
         """Record something under a name, durably, in place of what is there.
 
         It lasts until the notification is completed or removed, whether or not handlers fail and
-        the lease is lost meanwhile. For a notification that is completed, nothing is recorded.
+        the lease is lost meanwhile. For a notification that is completed, nothing is recorded; with
+        `leased`, nor for one whose lease is lost.
         """
 
     @abstractmethod
@@ -179,23 +194,26 @@ class Inbox(ABC):
         line: str | None = None,
         owner: str | None = None,
         queues: bool = False,
+        beside: bool = False,
     ) -> Question | bytes | None:
         """Open a question of the handler of an entry, or change the one that has its record.
 
-        An entry has one question at a time: another one of it is closed. From now on it `waits`, in
-        each later `InboxEntry`.
+        Others of the entry are closed, unless it is asked `beside` them. From now on the entry
+        `waits`, in each later `InboxEntry`.
 
         Args:
             entry: The entry, which runs.
             record: The name of the record that will have the answer.
-            place: The place at which `questions` finds it; it never changes.
+            place: The place at which `questions` finds it. The call that sets `seconds` moves one
+                that doesn't queue to its `place`; then it never changes.
             data: New data in place of the old.
             seconds: After how many seconds from now nobody answers it any more, which is set once;
                 `None` while it isn't sent.
-            line: The line of what may answer it, set with `seconds`; `None` is what has no line.
-            owner: Another way for `questions` to find it; it never changes either.
-            queues: Whether it waits until it is the first of those at its place that queue; as
-                `place`.
+            line: The line of what may answer it, set with `seconds`; `None` if any line is.
+            owner: Another way for `questions` to find it; it never changes.
+            queues: Whether it waits until no other one that queues at its place is open, or is
+                asked by an entry with a lower number; it never changes.
+            beside: Whether the other questions of the entry stay open.
 
         Returns:
             The question, as it is now; or what is recorded, if it was answered. A question whose
@@ -207,20 +225,27 @@ class Inbox(ABC):
 
     @abstractmethod
     async def unask(self, entry: InboxEntry, record: str) -> None:
-        """Close a question that wasn't sent, if it is open."""
+        """Close a question that wasn't sent, if it is open; nothing if the lease is lost."""
 
     @abstractmethod
-    async def questions(self, place: str) -> Sequence[Question]:
-        """Return the questions that have this place or this owner, by their ids, in one query."""
+    async def questions(
+        self, *places: str, entry: InboxEntry | None = None
+    ) -> Sequence[Question] | None:
+        """Return the questions at some places, or of their owners, by their ids, in one query.
+
+        Args:
+            places: The places; an owner that begins with one of these texts has it, too.
+            entry: The entry that looks; the result is `None` if its lease is lost.
+        """
 
     @abstractmethod
-    async def wait(self, entry: InboxEntry, record: str) -> bool:
-        """End the lease of an entry until its question is answered, or its seconds have passed.
+    async def wait(self, entry: InboxEntry, *records: str) -> bool:
+        """End the lease of an entry until one of its questions is answered, or is over.
 
         It counts as no failure and no release, and the entry holds up nobody. It is due at once if
-        the question isn't open any more, or is the first of its place by now, and again and again,
-        ever less often, while the end is put off. A question that waits for another one makes the
-        entry due when that is closed, whatever closes it.
+        one of these questions isn't open any more, or is the first of its place by now, and again
+        and again, ever less often, while an end is put off. A question that waits for another one
+        makes the entry due when that is closed, whatever closes it.
 
         Returns:
             False if the lease is lost; then nothing is changed.
@@ -240,20 +265,51 @@ class Inbox(ABC):
         """
 
     @abstractmethod
-    async def end(self, question_ids: Iterable[int]) -> int:
-        """Complete the entries that ask these questions, which aren't answered any more.
+    async def end(self, question_ids: Iterable[int], data: bytes = STOPPED) -> int:
+        """End questions, which aren't answered any more, in one transaction.
+
+        The data is recorded as an answer is, and the entries that ask are due.
 
         Returns:
             How many questions were open, or waited, until now.
         """
 
     @abstractmethod
+    async def stop(
+        self, owner: str, *, before: int | None = None, data: bytes = STOPPED
+    ) -> Mapping[int, bytes]:
+        """Mark what an owner has begun or would begin as `stopped`, in each later `InboxEntry`.
+
+        That is each notification with a lower number than `before` that is neither completed nor
+        kept as failed, and whose owner begins with this text. Their questions stay open.
+
+        Without `before`, `owner` is a key. Its notification is marked if it runs or asks; its
+        questions end, as with `end`, and its successor is removed.
+
+        Args:
+            owner: How the owner begins, or the key.
+            before: A number.
+            data: What is recorded for the questions that end.
+
+        Returns:
+            Numbers and bodies of those that were marked now: by an owner, those alone that have
+            begun and ask nothing, so each runs, has failed, lost a lease, met an outage or asked
+            before.
+        """
+
+    @abstractmethod
+    async def stopping(self) -> Collection[int]:
+        """Return the numbers of the notifications that are stopped, and run."""
+
+    @abstractmethod
     async def postpone(self, seconds: float) -> None:
         """Let no question that is open now end within so many seconds; each question once."""
 
     @abstractmethod
-    async def claim(self, name: str, seconds: float) -> bool:
+    async def claim(self, name: str, seconds: float, *, renew: bool = False) -> bool:
         """Return True for the first who asks within so many seconds, over all that share the inbox.
+
+        With `renew`, a claim that this inbox has been granted begins again, without an end between.
 
         A claim that is refused changes nothing. If the response of a claim was lost, the next one
         of the same inbox for that name is the same claim, so it is granted if the lost one was.

@@ -20,8 +20,17 @@ class OwnClaims:
         self._clock = clock
         self._asked: dict[str, _Asked] = {}
 
-    async def claim(self, name: str, seconds: float, ask: Callable[[str], Awaitable[bool]]) -> bool:
+    async def claim(
+        self,
+        name: str,
+        seconds: float,
+        ask: Callable[[str], Awaitable[bool]],
+        *,
+        renew: bool = False,
+    ) -> bool:
         """Ask for a claim; return whether it is granted to this call."""
+        if renew:  # who has it gets it again, with whatever token
+            return await ask(uuid4().hex)
         self._forget_ended()
         asked = self._asked.setdefault(name, _Asked())
         asked.calls += 1

@@ -29,6 +29,7 @@ class InboxEntry:
             within one minute count as one.
         waits: Whether its handler has asked a question, also one that is answered by now.
         error: Why it failed last; `None` if it has never failed.
+        stopped: Whether it is to end without its handler, or was to end in an earlier run.
     """
 
     key: str
@@ -44,10 +45,14 @@ class InboxEntry:
     outages: int = 0
     waits: bool = False
     error: str | None = None
+    stopped: bool = False
 
 
 NO_ANSWER = b""
 """The record of a question that nobody has answered in time."""
+
+STOPPED = b"stopped"
+"""The record of a question that was ended before anybody has answered it."""
 
 ANSWERED = "answered"
 """The name of a record: which question an entry has answered."""
@@ -59,8 +64,7 @@ class Question:
 
     Attributes:
         id: Its id, which no other question ever has.
-        key: The key of the entry that asks.
-        number: The number of that entry.
+        number: The number of the entry that asks.
         place: The place where an answer is looked for.
         owner: Whose conversation it is a part of, if it is a person's.
         opened: A number; entries that were stored after the question was opened have a higher one.
@@ -69,7 +73,6 @@ class Question:
     """
 
     id: int
-    key: str
     number: int
     place: str
     owner: str | None

@@ -4,7 +4,15 @@ import asyncio
 import logging
 import os
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import (
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Collection,
+    Iterable,
+    Mapping,
+    Sequence,
+)
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -19,6 +27,7 @@ from webex_webhooks_async.formatting import storable
 from webex_webhooks_async.inbox.base import TransactionalInbox, check_put, check_time
 from webex_webhooks_async.inbox.claims import OwnClaims, claimant
 from webex_webhooks_async.inbox.entries import (
+    STOPPED,
     InboxCounts,
     InboxEntry,
     Question,
@@ -114,10 +123,14 @@ class SQLiteInbox(TransactionalInbox):
         after: float = 0.0,
         at: datetime | None = None,
         replace: bool = False,
+        owner: str | None = None,
     ) -> bool:
         line = check_put(line, after, at, replace=replace)
+        key, owner = storable(key), owner and storable(owner)
         return await self._call(
-            lambda rows: rows.put(key, body, line=line, after=after, at=at, replace=replace)
+            lambda rows: rows.put(
+                key, body, line=line, after=after, at=at, replace=replace, owner=owner
+            )
         )
 
     async def now(self) -> datetime:
@@ -125,7 +138,7 @@ class SQLiteInbox(TransactionalInbox):
         return datetime.fromtimestamp(self._clock(), UTC)
 
     async def cancel(self, key: str) -> bool:
-        return await self._call(lambda rows: rows.cancel(key))
+        return await self._call(lambda rows: rows.cancel(storable(key)))
 
     async def take(self) -> InboxEntry | None:
         taking = self._call(lambda rows: rows.take(self._lease))
@@ -137,8 +150,8 @@ class SQLiteInbox(TransactionalInbox):
                     await self._call(lambda rows: rows.give_back(entry))
             raise
 
-    async def renew(self, entry: InboxEntry) -> bool:
-        return await self._call(lambda rows: rows.renew(entry, self._lease))
+    async def renew(self, entry: InboxEntry, *, in_line: bool = True) -> bool:
+        return await self._call(lambda rows: rows.renew(entry, self._lease, in_line=in_line))
 
     async def complete(self, entry: InboxEntry) -> bool:
         return await self._call(lambda rows: rows.complete(entry, self.keep))
@@ -169,10 +182,13 @@ class SQLiteInbox(TransactionalInbox):
         )
 
     async def recall(self, entry: InboxEntry, name: str) -> bytes | None:
-        return await self._call(lambda rows: rows.questions.record(entry.number, name))
+        return await self._call(lambda rows: rows.questions.record(entry.number, storable(name)))
 
-    async def remember(self, entry: InboxEntry, name: str, value: bytes) -> None:
-        await self._call(lambda rows: rows.remember(entry, name, value))
+    async def remember(
+        self, entry: InboxEntry, name: str, value: bytes, *, leased: bool = False
+    ) -> None:
+        name = storable(name)
+        await self._call(lambda rows: rows.remember(entry, name, value, leased=leased))
 
     async def records(self, entry: InboxEntry) -> Mapping[str, bytes]:
         return await self._call(lambda rows: rows.questions.records(entry.number))
@@ -188,35 +204,52 @@ class SQLiteInbox(TransactionalInbox):
         line: str | None = None,
         owner: str | None = None,
         queues: bool = False,
+        beside: bool = False,
     ) -> Question | bytes | None:
         return await self._call(
             lambda rows: rows.questions.ask(
                 entry,
-                record,
-                place=place,
+                storable(record),
+                place=storable(place),
                 data=data,
                 seconds=seconds,
-                line=line,
-                owner=owner,
+                line=line and storable(line),
+                owner=owner and storable(owner),
                 queues=queues,
+                beside=beside,
             )
         )
 
     async def unask(self, entry: InboxEntry, record: str) -> None:
-        await self._call(lambda rows: rows.questions.unask(entry.number, record))
+        await self._call(lambda rows: rows.questions.unask(entry, storable(record)))
 
-    async def questions(self, place: str) -> Sequence[Question]:
-        return await self._call(lambda rows: rows.questions.questions(place))
+    async def questions(
+        self, *places: str, entry: InboxEntry | None = None
+    ) -> Sequence[Question] | None:
+        cleaned = [*map(storable, places)]
+        return await self._call(lambda rows: rows.questions.questions(cleaned, entry))
 
-    async def wait(self, entry: InboxEntry, record: str) -> bool:
-        return await self._call(lambda rows: rows.questions.wait(entry, record))
+    async def wait(self, entry: InboxEntry, *records: str) -> bool:
+        cleaned = [*map(storable, records)]
+        return await self._call(lambda rows: rows.questions.wait(entry, cleaned))
 
     async def answer(self, entry: InboxEntry, question_id: int, value: bytes) -> bool:
         return await self._call(lambda rows: rows.questions.answer(entry, question_id, value))
 
-    async def end(self, question_ids: Iterable[int]) -> int:
+    async def end(self, question_ids: Iterable[int], data: bytes = STOPPED) -> int:
         ids = [*question_ids]
-        return await self._call(lambda rows: rows.end(ids, self.keep))
+        return await self._call(lambda rows: rows.questions.end(ids, data))
+
+    async def stop(
+        self, owner: str, *, before: int | None = None, data: bytes = STOPPED
+    ) -> Mapping[int, bytes]:
+        owner = storable(owner)
+        if before is None:
+            return await self._call(lambda rows: rows.stop_key(owner, data))
+        return await self._call(lambda rows: rows.stop(owner, before))
+
+    async def stopping(self) -> Collection[int]:
+        return await self._call(InboxRows.stopping)
 
     async def postpone(self, seconds: float) -> None:
         await self._call(lambda rows: rows.questions.postpone(seconds))
@@ -270,14 +303,16 @@ class SQLiteInbox(TransactionalInbox):
                 *(name.removeprefix("once:"), self._path, seconds),
             )
 
-    async def claim(self, name: str, seconds: float) -> bool:
+    async def claim(self, name: str, seconds: float, *, renew: bool = False) -> bool:
         name, seconds = check_claim(name, seconds)
         owner = claimant(self._id)
-        return await self._claims.claim(
-            name,
-            seconds,
-            lambda token: self._call(lambda rows: rows.claim(name, seconds, owner, token)),
-        )
+
+        async def ask(token: str) -> bool:
+            return await self._call(
+                lambda rows: rows.claim(name, seconds, owner, token, renew=renew)
+            )
+
+        return await self._claims.claim(name, seconds, ask, renew=renew)
 
     async def unclaim(self, name: str) -> None:
         await self._call(lambda rows: rows.unclaim(storable(name), claimant(self._id)))

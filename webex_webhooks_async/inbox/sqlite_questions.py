@@ -1,7 +1,7 @@
 """The questions in a file, and the records that answers are: which are open, and what waits."""
 
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from webex_webhooks_async.inbox.base import PUT_OFF_SECONDS
@@ -31,6 +31,12 @@ QUESTIONS = (
     "CREATE INDEX webex_place ON webex_questions (place)",
     "CREATE INDEX webex_owner ON webex_questions (owner) WHERE owner IS NOT NULL",
 )
+
+
+def within(column: str, given: str) -> str:
+    """Return the condition that a text begins with another one, which an index can find."""
+    return f"({column} >= {given} AND {column} < {given} || char(0x10ffff))"
+
 
 HOLDS, DUE, LATER = range(3)
 """The places in a line: of what runs or holds it up, of what is due, and of what is due later."""
@@ -68,6 +74,7 @@ class QuestionRows:
         line: str | None,
         owner: str | None,
         queues: bool,
+        beside: bool,
     ) -> Question | bytes | None:
         """Open a question, or change one that is open, as `Inbox.ask` says."""
         if (recorded := self.record(entry.number, record)) is not None:
@@ -77,16 +84,16 @@ class QuestionRows:
         now = self._clock()
         found = self._all(_ASKED, entry.number, record)
         if not found:
-            self.close(entry.number)
+            if not beside:
+                self.close(entry.number)
             self._change(_ADD, entry.number, record, place, owner, queues, data)
             self._change(_WAITS, entry.number)
         elif self._is_over(found[0][0], found[0][1], now):
-            self._add_record(entry.number, record, NO_ANSWER)
-            self.close(entry.number)
+            self.end([found[0][0]], NO_ANSWER)
             return NO_ANSWER
         self._change(_OPEN, entry.number, record)
         until = None if seconds is None else now + seconds
-        self._change(_SET, data, until, line, entry.number, record)
+        self._change(_SET, data, until, place, until, line, entry.number, record)
         return self._listed("q.number = ? AND q.record = ?", entry.number, record)[0]
 
     def _is_over(self, question_id: int, until: float | None, now: float) -> bool:
@@ -95,20 +102,25 @@ class QuestionRows:
             return False
         return until + PUT_OFF_SECONDS <= now or not self._all(_MAY_ANSWER, question_id)
 
-    def unask(self, number: int, record: str) -> None:
+    def unask(self, entry: InboxEntry, record: str) -> None:
         """Close a question, as `Inbox.unask` says."""
-        for question_id, _, place in self._all(_ASKED, number, record):
-            self._remove(question_id, place)
+        if self._all(_LEASED, entry.number, entry.token):
+            for question_id, _, place in self._all(_ASKED, entry.number, record):
+                self._remove(question_id, place)
 
-    def questions(self, place: str) -> list[Question]:
+    def questions(self, places: Sequence[str], entry: InboxEntry | None) -> list[Question] | None:
         """Return the questions of a place or an owner, as `Inbox.questions` says."""
-        return self._listed("q.place = ? OR q.owner = ?", place, place)
+        if entry is not None and not self._all(_LEASED, entry.number, entry.token):
+            return None
+        where = f"q.place = ?1 OR {within('q.owner', '?1')}"
+        found = {each.id: each for place in places for each in self._listed(where, place)}
+        return [found[each] for each in sorted(found)]
 
-    def wait(self, entry: InboxEntry, record: str) -> bool:
+    def wait(self, entry: InboxEntry, records: Iterable[str]) -> bool:
         """Let an entry wait at its question, as `Inbox.wait` says."""
         now = self._clock()
-        found = self._all(_WAITS_UNTIL, now, entry.number, record)
-        due = max(now, found[0][0]) if found else now
+        found = [self._all(_WAITS_UNTIL, now, entry.number, each) for each in records]
+        due = max(now, min((rows[0][0] if rows else now for rows in found), default=now))
         place = LATER if due > now else DUE
         return self._change(_WAIT, due, place, entry.number, entry.token) > 0
 
@@ -126,10 +138,20 @@ class QuestionRows:
         self._remove(question_id, place)
         return True
 
-    def asking(self, question_id: int) -> int | None:
-        """Return the number of the entry that asks a question, if that is open or waits."""
-        found = self._all("SELECT number FROM webex_questions WHERE id = ?", question_id)
-        return found[0][0] if found else None
+    def ids(self, number: int) -> list[int]:
+        """Return the ids of the questions of an entry."""
+        return [question_id for question_id, _ in self._all(_OF_ENTRY, number)]
+
+    def end(self, question_ids: Iterable[int], data: bytes) -> int:
+        """End questions, as `Inbox.end` says."""
+        ended = 0
+        for each in question_ids:
+            for number, record, place in self._all(_ONE, each):
+                self._add_record(number, record, data)
+                self._change(_MAKE_DUE, self._clock(), number)
+                self._remove(each, place)
+                ended += 1
+        return ended
 
     def postpone(self, seconds: float) -> None:
         """Let what is open end later, as `Inbox.postpone` says."""
@@ -153,7 +175,7 @@ class QuestionRows:
 
     def _listed(self, where: str, *values: object) -> list[Question]:
         rows = self._all(f"{_LIST} WHERE {where} ORDER BY q.id", *values)
-        names = ("id", "key", "number", "place", "owner", "opened", "data")
+        names = ("id", "number", "place", "owner", "opened", "data")
         return [Question(**dict(zip(names, row, strict=True))) for row in rows]
 
     def _add_record(self, number: int, name: str, value: bytes) -> None:
@@ -172,24 +194,24 @@ _LEASED = "SELECT 1 FROM webex_notifications WHERE number = ? AND token = ?"
 _UNFINISHED = "SELECT 1 FROM webex_notifications WHERE number = ? AND forget IS NULL"
 _ASKED = "SELECT id, until, place FROM webex_questions WHERE number = ? AND record = ?"
 _OF_ENTRY = "SELECT id, place FROM webex_questions WHERE number = ?"
-_OPEN_ONE = """
-    SELECT number, record, place FROM webex_questions WHERE id = ? AND opened IS NOT NULL
-"""
+_ONE = "SELECT number, record, place FROM webex_questions WHERE id = ?"
+_OPEN_ONE = f"{_ONE} AND opened IS NOT NULL"
 _LIST = """
-    SELECT q.id, n.key, q.number, q.place, q.owner, q.opened, CAST(q.data AS BLOB)
-    FROM webex_questions AS q JOIN webex_notifications AS n ON n.number = q.number
+    SELECT q.id, q.number, q.place, q.owner, q.opened, CAST(q.data AS BLOB)
+    FROM webex_questions AS q
 """
 _ADD = """
     INSERT INTO webex_questions (number, record, place, owner, queues, data)
     VALUES (?, ?, ?, ?, ?, ?)
 """
 _WAITS = "UPDATE webex_notifications SET waits = 1 WHERE number = ?"
-# Whether it is the turn of a question: no other one that queues there is open, or came before.
+# Whether it is the turn of a question: no other one that queues there is open, or of an earlier
+# entry.
 _TURN = """
     (NOT q.queues OR NOT EXISTS (
         SELECT 1 FROM webex_questions AS other
         WHERE other.place = q.place AND other.queues AND other.id <> q.id
-        AND (other.opened IS NOT NULL OR other.id < q.id)
+        AND (other.opened IS NOT NULL OR (other.number, other.id) < (q.number, q.id))
     ))
 """
 _OPEN = f"""
@@ -198,14 +220,18 @@ _OPEN = f"""
     WHERE number = ? AND record = ? AND opened IS NULL AND {_TURN}
 """  # noqa: S608 - ours
 _SET = """
-    UPDATE webex_questions SET data = ?, until = coalesce(until, ?), line = coalesce(line, ?)
+    UPDATE webex_questions SET
+        data = ?,
+        place = CASE WHEN until IS NULL AND NOT queues AND ? IS NOT NULL THEN ? ELSE place END,
+        until = coalesce(until, ?),
+        line = coalesce(line, ?)
     WHERE number = ? AND record = ?
 """
 # Whether something was stored before the end of a question that may still answer it.
 _MAY_ANSWER = f"""
     SELECT 1 FROM webex_questions AS q JOIN webex_notifications AS n ON
         n.line = q.line AND n.place IS NOT NULL
-        OR q.line IS NULL AND n.line IS NULL AND n.due IS NOT NULL
+        OR q.line IS NULL AND n.line IS NOT NULL AND n.place IS NOT NULL
     WHERE q.id = ? AND n.stored <= q.until AND n.place < {LATER}
     AND NOT n.waits AND substr(n.key, 1, {len(JOB)}) <> '{JOB}' LIMIT 1
 """  # noqa: S608 - ours
@@ -221,14 +247,17 @@ _WAIT = """
     UPDATE webex_notifications SET token = NULL, holder = NULL, asks = 1, due = ?, place = ?
     WHERE number = ? AND token = ?
 """
-# An entry that runs finds the answer when it would wait.
-_ANSWER = f"""
+# An entry that runs finds the record when it would wait.
+_DUE_NOW = f"""
     UPDATE webex_notifications SET
         due = CASE WHEN token IS NULL THEN ? ELSE due END,
-        place = CASE place WHEN {LATER} THEN {DUE} ELSE place END,
-        failures = 0, expiries = 0, releases = 0, outages = 0, outage = NULL
-    WHERE number = ?
+        place = CASE place WHEN {LATER} THEN {DUE} ELSE place END
 """  # noqa: S608 - ours
+_MAKE_DUE = f"{_DUE_NOW} WHERE number = ?"
+_ANSWER = f"""
+    {_DUE_NOW}, failures = 0, expiries = 0, releases = 0, outages = 0, outage = NULL
+    WHERE number = ?
+"""
 _WAKE = f"""
     UPDATE webex_notifications SET due = ?, place = {DUE}
     WHERE asks AND token IS NULL AND number IN (

@@ -24,7 +24,14 @@ from webex_webhooks_async.inbox.listing import (
     state_of_failed,
     subject_in,
 )
-from webex_webhooks_async.inbox.sqlite_questions import DUE, HOLDS, LATER, QUESTIONS, QuestionRows
+from webex_webhooks_async.inbox.sqlite_questions import (
+    DUE,
+    HOLDS,
+    LATER,
+    QUESTIONS,
+    QuestionRows,
+    within,
+)
 from webex_webhooks_async.notifications.identity import is_job
 
 logger: logging.Logger = logging.getLogger("webex_webhooks_async")
@@ -55,21 +62,27 @@ class InboxRows:
         after: float = 0.0,
         at: datetime | None = None,
         replace: bool = False,
+        owner: str | None = None,
     ) -> bool:
         """Store a notification; return False if the key is known."""
         self._puts += 1
         now = self._clock()
         due = now + after if at is None else at.timestamp()
         row = {"key": key, "body": body, "line": line, "stored": now, "due": due, "now": now}
-        if self._changes(_PUT, row):
+        if self._changes(_PUT, {**row, "owner": owner}):
             return True
-        number, is_forgotten, is_running = self._connection.execute(_KNOWN, row).fetchone()
+        number, is_forgotten, is_running, is_stopped = self._known(row)
         if is_forgotten or (replace and not is_running):
             self._remove(number, key)
-            self._changes(_PUT, row)
-        elif replace:
-            self._changes(_PUT_BEHIND, row)
+            self._changes(_PUT, {**row, "owner": owner})
+        elif replace or (is_stopped and is_job(key)):
+            return self._changes(_PUT_BEHIND.format("REPLACE" if replace else "IGNORE"), row) > 0
         return bool(is_forgotten or replace)
+
+    def _known(self, row: dict[str, Any]) -> tuple[int, bool, bool, bool]:
+        """Return number, and whether it is forgotten, runs or is stopped, and is stopped."""
+        found: tuple[int, bool, bool, bool] = self._connection.execute(_KNOWN, row).fetchone()
+        return found
 
     def cancel(self, key: str) -> bool:
         """Remove a notification and its successor; of one that runs, the successor alone."""
@@ -77,7 +90,7 @@ class InboxRows:
         found = self._connection.execute(f"{_KNOWN} AND forget IS NULL", row).fetchone()
         if found is None:
             return False
-        number, _, is_running = found
+        number, _, is_running, _ = found
         if is_running:
             return bool(self._changes("DELETE FROM webex_successors WHERE key = :key", row))
         self._remove(number, key)
@@ -96,7 +109,7 @@ class InboxRows:
         """
         now = self._clock()
         while (found := self._connection.execute(_NEXT, {"now": now}).fetchone()) is not None:
-            number, key, body, line, due, lost, waits, error, *counted = found
+            number, key, body, line, due, lost, waits, error, stopped, *counted = found
             failures, expiries, releases, outages = counted
             if line is not None and self._changes(_RIPEN, {"line": line, "now": now}):
                 continue  # another one may be the first of the line now
@@ -118,6 +131,7 @@ class InboxRows:
                 outages=outages,
                 waits=bool(waits),
                 error=error,
+                stopped=bool(stopped),
             )
             self._changes(
                 "UPDATE webex_notifications "
@@ -142,32 +156,38 @@ class InboxRows:
         )
         self._succeed(number, key)
 
-    def renew(self, entry: InboxEntry, lease: float) -> bool:
+    def renew(self, entry: InboxEntry, lease: float, *, in_line: bool) -> bool:
         """Renew the lease; return False if it is lost."""
-        return self._update(entry, "due = :due", due=self._clock() + lease)
+        changes = "due = :due" if in_line else "due = :due, line = NULL"
+        return self._update(entry, changes, due=self._clock() + lease)
+
+    def stop(self, owner: str, before: int) -> dict[int, bytes]:
+        """Mark what an owner has begun, as `Inbox.stop` says."""
+        row = {"owner": owner, "before": before}
+        found = self._connection.execute(_OF_OWNER, row).fetchall()
+        self._connection.executemany(_STOP, [(number,) for number, _, _ in found])
+        return {number: body for number, body, is_counted in found if is_counted}
+
+    def stop_key(self, key: str, data: bytes) -> dict[int, bytes]:
+        """Stop what runs or asks, as `Inbox.stop` says of a key."""
+        found = self._connection.execute(_OF_KEY, {"key": key, "now": self._clock()}).fetchall()
+        for number, _ in found:
+            self._changes(_STOP, (number,))
+            self._changes("DELETE FROM webex_successors WHERE key = ?", (key,))
+            self.questions.end(self.questions.ids(number), data)
+        return dict(found)
+
+    def stopping(self) -> list[int]:
+        """Return the numbers of what is stopped, and runs."""
+        return [number for (number,) in self._connection.execute(_STOPPING)]
 
     def complete(self, entry: InboxEntry, keep: float) -> bool:
         """Keep only the key of a notification, for `keep` seconds, unless it has a successor."""
-        is_ours = self._update(entry, _COMPLETED, forget=self._clock() + keep)
+        now = self._clock()
+        is_ours = self._update(entry, _COMPLETED, forget=now + keep, now=now, job=is_job(entry.key))
         if is_ours:
             self._end(entry.number, entry.key)
         return is_ours
-
-    def _complete(self, number: int, keep: float) -> None:
-        """Complete a notification, also one that a process has leased."""
-        row = {"number": number, "forget": self._clock() + keep}
-        self._changes(f"UPDATE webex_notifications SET {_COMPLETED} WHERE number = :number", row)  # noqa: S608 - ours
-        found = self._connection.execute(_KEY, row)
-        self._end(number, found.fetchone()[0])
-
-    def end(self, question_ids: Iterable[int], keep: float) -> int:
-        """Complete the entries that ask these questions; return how many do."""
-        ended = 0
-        for each in question_ids:
-            if (number := self.questions.asking(each)) is not None:
-                self._complete(number, keep)
-                ended += 1
-        return ended
 
     def _end(self, number: int, key: object) -> None:
         self.questions.close(number)
@@ -188,11 +208,13 @@ class InboxRows:
         is_ours = self._update(
             entry,
             f"token = NULL, holder = NULL, {_FAILED if counts else _RELEASED}, "
-            "error = :error, due = :due, place = :place, aside = :aside",
+            "error = :error, due = :due, place = :place, aside = :aside, "
+            "stopped = stopped AND :goes_on",
             error=storable(error),
             due=None if retry_in is None else self._clock() + retry_in,
             place=None if retry_in is None else _place(retry_in, holds=holds),
             aside=state_of_failed(entry.body) if is_final else None,
+            goes_on=not is_final,
         )
         if is_ours and is_final:
             self.questions.close(entry.number)
@@ -220,7 +242,10 @@ class InboxRows:
         if found is None:
             return False
         self._remove(number, key)
-        self._changes(_PUT, {**dict(zip(_OF_SUCCESSOR, found, strict=True)), "now": self._clock()})
+        self._changes(
+            _PUT,
+            {**dict(zip(_OF_SUCCESSOR, found, strict=True)), "now": self._clock(), "owner": None},
+        )
         return True
 
     def _remove(self, number: int, key: object) -> None:
@@ -230,18 +255,21 @@ class InboxRows:
         self._changes("DELETE FROM webex_successors WHERE key = ?", (key,))
         self._changes("DELETE FROM webex_notifications WHERE number = ?", (number,))
 
-    def remember(self, entry: InboxEntry, name: str, value: bytes) -> None:
+    def remember(self, entry: InboxEntry, name: str, value: bytes, *, leased: bool) -> None:
         """Record something for a notification, unless it is completed or replaced."""
         self._changes(
             "INSERT OR REPLACE INTO webex_records (number, name, value) "
-            "SELECT number, ?, ? FROM webex_notifications WHERE number = ? AND forget IS NULL",
-            (name, value, entry.number),
+            "SELECT number, ?, ? FROM webex_notifications "
+            "WHERE number = ? AND forget IS NULL AND (token = ? OR NOT ?)",
+            (name, value, entry.number, entry.token, leased),
         )
 
-    def claim(self, name: str, seconds: float, owner: str, token: str) -> bool:
+    def claim(self, name: str, seconds: float, owner: str, token: str, *, renew: bool) -> bool:
         """Claim a name for an owner; the same token is granted the same claim."""
         now = self._clock()
         self._changes("DELETE FROM webex_claims WHERE until <= ?", (now,))
+        if renew:
+            self.unclaim(name, owner)  # which nobody sees before the end of the transaction
         self._changes(
             "INSERT OR IGNORE INTO webex_claims (name, until, owner, token) VALUES (?, ?, ?, ?)",
             (name, now + seconds, owner, token),
@@ -304,7 +332,9 @@ class InboxRows:
             if is_job(stored.key):
                 self._remove(number, stored.key)
             else:
-                self._complete(number, keep)
+                row = {"number": number, "forget": self._clock() + keep, "now": 0.0, "job": False}
+                self._changes(_DROP, row)
+                self._end(number, stored.key)
             return True
         return False
 
@@ -345,10 +375,10 @@ class InboxRows:
 
 
 APPLICATION_ID = 0x57627849  # "WbxI"; SQLite keeps it in the header of the file
-VERSION = 3
+VERSION = 4
 """The version of the tables; in a user's own database it is in a table, else in the header."""
 
-RELEASES = {1: "0.2 or 0.3", 2: "0.4"}
+RELEASES = {1: "0.2 or 0.3", 2: "0.4", 3: "0.5"}
 """The releases that made files of other versions."""
 
 # `due` is when a row is taken at the earliest; while it runs, when its lease ends. One that isn't
@@ -389,6 +419,8 @@ _SCHEMA = (
         releases INTEGER NOT NULL DEFAULT 0,
         outages INTEGER NOT NULL DEFAULT 0,
         outage REAL,
+        owner TEXT,
+        stopped INTEGER NOT NULL DEFAULT 0,
         waits INTEGER NOT NULL DEFAULT 0,
         asks INTEGER NOT NULL DEFAULT 0,
         error TEXT
@@ -406,9 +438,10 @@ _SCHEMA = (
     # It has all that is counted, so that neither bodies nor completed rows are read.
     """
     CREATE INDEX webex_unfinished ON webex_notifications
-        (number, due, token, aside, asks, failures, expiries, releases, outages)
+        (number, due, token, aside, asks, failures, expiries, releases, outages, owner)
     WHERE forget IS NULL
     """,
+    "CREATE INDEX webex_stopped ON webex_notifications (number) WHERE stopped",
     """
     CREATE TABLE webex_lines (
         line TEXT PRIMARY KEY,
@@ -478,21 +511,21 @@ def create(connection: sqlite3.Connection, *, is_shared: bool) -> None:
 
 
 _PUT = f"""
-    INSERT INTO webex_notifications (key, line, body, stored, due, place)
+    INSERT INTO webex_notifications (key, line, owner, body, stored, due, place)
     VALUES (
-        :key, :line, :body, :stored, max(:due, :now),
+        :key, :line, :owner, :body, :stored, max(:due, :now),
         CASE WHEN :due <= :now THEN {DUE} ELSE {LATER} END
     )
     ON CONFLICT (key) DO NOTHING
 """  # noqa: S608 - ours
 _PUT_BEHIND = """
-    INSERT OR REPLACE INTO webex_successors (key, line, body, stored, due)
+    INSERT OR {} INTO webex_successors (key, line, body, stored, due)
     VALUES (:key, :line, :body, :stored, :due)
 """
 _OF_SUCCESSOR = ("key", "line", "body", "stored", "due")
 _SUCCESSOR = f"SELECT {', '.join(_OF_SUCCESSOR)} FROM webex_successors WHERE key = ?"  # noqa: S608 - ours
 _KNOWN = """
-    SELECT number, forget <= :now, token IS NOT NULL AND due > :now
+    SELECT number, forget <= :now, stopped OR (token IS NOT NULL AND due > :now), stopped
     FROM webex_notifications WHERE key = :key
 """
 _FORGET = """
@@ -500,7 +533,7 @@ _FORGET = """
     WHERE number IN (SELECT number FROM webex_notifications WHERE forget <= ? LIMIT ?)
 """
 _NEXT = """
-    SELECT number, key, CAST(body AS BLOB), line, due, token, waits, error,
+    SELECT number, key, CAST(body AS BLOB), line, due, token, waits, error, stopped,
         failures, expiries, releases, outages
     FROM webex_notifications WHERE number = (
         SELECT number FROM (
@@ -523,9 +556,29 @@ _RIPEN = f"""
 """  # noqa: S608 - ours
 _COMPLETED = """
     token = NULL, holder = NULL, line = NULL, due = NULL, place = NULL, aside = NULL,
-    forget = :forget, body = x'', error = NULL
+    forget = CASE WHEN stopped AND :job THEN :now ELSE :forget END, stopped = 0, body = x'',
+    error = NULL
 """
-_KEY = "SELECT key FROM webex_notifications WHERE number = :number"
+_DROP = f"UPDATE webex_notifications SET {_COMPLETED} WHERE number = :number"  # noqa: S608 - ours
+# What has begun, and asks nothing.
+_OF_OWNER = f"""
+    SELECT number, CAST(body AS BLOB), (
+        token IS NOT NULL OR waits OR error IS NOT NULL OR expiries OR outages
+    ) AND NOT EXISTS (SELECT 1 FROM webex_questions AS q WHERE q.number = n.number)
+    FROM webex_notifications AS n WHERE number IN (
+        SELECT number FROM webex_notifications
+        WHERE forget IS NULL AND number < :before AND {within("owner", ":owner")}
+    ) AND due IS NOT NULL AND NOT stopped
+"""  # noqa: S608 - ours
+_OF_KEY = """
+    SELECT number, CAST(body AS BLOB) FROM webex_notifications AS n
+    WHERE key = :key AND forget IS NULL AND due IS NOT NULL AND NOT stopped AND (
+        token IS NOT NULL AND due > :now
+        OR EXISTS (SELECT 1 FROM webex_questions AS q WHERE q.number = n.number)
+    )
+"""
+_STOP = "UPDATE webex_notifications SET stopped = 1 WHERE number = ?"
+_STOPPING = "SELECT number FROM webex_notifications WHERE stopped AND token IS NOT NULL"
 _FAILED = "failures = failures + 1, outages = 0, outage = NULL"
 _RELEASED = "releases = releases + 1"
 _COUNT_OUTAGE = f"""

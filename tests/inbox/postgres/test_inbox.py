@@ -837,18 +837,23 @@ class TestTables:
             await inbox.counts()
         await inbox.aclose()
 
-    async def test_older_release(self, postgres: PostgresServer, schema: str) -> None:
-        """The tables of 0.4 are refused by the inbox and the script, which say how to begin again.
+    @pytest.mark.parametrize(("version", "release"), [(1, "0.4"), (2, "0.5")])
+    async def test_older_release(
+        self, postgres: PostgresServer, schema: str, version: int, release: str
+    ) -> None:
+        """Tables of an older release are refused by the inbox and the script, and stay as they are.
 
-        They stay as they are.
+        The error says how to begin again.
         """
         execute(
             postgres,
             f"CREATE SCHEMA {schema}",
             f"CREATE TABLE {schema}.version (number int, additions int, inbox uuid)",
-            f"INSERT INTO {schema}.version VALUES (1, 0, gen_random_uuid())",
+            f"INSERT INTO {schema}.version VALUES ({version}, 0, gen_random_uuid())",
         )
-        words = f'webex-webhooks-async 0.4, .*: pass another schema, or .* DROP SCHEMA "{schema}"'
+        words = (
+            f'webex-webhooks-async {release}, .*: pass another schema, or .* DROP SCHEMA "{schema}"'
+        )
         inbox = PostgresInbox(postgres.url, schema=schema)
         with pytest.raises(ValueError, match=words):
             await inbox.counts()

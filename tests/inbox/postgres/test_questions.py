@@ -10,6 +10,7 @@ import pytest
 from tests.support.postgres_server import PostgresServer
 from tests.support.wire import PATIENCE
 from webex_webhooks_async import InboxEntry, PostgresInbox, Question
+from webex_webhooks_async.inbox.entries import STOPPED
 
 pytestmark = pytest.mark.once
 
@@ -45,7 +46,7 @@ class Held:
             entries.append(entry)
         self.asks, self.answers = entries
         question = await self.inbox.ask(
-            self.asks, "record", place="place", data=b"", seconds=seconds
+            self.asks, "record", place="place", data=b"", seconds=seconds, line="question"
         )
         assert isinstance(question, Question)
         self.question = question
@@ -125,14 +126,15 @@ async def test_answer_and_end(
     postgres: PostgresServer,
     schema: str,
 ) -> None:
-    """One of them succeeds: the conversation goes on with the answer, or is completed."""
+    """One of them succeeds: the conversation goes on with the answer, or with the end."""
     async with held(postgres, schema) as now:
         await now.wait()
         calls = [now.answer, now.end]
         results = await now.one_after_the_other(*(calls if answer_first else calls[::-1]))
         entry = await now.inbox.take()
         assert results == ((True, 0) if answer_first else (1, False))
-        assert (entry is not None) == answer_first
+        assert entry is not None
+        assert await now.inbox.recall(entry, "record") == (b"yes" if answer_first else STOPPED)
 
 
 @pytest.mark.parametrize("answer_first", [True, False])
@@ -150,7 +152,7 @@ async def test_answer_and_the_end_of_the_time(
         )
         answered, asked = results if answer_first else results[::-1]
         assert (answered, asked) in {(True, b"yes"), (False, b"")}
-        assert [*await now.inbox.questions("place")] == []
+        assert not await now.inbox.questions("place")
 
 
 @pytest.mark.parametrize("answer_first", [True, False])
@@ -164,5 +166,5 @@ async def test_answer_and_closing(
         calls = [now.answer, now.complete]
         # One that completes an entry doesn't wait for its row, but tries again.
         await asyncio.gather(*(each() for each in (calls if answer_first else calls[::-1])))
-        assert [*await now.inbox.questions("place")] == []
+        assert not await now.inbox.questions("place")
         assert await now.inbox.take() is None

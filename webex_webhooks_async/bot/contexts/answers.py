@@ -84,7 +84,7 @@ class Answers:
 
     async def _read(self) -> None:
         found = await self._inbox.questions(self._place)
-        here = [each for each in found if each.place == self._place]
+        here = [each for each in found or () if each.place == self._place]
         self._open = [each for each in here if each.opened is not None]
 
     async def question_for(

@@ -235,8 +235,8 @@ class Questions:
         """
         others = [
             each
-            for each in await conversation.inbox.questions(place)
-            if each.key != conversation.entry.key
+            for each in await conversation.inbox.questions(place) or ()
+            if each.number != conversation.entry.number
         ]
         owned = [each for each in others if each.owner == place]
         if is_first:
@@ -283,8 +283,8 @@ class Questions:
 
         async def end() -> tuple[int, bytes]:
             found = await conversation.inbox.questions(place)
-            key = conversation.entry.key
-            ended = [each for each in found if each.owner == place and each.key != key]
+            number = conversation.entry.number
+            ended = [each for each in found or () if each.owner == place and each.number != number]
             count = await end_questions(conversation.inbox, ended, "its person has ended it")
             return count, dump_json(count)
 

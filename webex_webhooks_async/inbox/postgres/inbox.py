@@ -10,6 +10,7 @@ from collections.abc import (
     AsyncIterator,
     Awaitable,
     Callable,
+    Collection,
     Generator,
     Iterable,
     Iterator,
@@ -30,6 +31,7 @@ from webex_webhooks_async.inbox.claims import OwnClaims, claimant
 from webex_webhooks_async.inbox.entries import (
     ANSWERED,
     NO_ANSWER,
+    STOPPED,
     InboxCounts,
     InboxEntry,
     Question,
@@ -55,7 +57,7 @@ from webex_webhooks_async.inbox.transactions import (
     transaction_of,
     without_transaction,
 )
-from webex_webhooks_async.notifications.identity import JOB
+from webex_webhooks_async.notifications.identity import JOB, is_job
 from webex_webhooks_async.validation import (
     check_not_empty,
     check_type,
@@ -161,13 +163,22 @@ class PostgresInbox(TransactionalInbox):
         after: float = 0.0,
         at: datetime | None = None,
         replace: bool = False,
+        owner: str | None = None,
     ) -> bool:
         line = check_put(line, after, at, replace=replace)
         earliest = 0.0 if at is None else at.timestamp()
-        values = _indexed(key), body, _indexed(line or ""), _bounded(after), earliest
-        if not replace:
-            return await self._in_loop().put(values, len(body))
-        await self._rows(sql.REPLACE, (*values, os.urandom(16).hex()))
+        times = _bounded(after), earliest
+        values = _indexed(key), body, _indexed(line or ""), *times, _indexed(owner or "")
+        if replace:
+            await self._rows(sql.REPLACE, (*values, os.urandom(16).hex()))
+            return True
+        while not await self._in_loop().put(values, len(body)):
+            if not is_job(key):
+                return False
+            # A job that is stopped has a successor, or has ended since.
+            ((is_stored, is_known),) = await self._rows(sql.BEHIND, values[:5])
+            if is_known:
+                return bool(is_stored)
         return True
 
     async def cancel(self, key: str) -> bool:
@@ -221,8 +232,9 @@ class PostgresInbox(TransactionalInbox):
         late = max(0.0, found.pop("late"))
         return InboxEntry(token=token, number=number, lease=self._lease, late=late, **found)
 
-    async def renew(self, entry: InboxEntry) -> bool:
-        return bool(await self._rows(sql.RENEW, (entry.key, entry.token)))
+    async def renew(self, entry: InboxEntry, *, in_line: bool = True) -> bool:
+        query = sql.RENEW if in_line else sql.LEAVE_LINE
+        return bool(await self._rows(query, (entry.key, entry.token)))
 
     async def complete(self, entry: InboxEntry) -> bool:
         values = entry.key, entry.token
@@ -261,8 +273,14 @@ class PostgresInbox(TransactionalInbox):
         rows = await self._rows(sql.RECALL, (entry.number, _indexed(name)))
         return bytes(rows[0][0]) if rows else None
 
-    async def remember(self, entry: InboxEntry, name: str, value: bytes) -> None:
-        await self._rows(sql.REMEMBER, (entry.number, _indexed(name), value))
+    async def remember(
+        self, entry: InboxEntry, name: str, value: bytes, *, leased: bool = False
+    ) -> None:
+        values = entry.number, _indexed(name), value
+        if leased:
+            await self._rows(sql.REMEMBER_LEASED, (*values, entry.token))
+        else:
+            await self._rows(sql.REMEMBER, values)
 
     async def records(self, entry: InboxEntry) -> Mapping[str, bytes]:
         rows = await self._rows(question_sql.RECORDS, (entry.number,))
@@ -279,11 +297,12 @@ class PostgresInbox(TransactionalInbox):
         line: str | None = None,
         owner: str | None = None,
         queues: bool = False,
+        beside: bool = False,
     ) -> Question | bytes | None:
         seconds = None if seconds is None else _bounded(seconds)
         of_entry = entry.number, entry.token, _indexed(record)
         names = _indexed(place), owner and _indexed(owner), line and _indexed(line)
-        values = *of_entry, *names, queues, data, seconds
+        values = *of_entry, *names, queues, data, seconds, beside
         while True:
             ((recorded, is_over, is_leased, *found),) = await self._rows(question_sql.ASK, values)
             if is_over:
@@ -291,29 +310,47 @@ class PostgresInbox(TransactionalInbox):
             if recorded is not None:
                 return bytes(recorded)
             if found[0] is not None:
-                return _question(found[0], entry.key, entry.number, *found[1:])
+                return _question(found[0], entry.number, *found[1:])
             if not is_leased:  # pragma: no branch - else another process has just opened it
                 return None
 
     async def unask(self, entry: InboxEntry, record: str) -> None:
-        await self._rows(question_sql.UNASK, (entry.number, _indexed(record)))
+        await self._rows(question_sql.UNASK, (entry.number, _indexed(record), entry.token))
 
-    async def questions(self, place: str) -> Sequence[Question]:
-        rows = await self._rows(question_sql.QUESTIONS, (_indexed(place),))
-        return [_question(*row) for row in rows]
+    async def questions(
+        self, *places: str, entry: InboxEntry | None = None
+    ) -> Sequence[Question] | None:
+        of_entry = (None, None) if entry is None else (entry.number, entry.token)
+        rows = await self._rows(question_sql.QUESTIONS, ([*map(_indexed, places)], *of_entry))
+        if rows[0][0]:
+            return None
+        return [_question(*row) for _, *row in rows if row[0] is not None]
 
-    async def wait(self, entry: InboxEntry, record: str) -> bool:
-        values = entry.number, entry.token, _indexed(record)
+    async def wait(self, entry: InboxEntry, *records: str) -> bool:
+        values = entry.number, entry.token, [*map(_indexed, records)]
         return bool(await self._rows(question_sql.WAIT, values, question_sql.WAITED_BEFORE))
 
     async def answer(self, entry: InboxEntry, question_id: int, value: bytes) -> bool:
         values = entry.number, question_id, value, ANSWERED, b"%d" % question_id
         return bool(await self._rows(question_sql.ANSWER, values))
 
-    async def end(self, question_ids: Iterable[int]) -> int:
-        values = [*question_ids], os.urandom(16).hex()
+    async def end(self, question_ids: Iterable[int], data: bytes = STOPPED) -> int:
+        values = [*question_ids], data
         ((count,),) = await self._rows(question_sql.END, values, may_repeat=False)
         return int(count)
+
+    async def stop(
+        self, owner: str, *, before: int | None = None, data: bytes = STOPPED
+    ) -> Mapping[int, bytes]:
+        owner = _indexed(owner)
+        if before is None:
+            rows = await self._rows(sql.STOP_KEY, (owner, data), may_repeat=False)
+        else:
+            rows = await self._rows(sql.STOP, (owner, before), may_repeat=False)
+        return {number: bytes(body) for number, body in rows}
+
+    async def stopping(self) -> Collection[int]:
+        return [number for (number,) in await self._rows(sql.STOPPING)]
 
     async def postpone(self, seconds: float) -> None:
         await self._rows(question_sql.POSTPONE, (_bounded(seconds),))
@@ -377,15 +414,15 @@ class PostgresInbox(TransactionalInbox):
             f"aren't in its schema {self._schema!r}: use the database of the inbox"
         )
 
-    async def claim(self, name: str, seconds: float) -> bool:
+    async def claim(self, name: str, seconds: float, *, renew: bool = False) -> bool:
         name, seconds = check_claim(name, seconds)
         name = _indexed(name)
 
         async def ask(token: str) -> bool:
-            values = name, token, claimant(self._id), _bounded(seconds)
+            values = name, token, claimant(self._id), _bounded(seconds), renew
             return bool(await self._rows(sql.CLAIM, values))
 
-        return await self._claims.claim(name, seconds, ask)
+        return await self._claims.claim(name, seconds, ask, renew=renew)
 
     async def unclaim(self, name: str) -> None:
         await self._rows(sql.UNCLAIM, (_indexed(name), claimant(self._id)))
@@ -544,13 +581,14 @@ def look_into(conninfo: str, *, schema: str) -> PostgresInbox:
 
 def _question(*row: Any) -> Question:  # noqa: ANN401 - of each column
     *values, data = row
-    names = ("id", "key", "number", "place", "owner", "opened")
+    names = ("id", "number", "place", "owner", "opened")
     return Question(**dict(zip(names, values, strict=True)), data=bytes(data))
 
 
 _TAKEN = (
     *("key", "body", "line", "late"),
     *("failures", "expiries", "releases", "outages", "waits", "error"),
+    "stopped",
 )
 """The columns of an entry that a take returns after its number."""
 

@@ -11,19 +11,23 @@ from webex_webhooks_async.inbox.postgres.sql import (
     AHEAD,
     DUE,
     LATER,
-    SHUT_WITH,
-    SUCCESSOR,
     noted,
+    within,
     woken,
 )
 from webex_webhooks_async.notifications.identity import JOB
 
 _NEVER = "'5000-01-01 00:00:00+00'::timestamptz"  # later than all that is said
 _HIGHEST = "(SELECT COALESCE(pg_catalog.max(number), 0::bigint) FROM <notifications>)"
-# Whether it is the turn of a question: no other one that queues there is open, or came before.
+# An entry that runs finds the record when it would wait.
+_DUE_NOW = f"""
+        due = CASE WHEN n.token IS NULL THEN <now> ELSE n.due END,
+        stage = CASE WHEN n.stage = {LATER} THEN {DUE} ELSE n.stage END"""
+# Whether it is the turn of a question: no other one that queues there is open, or of an earlier
+# entry.
 _TURN = """(NOT q.queues OR NOT EXISTS (
         SELECT FROM <questions> o WHERE o.place = q.place AND o.queues AND o.id <> q.id
-            AND (o.opened IS NOT NULL OR o.id < q.id)
+            AND (o.opened IS NOT NULL OR (o.number, o.id) < (q.number, q.id))
     ))"""
 # Whether the time of a question has passed, and nothing that was stored by then may answer it.
 _MAY_ANSWER = f"""(n.stage = {AHEAD} OR n.stage = {DUE}) AND n.stored <= q.until
@@ -33,7 +37,7 @@ _OVER = f"""(q.until <= <now> AND (
         OR NOT EXISTS (
             SELECT 1 FROM <notifications> n WHERE n.line = q.line AND {_MAY_ANSWER}
             UNION ALL SELECT 1 FROM <notifications> n
-            WHERE n.line IS NULL AND q.line IS NULL AND {_MAY_ANSWER}
+            WHERE n.line IS NOT NULL AND q.line IS NULL AND {_MAY_ANSWER}
         )
     ))"""
 _QUESTION = "id, place, owner, opened, data"
@@ -60,11 +64,15 @@ WITH mine AS MATERIALIZED (
 ), closed AS (
     DELETE FROM <questions> WHERE number = $1::bigint AND record <> $3::text
         AND EXISTS (SELECT FROM mine) AND NOT EXISTS (SELECT FROM known)
-        AND NOT EXISTS (SELECT FROM seen)
+        AND NOT EXISTS (SELECT FROM seen) AND NOT $10::boolean
     RETURNING id, place
 ), changed AS (
     UPDATE <questions> q SET
         data = $8::bytea,
+        place = CASE
+            WHEN q.until IS NULL AND NOT q.queues AND $9::float8 IS NOT NULL THEN $4::text
+            ELSE q.place
+        END,
         until = COALESCE(q.until, <now> + pg_catalog.make_interval(secs => $9::float8)),
         line = COALESCE(q.line, $6::text),
         opened = COALESCE(q.opened, CASE WHEN {_TURN} THEN {_HIGHEST} END)
@@ -76,7 +84,9 @@ WITH mine AS MATERIALIZED (
         <now> + pg_catalog.make_interval(secs => $9::float8),
         CASE WHEN NOT $7::boolean OR NOT EXISTS (
             SELECT FROM <questions> o
-            WHERE o.place = $4::text AND o.queues AND o.number <> $1::bigint
+            WHERE o.place = $4::text AND o.queues
+                AND (o.opened IS NOT NULL OR o.number <= $1::bigint)
+                AND (o.number <> $1::bigint OR $10::boolean)
         ) THEN {_HIGHEST} END
     FROM mine WHERE NOT EXISTS (SELECT FROM known) AND NOT EXISTS (SELECT FROM seen)
     RETURNING {_QUESTION}
@@ -92,43 +102,59 @@ FROM (SELECT) s LEFT JOIN (
 ) q ON TRUE
 """
 """Opens a question, or changes or ends it; takes number and token of the entry that asks, record,
-place, owner, line, whether it queues, data, and its seconds. Returns what is recorded, whether it
-is over, whether the lease is there, and the question."""
+place, owner, line, whether it queues, data, its seconds, and whether others stay open. Returns what
+is recorded, whether it is over, whether the lease is there, and the question."""
 
 UNASK = f"""
-WITH closed AS (
-    DELETE FROM <questions> WHERE number = $1::bigint AND record = $2::text RETURNING id, place
+WITH asked AS MATERIALIZED (
+    SELECT id FROM <questions> WHERE number = $1::bigint AND record = $2::text FOR UPDATE
+), mine AS MATERIALIZED (
+    SELECT number FROM <notifications> WHERE number = $1::bigint AND token = $3::uuid
+        AND EXISTS (SELECT FROM asked) FOR SHARE
+), closed AS (
+    DELETE FROM <questions> q USING asked a, mine m WHERE q.id = a.id RETURNING q.id, q.place
 ), {woken("SELECT id, place FROM closed")}, {noted("SELECT line, due FROM woken")}
 SELECT 1
 """
-"""Closes a question; takes the number of its entry, and its record."""
+"""Closes a question; takes the number of its entry, its record, and the token of the entry."""
 
-QUESTIONS = """
-SELECT q.id, n.key, q.number, q.place, q.owner, q.opened, q.data
-FROM <questions> q JOIN <notifications> n USING (number)
-WHERE q.place = $1::text OR q.owner = $1::text ORDER BY q.id
+QUESTIONS = f"""
+SELECT $2::bigint IS NOT NULL AND NOT EXISTS (
+    SELECT FROM <notifications> WHERE number = $2::bigint AND token = $3::uuid
+), q.* FROM (SELECT) s LEFT JOIN (
+    SELECT DISTINCT q.id, q.number, q.place, q.owner, q.opened, q.data
+    FROM unnest($1::text[]) AS p (place) JOIN <questions> q
+        ON q.place = p.place OR {within("q.owner", "p.place")}
+) q ON TRUE ORDER BY q.id
 """
-"""Takes a place or an owner."""
+"""Takes places or owners, and number and token of an entry, or NULL. Returns whether its lease is
+lost, and the questions."""
 
 WAIT = f"""
 WITH asked AS MATERIALIZED (
     SELECT CASE
         WHEN q.until <= <now>
             THEN <now> + (<now> - q.until + pg_catalog.make_interval(secs => 1::float8)) / 4::float8
-        WHEN q.opened IS NOT NULL THEN q.until WHEN {_TURN} THEN <now> ELSE {_NEVER}
+        WHEN q.opened IS NOT NULL THEN COALESCE(q.until, <now>)
+        WHEN {_TURN} THEN <now> ELSE {_NEVER}
     END AS due
-    FROM <questions> q WHERE q.number = $1::bigint AND q.record = $3::text FOR UPDATE
+    FROM <questions> q WHERE q.number = $1::bigint AND q.record = ANY($3::text[]) FOR UPDATE
 ), ended AS (
     UPDATE <notifications> n SET
         token = NULL, holder = NULL, ended = $2::uuid, asks = TRUE, due = t.due,
         stage = CASE WHEN t.due > <now> THEN {LATER} ELSE {DUE} END
-    FROM (SELECT GREATEST((SELECT due FROM asked), <now>) AS due) t
+    FROM (
+        SELECT GREATEST(pg_catalog.min(due), <now>) AS due FROM asked
+        HAVING pg_catalog.count(*) = pg_catalog.cardinality($3::text[])
+        UNION ALL SELECT <now> FROM asked
+        HAVING pg_catalog.count(*) < pg_catalog.cardinality($3::text[])
+    ) t
     WHERE n.number = $1::bigint AND n.token = $2::uuid RETURNING n.line
 ), {noted("SELECT line, <now> AS due FROM ended")}
 SELECT 1 FROM ended
 """
 """Ends a lease until a question is answered, or its time is over; takes number and token of the
-entry that asks, and the record."""
+entry that asks, and the records."""
 WAITED_BEFORE = """
 UNION ALL SELECT 1 FROM <notifications> WHERE number = $1::bigint AND ended = $2::uuid
 """
@@ -147,9 +173,7 @@ WITH done AS MATERIALIZED (
     INSERT INTO <records> (number, name, value)
     SELECT $1::bigint, $4::text, $5::bytea FROM gone
 ), due AS (
-    UPDATE <notifications> n SET
-        due = CASE WHEN n.token IS NULL THEN <now> ELSE n.due END,
-        stage = CASE WHEN n.stage = {LATER} THEN {DUE} ELSE n.stage END,
+    UPDATE <notifications> n SET {_DUE_NOW},
         failures = 0, expiries = 0, releases = 0, outages = 0, outage = NULL
     FROM gone g WHERE n.number = g.number RETURNING n.line
 ), {woken("SELECT id, place FROM gone")}, {
@@ -161,22 +185,19 @@ SELECT 1 FROM gone UNION ALL SELECT 1 FROM done
 answer, and name and value of the record of the entry that answers."""
 
 END = f"""
-WITH asked AS MATERIALIZED (
-    SELECT id, number FROM <questions> WHERE id = ANY($1::bigint[]) FOR UPDATE
-), gone AS (
-    DELETE FROM <notifications> n WHERE n.number IN (SELECT number FROM asked) RETURNING n.*
-), kept AS (
-    UPDATE <known> k SET token = $2::uuid, forget = <now> + <keep>
-    FROM gone g WHERE k.key = g.key AND g.next IS NULL
-), {SUCCESSOR}, {woken(SHUT_WITH)}, {
-    noted(
-        "SELECT line, <now> AS due FROM gone UNION ALL SELECT line, due FROM next"
-        " UNION ALL SELECT line, due FROM woken"
-    )
+WITH gone AS (
+    DELETE FROM <questions> WHERE id = ANY($1::bigint[]) RETURNING id, number, record, place
+), recorded AS (
+    INSERT INTO <records> (number, name, value) SELECT number, record, $2::bytea FROM gone
+), due AS (
+    UPDATE <notifications> n SET {_DUE_NOW}
+    WHERE n.number IN (SELECT number FROM gone) RETURNING n.line
+), {woken("SELECT id, place FROM gone")}, {
+    noted("SELECT line, <now> AS due FROM due UNION ALL SELECT line, due FROM woken")
 }
-SELECT pg_catalog.count(*) FROM asked
+SELECT pg_catalog.count(*) FROM gone
 """
-"""Completes what asks questions; takes their ids, and a token of the call."""
+"""Ends questions; takes their ids, and what is recorded for them."""
 
 POSTPONE = f"""
 WITH later AS (

@@ -12,11 +12,12 @@ from attrs import frozen
 
 from webex_webhooks_async.inbox.base import EXPIRED
 from webex_webhooks_async.inbox.listing import BEGINNING
+from webex_webhooks_async.notifications.identity import JOB
 
-VERSION = 2
+VERSION = 3
 """Rises with a change after which an older release can't use the tables any more."""
 
-OLD_RELEASES = {1: "0.4"}
+OLD_RELEASES = {1: "0.4", 2: "0.5"}
 """The releases whose tables have an older version."""
 
 SLACK = 5.0
@@ -63,6 +64,8 @@ CREATE TABLE {schema}.notifications (
     outages int NOT NULL DEFAULT 0,
     outage timestamptz,
     unreadable boolean NOT NULL DEFAULT FALSE,
+    owner text COLLATE pg_catalog."C",
+    stopped boolean NOT NULL DEFAULT FALSE,
     waits boolean NOT NULL DEFAULT FALSE,
     asks boolean NOT NULL DEFAULT FALSE,
     error text,
@@ -85,6 +88,8 @@ CREATE INDEX notifications_next ON {{schema}}.notifications (line, stage, number
     f"""
 CREATE INDEX notifications_later ON {{schema}}.notifications (line, due)
     WHERE stage = {LATER} AND line IS NOT NULL""",
+    """
+CREATE INDEX notifications_stopped ON {schema}.notifications (number) WHERE stopped""",
     """
 CREATE TABLE {schema}.lines (
     line text PRIMARY KEY,
@@ -109,7 +114,7 @@ CREATE TABLE {schema}.questions (
     number bigint NOT NULL REFERENCES {schema}.notifications ON DELETE CASCADE,
     record text NOT NULL,
     place text NOT NULL,
-    owner text,
+    owner text COLLATE pg_catalog."C",
     queues boolean NOT NULL,
     opened bigint,
     until timestamptz,
@@ -160,12 +165,16 @@ def creation(schema: str) -> tuple[str, ...]:
     """
     name = quoted(schema)
     tables = ";\n".join(each.strip().replace("{schema}", name) for each in _SCHEMA)
+    refusals = "".join(
+        f"""
+    IF EXISTS (SELECT FROM {name}.version WHERE number = {version}) THEN
+        RAISE EXCEPTION USING MESSAGE = {_literal(older(schema, version))}::text;
+    END IF;"""
+        for version in OLD_RELEASES
+    )
     body = f"""BEGIN
 PERFORM pg_catalog.pg_advisory_xact_lock({_LOCK}::bigint);
-IF pg_catalog.to_regclass({_literal(f"{name}.version")}::text) IS NOT NULL THEN
-    IF EXISTS (SELECT FROM {name}.version WHERE number < {VERSION}) THEN
-        RAISE EXCEPTION USING MESSAGE = {_literal(older(schema, max(OLD_RELEASES)))}::text;
-    END IF;
+IF pg_catalog.to_regclass({_literal(f"{name}.version")}::text) IS NOT NULL THEN{refusals}
     RETURN;
 END IF;
 -- CREATE SCHEMA IF NOT EXISTS needs a right even if the schema exists.
@@ -258,8 +267,18 @@ def noted(rows: str) -> str:
     INSERT INTO <lines> AS l (line, due)
     SELECT line, pg_catalog.min(due) FROM ({rows}) r WHERE line IS NOT NULL
     GROUP BY line ORDER BY line
-    ON CONFLICT (line) DO UPDATE SET due = LEAST(l.due, excluded.due)
+    ON CONFLICT (line) DO UPDATE SET due = LEAST(l.due, excluded.due) RETURNING 1
 )"""
+
+
+# Whoever has written the row of a line holds it until the commit, so numbers that are drawn after
+# that are higher than all that are visible in the line.
+_AFTER_NOTED = "(SELECT pg_catalog.count(*) FROM noted) >= 0::bigint"
+
+
+def within(column: str, given: str) -> str:
+    """Return the condition that a text begins with another one, which an index can find."""
+    return f"({column} >= {given} AND {column} < {given} || pg_catalog.chr(1114111))"
 
 
 def woken(shut: str) -> str:
@@ -276,7 +295,8 @@ def woken(shut: str) -> str:
         WHERE q.queues AND q.opened IS NULL AND q.id NOT IN (SELECT id FROM shut)
             AND NOT EXISTS (
                 SELECT FROM <questions> o WHERE o.place = q.place AND o.queues AND o.id <> q.id
-                    AND (o.opened IS NOT NULL OR o.id < q.id) AND o.id NOT IN (SELECT id FROM shut)
+                    AND (o.opened IS NOT NULL OR (o.number, o.id) < (q.number, q.id))
+                    AND o.id NOT IN (SELECT id FROM shut)
             )
     ) RETURNING n.line, <now> AS due
 )"""
@@ -294,29 +314,48 @@ _STAGE = f"CASE WHEN t.due > <now> THEN {LATER} ELSE {DUE} END"
 # for each other's. The number says in which order they were stored.
 PUT = f"""
 WITH asked AS (
-    SELECT * FROM unnest($1::text[], $2::bytea[], $3::text[], $4::float8[], $5::float8[])
-        WITH ORDINALITY AS a (key, body, line, after, at, place)
+    SELECT key, NULLIF(line, ''::text) AS line, NULLIF(owner, ''::text) AS owner, body, place,
+        GREATEST(
+            <now>, <now> + pg_catalog.make_interval(secs => after), pg_catalog.to_timestamp(at)
+        ) AS due
+    FROM unnest($1::text[], $2::bytea[], $3::text[], $4::float8[], $5::float8[], $6::text[])
+        WITH ORDINALITY AS a (key, body, line, after, at, owner, place)
 ), new AS (
-    INSERT INTO <known> AS k (key, token) SELECT key, $6::uuid FROM asked ORDER BY key
+    INSERT INTO <known> AS k (key, token) SELECT key, $7::uuid FROM asked ORDER BY key
     ON CONFLICT (key) DO UPDATE SET token = excluded.token, forget = NULL WHERE k.forget <= <now>
     RETURNING key
-), stored AS (
-    INSERT INTO <notifications> (key, line, body, due, stage)
-    SELECT key, NULLIF(line, ''::text), body, t.due, {_STAGE}
-    FROM asked JOIN new USING (key) CROSS JOIN LATERAL (SELECT GREATEST(
-        <now>, <now> + pg_catalog.make_interval(secs => after), pg_catalog.to_timestamp(at)
-    ) AS due) t ORDER BY asked.place
-    RETURNING line, due
-), {noted("SELECT line, due FROM stored")}
+), {noted("SELECT line, due FROM asked JOIN new USING (key)")}, stored AS (
+    INSERT INTO <notifications> (key, line, owner, body, due, stage)
+    SELECT key, t.line, t.owner, t.body, t.due, {_STAGE} FROM asked t JOIN new USING (key)
+    WHERE {_AFTER_NOTED} ORDER BY t.place
+)
 SELECT key FROM new
 """
 """Stores; takes keys, bodies, lines or empty texts, seconds until they are due, the times before
-which they aren't in seconds since 1970, and a token for all. The last three arrays may be empty.
-Returns the keys that are new."""
+which they aren't in seconds since 1970, owners or empty texts, and a token for all. The last four
+arrays may be empty. Returns the keys that are new."""
 # When it is asked again, because the response was lost.
-PUT_BEFORE = "UNION ALL SELECT key FROM asked JOIN <known> USING (key) WHERE token = $6::uuid"
+PUT_BEFORE = "UNION ALL SELECT key FROM asked JOIN <known> USING (key) WHERE token = $7::uuid"
+
+BEHIND = """
+WITH succeeded AS (
+    UPDATE <notifications> SET
+        next = $2::bytea, next_line = NULLIF($3::text, ''::text), next_stored = <now>,
+        next_due = GREATEST(
+            <now> + pg_catalog.make_interval(secs => $4::float8),
+            pg_catalog.to_timestamp($5::float8)
+        )
+    WHERE key = $1::text AND stopped AND next IS NULL RETURNING key
+)
+SELECT EXISTS (SELECT FROM succeeded), EXISTS (
+    SELECT FROM <known> WHERE key = $1::text AND (forget IS NULL OR forget > <now>)
+)
+"""
+"""Stores behind a job that is stopped; takes what `PUT` takes, once. Returns whether it did, and
+whether the key is known."""
 
 _RUNS = "(token IS NOT NULL AND due > <now>)"
+_GOES_ON = f"(stopped OR {_RUNS})"
 
 # What isn't there yet is found by the uniqueness of keys, and then this is asked again.
 REPLACE = f"""
@@ -324,28 +363,31 @@ WITH asked AS MATERIALIZED (
     SELECT $1::text AS key, NULLIF($3::text, ''::text) AS line, $2::bytea AS body, GREATEST(
         <now> + pg_catalog.make_interval(secs => $4::float8), pg_catalog.to_timestamp($5::float8)
     ) AS due
-    WHERE NOT EXISTS (SELECT FROM <known> WHERE key = $1::text AND token = $6::uuid)
+    WHERE NOT EXISTS (SELECT FROM <known> WHERE key = $1::text AND token = $7::uuid)
 ), succeeded AS (
     UPDATE <notifications> n SET
         next = a.body, next_line = a.line, next_due = a.due, next_stored = <now>
-    FROM asked a WHERE n.key = a.key AND n.token IS NOT NULL AND n.due > <now> RETURNING n.key
+    FROM asked a WHERE n.key = a.key AND (n.stopped OR n.token IS NOT NULL AND n.due > <now>)
+    RETURNING n.key
 ), gone AS (
     DELETE FROM <notifications> n USING asked a
-    WHERE n.key = a.key AND (n.token IS NULL OR n.due <= <now>) RETURNING n.line, n.number
+    WHERE n.key = a.key AND NOT n.stopped AND (n.token IS NULL OR n.due <= <now>)
+    RETURNING n.line, n.number
 ), {woken(SHUT_WITH)}, new AS (
-    INSERT INTO <known> AS k (key, token) SELECT key, $6::uuid FROM asked
+    INSERT INTO <known> AS k (key, token) SELECT key, $7::uuid FROM asked
     WHERE (SELECT pg_catalog.count(*) FROM gone) >= 0::bigint
     ON CONFLICT (key) DO UPDATE SET token = excluded.token, forget = NULL RETURNING key
-), stored AS (
-    INSERT INTO <notifications> (key, line, body, due, stage)
-    SELECT key, t.line, t.body, t.due, {_STAGE} FROM asked t JOIN new USING (key)
-    WHERE NOT EXISTS (SELECT FROM succeeded) RETURNING line, due
 ), {
     noted(
-        "SELECT line, due FROM stored UNION ALL SELECT line, <now> FROM gone"
-        " UNION ALL SELECT line, due FROM woken"
+        "SELECT line, due FROM asked WHERE NOT EXISTS (SELECT FROM succeeded)"
+        " UNION ALL SELECT line, <now> FROM gone UNION ALL SELECT line, due FROM woken"
     )
-}
+}, stored AS (
+    INSERT INTO <notifications> (key, line, owner, body, due, stage)
+    SELECT key, t.line, NULLIF($6::text, ''::text), t.body, t.due, {_STAGE}
+    FROM asked t JOIN new USING (key)
+    WHERE NOT EXISTS (SELECT FROM succeeded) AND {_AFTER_NOTED}
+)
 SELECT 1
 """
 """Stores in place of what is known, or as its successor; takes what `PUT` takes, once."""
@@ -353,9 +395,9 @@ SELECT 1
 CANCEL = f"""
 WITH alone AS (
     UPDATE <notifications> SET next = NULL, next_line = NULL, next_due = NULL, next_stored = NULL
-    WHERE key = $1::text AND {_RUNS} AND next IS NOT NULL RETURNING key
+    WHERE key = $1::text AND {_GOES_ON} AND next IS NOT NULL RETURNING key
 ), gone AS (
-    DELETE FROM <notifications> WHERE key = $1::text AND {_RUNS} IS NOT TRUE
+    DELETE FROM <notifications> WHERE key = $1::text AND {_GOES_ON} IS NOT TRUE
     RETURNING key, line, number
 ), {woken(SHUT_WITH)}, forgotten AS (
     UPDATE <known> k SET token = $2::uuid, forget = <now> FROM gone g WHERE k.key = g.key
@@ -368,7 +410,7 @@ UNION ALL SELECT key FROM <known> WHERE key = $1::text AND token = $2::uuid
 """
 
 IS_REMOVABLE = f"""
-SELECT 1 FROM <notifications> WHERE key = $1::text AND ({_RUNS} IS NOT TRUE OR next IS NOT NULL)
+SELECT 1 FROM <notifications> WHERE key = $1::text AND ({_GOES_ON} IS NOT TRUE OR next IS NOT NULL)
 """
 """Finds what `CANCEL` would remove."""
 
@@ -388,7 +430,7 @@ _LEASED = f"""taken AS (
     FROM chosen c WHERE n.number = c.number
     RETURNING n.number, n.key, n.body, n.line,
         EXTRACT(epoch FROM <now> - c.due)::float8 AS late,
-        n.failures, n.expiries, n.releases, n.outages, n.waits, n.error
+        n.failures, n.expiries, n.releases, n.outages, n.waits, n.error, n.stopped
 )"""
 
 # Of a line that is to be looked at, the one that is ahead, else the first of those that are due,
@@ -474,6 +516,58 @@ RETURNING key
 """
 """Takes a key and a token."""
 
+LEAVE_LINE = f"""
+WITH old AS MATERIALIZED (
+    SELECT number, line FROM <notifications> WHERE key = $1::text AND token = $2::uuid
+    FOR NO KEY UPDATE
+), renewed AS (
+    UPDATE <notifications> n SET due = <now> + <lease>, line = NULL
+    FROM old o WHERE n.number = o.number
+), {noted("SELECT line, <now> AS due FROM old")}
+SELECT 1 FROM old
+"""
+"""The same, of what leaves its line."""
+
+STOP = f"""
+WITH stopped AS (
+    UPDATE <notifications> SET stopped = TRUE
+    WHERE {within("owner", "$1::text")} AND number < $2::bigint
+        AND stage <> {FAILED} AND NOT stopped
+    RETURNING number, body,
+        token IS NOT NULL OR waits OR error IS NOT NULL OR expiries + outages > 0 AS has_begun
+)
+SELECT number, body FROM stopped s WHERE has_begun
+    AND NOT EXISTS (SELECT FROM <questions> q WHERE q.number = s.number)
+"""
+"""Takes how an owner begins, and a number."""
+
+# As in `questions`, those are locked first.
+STOP_KEY = f"""
+WITH asked AS MATERIALIZED (
+    SELECT q.id FROM <questions> q JOIN <notifications> n USING (number)
+    WHERE n.key = $1::text AND NOT n.stopped FOR UPDATE OF q
+), gone AS (
+    DELETE FROM <questions> q USING asked a WHERE q.id = a.id
+    RETURNING q.id, q.number, q.record, q.place
+), recorded AS (
+    INSERT INTO <records> (number, name, value) SELECT number, record, $2::bytea FROM gone
+), stopped AS (
+    UPDATE <notifications> SET
+        stopped = TRUE, next = NULL, next_line = NULL, next_due = NULL, next_stored = NULL,
+        due = CASE WHEN token IS NULL THEN <now> ELSE due END,
+        stage = CASE WHEN stage = {LATER} THEN {DUE} ELSE stage END
+    WHERE key = $1::text AND NOT stopped
+        AND ({_RUNS} OR number IN (SELECT number FROM gone))
+    RETURNING number, body, line
+), {woken("SELECT id, place FROM gone")}, {
+    noted("SELECT line, <now> AS due FROM stopped UNION ALL SELECT line, due FROM woken")
+}
+SELECT number, body FROM stopped
+"""
+"""Takes a key, and what is recorded for its questions."""
+
+STOPPING = "SELECT number FROM <notifications> WHERE stopped AND token IS NOT NULL"
+
 # What somebody's transaction with a record holds isn't waited for, because others wait meanwhile.
 _MINE = """
 WITH mine AS MATERIALIZED (
@@ -485,20 +579,25 @@ SUCCESSOR = f"""next AS (
     INSERT INTO <notifications> (key, line, body, due, stored, stage, ended)
     SELECT key, next_line, next, t.due, next_stored, {_STAGE}, $2::uuid FROM gone
     CROSS JOIN LATERAL (SELECT GREATEST(next_due, <now>) AS due) t
-    WHERE next IS NOT NULL RETURNING line, due
+    WHERE next IS NOT NULL AND {_AFTER_NOTED}
 )"""
+
+_NEXT = "SELECT next_line, GREATEST(next_due, <now>) FROM gone WHERE next IS NOT NULL"
 
 COMPLETE = f"""{_MINE}, gone AS (
     DELETE FROM <notifications> n USING mine m WHERE n.number = m.number RETURNING n.*
 ), kept AS (
-    UPDATE <known> k SET token = $2::uuid, forget = <now> + <keep>
+    UPDATE <known> k SET token = $2::uuid, forget = <now> + CASE
+        WHEN g.stopped AND pg_catalog.starts_with(g.key, '{JOB}'::text)
+        THEN pg_catalog.make_interval() ELSE <keep>
+    END
     FROM gone g WHERE k.key = g.key AND g.next IS NULL
-), {SUCCESSOR}, {woken(SHUT_WITH)}, {
+), {woken(SHUT_WITH)}, {
     noted(
-        "SELECT line, <now> AS due FROM gone UNION ALL SELECT line, due FROM next"
+        f"SELECT line, <now> AS due FROM gone UNION ALL {_NEXT}"
         " UNION ALL SELECT line, due FROM woken"
     )
-}
+}, {SUCCESSOR}
 SELECT 1 FROM gone
 """
 """The same."""
@@ -514,19 +613,19 @@ _END = "token = NULL, holder = NULL, ended = $2::uuid"
 GIVE_UP = f"""{_MINE}, failed AS (
     UPDATE <notifications> n SET
         {_END}, due = NULL, stage = {FAILED}, failures = n.failures + 1, outages = 0,
-        error = $3::text, unreadable = $4::boolean
+        error = $3::text, unreadable = $4::boolean, stopped = FALSE
     FROM mine m WHERE n.number = m.number AND m.is_last RETURNING n.line, n.number
 ), gone AS (
     DELETE FROM <notifications> n USING mine m
     WHERE n.number = m.number AND NOT m.is_last RETURNING n.*
 ), closed AS (
     DELETE FROM <questions> q USING failed f WHERE q.number = f.number
-), {SUCCESSOR}, {woken(SHUT_WITH_MINE)}, {
+), {woken(SHUT_WITH_MINE)}, {
     noted(
         "SELECT line, <now> AS due FROM failed UNION ALL SELECT line, <now> FROM gone"
-        " UNION ALL SELECT line, due FROM next UNION ALL SELECT line, due FROM woken"
+        f" UNION ALL {_NEXT} UNION ALL SELECT line, due FROM woken"
     )
-}
+}, {SUCCESSOR}
 SELECT 1 FROM mine
 """
 """Keeps as failed, or puts the successor there; takes a key, a token, an error, and whether it is
@@ -582,6 +681,15 @@ ON CONFLICT (number, name) DO UPDATE SET value = excluded.value
 """
 """Takes a number, a name and a value."""
 
+REMEMBER_LEASED = """
+WITH mine AS MATERIALIZED (
+    SELECT number FROM <notifications> WHERE number = $1::bigint AND token = $4::uuid FOR SHARE
+)
+INSERT INTO <records> (number, name, value) SELECT number, $2::text, $3::bytea FROM mine
+ON CONFLICT (number, name) DO UPDATE SET value = excluded.value
+"""
+"""The same, and a token."""
+
 INBOX = "SELECT inbox::text FROM <version>"
 """What tells the tables from those in another database."""
 
@@ -613,10 +721,10 @@ INSERT INTO <claims> AS c (name, token, inbox, until)
 VALUES ($1::text, $2::uuid, $3::uuid, <now> + pg_catalog.make_interval(secs => $4::float8))
 ON CONFLICT (name) DO UPDATE SET
     token = excluded.token, inbox = excluded.inbox, until = excluded.until
-    WHERE c.until <= <now> OR c.token = excluded.token
+    WHERE c.until <= <now> OR c.token = excluded.token OR $5::boolean AND c.inbox = excluded.inbox
 RETURNING name
 """
-"""Takes a name, a token, an inbox and seconds."""
+"""Takes a name, a token, an inbox, seconds, and whether a claim of the inbox is renewed."""
 
 UNCLAIM = "DELETE FROM <claims> WHERE name = $1::text AND inbox = $2::uuid"
 """Takes a name and an inbox."""
