@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from webex_webhooks_async.handling.dispatch import CallNext as CallNext
     from webex_webhooks_async.handling.dispatch import Handler as Handler
     from webex_webhooks_async.handling.dispatch import Middleware as Middleware
-    from webex_webhooks_async.handling.handlings import ErrorHandler as ErrorHandler
+    from webex_webhooks_async.handling.in_flight import ErrorHandler as ErrorHandler
     from webex_webhooks_async.notifications.signatures import Headers as Headers
     from webex_webhooks_async.notifications.signing_secrets import Secrets as Secrets
     from webex_webhooks_async.receiving.lifespan import Lifespan as Lifespan
@@ -45,7 +45,7 @@ else:
         "client.resource": "Params",
         "handling.dispatch": "CallNext Handler Middleware",
         "notifications.signing_secrets": "Secrets",
-        "handling.handlings": "ErrorHandler",
+        "handling.in_flight": "ErrorHandler",
         "receiving.lifespan": "Lifespan State",
         "receiving.receiver": "ReceiverOptions",
         "notifications.signatures": "Headers",

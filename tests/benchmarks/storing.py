@@ -41,7 +41,7 @@ from webex_webhooks_async import (
     once,
     parse_unverified_notification,
 )
-from webex_webhooks_async.handling.dispatch import Handling
+from webex_webhooks_async.handling.dispatch import Execution
 from webex_webhooks_async.handling.records import Records
 from webex_webhooks_async.testing import sample_notification
 
@@ -374,12 +374,12 @@ def transactions(*, with_record: bool) -> Contender:
                 await inbox.put("a key", sample_notification("rooms", "created"))
                 entry = await inbox.take()
                 assert entry is not None
-                handling = Handling(parse_unverified_notification(entry.body))
-                handling.key = entry.key
-                handling.records = Records(handling.notification, (inbox, entry))
+                execution = Execution(parse_unverified_notification(entry.body))
+                execution.key = entry.key
+                execution.records = Records(execution.notification, (inbox, entry))
 
                 async def play(count: int) -> None:
-                    with handling:
+                    with execution:
                         for _ in range(count):
                             if with_record:
                                 await once(os.urandom(8).hex(), create, within=begin)

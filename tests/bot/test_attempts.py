@@ -242,7 +242,7 @@ async def test_a_message_that_failed_does_not_count(attempts: Attempts) -> None:
 
 
 async def test_a_task_that_outlives_its_notification(attempts: Attempts) -> None:
-    """What is sent after the handling of a notification has ended is sent each time."""
+    """What is sent after the execution of a notification has ended is sent each time."""
     ended = asyncio.Event()
     tasks: list[asyncio.Task[Message]] = []
 

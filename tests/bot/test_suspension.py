@@ -83,7 +83,7 @@ async def test_the_end_of_a_question(talk: Talk, buttons: dict[str, str] | None)
 async def test_an_end_that_nobody_catches(
     who: str, talk: Talk, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """It ends the handling, with a line; where somebody else was asked, it is a failure."""
+    """It ends the execution, with a line; where somebody else was asked, it is a failure."""
     caplog.set_level(logging.INFO)
 
     @talk.command()

@@ -22,7 +22,7 @@ from webex_webhooks_async import (
     once,
     parse_unverified_notification,
 )
-from webex_webhooks_async.handling.dispatch import Handling
+from webex_webhooks_async.handling.dispatch import Execution
 from webex_webhooks_async.handling.records import Records
 from webex_webhooks_async.testing import sample_notification
 
@@ -66,11 +66,11 @@ async def handle(moment: str) -> None:
     async with aclosing(inbox()) as opened:
         while (entry := await opened.take()) is None:  # noqa: ASYNC110 - the lease expires
             await asyncio.sleep(LEASE / 10)
-        handling = Handling(parse_unverified_notification(entry.body))
-        handling.key = entry.key
+        execution = Execution(parse_unverified_notification(entry.body))
+        execution.key = entry.key
         is_first = entry.expiries == 0
-        handling.records = Records(handling.notification, (opened, entry), is_first=is_first)
-        with handling:
+        execution.records = Records(execution.notification, (opened, entry), is_first=is_first)
+        with execution:
             assert await once("order", create, within=within) == 7
         comes("after the reply")
         comes("before the completion")

@@ -33,7 +33,7 @@ async def test_what_was_handled_is_forgotten_in_time() -> None:
 
 
 async def test_what_failed_is_not_known() -> None:
-    """A copy of a notification whose handling has failed is handled."""
+    """A copy of a notification whose execution has failed is handled."""
     duplicates = Duplicates()
     duplicates.begin("a")
     duplicates.end("a", is_handled=False)

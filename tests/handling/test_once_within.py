@@ -37,7 +37,7 @@ from webex_webhooks_async import (
     once,
     parse_unverified_notification,
 )
-from webex_webhooks_async.handling.dispatch import Handling
+from webex_webhooks_async.handling.dispatch import Execution
 from webex_webhooks_async.handling.records import Records
 from webex_webhooks_async.inbox import sqlite as sqlite_inbox
 
@@ -201,10 +201,10 @@ async def attempt(
     place: Place, entry: InboxEntry, call: Call, within: Within, *, is_first: bool = False
 ) -> Any:  # noqa: ANN401 - JSON
     """Call `once` as a handler does in an attempt."""
-    handling = Handling(parse_unverified_notification(entry.body))
-    handling.key = entry.key
-    handling.records = Records(handling.notification, (place.inbox, entry), is_first=is_first)
-    with handling:
+    execution = Execution(parse_unverified_notification(entry.body))
+    execution.key = entry.key
+    execution.records = Records(execution.notification, (place.inbox, entry), is_first=is_first)
+    with execution:
         return await once("order", call, within=within)
 
 
@@ -596,13 +596,13 @@ class TestRefusals:
     async def test_without_a_transactional_inbox(self, place: Place) -> None:
         """Without an inbox that can write in a transaction, the error says so."""
         entry = await place.entry()
-        handling = Handling(parse_unverified_notification(entry.body))
-        handling.key = entry.key
-        with handling, pytest.raises(RuntimeError, match="pass inbox= to the receiver"):
+        execution = Execution(parse_unverified_notification(entry.body))
+        execution.key = entry.key
+        with execution, pytest.raises(RuntimeError, match="pass inbox= to the receiver"):
             await once("order", place_writer(place), within=first_way(place))
         inbox: Any = object()
-        handling.records = Records(handling.notification, (inbox, entry), is_first=True)
-        with handling, pytest.raises(TypeError, match="a TransactionalInbox, and object isn't"):
+        execution.records = Records(execution.notification, (inbox, entry), is_first=True)
+        with execution, pytest.raises(TypeError, match="a TransactionalInbox, and object isn't"):
             await once("order", place_writer(place), within=first_way(place))
         assert place.rows() == 0
 

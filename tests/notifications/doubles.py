@@ -132,7 +132,7 @@ class ReceiverUnderTest:
 
     Attributes:
         receiver: What is tested.
-        started: The ids of the messages whose handling began.
+        started: The ids of the messages whose execution began.
         done: The ids of the messages that are handled.
         errors: Raised one after the other, at the end of each run, as long as there are any.
         may_end: Set unless runs have to wait.

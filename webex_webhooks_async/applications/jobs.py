@@ -11,7 +11,7 @@ from attrs import frozen
 
 from webex_webhooks_async.client.limiter import Clock
 from webex_webhooks_async.handling.attempts import recorded
-from webex_webhooks_async.handling.dispatch import Handling, Registration, active_handling
+from webex_webhooks_async.handling.dispatch import Execution, Registration, active_execution
 from webex_webhooks_async.handling.records import check_outside, numbered
 from webex_webhooks_async.inbox.base import check_put
 from webex_webhooks_async.notifications.identity import (
@@ -92,7 +92,7 @@ async def enqueue(worker: "InboxWorker", name: str, value: object, options: JobO
     value = _as_json(name, value)
     with _new_job(name, value, key) as job_key:
         body = body_of_job(name, value, key, due)
-        if not replace and (handling := active_handling()) and handling.key == job_key:
+        if not replace and (execution := active_execution()) and execution.key == job_key:
             raise ValueError(
                 f"this job has the key {key!r} itself, so nothing would be stored: pass "
                 "replace=True, and it runs once more after this"
@@ -119,8 +119,8 @@ async def cancel(worker: "InboxWorker", name: str, key: str) -> bool:
     return await recorded("cancelled", job_key, remove, bool)
 
 
-_numbers: "WeakKeyDictionary[Handling, dict[str, set[int]]]" = WeakKeyDictionary()
-"""The numbers of equal jobs that were enqueued in a handling."""
+_numbers: "WeakKeyDictionary[Execution, dict[str, set[int]]]" = WeakKeyDictionary()
+"""The numbers of equal jobs that were enqueued in an execution."""
 
 
 @contextmanager
@@ -130,15 +130,15 @@ def _new_job(name: str, value: object, key: str | None) -> Generator[str]:
     Without a key, it is known by what is being handled, and by how many equal ones were stored for
     that before it: a handler that runs again makes the same ones again.
     """
-    handling = active_handling()
+    execution = active_execution()
     if key is not None:
         yield key_of_job("key", name, check_not_empty("key", key))
-    elif handling is None:
+    elif execution is None:
         yield key_of_job("new", uuid4().hex)
     else:
-        of = handling.key or notification_key(handling.notification)
+        of = execution.key or notification_key(execution.notification)
         equal = key_of_job("of", of, name, value)
-        numbers = _numbers.setdefault(handling, {})
+        numbers = _numbers.setdefault(execution, {})
         with numbered(numbers.setdefault(equal, set())) as number:
             yield key_of_job("nth", equal, number)
 

@@ -11,7 +11,7 @@ from webex_webhooks_async.bot.contexts.contexts import MessageContext, Submissio
 from webex_webhooks_async.claims import Claims, MemoryClaims
 from webex_webhooks_async.client.client import Client
 from webex_webhooks_async.client.limiter import Clock
-from webex_webhooks_async.handling.dispatch import Handling, active_handling
+from webex_webhooks_async.handling.dispatch import Execution, active_execution
 from webex_webhooks_async.inbox.base import Inbox
 from webex_webhooks_async.models.ids import comparable
 from webex_webhooks_async.models.messages import MAX_TEXT_BYTES, Person
@@ -71,8 +71,8 @@ class Access:
     async def _refuse(self, context: MessageContext | SubmissionContext, refusal: str) -> None:
         """Reply the refusal, unless the person has got it within a day."""
         name = f"{_REFUSAL}{self._bot}:{comparable(context.person_id)}"
-        handling = cast("Handling", active_handling())
-        if self._inbox is None or handling.records is None:
+        execution = cast("Execution", active_execution())
+        if self._inbox is None or execution.records is None:
             if await self._claims.claim(name, _DAY):
                 try:
                     await context.reply(refusal)
@@ -80,7 +80,7 @@ class Access:
                     await self._claims.unclaim(name)
                     raise
         # A later attempt for this notification may still have to say it.
-        elif await handling.records.once(name, lambda: self._claims.claim(name, _DAY)):
+        elif await execution.records.once(name, lambda: self._claims.claim(name, _DAY)):
             await context.reply(refusal)
 
     async def _person(self, person_id: str, client: Client) -> Person:

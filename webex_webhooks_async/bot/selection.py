@@ -26,9 +26,9 @@ from webex_webhooks_async.bot.start import NOT_RUNNING, Stage, Startup
 from webex_webhooks_async.client.resource import InternalRequests
 from webex_webhooks_async.errors import GoneError, NotFoundError
 from webex_webhooks_async.handling.dispatch import (
+    Execution,
     Handler,
-    Handlers,
-    Handling,
+    HandlerIndex,
     Placed,
     Registration,
     in_middleware,
@@ -103,7 +103,7 @@ class BotSelection(Selection):
         self.asker: Questions = Questions(inbox, in_order=in_order, admits=admits)
         self.fetcher: Fetcher = Fetcher(home, startup, self.asker, may_be_shared=inbox is not None)
         self.worker: InboxWorker | None = None
-        self.handlers: Handlers = Handlers(())
+        self.handlers: HandlerIndex = HandlerIndex(())
         self._around: tuple[Any, ...] = ()  # the bot's own middleware
 
     def work_with(self, worker: "InboxWorker") -> None:
@@ -123,25 +123,25 @@ class BotSelection(Selection):
                 f"the schedule {schedules[0].name!r} needs an inbox: pass one, such as "
                 'inbox=SQLiteInbox("inbox.db")'
             )
-        self.handlers = Handlers(placed)
+        self.handlers = HandlerIndex(placed)
         self._around = tuple(placed[0].around[0]) if placed else ()
         if self.access is not None:
             self.access.forget()
 
     def begin(
         self, notification: Notification[Any], key: str, records: "Records | None" = None
-    ) -> Handling | None:
-        """Return the handling of a notification or a job.
+    ) -> Execution | None:
+        """Return the execution of a notification or a job.
 
         The message or submission is fetched first, if that may be for a handler, or an answer. A
         conversation goes on where its handler is.
         """
-        handling = Handling(notification)
-        handling.records = records
+        execution = Execution(notification)
+        execution.records = records
         record = None if records is None else records.known.get(CONVERSATION)
         known = None if record is None else ConversationRecord.of(record)
         if is_job(key):
-            return JobRun.begin(self, handling, known)
+            return JobRun.begin(self, execution, known)
         if known is not None and self.routes.labelled(known.began.route) is None:
             return None
         if self.is_own(notification):
@@ -149,13 +149,13 @@ class BotSelection(Selection):
             return None
         routes = self.routes.of(notification)
         may_answer = records is not None and _may_answer(notification)
-        if routes and not handling.fits:
-            handling.note_misfit()
-        if not ((routes or may_answer) and handling.fits):
-            return self.handlers.begin(handling)
-        run = MessageRun(self, handling, routes, known)
-        handling.steps = in_middleware(self._around, [run])
-        return handling
+        if routes and not execution.fits:
+            execution.note_misfit()
+        if not ((routes or may_answer) and execution.fits):
+            return self.handlers.begin(execution)
+        run = MessageRun(self, execution, routes, known)
+        execution.steps = in_middleware(self._around, [run])
+        return execution
 
     def is_own(self, notification: Notification[Any]) -> bool:
         # The webhook may be somebody else's, so it matters who the bot is. And a webhook of this
@@ -201,7 +201,7 @@ class MessageRun:
 
     Args:
         selection: That of the bot.
-        handling: The run.
+        execution: The run.
         routes: The handlers that it may be for.
         known: The record of its conversation, if it has asked.
     """
@@ -209,13 +209,13 @@ class MessageRun:
     def __init__(
         self,
         selection: BotSelection,
-        handling: Handling,
+        execution: Execution,
         routes: Sequence[Placed],
         known: ConversationRecord | None,
     ) -> None:
         self._selection = selection
         self._fetcher = selection.fetcher
-        self._handling = handling
+        self._execution = execution
         self._routes = routes
         self._known = known
 
@@ -240,7 +240,7 @@ class MessageRun:
         """Return the handler that has asked, with the context that it had, if one has."""
         if self._known is None:
             return None
-        began, notification = self._known.began, self._handling.notification
+        began, notification = self._known.began, self._execution.notification
         placed = cast("Placed", self._selection.routes.labelled(began.route))
         given: dict[str, Any] = {**self._fetcher.of_each(began.route), "age": began.age}
         if began.message is not None:
@@ -280,7 +280,7 @@ class MessageRun:
         return (placed if await self._admits(chosen) else None), chosen
 
     def _answers(self) -> Answers | None:
-        records, data = self._handling.records, self._handling.notification.data
+        records, data = self._execution.records, self._execution.notification.data
         if records is None or records.stored is None:
             return None
         return Answers(records, self._fetcher.me, data, self._selection.asker.sending)
@@ -322,18 +322,18 @@ class MessageRun:
         self, chosen: Placed | None, context: MessageContext | SubmissionContext | None
     ) -> list[Placed]:
         """Return the chosen handler and those of `on`, in the order of registration."""
-        handling = self._handling
-        selected = [*self._selection.handlers.select(handling)]
+        execution = self._execution
+        selected = [*self._selection.handlers.select(execution)]
         if chosen is None or context is None:
             return selected
-        conversation = _begin_conversation(handling, context, self._known)
+        conversation = _begin_conversation(execution, context, self._known)
         if conversation is not None:
             handlers = ((each, conversation.once(each.entry.handler)) for each in selected)
             selected = [_replaced(each, handler) for each, handler in handlers if handler]
-        handling.handlers += 1
-        handling.route = context.route
+        execution.handlers += 1
+        execution.route = context.route
         if (reply := self._selection.error_reply) is not None:
-            handling.apology = partial(context.reply, reply, key=_ERROR_REPLY)
+            execution.apology = partial(context.reply, reply, key=_ERROR_REPLY)
         selected.append(_replaced(chosen, partial(_run_with, conversation, chosen, context)))
         return sorted(selected, key=_number_of)
 
@@ -343,7 +343,7 @@ class JobRun:
 
     Args:
         selection: That of the bot.
-        handling: The run.
+        execution: The run.
         placed: The handler.
         known: The record of its conversation, if it has asked.
     """
@@ -351,32 +351,32 @@ class JobRun:
     def __init__(
         self,
         selection: BotSelection,
-        handling: Handling,
+        execution: Execution,
         placed: Placed,
         known: ConversationRecord | None,
     ) -> None:
         self._selection = selection
-        self._handling = handling
+        self._execution = execution
         self._placed = placed
         self._known = known
 
     @classmethod
     def begin(
-        cls, selection: BotSelection, handling: Handling, known: ConversationRecord | None
-    ) -> Handling | None:
-        """Return the handling of a job with what runs; `None` if it isn't registered here."""
-        notification = handling.notification
+        cls, selection: BotSelection, execution: Execution, known: ConversationRecord | None
+    ) -> Execution | None:
+        """Return the execution of a job with what runs; `None` if it isn't registered here."""
+        notification = execution.notification
         placed = selection.routes.jobs.get(notification.event)
         if placed is None:
             return None
         job = cast("Job", placed.entry)
         if schedule_of(notification) not in {None, job.schedule}:
             return None
-        handling.steps = [cls(selection, handling, placed, known)]
-        handling.handlers = 1
-        handling.route = selection.routes.labels[job]
-        handling.attempts = job.attempts
-        return handling
+        execution.steps = [cls(selection, execution, placed, known)]
+        execution.handlers = 1
+        execution.route = selection.routes.labels[job]
+        execution.attempts = job.attempts
+        return execution
 
     async def __call__(self, notification: Notification[Any]) -> None:
         """Run the handler, unless it is of a schedule whose time has passed."""
@@ -387,19 +387,19 @@ class JobRun:
                 return
             value, due = job.value, job.times.here(due)
         age = age_of(due) if self._known is None else self._known.began.age
-        given = self._selection.fetcher.of_each(self._handling.route)
+        given = self._selection.fetcher.of_each(self._execution.route)
         context = JobContext(value=value, key=data.get("id"), due=due, age=age, **given)
-        conversation = _begin_conversation(self._handling, context, self._known)
+        conversation = _begin_conversation(self._execution, context, self._known)
         await _run_with(conversation, self._placed, context)
 
     async def _may_begin(self, schedule: Schedule, due: datetime) -> bool:
         """Whether a schedule runs: its time may have passed, unless it was enqueued."""
-        handling, schedules = self._handling, self._selection.schedules
-        if schedule_of(handling.notification) is None or not handling.is_first:
+        execution, schedules = self._execution, self._selection.schedules
+        if schedule_of(execution.notification) is None or not execution.is_first:
             return True
         if schedules is None or await schedules.begin(schedule, due):
             return True
-        handling.handlers = 0
+        execution.handlers = 0
         return False
 
 
@@ -411,11 +411,11 @@ def _may_answer(notification: Notification[Any]) -> bool:
 
 
 def _begin_conversation(
-    handling: Handling, context: Context, known: ConversationRecord | None
+    execution: Execution, context: Context, known: ConversationRecord | None
 ) -> Conversation | None:
-    if handling.records is None or handling.records.stored is None:
+    if execution.records is None or execution.records.stored is None:
         return None
-    return Conversation(handling, handling.records, context, known)
+    return Conversation(execution, execution.records, context, known)
 
 
 def _replaced(placed: Placed, handler: Handler[Any]) -> Placed:

@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from typing import Any, TypeVar, overload
 
-from webex_webhooks_async.handling.dispatch import Attempt, Handling, active_handling
+from webex_webhooks_async.handling.dispatch import Attempt, Execution, active_execution
 from webex_webhooks_async.handling.records import Records
 
 T = TypeVar("T")
@@ -22,8 +22,8 @@ def attempt() -> Attempt:
     Raises:
         RuntimeError: Nothing is being handled.
     """
-    handling = _active("attempt")
-    return handling.attempt or Attempt(number=1, is_first=True, is_last=True)
+    execution = _active("attempt")
+    return execution.attempt or Attempt(number=1, is_first=True, is_last=True)
 
 
 @overload
@@ -96,28 +96,28 @@ async def once(
             transaction is rolled back.
         Exception: An error of the inbox when it looked for a record, or of the driver.
     """
-    handling = _active("once")
-    if handling.records is None:
-        dispatched = not handling.key
-        handling.records = Records(handling.notification, is_dispatched=dispatched)
-    return await handling.records.once(name, call, within)
+    execution = _active("once")
+    if execution.records is None:
+        dispatched = not execution.key
+        execution.records = Records(execution.notification, is_dispatched=dispatched)
+    return await execution.records.once(name, call, within)
 
 
-def _active(function: str) -> Handling:
-    handling = active_handling()
-    if handling is None:
+def _active(function: str) -> Execution:
+    execution = active_execution()
+    if execution is None:
         raise RuntimeError(
             f"{function} is for what is being handled: call it in a handler, a middleware or "
             "on_error, before they end"
         )
-    return handling
+    return execution
 
 
 async def recorded(
     kind: str, what: object, act: Callable[[], Awaitable[tuple[T, bytes]]], into: type[T]
 ) -> T:
     """Do something as `Records.act` does, if what the running handler does is recorded."""
-    handling = active_handling()
-    if handling is None or handling.records is None:
+    execution = active_execution()
+    if execution is None or execution.records is None:
         return (await act())[0]
-    return await handling.records.act(kind, what, act, into)
+    return await execution.records.act(kind, what, act, into)

@@ -9,9 +9,9 @@ from functools import partial
 from http import HTTPStatus
 
 from webex_webhooks_async.handling import sandbox_reports
-from webex_webhooks_async.handling.dispatch import Handling
+from webex_webhooks_async.handling.dispatch import Execution
 from webex_webhooks_async.handling.duplicates import Duplicates
-from webex_webhooks_async.handling.handlings import Handlings
+from webex_webhooks_async.handling.in_flight import InFlight
 from webex_webhooks_async.notifications.descriptions import describe, log_debug
 
 logger: logging.Logger = logging.getLogger("webex_webhooks_async")
@@ -25,7 +25,7 @@ class DirectWorker:
     """Handles notifications as they come.
 
     Args:
-        handlings: The object that begins and ends them.
+        in_flight: The object that begins and ends them.
         respond_within: After how many seconds the response comes at the latest; the handlers go on
             then. With 0 it comes before they run, and with `None` when they are done.
         limit: How many may be unfinished at a time, unless `respond_within` is `None`.
@@ -33,12 +33,12 @@ class DirectWorker:
 
     def __init__(
         self,
-        handlings: Handlings,
+        in_flight: InFlight,
         *,
         respond_within: float | None,
         limit: int,
     ) -> None:
-        self._handlings = handlings
+        self._in_flight = in_flight
         self._duplicates = Duplicates()
         self._respond_within = respond_within
         self._limit = limit
@@ -52,35 +52,35 @@ class DirectWorker:
     async def aclose(self) -> None:
         """Accept nothing more, and wait until what was accepted is handled."""
         self._is_closing = True
-        await self._handlings.wait()
+        await self._in_flight.wait()
         # The rest is of an event loop that was closed before its tasks had ended.
         self._pending.clear()
 
-    async def handle(self, handling: Handling) -> Result:
+    async def handle(self, execution: Execution) -> Result:
         """Handle a notification, unless it is a duplicate; return the status of the response.
 
         Beside it is what a handler has raised until then, or why nothing runs now.
 
         Args:
-            handling: It was begun, and is ended.
+            execution: It was begun, and is ended.
         """
         has_task = False
         try:
-            if self._duplicates.is_known(handling.key):
-                log_debug("%s is a duplicate", handling.notification)
+            if self._duplicates.is_known(execution.key):
+                log_debug("%s is a duplicate", execution.notification)
                 return HTTPStatus.NO_CONTENT, None
             if self._is_closing or self._is_full():
                 why = "the receiver is shutting down" if self._is_closing else "too much is pending"
-                logger.warning("%s is not handled: %s", describe(handling.notification), why)
+                logger.warning("%s is not handled: %s", describe(execution.notification), why)
                 return HTTPStatus.SERVICE_UNAVAILABLE, why
-            self._duplicates.begin(handling.key)
+            self._duplicates.begin(execution.key)
             if self._respond_within is None:
-                return await self._execute(handling)
+                return await self._execute(execution)
             has_task = True
-            return await self._execute_in_task(handling, self._respond_within)
+            return await self._execute_in_task(execution, self._respond_within)
         finally:
             if not has_task:
-                self._handlings.end(handling)
+                self._in_flight.end(execution)
 
     def _is_full(self) -> bool:
         if len(self._pending) < self._limit:
@@ -88,14 +88,14 @@ class DirectWorker:
         self._pending = {each for each in self._pending if not each.get_loop().is_closed()}
         return len(self._pending) >= self._limit
 
-    async def _execute_in_task(self, handling: Handling, seconds: float) -> Result:
+    async def _execute_in_task(self, execution: Execution, seconds: float) -> Result:
         """Wait for the handlers for so long; then, or when the request is cancelled, they go on."""
         response = asyncio.Event()
         if not seconds:
             response.set()
-        task = asyncio.create_task(self._execute(handling, response))
+        task = asyncio.create_task(self._execute(execution, response))
         self._pending.add(task)
-        task.add_done_callback(partial(self._end, handling))
+        task.add_done_callback(partial(self._end, execution))
         if not seconds:
             return _LATE
         try:
@@ -104,26 +104,26 @@ class DirectWorker:
             response.set()
         return task.result() if task.done() else _LATE
 
-    async def _execute(self, handling: Handling, response: asyncio.Event | None = None) -> Result:
+    async def _execute(self, execution: Execution, response: asyncio.Event | None = None) -> Result:
         """Run the handlers; they are late if the response has come, or comes, before their end."""
         is_handled, failure = False, None
         try:
             if response is not None and response.is_set():
                 await asyncio.sleep(0)  # an eager task starts before the response is returned
-            with handling:
-                failure = await handling.failure()
+            with execution:
+                failure = await execution.failure()
                 if failure is not None:
                     is_late = response is not None and response.is_set()
-                    await self._handlings.report(failure, handling, is_late=is_late)
-            is_handled = failure is None or self._handlings.selection.failed_is_handled
+                    await self._in_flight.report(failure, execution, is_late=is_late)
+            is_handled = failure is None or self._in_flight.selection.failed_is_handled
         finally:
-            sandbox_reports.end(handling.key)
-            self._duplicates.end(handling.key, is_handled=is_handled)
+            sandbox_reports.end(execution.key)
+            self._duplicates.end(execution.key, is_handled=is_handled)
         return HTTPStatus.NO_CONTENT if is_handled else HTTPStatus.INTERNAL_SERVER_ERROR, failure
 
-    def _end(self, handling: Handling, task: asyncio.Task[Result]) -> None:
+    def _end(self, execution: Execution, task: asyncio.Task[Result]) -> None:
         self._pending.discard(task)
-        self._handlings.end(handling)
+        self._in_flight.end(execution)
 
 
 _LATE = HTTPStatus.NO_CONTENT, None

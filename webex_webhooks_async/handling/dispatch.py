@@ -88,10 +88,10 @@ class Attempt:
     is_last: bool
 
 
-class Handling:
-    """The handling of a notification, from its acceptance to its end.
+class Execution:
+    """The execution of a notification, from its acceptance to its end.
 
-    Everything inside of ``with handling:`` is a part of it.
+    Everything inside of ``with execution:`` is a part of it.
 
     Attributes:
         key: The text by which a copy of the notification is recognized.
@@ -106,11 +106,11 @@ class Handling:
         records: The records of it, if there are any.
         suspension: Its suspension, if it may ask.
         has_ended: Whether all of it has ended.
-        outer: The handling of which this is a part, until this one ends: a handler there delivers
+        outer: The execution of which this is a part, until this one ends: a handler there delivers
             here.
     """
 
-    # They are attributes of the class, because most handlings keep most, and setting takes time.
+    # They are attributes of the class, because most in_flight keep most, and setting takes time.
     key: str = ""
     steps: Sequence[Handler[Any]] = ()
     handlers: int = 0
@@ -126,7 +126,7 @@ class Handling:
 
     def __init__(self, notification: Notification[Any]) -> None:
         self.notification = notification
-        self.outer: Handling | None = current_handling.get()
+        self.outer: Execution | None = current_execution.get()
 
     @property
     def fits(self) -> bool:
@@ -150,11 +150,11 @@ class Handling:
             self.attempt = evolve(self.attempt, is_last=is_last)
 
     def __enter__(self) -> Self:
-        current_handling.set(self)
+        current_execution.set(self)
         return self
 
     def __exit__(self, *_: object) -> None:
-        current_handling.set(self.outer)  # without a token, which fails in another context
+        current_execution.set(self.outer)  # without a token, which fails in another context
 
     def note_misfit(self) -> None:
         """Note that handlers of its resource don't get it: its data isn't of their class."""
@@ -229,24 +229,24 @@ _NOT_SUSPENDED = (
     "raises, and write `except Exception` instead of a bare `except`"
 )
 
-current_handling: "ContextVar[Handling | None]" = ContextVar("current_handling", default=None)
-"""The handling of which this is a part: a handler, `on_error`, or a task that they have begun."""
+current_execution: "ContextVar[Execution | None]" = ContextVar("current_execution", default=None)
+"""The execution of which this is a part: a handler, `on_error`, or a task that they have begun."""
 
 
-def current_handlings() -> Iterator[Handling]:
-    """Yield the handlings of which this is a part, the innermost first."""
-    handling = current_handling.get()
-    while handling is not None:
-        yield handling
-        handling = handling.outer
+def enclosing_executions() -> Iterator[Execution]:
+    """Yield the in_flight of which this is a part, the innermost first."""
+    execution = current_execution.get()
+    while execution is not None:
+        yield execution
+        execution = execution.outer
 
 
-def active_handling() -> Handling | None:
-    """Return the innermost handling of which this is a part, and which hasn't ended."""
-    return next((each for each in current_handlings() if not each.has_ended), None)
+def active_execution() -> Execution | None:
+    """Return the innermost execution of which this is a part, and which hasn't ended."""
+    return next((each for each in enclosing_executions() if not each.has_ended), None)
 
 
-class Handlers:
+class HandlerIndex:
     """The handlers of notifications that were registered with `on`, found by their words."""
 
     def __init__(self, placed: Iterable[Placed]) -> None:
@@ -256,17 +256,17 @@ class Handlers:
         self._found: dict[tuple[str | None, str | None], tuple[Placed, ...]] = {}
         self._steps_of = cache(steps_of)
 
-    def begin(self, handling: Handling) -> Handling | None:
-        """Return the handling with what runs for it; if there is nothing to run, log why."""
-        handling.steps = self._steps_of(self.select(handling))
-        if handling.steps or handling.misfit:
-            return handling
-        log_debug("%s has no matching handler", handling.notification)
+    def begin(self, execution: Execution) -> Execution | None:
+        """Return the execution with what runs for it; if there is nothing to run, log why."""
+        execution.steps = self._steps_of(self.select(execution))
+        if execution.steps or execution.misfit:
+            return execution
+        log_debug("%s has no matching handler", execution.notification)
         return None
 
-    def select(self, handling: Handling) -> tuple[Placed, ...]:
+    def select(self, execution: Execution) -> tuple[Placed, ...]:
         """Return the handlers of a notification, in the order of registration; note a misfit."""
-        notification = handling.notification
+        notification = execution.notification
         # Words that are registered nowhere share one entry, so they can't fill the memory.
         resource = notification.resource if notification.resource in self._resources else None
         event = notification.event if notification.event in self._events else None
@@ -274,12 +274,12 @@ class Handlers:
         if found is None:
             found = tuple([each for each in self._placed if each.entry.is_for(resource, event)])
             self._found[resource, event] = found
-        if not handling.fits:
+        if not execution.fits:
             fitting = tuple([each for each in found if each.entry.resource is None])
             if len(fitting) < len(found):
-                handling.note_misfit()
+                execution.note_misfit()
             found = fitting
-        handling.handlers += len(found)
+        execution.handlers += len(found)
         return found
 
 
@@ -333,8 +333,8 @@ async def run_each(steps: Iterable[Callable[[T], Coroutine[Any, Any, object]]], 
 
 
 def _suspension_of(error: BaseException) -> Suspension | None:
-    handling = current_handling.get()
-    return handling.suspension if handling is not None and is_suspension(error) else None
+    execution = current_execution.get()
+    return execution.suspension if execution is not None and is_suspension(error) else None
 
 
 def as_failure(error: BaseException) -> BaseException:
@@ -371,7 +371,7 @@ def _around(
                 await run_each(steps, subject)
             except BaseException as error:
                 if exceptions_in(error, GiveUpError):  # the middleware may ask
-                    cast("Handling", current_handling.get()).note_last()
+                    cast("Execution", current_execution.get()).note_last()
                 raise
 
         await middleware(subject, call_next)

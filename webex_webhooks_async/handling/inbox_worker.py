@@ -13,8 +13,8 @@ from attrs import define, field
 from webex_webhooks_async.errors import PayloadError
 from webex_webhooks_async.formatting import describe_exception, summarize_redacted
 from webex_webhooks_async.handling import sandbox_reports
-from webex_webhooks_async.handling.dispatch import Attempt, Handling
-from webex_webhooks_async.handling.handlings import Handlings
+from webex_webhooks_async.handling.dispatch import Attempt, Execution
+from webex_webhooks_async.handling.in_flight import InFlight
 from webex_webhooks_async.handling.outcomes import (
     Failure,
     Outcome,
@@ -89,7 +89,7 @@ class InboxWorker:
 
     Args:
         inbox: The inbox.
-        handlings: The object that begins and ends its work for one.
+        in_flight: The object that begins and ends its work for one.
         attempts: How often the handlers of a notification run if they fail.
         limit: How many entries may be worked on at a time.
 
@@ -102,13 +102,13 @@ class InboxWorker:
         TypeError: `inbox` isn't an `Inbox`.
     """
 
-    def __init__(self, inbox: Inbox, handlings: Handlings, *, attempts: int, limit: int) -> None:
+    def __init__(self, inbox: Inbox, in_flight: InFlight, *, attempts: int, limit: int) -> None:
         check_inherits("inbox", inbox, Inbox)
         self.is_open: bool = False
         self.outage: Outage | None = None
         self.works: bool = False
         self._inbox = inbox
-        self._handlings = handlings
+        self._in_flight = in_flight
         self._attempts = attempts
         self._limit = limit
         self._woken = asyncio.Event()
@@ -166,7 +166,7 @@ class InboxWorker:
 
     async def store(self, notification: Notification[Any], body: bytes) -> bool:
         """Store a notification in its line, if it has one; return False if it is known."""
-        line = self._handlings.selection.line_of(notification)
+        line = self._in_flight.selection.line_of(notification)
         return await self.put(key_of(notification, body), body, line=line)
 
     async def put(  # noqa: PLR0913 - as `Inbox.put`
@@ -309,34 +309,34 @@ class InboxWorker:
         if not await self._has_loaded(work.records):
             return Release(0.0)
         is_ended = STOPPED in work.records.known.values()  # its question was
-        handling = (
-            None if is_ended else self._handlings.begin(notification, entry.key, work.records)
+        execution = (
+            None if is_ended else self._in_flight.begin(notification, entry.key, work.records)
         )
-        if handling is None:
+        if execution is None:
             return None if is_ended else self._without_handler(entry, notification, work.records)
         try:
             may_run = await self._may_run(entry)
             if not self.is_open or self._is_held():
                 return Release(0.0)
             number = entry.failures + 1
-            is_last = number >= (handling.attempts or self._attempts)
-            handling.attempt = Attempt(number=number, is_first=is_first, is_last=is_last)
-            with handling:
-                error = await handling.failure() if may_run else expiry_of(entry)
+            is_last = number >= (execution.attempts or self._attempts)
+            execution.attempt = Attempt(number=number, is_first=is_first, is_last=is_last)
+            with execution:
+                error = await execution.failure() if may_run else expiry_of(entry)
                 if error is None or _is_ended_quietly(work, error):
                     return None
-                if handling.suspension is not None and is_suspension(error):
-                    return self._wait(work, handling.suspension)
-                return await self._failed(entry, handling, error, may_run=may_run)
+                if execution.suspension is not None and is_suspension(error):
+                    return self._wait(work, execution.suspension)
+                return await self._failed(entry, execution, error, may_run=may_run)
         finally:
-            self._handlings.end(handling)
+            self._in_flight.end(execution)
 
     async def _failed(
-        self, entry: InboxEntry, handling: Handling, error: BaseException, *, may_run: bool
+        self, entry: InboxEntry, execution: Execution, error: BaseException, *, may_run: bool
     ) -> Outcome:
         """Report a failure, and return what becomes of the entry."""
-        if handling.suspension is not None:
-            handling.suspension.pause()  # so that a reply can say it
+        if execution.suspension is not None:
+            execution.suspension.pause()  # so that a reply can say it
         failed = time.monotonic()
         if await self._is_of_outage(error, entry):
             return Release(0.0, is_of_outage=True)
@@ -344,12 +344,12 @@ class InboxWorker:
         final = ""
         if not may_run:
             final = f"{entry.expiries} leases have expired"
-        elif error is handling.misfit or is_final(error):
+        elif error is execution.misfit or is_final(error):
             final = "another attempt can't help"
-        attempts = handling.attempts or self._attempts
+        attempts = execution.attempts or self._attempts
         failure = failure_of(entry, attempts, error, final, waited=waited)
-        handling.note_last(is_last=failure.again_in is None)
-        await self._handlings.report(error, handling, failure.words)
+        execution.note_last(is_last=failure.again_in is None)
+        await self._in_flight.report(error, execution, failure.words)
         return failure
 
     async def _is_of_outage(self, error: BaseException, entry: InboxEntry) -> bool:
@@ -383,7 +383,7 @@ class InboxWorker:
         which = describe(notification)
         # A conversation is recorded before its first question is open.
         stays = is_job(entry.key) or entry.waits or CONVERSATION in records.known
-        if not stays and self._handlings.selection.is_own(notification):
+        if not stays and self._in_flight.selection.is_own(notification):
             return None
         if entry.releases < _OTHER_VERSION_RELEASES:
             logger.info("%s waits %g s: it has no matching handler", which, _OTHER_VERSION_SECONDS)
@@ -467,7 +467,7 @@ class InboxWorker:
         if isinstance(outcome, Release):
             retry_in, outage = outcome.again_in, outcome.is_of_outage
             return await self._inbox.release(entry, retry_in=retry_in, outage=outage)
-        error = summarize_redacted(outcome.error, self._handlings.known_secrets())
+        error = summarize_redacted(outcome.error, self._in_flight.known_secrets())
         return await self._inbox.fail(entry, error=error, retry_in=outcome.again_in)
 
     async def _renew(self, work: "_Work") -> None:

@@ -2,7 +2,7 @@
 
 import logging
 
-from webex_webhooks_async.handling.dispatch import active_handling
+from webex_webhooks_async.handling.dispatch import active_execution
 
 _FIELDS = ("webex_route", "webex_resource", "webex_event", "webex_data_id")
 
@@ -25,8 +25,8 @@ class LogContext(logging.Filter):
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Add the fields that the record doesn't have; return True."""
-        handling = active_handling()
-        fields = {} if handling is None else handling.fields()
+        execution = active_execution()
+        fields = {} if execution is None else execution.fields()
         for name in _FIELDS:
             if not hasattr(record, name):
                 setattr(record, name, fields.get(name, ""))

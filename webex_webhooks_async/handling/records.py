@@ -1,4 +1,4 @@
-"""Records what the handling of a notification has done, so that it isn't done again.
+"""Records what the execution of a notification has done, so that it isn't done again.
 
 When an inbox runs the handlers of a notification again, what they have sent, and what they did with
 `once`, is found here. The records are in the inbox until the notification is completed.

@@ -9,9 +9,9 @@ from weakref import WeakSet
 
 from webex_webhooks_async.errors import WebexWarning
 from webex_webhooks_async.handling.dispatch import (
+    Execution,
     Handler,
-    Handlers,
-    Handling,
+    HandlerIndex,
     Middleware,
     Placed,
     Registration,
@@ -315,12 +315,12 @@ class Router(Registry):
         check_type("notification", notification, Notification)
         if self._selection is None:
             self._selection = RouterSelection(self._tree)
-        handling = self._selection.begin(notification, "")
-        if handling is not None:
+        execution = self._selection.begin(notification, "")
+        if execution is not None:
             try:
-                await handling.run()
+                await execution.run()
             finally:
-                handling.end()
+                execution.end()
 
 
 class Selection(ABC):
@@ -336,8 +336,8 @@ class Selection(ABC):
     @abstractmethod
     def begin(
         self, notification: Notification[Any], key: str, records: "Records | None" = None
-    ) -> Handling | None:
-        """Return the handling of a notification, or of a job.
+    ) -> Execution | None:
+        """Return the execution of a notification, or of a job.
 
         If nothing is to be run for it, that is `None`; of a notification, the log says why.
 
@@ -383,22 +383,22 @@ class RouterSelection(Selection):
     def __init__(self, tree: Tree, *, ignore_own_actions: bool = False) -> None:
         self._tree = tree
         self._ignore_own_actions = ignore_own_actions
-        self._handlers: Handlers | None = None
+        self._handlers: HandlerIndex | None = None
 
     def begin(
         self, notification: Notification[Any], key: str, records: "Records | None" = None
-    ) -> Handling | None:
-        """Return the handling of a notification; a receiver has no jobs."""
+    ) -> Execution | None:
+        """Return the execution of a notification; a receiver has no jobs."""
         if is_job(key):
             return None
         if self._handlers is None:
-            self._handlers = Handlers(self._tree.freeze("the first notification"))
+            self._handlers = HandlerIndex(self._tree.freeze("the first notification"))
         if self.is_own(notification):
             log_debug(OWN_ACTION, notification)
             return None
-        handling = Handling(notification)
-        handling.records = records
-        return self._handlers.begin(handling)
+        execution = Execution(notification)
+        execution.records = records
+        return self._handlers.begin(execution)
 
     def watched(self, placed: Iterable[Placed]) -> Iterator[tuple[str, str]]:
         yield from watched_by(placed)

@@ -1,7 +1,7 @@
 """Signs requests as Webex does, and verifies that a request was signed with a webhook's secret.
 
 Facts: https://developer.webex.com/docs/receive-and-verify-webhooks and
-https://developer.webex.com/docs/api/guides/webhooks, "Handling Requests from Webex"
+https://developer.webex.com/docs/api/guides/webhooks, "Execution Requests from Webex"
 """
 
 import hmac

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from weakref import WeakSet
 
 from webex_webhooks_async.formatting import describe_exception
-from webex_webhooks_async.handling.handlings import Handlings
+from webex_webhooks_async.handling.in_flight import InFlight
 
 if TYPE_CHECKING:
     from webex_webhooks_async.handling.inbox_worker import InboxWorker
@@ -19,9 +19,9 @@ class Activity:
     """The work of one receiver, from its start to its end."""
 
     def __init__(
-        self, handlings: Handlings, worker: "InboxWorker | None", inbox: "Inbox | None"
+        self, in_flight: InFlight, worker: "InboxWorker | None", inbox: "Inbox | None"
     ) -> None:
-        self._handlings = handlings
+        self._in_flight = in_flight
         self._worker = worker
         self._inbox = inbox
         self._others: Counter[str] = Counter()
@@ -47,14 +47,14 @@ class Activity:
 
     @property
     def begun(self) -> int:
-        """How many handlings have begun."""
-        return self._handlings.begun
+        """How many in_flight have begun."""
+        return self._in_flight.begun
 
     def running(self) -> list[str]:
         """Describe the work in progress, for an inbox also what is being taken or recorded."""
         if self._loop is None or self._loop.is_closed():
             return []
-        names = [*self._handlings.names(), *self._others.elements()]
+        names = [*self._in_flight.names(), *self._others.elements()]
         is_busy = self._worker is not None and self._worker.is_busy
         return names or ["an entry of the inbox"] * is_busy
 

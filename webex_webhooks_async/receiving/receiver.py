@@ -12,7 +12,7 @@ from webex_webhooks_async.claims import Claims, MemoryClaims, check_claim
 from webex_webhooks_async.errors import PayloadError, SignatureError
 from webex_webhooks_async.formatting import described_database
 from webex_webhooks_async.handling.direct_worker import DirectWorker
-from webex_webhooks_async.handling.handlings import ErrorHandler, Handlings
+from webex_webhooks_async.handling.in_flight import ErrorHandler, InFlight
 from webex_webhooks_async.handling.router import Router, RouterSelection, Selection
 from webex_webhooks_async.handling.sandbox_reports import ASK_HEADER, ERROR_HEADER, header_of
 from webex_webhooks_async.models.notifications import Notification
@@ -92,7 +92,7 @@ class Receiver(Router):
 
     A handler of a resource only ever gets that resource's data class. When a required field of the
     data is missing or doesn't fit, the handlers without a resource get the mapping that was sent,
-    and then, where the resource has handlers of its own, the handling fails with a `PayloadError`.
+    and then, where the resource has handlers of its own, the execution fails with a `PayloadError`.
 
     By default the response comes when the handlers are done. If Webex hangs up meanwhile, they go
     on. If the server cancels the request, they are cancelled, and the notification counts as not
@@ -196,11 +196,11 @@ class Receiver(Router):
         self._inbox = inbox
         self._claims: Claims = MemoryClaims() if inbox is None else inbox
         selection = _selection or RouterSelection(self._tree, ignore_own_actions=ignore_own_actions)
-        self._handlings = Handlings(selection, on_error, self._keys)
+        self._in_flight = InFlight(selection, on_error, self._keys)
         self._worker = None if inbox is None else self._worker_on(inbox, attempts, max_pending)
-        self._activity = Activity(self._handlings, self._worker, inbox)
+        self._activity = Activity(self._in_flight, self._worker, inbox)
         self._direct = DirectWorker(
-            self._handlings,
+            self._in_flight,
             respond_within=respond_within,
             limit=max_pending,
         )
@@ -209,7 +209,7 @@ class Receiver(Router):
         # Imported here, as in `Client.webhooks`: most receivers have no inbox.
         from webex_webhooks_async.handling.inbox_worker import InboxWorker  # noqa: PLC0415 - see above
 
-        return InboxWorker(inbox, self._handlings, attempts=attempts, limit=limit)
+        return InboxWorker(inbox, self._in_flight, attempts=attempts, limit=limit)
 
     async def wanted_webhooks(
         self, *, name: str, target_url: str, owned_by: str | None = None
@@ -243,7 +243,7 @@ class Receiver(Router):
         check_text("name", name)
         if not name:
             raise ValueError("name is empty; pass what the names of the webhooks begin with")
-        wanted = dict.fromkeys(self._handlings.selection.watched(self._tree.placed()))
+        wanted = dict.fromkeys(self._in_flight.selection.watched(self._tree.placed()))
         if not wanted:
             # An empty result would let `prune` delete every webhook.
             raise ValueError("no handler names a resource: register one with on(Resource.MESSAGES)")
@@ -318,12 +318,12 @@ class Receiver(Router):
         if not self._life.has_begun:
             raise RuntimeError(_NOT_RUNNING)
         check_type("notification", notification, Notification)
-        handling = self._handlings.begin(notification, "")
-        if handling is not None:
+        execution = self._in_flight.begin(notification, "")
+        if execution is not None:
             try:
-                await handling.run()
+                await execution.run()
             finally:
-                self._handlings.end(handling)
+                self._in_flight.end(execution)
 
     async def handle(self, body: bytes, headers: Headers) -> int:
         """Receive a request, on a server that isn't ASGI.
@@ -359,10 +359,10 @@ class Receiver(Router):
             return notification, None
         if self._worker is not None:
             return await self._store(notification, body, self._worker)
-        handling = self._handlings.begin(notification, key_of(notification, body))
-        if handling is None:
+        execution = self._in_flight.begin(notification, key_of(notification, body))
+        if execution is None:
             return HTTPStatus.NO_CONTENT, None
-        return await self._direct.handle(handling)
+        return await self._direct.handle(execution)
 
     async def start(self) -> Self:
         """Start the receiver, as entering ``async with`` does, and return it; `aclose` ends it.
@@ -497,14 +497,14 @@ class Receiver(Router):
         status, why = await self._respond_to(body, headers)
         extra: list[tuple[bytes, bytes]] = []
         if why is not None and _ASK in headers:  # so the request was verified
-            known = self._handlings.known_secrets()
+            known = self._in_flight.known_secrets()
             shown = why.encode() if isinstance(why, str) else header_of(why, known)
             extra = [(ERROR_HEADER.encode(), shown)]
         await send_response(send, status, extra)
 
     def _why_not(self) -> str:
         """Return why nothing can be received now; it is empty if something can."""
-        why = self._handlings.selection.why_not()
+        why = self._in_flight.selection.why_not()
         if why is not None:
             return why
         is_open = self._worker is None or self._worker.is_open
@@ -542,7 +542,7 @@ class Receiver(Router):
     async def _store(
         self, notification: Notification[Any], body: bytes, worker: "InboxWorker"
     ) -> tuple[HTTPStatus, str | None]:
-        if self._handlings.selection.is_own(notification):
+        if self._in_flight.selection.is_own(notification):
             log_debug(OWN_ACTION, notification)
             return HTTPStatus.NO_CONTENT, None
         try:
@@ -551,7 +551,7 @@ class Receiver(Router):
         except Exception:
             why = "the inbox failed"
             logger.exception("%s is not stored: %s", describe(notification), why)
-            self._handlings.selection.note_missed()
+            self._in_flight.selection.note_missed()
             return HTTPStatus.SERVICE_UNAVAILABLE, why
         return HTTPStatus.NO_CONTENT, None
 
@@ -561,7 +561,7 @@ class Receiver(Router):
             raise RuntimeError(_NOT_RUNNING)
 
     def _check_is_outside(self) -> None:
-        self._handlings.check_is_outside()
+        self._in_flight.check_is_outside()
 
 
 def _inbox_of(text: str) -> str:

@@ -187,7 +187,7 @@ class Context:
                 address, or as for `MessageContext.reply`; nothing was sent.
             TypeError: An argument is unknown or has a wrong type; nothing was sent.
             RuntimeError: The bot has no inbox, or for a text no `in_order`; the person may not use
-                the bot; another question of this handling is under way; or it is called inside of
+                the bot; another question of this handler is under way; or it is called inside of
                 `once`, in `dispatch`, or outside of the handler; nothing was sent.
             GiveUpError: The handler asks another question each time it runs again.
             APIError: Webex responded with an error status. The question isn't open.

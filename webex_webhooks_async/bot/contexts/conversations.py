@@ -27,7 +27,7 @@ from webex_webhooks_async.bot.contexts.conversation_record import (
 )
 from webex_webhooks_async.errors import GiveUpError
 from webex_webhooks_async.formatting import describe_exception
-from webex_webhooks_async.handling.dispatch import Handler, Handling
+from webex_webhooks_async.handling.dispatch import Execution, Handler
 from webex_webhooks_async.handling.records import CONVERSATION, Records
 from webex_webhooks_async.handling.suspension import Suspension, current_suspension
 from webex_webhooks_async.inbox.entries import NO_ANSWER, InboxEntry
@@ -48,20 +48,20 @@ class Conversation:
     """The questions of a handler, over all its runs.
 
     Args:
-        handling: This run.
+        execution: This run.
         records: The records of it, in an inbox.
         context: The handler's context.
         known: The record; `None` before the first question. It is an attribute as well.
 
     Attributes:
-        handling: This run.
+        execution: This run.
         sent: The questions that this run has sent, or knows to be sent, by their records.
         taken: The records of the answers that this run has taken.
     """
 
     def __init__(
         self,
-        handling: Handling,
+        execution: Execution,
         records: Records,
         context: Context,
         known: ConversationRecord | None,
@@ -71,7 +71,7 @@ class Conversation:
         self.entry: InboxEntry = entry
         self.records = records
         self.context = context
-        self.handling = handling
+        self.execution = execution
         self.suspension: Suspension = Suspension()
         self.numbers: dict[str, set[int]] = defaultdict(set)
         self.sent: dict[str, Message] = {}
@@ -85,13 +85,13 @@ class Conversation:
         )
         self._last = self.entry.number, self._began
         current_conversation.set(self)
-        handling.suspension = self.suspension
+        execution.suspension = self.suspension
         current_suspension.set(self.suspension)
 
     @property
     def about(self) -> str:
         """The asking handler, for the log."""
-        return describe(self.handling.notification)
+        return describe(self.execution.notification)
 
     def once(self, handler: Handler[Any]) -> Handler[Any] | None:
         """Return a handler of `on` that doesn't run again after it has completed beside a question.

@@ -37,7 +37,7 @@ from webex_webhooks_async.bot.contexts.writing import (
     texts_of,
     write,
 )
-from webex_webhooks_async.handling.dispatch import active_handling
+from webex_webhooks_async.handling.dispatch import active_execution
 from webex_webhooks_async.handling.records import (
     as_json,
     check_outside_of_once,
@@ -126,10 +126,10 @@ class Questions:
                 "the bot, or set WEBEX_INBOX for Bot.from_env"
             )
         check_outside_of_once(what)
-        handling, conversation = active_handling(), current_conversation.get()
-        if conversation is not None and conversation.handling is handling:
+        execution, conversation = active_execution(), current_conversation.get()
+        if conversation is not None and conversation.execution is execution:
             return conversation
-        if handling is not None and not handling.key:
+        if execution is not None and not execution.key:
             raise RuntimeError(
                 f"a handler can't {what} in dispatch, because nothing is stored with which it "
                 "could run again: let Webex post to the bot"

@@ -12,7 +12,7 @@ from webex_webhooks_async.client.client import Client
 from webex_webhooks_async.client.resource import InternalRequests
 from webex_webhooks_async.errors import BadRequestError, GoneError, NotFoundError
 from webex_webhooks_async.handling.attempts import recorded
-from webex_webhooks_async.handling.dispatch import active_handling
+from webex_webhooks_async.handling.dispatch import active_execution
 from webex_webhooks_async.handling.records import SAID, check_outside
 from webex_webhooks_async.models import wire_name
 from webex_webhooks_async.models.files import File
@@ -197,9 +197,9 @@ async def delete(client: Client, message: Message | str) -> None:
     check_outside("delete a message")
     with suppress(NotFoundError, GoneError):
         await client.delete("messages", message_id)
-    handling = active_handling()
-    if handling is not None and handling.records is not None:
-        await handling.records.unsay(message_id)
+    execution = active_execution()
+    if execution is not None and execution.records is not None:
+        await execution.records.unsay(message_id)
 
 
 def _id_of(message: object) -> str:

@@ -98,7 +98,7 @@ class DeliveryAttempt:
 
 
 class Copies:
-    """All deliveries of what receivers take for one notification, until its handling has ended."""
+    """All deliveries of what receivers take for one notification, until its execution has ended."""
 
     def __init__(self, key: str) -> None:
         self.attempts: list[DeliveryAttempt] = []
@@ -215,7 +215,7 @@ class DeliveryService:
 
             unwatched: list[str] = []
             for event in events:
-                # All are known before the first is sent: one handling may be that of several.
+                # All are known before the first is sent: one execution may be that of several.
                 attempts = [
                     self._new_attempt(each, by_api=by_api)
                     for each in self._notifications(event, is_forged=is_forged)

@@ -13,9 +13,9 @@ from webex_webhooks_async.errors import GiveUpError
 from webex_webhooks_async.formatting import describe_exception
 from webex_webhooks_async.handling import sandbox_reports
 from webex_webhooks_async.handling.dispatch import (
-    Handling,
+    Execution,
     as_failure,
-    current_handlings,
+    enclosing_executions,
 )
 from webex_webhooks_async.handling.router import Selection
 from webex_webhooks_async.handling.suspension import exceptions_in
@@ -33,7 +33,7 @@ ErrorHandler = Callable[[Exception, "Notification[NotificationData]"], object]
 """A plain or an async function that takes the exception of a handler, and the notification."""
 
 
-class Handlings:
+class InFlight:
     """The notifications that a receiver is handling.
 
     Args:
@@ -51,73 +51,74 @@ class Handlings:
         self.selection: Selection = selection
         self._on_error = on_error
         self._keys = keys
-        self._unended: dict[Handling, asyncio.AbstractEventLoop] = {}  # in which each began
-        self._ends: dict[Handling, asyncio.Event] = {}  # that are waited for
+        self._unended: dict[Execution, asyncio.AbstractEventLoop] = {}  # in which each began
+        self._ends: dict[Execution, asyncio.Event] = {}  # that are waited for
         self.begun: int = 0
 
     def begin(
         self, notification: Notification[Any], key: str, records: "Records | None" = None
-    ) -> Handling | None:
+    ) -> Execution | None:
         """Begin to handle a notification; return `None` if nothing is to be run for it."""
-        handling = self.selection.begin(notification, key, records)
-        if handling is not None:
-            handling.key = key
-            self._unended[handling] = asyncio.get_running_loop()
+        execution = self.selection.begin(notification, key, records)
+        if execution is not None:
+            execution.key = key
+            self._unended[execution] = asyncio.get_running_loop()
             self.begun += 1
-        return handling
+        return execution
 
     def names(self) -> list[str]:
         """Return what is being handled, in words."""
         return [describe(each.notification) for each in tuple(self._unended)]
 
     async def report(
-        self, failure: BaseException, handling: Handling, then: str = "", *, is_late: bool = True
+        self, failure: BaseException, execution: Execution, then: str = "", *, is_late: bool = True
     ) -> None:
         """Log why handlers have failed, and what becomes of the notification, and say it on.
 
         The sandbox that sent the notification gets the error, which is late if the response doesn't
-        wait for it; the person who wants something, if
-        nothing runs again, and nobody has given up; and then `on_error`.
+        wait for it; the person who wants something, if nothing runs again, and nobody has given up;
+        and then `on_error`.
         """
-        which = describe(handling.notification)
-        if failure is handling.misfit:
+        which = describe(execution.notification)
+        if failure is execution.misfit:
             message = "%s is not passed to the handlers of its resource: %s%s"
-            logger.error(message, which, failure, then, extra=handling.fields())
+            logger.error(message, which, failure, then, extra=execution.fields())
         else:
-            level = logging.ERROR if handling.is_last else logging.WARNING
+            level = logging.ERROR if execution.is_last else logging.WARNING
             message = "a handler of %s failed%s"
-            logger.log(level, message, which, then, exc_info=failure, extra=handling.fields())
-        sandbox_reports.report(handling.key, failure, is_late=is_late)
-        if handling.is_last and not exceptions_in(failure, GiveUpError):
-            await _apologize(handling)
+            logger.log(level, message, which, then, exc_info=failure, extra=execution.fields())
+        sandbox_reports.report(execution.key, failure, is_late=is_late)
+        if execution.is_last and not exceptions_in(failure, GiveUpError):
+            await _apologize(execution)
         if self._on_error is None:
             return
         try:
-            reported = self._on_error(cast("Exception", failure), handling.notification)
+            reported = self._on_error(cast("Exception", failure), execution.notification)
             if inspect.isawaitable(reported):
                 await reported
         except BaseException as error:
             logger.exception("on_error failed for %s", which, exc_info=as_failure(error))
 
-    def end(self, handling: Handling) -> None:
+    def end(self, execution: Execution) -> None:
         """Note that all of it has ended."""
-        loop = self._unended.pop(handling)
-        handling.end()
-        if (end := self._ends.pop(handling, None)) is not None and not loop.is_closed():
+        loop = self._unended.pop(execution, None)  # `wait` may have ended it, as its loop is closed
+        execution.end()
+        end = self._ends.pop(execution, None)
+        if end is not None and loop is not None and not loop.is_closed():
             end.set()
 
     async def wait(self) -> None:
         """Wait for the end of each. One whose event loop was closed never ends by itself."""
         while self._unended:
-            handling, loop = next(iter(self._unended.items()))
+            execution, loop = next(iter(self._unended.items()))
             if loop.is_closed():
-                self.end(handling)
+                self.end(execution)
             else:
-                await self._ends.setdefault(handling, asyncio.Event()).wait()
+                await self._ends.setdefault(execution, asyncio.Event()).wait()
 
     def check_is_outside(self) -> None:
         """Check that this isn't a part of one of them: who waits for that would wait for itself."""
-        if any(each in self._unended for each in current_handlings()):
+        if any(each in self._unended for each in enclosing_executions()):
             raise RuntimeError(
                 "a handler can't close its own receiver, because closing waits for the handlers: "
                 "close it where it was started"
@@ -132,11 +133,11 @@ class Handlings:
         return (*own, *self.selection.secrets())
 
 
-async def _apologize(handling: Handling) -> None:
-    if handling.apology is None:
+async def _apologize(execution: Execution) -> None:
+    if execution.apology is None:
         return
     try:
-        await handling.apology()
+        await execution.apology()
     except BaseException as error:  # noqa: BLE001 - the failure itself was logged
-        which, why = describe(handling.notification), describe_exception(as_failure(error))
+        which, why = describe(execution.notification), describe_exception(as_failure(error))
         logger.warning("the author of %s isn't informed of the error: %s", which, why)
