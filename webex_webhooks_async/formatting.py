@@ -100,7 +100,7 @@ def describe_exception(error: BaseException) -> str:
     kind = type(error).__name__
     try:
         text = str.__str__(str(error))  # a plain one: a subclass may fail later
-        first = _first_of(error)
+        first = first_of(error)
         if first is not error:
             text = f"{text}: {describe_exception(first)}"
     except BaseException:  # noqa: BLE001 - it may be anybody's, and raise SystemExit
@@ -108,7 +108,7 @@ def describe_exception(error: BaseException) -> str:
     return f"{kind}: {text}" if text else kind
 
 
-def _first_of(error: BaseException) -> BaseException:
+def first_of(error: BaseException) -> BaseException:
     """The first exception of a group that isn't a group, too; any other exception itself."""
     while isinstance(error, BaseExceptionGroup):
         (error, *_) = cast("tuple[BaseException, ...]", error.exceptions)

@@ -28,6 +28,8 @@ from tests.cli.harness import card_of, served
 from tests.support.wire import unused_port
 from tests.testing.doubles import BOT
 from webex_webhooks_async import Receiver
+from webex_webhooks_async.notifications.identity import key_of
+from webex_webhooks_async.notifications.parsing import parse_unverified_notification
 from webex_webhooks_async.testing.page_server.web_app import INTEGRITY, RENDERER
 
 PICTURE = base64.b64decode(
@@ -180,6 +182,38 @@ def test_a_handler_that_fails(page: Page, stage: Stage) -> None:
     expect(page.locator("#webhooks")).to_contain_text(
         "The bot's handler failed at its last delivery"
     )
+
+
+@pytest.mark.usefixtures("bot")
+def test_the_outcome_of_each_attempt(page: Page, stage: Stage) -> None:
+    """What the program of `dev` reports stands below its message, as text, until it has worked."""
+    say(page, "lunch")
+    expect_reply(page, "You said: lunch")
+    shown = page.locator("#webhooks")
+    expect(shown).to_have_text("The bot answered its last delivery · 2 active webhooks")
+    delivery = stage.sandbox.deliveries[0]
+    notification = parse_unverified_notification(delivery.body)
+    key, about = key_of(notification, delivery.body), json.loads(delivery.body)["data"]["id"]
+    then, error = "attempt 1 of 5, again in 1.2 s", "KeyError: '<b>dish' in lunch, bot.py:12"
+    outcome = {"key": key, "about": about, "error": error, "then": then, "isFinal": False}
+    events = stage.sandbox._events  # pyright: ignore[reportPrivateUsage] - as `dev` calls it
+
+    stage.portal.call(events.report_outcome, outcome)
+    stage.portal.call(events.report_outcome, {**outcome, "key": "caught-up", "isFinal": True})
+    below, row = lists(page, "Messages").first, lists(page, "Deliveries").last
+    expect(below).to_contain_text(f"{error}, {then}")
+    expect(row).to_contain_text(f"{error}, {then}")
+    expect(shown).to_have_text("2 failed in the bot, 1 to be tried again · 2 active webhooks")
+    expect(page.get_by_label("Failed (1)")).to_be_visible()
+    page.reload()
+    expect(row).to_contain_text(f"{error}, {then}")
+
+    for each in (key, "caught-up", "another"):
+        stage.portal.call(events.report_work, each)
+    expect(below).to_contain_text(f"Worked now, after {error}")
+    expect(row).not_to_contain_text("KeyError")
+    expect(shown).to_have_text("The bot answered its last delivery · 2 active webhooks")
+    assert violations(page) == []
 
 
 def test_a_webhook_that_is_switched_off(page: Page, stage: Stage) -> None:

@@ -58,7 +58,7 @@ class Place:
 class Conversation:
     """The messages of a person and the bot to each other."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - each is a collaborator, or takes what happens
         self,
         client: Client,
         place: Place,
@@ -66,11 +66,13 @@ class Conversation:
         *,
         on_message: Callable[[Message, str | None], None],
         on_failure: Callable[[str], None],
+        on_note: Callable[[str], None],
     ) -> None:
         self._client = client
         self._place = place
         self._on_message = on_message
         self._on_failure = on_failure
+        self._on_note = on_note
         self._persons: dict[str, Json] = {each["id"]: each for each in state["persons"]}
         self._rooms: dict[str, Json] = {each["id"]: each for each in state["rooms"]}
         self._bot: Json = self._persons[state["bot"]]
@@ -150,6 +152,8 @@ class Conversation:
                 self._receive(event["message"])
             case "delivery":
                 self._notice(event["delivery"])
+            case "outcome":
+                self._note_outcome(event["outcome"])
             case _:
                 pass
 
@@ -174,6 +178,15 @@ class Conversation:
         self._on_failure(f"{self.bot} was notified of {what}, but failed: {how}")
         self._failed = True
         self._crashed |= delivery["handlerError"] is not None
+        self._changed.set()
+
+    def _note_outcome(self, outcome: Json) -> None:
+        self._failed = self._crashed = not outcome["hasWorked"]
+        if self._crashed:
+            why = ", ".join(filter(None, (outcome["error"], outcome["then"])))
+            self._on_failure(f"a handler of {self.bot} failed: {why}")
+        else:
+            self._on_note(f"a handler of {self.bot} worked now, after {outcome['error']}")
         self._changed.set()
 
     def _is_here(self, room_id: str) -> bool:
@@ -303,6 +316,7 @@ async def conversation(
     *,
     on_message: Callable[[Message, str | None], None],
     on_failure: Callable[[str], None],
+    on_note: Callable[[str], None],
 ) -> AsyncGenerator[Conversation]:
     """Talk to the bot of a sandbox as long as the block runs."""
     http_client = httpx.AsyncClient(trust_env=False, verify=tls_context())  # no proxy reaches it
@@ -315,7 +329,14 @@ async def conversation(
     async with http_client, client, aclosing(_events(place)) as events:
         with _odd_responses(place):
             state = await _first(events, place)
-            talk = Conversation(client, place, state, on_message=on_message, on_failure=on_failure)
+            talk = Conversation(
+                client,
+                place,
+                state,
+                on_message=on_message,
+                on_failure=on_failure,
+                on_note=on_note,
+            )
             is_bot = place.person.lower() == talk.bot.lower()
         if is_bot:
             raise UsageError(f"--as must be another person than the bot, {talk.bot}")

@@ -115,6 +115,8 @@ class DirectWorker:
                 if failure is not None:
                     is_late = response is not None and response.is_set()
                     await self._in_flight.report(failure, execution, is_late=is_late)
+                else:
+                    sandbox_reports.note_work(execution.key)
             is_handled = failure is None or self._in_flight.selection.failed_is_handled
         finally:
             sandbox_reports.end(execution.key)

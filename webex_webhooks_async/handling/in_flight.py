@@ -88,6 +88,8 @@ class InFlight:
             message = "a handler of %s failed%s"
             logger.log(level, message, which, then, exc_info=failure, extra=execution.fields())
         sandbox_reports.report(execution.key, failure, is_late=is_late)
+        what_follows = then.removeprefix(": ")
+        sandbox_reports.note_failure(execution, failure, what_follows, self.known_secrets())
         if execution.is_last and not exceptions_in(failure, GiveUpError):
             await _apologize(execution)
         if self._on_error is None:

@@ -293,6 +293,8 @@ class InboxWorker:
         try:
             outcome = await self._attempt(work, entry, notification)
             await self._record(work, outcome)
+            if outcome is None or isinstance(outcome, Wait):
+                sandbox_reports.note_work(entry.key)
             if outcome is None or (isinstance(outcome, Failure) and outcome.again_in is None):
                 sandbox_reports.end(entry.key)
         finally:

@@ -1,15 +1,19 @@
 """Reports what a handler raised to the sandbox that sent the notification.
 
 A sandbox in the same process watches for the key of the notification. One elsewhere asks with a
-header, and gets the error in a header of the response.
+header, and gets the error in a header of the response. The program of `dev` has an observer, which
+gets the outcome of each attempt; nobody else sets one.
 """
 
 from collections.abc import Iterable, Mapping
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 from weakref import WeakValueDictionary
 
 from webex_webhooks_async.formatting import on_one_line, summarize_redacted
 from webex_webhooks_async.notifications import identity
+
+if TYPE_CHECKING:
+    from webex_webhooks_async.handling.dispatch import Execution
 
 ASK_HEADER = "webex-sandbox"
 """The header of a request whose response may name the error of a handler; its value is 1."""
@@ -18,6 +22,21 @@ ERROR_HEADER = "webex-sandbox-error"
 """The header of the response that names it; of a 503, why the notification isn't handled now."""
 
 _MOST = 500  # characters, or bytes, of an error
+
+
+class Observer(Protocol):
+    """Gets the outcome of each attempt to handle a notification or a job."""
+
+    def failed(
+        self, execution: "Execution", error: BaseException, then: str, secrets: Iterable[str] | None
+    ) -> object:
+        """Take the error of an attempt, what follows, and what nobody may see of the error."""
+
+    def worked(self, key: str) -> object:
+        """Note that an attempt hasn't failed; its handler may wait for an answer."""
+
+
+observer: Observer | None = None
 
 
 class Watcher(Protocol):
@@ -41,6 +60,20 @@ def report(key: str, error: BaseException, *, is_late: bool) -> None:
     """Report what a handler of a notification or a job raised, if somebody watches for that."""
     if watcher := _watcher(key):
         watcher(error, is_late=is_late)
+
+
+def note_failure(
+    execution: "Execution", error: BaseException, then: str, secrets: Iterable[str] | None
+) -> None:
+    """Say how an attempt has failed, and what follows, in words such as ``kept as failed``."""
+    if observer is not None:
+        observer.failed(execution, error, then, secrets)
+
+
+def note_work(key: str) -> None:
+    """Say that an attempt hasn't failed."""
+    if observer is not None:
+        observer.worked(key)
 
 
 def end(key: str) -> None:

@@ -479,6 +479,28 @@ def test_a_conversation(webex: ServedWebex, keyboard: IO[str]) -> None:
     assert exit_code == 0
 
 
+def test_the_outcome_of_each_attempt(webex: ServedWebex, keyboard: IO[str]) -> None:
+    """How a handler of the program of `dev` fails is printed on one line, and that it works."""
+    outcome = {
+        "key": "k",
+        "about": "m",
+        "error": "KeyError: 'x\x1b[2J' in lunch, bot.py:12",
+        "then": "attempt 1 of 5, again in 1.2 s",
+        "isFinal": False,
+    }
+    events = webex.sandbox._events  # pyright: ignore[reportPrivateUsage] - as `dev` calls it
+    with thread("chat") as running:
+        running.err.line("Ctrl-D ends it")
+        webex.portal.call(events.report_outcome, outcome)
+        failed = running.err.line("a handler of .+ failed: .+")[0]
+        webex.portal.call(events.report_work, "k")
+        running.err.line("a handler of .+ worked now, after KeyError")
+        keyboard.close()
+        running.wait()
+
+    assert failed.endswith("'x\\x1b[2J' in lunch, bot.py:12, attempt 1 of 5, again in 1.2 s")
+
+
 def test_a_service_that_is_no_sandbox(invoke: Invoke, monkeypatch: pytest.MonkeyPatch) -> None:
     """Another service is refused; it sees neither the token nor the message."""
     seen: list[Request] = []

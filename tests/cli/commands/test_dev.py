@@ -144,6 +144,63 @@ def test_from_a_file_to_a_conversation(
     assert "Traceback" not in running.seen.partition("ValueError: not yet")[2]
 
 
+BROKEN = """
+from webex_webhooks_async import Bot, MessageContext
+
+bot = Bot.from_env({})
+
+
+@bot.message()
+async def lunch(context: MessageContext) -> None:
+    await context.reply({{}}["<b>dish"])
+"""
+
+
+def outcomes_on(page: str, *, worked: bool) -> list[dict[str, Any]]:
+    """The outcomes that the page shows, as soon as the last one is so."""
+    with httpx.stream("GET", f"{page}sandbox/events", trust_env=False, timeout=PATIENCE) as stream:
+        events = (json.loads(line.removeprefix("data: ")) for line in stream.iter_lines() if line)
+        outcomes: list[dict[str, Any]] = next(events)["outcomes"]
+        while not (outcomes and outcomes[-1]["hasWorked"] is worked):
+            outcomes = [next(each["outcome"] for each in events if each["kind"] == "outcome")]
+    return outcomes
+
+
+@pytest.mark.parametrize(
+    ("options", "then"),
+    [("", r"attempt 1 of 5, again in 1\.?\d* s"), ("respond_within=0", "")],
+)
+def test_a_handler_that_fails(
+    options: str, then: str, tmp_path: Path, invoke: Invoke, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The page and `chat` get its error, its place and what follows; then that it has worked."""
+    bot = tmp_path / "bot.py"
+    bot.write_text(BROKEN.format(options), encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    with piped("bot.py") as process:
+        page = next_line(process, "Talk to it").split()[-1]
+        with thread("chat", "lunch", "--base-url", f"{page}v1") as talking:
+            place = r"KeyError: '<b>dish' in lunch, bot\.py:9"
+            talking.err.line(f"a handler of sandbox@webex.bot failed: {place}.*{then}")
+            talking.end()
+        (outcome,) = outcomes_on(page, worked=False)
+        fixed = BROKEN.format(options).replace('{}["<b>dish"]', '"Pasta"')
+        bot.write_text(fixed, encoding="utf-8")
+        next_line(process, "bot.py was saved")
+        next_line(process, "runs: bot, a Bot")
+        again = invoke("chat", "again", "--base-url", f"{page}v1")
+        if then:
+            assert outcomes_on(page, worked=True)[0]["key"] == outcome["key"]
+        state = shown_on(page)
+
+    assert again.out.splitlines()[-1] == "Pasta"
+    assert [outcome["about"]] == [
+        each["id"] for each in state["messages"] if each["text"] == "lunch"
+    ]
+    assert re.fullmatch(then, outcome["then"])
+    assert outcome["key"] in {each["key"] for each in state["deliveries"]}
+
+
 FORKS = """
 import os, signal, sys, time
 from contextlib import asynccontextmanager

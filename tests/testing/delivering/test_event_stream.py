@@ -320,3 +320,17 @@ async def test_a_reader_that_has_gone_gets_no_more(webex_sandbox: Sandbox) -> No
         await reader
 
     assert len(taken) < 9
+
+
+async def test_outcomes_are_bounded(
+    webex_sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The outcomes of the last notifications are kept; a secret in one is redacted."""
+    monkeypatch.setattr("webex_webhooks_async.testing.delivering.event_stream.MAX_MESSAGES", 1)
+    stream = stream_of(webex_sandbox)
+    for key in ("first", "last"):
+        stream.report_outcome({"key": key, "error": "secret=canary-3"})
+
+    (outcome,) = (await state(stream))["outcomes"]
+
+    assert outcome == {"key": "last", "error": "secret=***", "hasWorked": False}

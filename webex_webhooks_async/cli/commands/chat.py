@@ -115,7 +115,13 @@ async def _converse(place: Place) -> None:
         with above_the_prompt():
             print_error(CommandError(failure))
 
-    async with conversation(place, on_message=show, on_failure=show_failure) as talk:
+    def show_note(note: str) -> None:
+        with above_the_prompt():
+            print_note(note)
+
+    async with conversation(
+        place, on_message=show, on_failure=show_failure, on_note=show_note
+    ) as talk:
         where = "" if place.room is None else f" in {on_one_line(place.room)}"
         stderr().print(
             f"You are {place.person}, and talk to {talk.bot}{where}. Ctrl-C or Ctrl-D ends it.",
@@ -148,7 +154,9 @@ async def _send(place: Place, text: str | None, file: File | None) -> ExitCode:
         print_error(CommandError(failure))
 
     exit_code = ExitCode.DONE
-    async with conversation(place, on_message=show, on_failure=show_failure) as talk:
+    async with conversation(
+        place, on_message=show, on_failure=show_failure, on_note=print_note
+    ) as talk:
         async for line in _lines("" if text is None and file is not None else text):
             try:
                 failure = await talk.exchange(line, file)
@@ -247,6 +255,11 @@ def _card(attachments: Sequence[object]) -> list[str]:
         return [f"[card: {line}]" for line in pressing]
     inputs = " ".join(f"{each}=..." for each in dict.fromkeys(cards.submitted_ids(attachments)))
     return [f"[card: {SUBMIT} {inputs}]" if inputs else "[card]"]
+
+
+def print_note(note: str) -> None:
+    """Print what is no message and no failure."""
+    stderr().print(on_one_line(note), style="dim", markup=False)
 
 
 def print_prompt(console: Console) -> None:

@@ -112,6 +112,7 @@ async def _develop(
                 on_delivery=partial(print_delivery, console),
                 deliver_with=await stack.enter_async_context(_deliveries_to(port, console)),
             )
+            sandbox.take_reports()
             base_url = await first_free(
                 ports[1],
                 SANDBOX_PORT,
@@ -200,6 +201,18 @@ def _end_with_reader(console: Console, stack: AsyncExitStack) -> None:
 
 class _Sandbox(Sandbox):
     """A sandbox whose page shows why the program doesn't run, and which waits for the program."""
+
+    def take_reports(self) -> None:
+        """Learn of the errors of handlers from the program itself."""
+        self._delivery_service.learns_errors = False
+
+    def report_outcome(self, outcome: Mapping[str, object]) -> None:
+        """Show on the page how an attempt has failed."""
+        self._events.report_outcome(outcome)
+
+    def report_work(self, key: str) -> None:
+        """Show on the page that what had failed has worked."""
+        self._events.report_work(key)
 
     def report_program(self, why: str) -> None:
         """Show on the page why the program doesn't run; nothing if it does."""
@@ -297,6 +310,26 @@ class _Development:
                     case {"failed": str(why), "summary": str(summary)}:
                         has_started = False
                         self._refuse(summary, why)
+                    case {
+                        "key": str(key),
+                        "about": str() | None as about,
+                        "error": str(error),
+                        "then": str(then),
+                        "isFinal": bool(is_final),
+                    }:
+                        self._sandbox.report_outcome(
+                            {
+                                "key": key,
+                                "about": about,
+                                "error": error,
+                                "then": then,
+                                "isFinal": is_final,
+                            }
+                        )
+                        continue
+                    case {"worked": str(key)}:
+                        self._sandbox.report_work(key)
+                        continue
                     case _:  # the program has written into what it inherited
                         continue
                 slow.cancel()

@@ -27,6 +27,7 @@ from uvicorn import Config, Server
 
 from webex_webhooks_async.bot.bot import Bot
 from webex_webhooks_async.cli.dev import target
+from webex_webhooks_async.cli.dev.reporting import Reporter
 from webex_webhooks_async.cli.dev.target import Target, TargetError, is_application, is_proxy
 from webex_webhooks_async.client.client import Client
 from webex_webhooks_async.client.environment import (
@@ -36,6 +37,7 @@ from webex_webhooks_async.client.environment import (
     WEBEX_TARGET_URL,
     WEBEX_WEBHOOK_SECRET,
 )
+from webex_webhooks_async.handling import sandbox_reports
 from webex_webhooks_async.models.vocabulary import BASE_URL
 
 T = TypeVar("T")
@@ -66,8 +68,10 @@ def main() -> None:
     look_up_in_threads()
     dev.wait()
     keep_from_webex()
+    parsed = Target.parse(target)
+    sandbox_reports.observer = Reporter(dev.report, parsed.folder)
     try:
-        name, application = Target.parse(target).load()
+        name, application = parsed.load()
         find_mounts(application)
     except BaseException as error:  # noqa: BLE001 - whatever it is, it is shown
         summary, text = explanation(error)
@@ -84,15 +88,17 @@ class Dev:
     def __init__(self, channel: socket.socket) -> None:
         self._channel = channel
         self._begin = threading.Event()
+        self._lock = threading.Lock()  # handlers may run in several threads
         threading.Thread(target=self._listen, daemon=True).start()
 
     def wait(self) -> None:
         """Wait until it asks for the program."""
         self._begin.wait()
 
-    def report(self, **what: str) -> None:
+    def report(self, **what: object) -> None:
         """Report what has happened."""
-        self._channel.sendall(json.dumps(what).encode() + b"\n")
+        with self._lock:
+            self._channel.sendall(json.dumps(what).encode() + b"\n")
 
     def _listen(self) -> None:
         try:

@@ -139,6 +139,7 @@ class DeliveryService:
     Attributes:
         app: The ASGI application that gets all notifications in process; None for none.
         is_served: Whether the sandbox is served: then bots elsewhere are asked for their errors.
+        learns_errors: Whether their responses say them; the program of `dev` reports its own.
         may_begin: Events wait while it is cleared, for a bot that hasn't made its webhooks yet.
     """
 
@@ -157,6 +158,7 @@ class DeliveryService:
     ) -> None:
         self.app: ASGIApp | None = None
         self.is_served: bool = False
+        self.learns_errors: bool = True
         self.may_begin: asyncio.Event = asyncio.Event()
         self.may_begin.set()
         self._in_process: set[asyncio.Task[DeliveryAttempt]] = set()
@@ -366,7 +368,7 @@ class DeliveryService:
             status_code=response.status_code,
             error=named if is_refused else None,
             location=response.headers.get("location"),
-            handler_error=None if is_refused else named,
+            handler_error=named if self.learns_errors and not is_refused else None,
         )
         return delivery, body
 

@@ -12,6 +12,8 @@ import attrs
 from webex_webhooks_async.catalog import CATALOG
 from webex_webhooks_async.models.vocabulary import Resource
 from webex_webhooks_async.models.webhooks import Webhook
+from webex_webhooks_async.notifications.identity import key_of
+from webex_webhooks_async.notifications.parsing import parse_unverified_notification
 from webex_webhooks_async.serialization.converter import unstructure
 from webex_webhooks_async.testing.delivering.delivery import Delivery
 from webex_webhooks_async.testing.delivering.reasons import hint_without_webhook
@@ -43,9 +45,10 @@ class EventStream:
 
     Each event is a JSON object whose ``kind`` says what it is: ``state``, ``room``, ``message``,
     ``action`` (something was submitted), ``removed``, ``webhooks``, ``hint``, ``request``,
-    ``delivery`` or ``program``: why the program of ``webex-webhooks dev`` doesn't run, empty when
-    it does. A delivery comes again, with its number, when more is known of it. The remarks at a
-    message say what Webex doesn't support in its card, and the hint why the bot isn't notified.
+    ``delivery``, ``outcome`` (of the handlers in the program of ``webex-webhooks dev``) or
+    ``program``: why that program doesn't run, empty when it does. A delivery comes again, with its
+    number, when more is known of it. The remarks at a message say what Webex doesn't support in its
+    card, and the hint why the bot isn't notified.
     """
 
     def __init__(self, state: State) -> None:
@@ -57,6 +60,7 @@ class EventStream:
         self._deliveries: deque[tuple[Json, Delivery]] = deque(maxlen=MAX_SHOWN)
         self._secrets = KnownSecrets()
         self._program = ""
+        self._outcomes: dict[str, Json] = {}  # of what has failed, by its key
         self._readers: set[asyncio.Queue[Json | None]] = set()
         self._bot_has_called = False
         state.messages.watch(self._message)
@@ -93,6 +97,23 @@ class EventStream:
         """Report why the bot's program doesn't run; empty when it does."""
         self._program = traceback
         self._publish("program", text=traceback)
+
+    def report_outcome(self, outcome: Mapping[str, object]) -> None:
+        """Report how an attempt of the program has failed: ``key``, ``error``, ``then``..."""
+        shown = self._secrets.redaction().members(outcome)
+        self._outcomes.pop(str(outcome["key"]), None)
+        self._keep_outcome({**shown, "hasWorked": False})
+
+    def report_work(self, key: str) -> None:
+        """Report that an attempt of the program hasn't failed, if one had failed before."""
+        if (known := self._outcomes.pop(key, None)) is not None:
+            self._keep_outcome({**known, "hasWorked": True})
+
+    def _keep_outcome(self, outcome: Json) -> None:
+        self._outcomes[outcome["key"]] = outcome
+        if len(self._outcomes) > MAX_MESSAGES:
+            del self._outcomes[next(iter(self._outcomes))]
+        self._publish("outcome", outcome=outcome)
 
     def delivery(self, number: object) -> Delivery | None:
         """The delivery that was reported with this number, if it isn't too long ago."""
@@ -134,6 +155,7 @@ class EventStream:
             "hint": self._hint(),
             "events": _EVENTS,
             "program": self._program,
+            "outcomes": [*self._outcomes.values()],
             "requests": [*self._requests],
             "deliveries": [shown for shown, _ in self._deliveries],
         }
@@ -223,6 +245,7 @@ class EventStream:
         about = data.get("messageId") or data.get("id")
         sent = {"url": delivery.url, "headers": delivery.headers, "body": delivery.body}
         learned = {
+            "key": key_of(parse_unverified_notification(delivery.body), delivery.body),
             "webhook": delivery.webhook.name,
             "createdBy": delivery.webhook.created_by,
             "statusCode": delivery.status_code,

@@ -9,7 +9,7 @@ import { fileOf } from "./files.js";
 import { escapeMarkdown, sanitized } from "./markup.js";
 import { bot, botWebhooks, currentRoom, model, myId, nameOf, remember, remembered } from "./model.js";
 import { avatar, onOpen, showView } from "./rooms.js";
-import { failuresOf, hasTraffic, hintText, showOnly, shownMessage } from "./traffic.js";
+import { failuresOf, hasTraffic, hintText, outcomesOf, showOnly, shownMessage } from "./traffic.js";
 
 const SHOWN_MESSAGES = 200; // of a room
 
@@ -71,8 +71,10 @@ function itemOf(message) {
     fill(item);
   }
   const failures = failuresOf(message).join("\n");
-  item.outcome.hidden = failures === "";
-  write(item.outcome, failures);
+  const worked = outcomesOf(message).filter((each) => each.hasWorked).map((each) => `Worked now, after ${each.error}`).join("\n");
+  item.outcome.hidden = !failures && !worked;
+  item.outcome.classList.toggle("worked", !failures);
+  write(item.outcome, failures || worked);
   item.body.classList.toggle("picked", shownMessage() === message.id);
   return item;
 }

@@ -15,6 +15,7 @@ export const model = {
   webhooks: [],
   hint: null, // why the bot isn't notified
   events: {}, // of each resource
+  outcomes: new Map(), // how handlers of the program failed, by the key of the notification
   program: "", // why the program of `webex-webhooks dev` doesn't run
   me: remembered("person") || ME,
   roomId: remembered("room"),
@@ -56,6 +57,7 @@ export const changes = {
     model.hint = state.hint;
     model.events = state.events;
     model.program = state.program;
+    model.outcomes = new Map(state.outcomes.map((each) => [each.key, each]));
   },
   room({ room, persons }) {
     model.rooms.set(room.id, room);
@@ -70,6 +72,10 @@ export const changes = {
   },
   action({ action }) { keep(model.actions, action.id, action); },
   removed({ id }) { model.messages.delete(id); model.rooms.delete(id); },
+  outcome({ outcome }) {
+    model.outcomes.delete(outcome.key);
+    keep(model.outcomes, outcome.key, outcome);
+  },
   program({ text }) { model.program = text; },
 };
 

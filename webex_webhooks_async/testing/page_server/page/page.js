@@ -10,7 +10,7 @@ import { schedule } from "./drawing.js";
 import "./event-form.js";
 import { changes, model } from "./model.js";
 import { openRoom } from "./rooms.js";
-import { addDelivery, addRequest, forgetTraffic } from "./traffic.js";
+import { addDelivery, addOutcome, addRequest, forgetTraffic } from "./traffic.js";
 
 const RECONNECT = 1000; // milliseconds
 
@@ -36,9 +36,11 @@ function receive(event) {
   changes[event.kind]?.(event);
   if (event.kind === "request") addRequest(event.request);
   if (event.kind === "delivery") addDelivery(event.delivery);
+  if (event.kind === "outcome") addOutcome(event.outcome);
   if (event.kind === "state") {
     event.requests.forEach(addRequest);
     event.deliveries.forEach(addDelivery);
+    event.outcomes.forEach(addOutcome);
     $("send").disabled = false;
     if (isAnother) openRoom(model.roomId);
   }

@@ -28,8 +28,13 @@ export function quoted(message) {
 }
 const about = (what, message) => (message ? `${what}: ${quoted(message)}` : what);
 
+/** An error of a handler, with what follows. */
+export const failureIn = ({ error, then }) => [error, then].filter(Boolean).join(", ");
+
 /** Why a delivery failed and what to do, or what its handler raised; null where all is well. */
-export function problemOf({ reason, handlerError }) {
+export function problemOf({ reason, handlerError: own, key }) {
+  const outcome = model.outcomes.get(key);
+  const handlerError = own || (outcome && !outcome.hasWorked ? failureIn(outcome) : null);
   const raised = handlerError && `Your bot's handler failed: ${handlerError}`;
   return reason && raised ? `${reason}. ${raised}` : reason || raised || null;
 }

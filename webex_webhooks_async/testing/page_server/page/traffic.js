@@ -6,7 +6,7 @@ import { $, brief, button, clockTime, el, pairs, sizeText, statusText, write } f
 import { drawWith, schedule } from "./drawing.js";
 import { bot, botWebhooks, isWithBot, model, nameOf } from "./model.js";
 import { onOpen } from "./rooms.js";
-import { jsonOf, ofDelivery, ofRequest, problemOf, quoted } from "./sentences.js";
+import { failureIn, jsonOf, ofDelivery, ofRequest, problemOf, quoted } from "./sentences.js";
 
 const SHOWN_ROWS = 200;
 const SHOWN_PROBLEM = 300; // characters, until its row is opened
@@ -63,16 +63,26 @@ export function addDelivery(delivery) {
   ]);
 }
 
+/** Show below its delivery how a handler of the program failed, or that it has worked now. */
+export function addOutcome({ key, error, then, hasWorked }) {
+  const failed = { error, then, hasWorked };
+  for (const { shown } of [...lists.deliveries]) if (shown.key === key) addDelivery({ ...shown, failed });
+}
+
+/** The handlers of the program that have failed at a message and its cards, or that worked at last. */
+export const outcomesOf = (message) => [...model.outcomes.values()].filter(({ about }) => about === message.id);
+
 /** What went wrong with the deliveries about a message and its cards, or why there is none, each on a line. */
 export function failuresOf(message) {
   const all = [...(outcomes.get(message.id)?.values() ?? [])];
   if (!all.length && isUnheard(message)) return [hintText()];
-  return all.filter((each) => problemOf(each)).map((each) => {
+  const others = outcomesOf(message).filter((each) => !each.hasWorked && !all.some(({ key }) => key === each.key)); // it was caught up
+  return [...others.map((each) => `Your bot's handler failed: ${failureIn(each)}`), ...all.filter((each) => problemOf(each)).map((each) => {
     if (each.ok) return problemOf(each);
     const alike = all.filter(({ resource }) => resource === each.resource);
     const failed = alike.filter(({ ok }) => !ok).length;
     return `${failed === alike.length ? "Delivery failed" : `${failed} of ${alike.length} deliveries failed`}: ${problemOf(each)}`;
-  });
+  })];
 }
 
 /** Whether a message to the bot is newer than its last delivery, and its webhook is switched off. */
@@ -204,6 +214,11 @@ function stateOfBot() {
   const active = model.webhooks.filter((each) => each.status === "active").length;
   const off = model.webhooks.length - active;
   const webhooks = `${active} active ${active === 1 ? "webhook" : "webhooks"}${off ? `, ${off} inactive` : ""}`;
+  const failing = [...model.outcomes.values()].filter((each) => !each.hasWorked);
+  if (failing.length) {
+    const kept = failing.filter((each) => each.isFinal).length;
+    return [`${failing.length} failed in the bot${kept < failing.length ? `, ${failing.length - kept} to be tried again` : ""} · ${webhooks}`, true];
+  }
   if (!last) return [webhooks, false];
   if (last.reason) return [`The bot's last delivery failed · ${webhooks}`, true];
   if (last.handlerError) return [`The bot's handler failed at its last delivery · ${webhooks}`, true];
