@@ -644,3 +644,36 @@ def test_what_can_not_be_registered(name: Any, attempts: Any, handler: Any, erro
     """The error says what to write."""
     with refused(error):
         BotRouter().job(name, attempts=attempts)(handler)
+
+
+async def test_a_message_that_is_deleted_later(jobs: Jobs) -> None:
+    """By a bot without a handler of jobs, also after a restart; the last call counts."""
+    bot = jobs.webex.bot(inbox=SQLiteInbox(jobs.path, clock=jobs.time.now_in_seconds))
+
+    @bot.message()
+    async def handler(context: MessageContext) -> None:
+        said = await context.reply("The code is 4711")
+        await context.delete(said, after=timedelta(minutes=20))
+        await bot.delete(said.id, after=60)
+
+    async with jobs.webex.running(bot):
+        await jobs.webex.sandbox.say("Hello")
+        await until(lambda: [each.state for each in jobs.stored] == ["scheduled"])
+        with refused("ValueError: after must be a number of seconds"):
+            await bot.delete("M1", after=-1)
+        with refused("ValueError: the id of the message is empty"):
+            await bot.delete("", after=1)
+    async with jobs.webex.running(bot):
+        await jobs.time.pass_(59)
+        assert [each.text for each in jobs.webex.sandbox.messages] == ["Hello", "The code is 4711"]
+        await jobs.time.pass_(1)
+        await until(lambda: jobs.stored == [])
+
+    assert [each.text for each in jobs.webex.sandbox.messages] == ["Hello"]
+
+
+async def test_a_message_that_cannot_be_deleted_later(jobs: Jobs) -> None:
+    """Without an inbox, that is an error which says what to pass."""
+    async with jobs.webex.bot(target_url=None) as bot:
+        with pytest.raises(RuntimeError, match="jobs are in an inbox: pass one"):
+            await bot.delete("M1", after=1)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Self, Unpack
 from webex_webhooks_async.applications.jobs import Job, JobOptions, cancel, enqueue
 from webex_webhooks_async.applications.outage import Outage
 from webex_webhooks_async.bot.access import Access, Allow, check_access, check_reply
-from webex_webhooks_async.bot.contexts.writing import SendOptions, delete, edit, send
+from webex_webhooks_async.bot.contexts.writing import SendOptions, delete, deletion_of, edit, send
 from webex_webhooks_async.bot.router import BotRouter
 from webex_webhooks_async.bot.routes import Route
 from webex_webhooks_async.bot.schedules import Schedule, line_of
@@ -459,16 +459,21 @@ class Bot(BotRouter, Receiver):
         self._check_is_running()
         return await edit(self.client, message, text, markdown)
 
-    async def delete(self, message: Message | str) -> None:
+    async def delete(
+        self, message: Message | str, *, after: float | timedelta | None = None
+    ) -> None:
         """Delete a message of the bot, or the one with this id, unless it is already gone.
 
-        The errors are those of `MessageContext.delete`.
+        The arguments, and the errors, are those of `MessageContext.delete`.
 
         Raises:
             RuntimeError: The bot hasn't been started, or has ended.
         """
         self._check_is_running()
-        await delete(self.client, message)
+        if after is None:
+            await delete(self.client, message)
+        else:
+            await self.enqueue(**deletion_of(message), after=after)
 
     async def start(self) -> Self:
         """Start the bot, as entering ``async with`` does, and return it; `aclose` ends it.

@@ -19,6 +19,7 @@ from webex_webhooks_async.bot.contexts.contexts import (
 from webex_webhooks_async.bot.contexts.conversation_record import ConversationRecord
 from webex_webhooks_async.bot.contexts.conversations import Conversation
 from webex_webhooks_async.bot.contexts.questions import Questions
+from webex_webhooks_async.bot.contexts.writing import DELETION
 from webex_webhooks_async.bot.fetching import Fetched, Fetcher, Home, age_of
 from webex_webhooks_async.bot.routes import Route, Routes
 from webex_webhooks_async.bot.schedules import Schedule, Schedules
@@ -117,7 +118,7 @@ class BotSelection(Selection):
         Raises:
             ValueError: A handler would get nothing, or a schedule has no inbox.
         """
-        self.routes = Routes(placed)
+        self.routes = Routes(placed if self.worker is None else [*placed, _DELETING])
         if self.schedules is None and (schedules := self.routes.schedules()):
             raise ValueError(
                 f"the schedule {schedules[0].name!r} needs an inbox: pass one, such as "
@@ -194,6 +195,14 @@ class BotSelection(Selection):
 
     def secrets(self) -> tuple[str, ...]:
         return (InternalRequests.of(self._home.client).requester.token_in_use,)
+
+
+async def _delete(context: JobContext) -> None:
+    await context.delete(context.value)
+
+
+_DELETING = Placed(0, Job(None, None, _delete, DELETION, None), (), ())
+"""The bot's own handler of messages that are to be deleted later."""
 
 
 class MessageRun:

@@ -15,6 +15,7 @@ from webex_webhooks_async.bot.contexts.writing import (
     MessageOptions,
     SendOptions,
     delete,
+    deletion_of,
     edit,
     send,
     write,
@@ -266,17 +267,32 @@ class Context:
         """
         return await edit(self.client, message, text, markdown)
 
-    async def delete(self, message: Message | str) -> None:
+    async def delete(
+        self, message: Message | str, *, after: float | timedelta | None = None
+    ) -> None:
         """Delete a message of the bot, or the one with this id, unless it is already gone.
 
+        ::
+
+            await context.delete(code, after=timedelta(minutes=20))
+
+        With `after`, it is deleted so many seconds later, or after a `timedelta`, by a job that
+        survives the end of the process; of several calls for a message, the last one counts.
+
         Raises:
-            ValueError: The id is empty; nothing was sent.
+            ValueError: The id is empty, or `after` is negative or longer than a century; nothing
+                was sent.
             TypeError: An argument has a wrong type; nothing was sent.
-            RuntimeError: It is called within the transaction of `once`; nothing was sent.
+            RuntimeError: It is called within the transaction of `once`, or with `after`, and the
+                bot has no inbox; nothing was sent.
+            Exception: Any error of the inbox, with `after`.
             APIError: Webex responded with another error status than 404 and 410.
             TransportError: No response arrived.
         """
-        await delete(self.client, message)
+        if after is None:
+            await delete(self.client, message)
+        else:
+            await self._of_bot().enqueue(**deletion_of(message), after=after)
 
     def _of_bot(self) -> Jobs:
         if self._jobs is None:

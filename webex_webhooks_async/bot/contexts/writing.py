@@ -202,6 +202,23 @@ async def delete(client: Client, message: Message | str) -> None:
         await execution.records.unsay(message_id)
 
 
+DELETION = "webex-webhooks:delete"
+"""The name of a job that deletes the message whose id is its value."""
+
+
+class _Deletion(TypedDict):
+    name: str
+    value: str
+    key: str
+    replace: bool
+
+
+def deletion_of(message: Message | str) -> _Deletion:
+    """Return the job that deletes a message, in place of one that was to do so."""
+    message_id = _id_of(message)
+    return _Deletion(name=DELETION, value=message_id, key=message_id, replace=True)
+
+
 def _id_of(message: object) -> str:
     if isinstance(message, Message):
         return check_not_empty("the id of the message", message.id)
