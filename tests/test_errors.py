@@ -50,7 +50,16 @@ OF_A_REQUEST = ("PUT", "/v1/webhooks/an-id", "ROUTER_1")
 SAMPLES: list[WebexError] = [
     WebexError("a message"),
     *(
-        cls(status, "a message", ("one", "two"), "ROUTER_1", "PUT", "/v1/webhooks/an-id", 2.5)
+        cls(
+            status,
+            "a message",
+            ("one", "two"),
+            "ROUTER_1",
+            "PUT",
+            "/v1/webhooks/an-id",
+            2.5,
+            from_webex=False,
+        )
         for cls, status in STATUSES.items()
     ),
     TransportError("ConnectError: refused", *OF_A_REQUEST),

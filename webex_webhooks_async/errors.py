@@ -68,6 +68,8 @@ class APIError(WebexError):
         method: The HTTP method of the request.
         path: The path of the request, without the query.
         retry_after: Seconds after which Webex allows the next attempt.
+        from_webex: Whether the body has a ``trackingId`` or ``errors``, as Webex's has. Without
+            them, a 404 may be a proxy's, and doesn't say that anything is gone.
     """
 
     def __init__(  # noqa: PLR0913, PLR0917 - an error is rebuilt from its args, so they are positional
@@ -79,6 +81,7 @@ class APIError(WebexError):
         method: str | None = None,
         path: str | None = None,
         retry_after: float | None = None,
+        from_webex: bool = True,  # noqa: FBT001, FBT002 - as above
     ) -> None:
         self.status_code = status_code
         self.message = message
@@ -87,8 +90,16 @@ class APIError(WebexError):
         self.method = method
         self.path = path
         self.retry_after = retry_after
+        self.from_webex = from_webex
         super().__init__(
-            status_code, message, self.errors, self.tracking_id, method, path, retry_after
+            status_code,
+            message,
+            self.errors,
+            self.tracking_id,
+            method,
+            path,
+            retry_after,
+            from_webex,
         )
 
     def __str__(self) -> str:

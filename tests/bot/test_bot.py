@@ -34,6 +34,7 @@ from webex_webhooks_async import (
     Receiver,
     RetryPolicy,
     SQLiteInbox,
+    SubmissionContext,
     WebhookUpdate,
     parse_unverified_notification,
     sign,
@@ -702,6 +703,39 @@ class TestReceiving:
         assert sum("is passed over: it is gone" in each for each in caplog.messages) == 1
         assert [each.levelname for each in caplog.records if each.levelno > logging.INFO] == []
         assert len(webex.texts) == (resource == "messages")
+
+    @pytest.mark.parametrize("lost", ["a message", "a submission", "a card", "a thread"])
+    async def test_a_404_of_a_proxy_is_a_failure(self, lost: str, webex: Webex) -> None:
+        """A 404 without Webex's body says of nothing that it is gone: the handler may run again."""
+        webex.sandbox.raise_handler_errors = False
+        failures: list[Exception] = []
+        bot = webex.bot(on_error=lambda error, _: failures.append(error))
+
+        @bot.message()
+        @bot.submission()
+        async def reply(context: MessageContext | SubmissionContext) -> None:
+            if lost == "a thread":
+                fail("POST")
+                fail()
+            await context.reply("Hello")
+
+        def fail(method: str = "GET", path: str = "messages") -> None:
+            body = "<h1>Not Found</h1>"
+            webex.sandbox.fail(status=404, body=body, method=method, path=path)
+
+        async with webex.running(bot):
+            card = await bot.send(card=CARD, to_person_email="ann@example.com")
+            if lost == "a thread":
+                await webex.sandbox.say("Hi", person="ann@example.com")
+            elif lost == "a message":
+                fail()
+                await webex.sandbox.say("Hi", person="ann@example.com")
+            else:
+                fail(path="messages" if lost == "a card" else "attachment/actions")
+                await webex.sandbox.submit(card.id, {"dish": "Pasta"}, person="ann@example.com")
+
+        assert [type(each).__name__ for each in failures] == ["NotFoundError"]
+        assert "Hello" not in webex.texts
 
     async def test_the_messages_of_another_bot(
         self, webex: Webex, tmp_path: Path, caplog: pytest.LogCaptureFixture

@@ -167,6 +167,7 @@ def test_an_error_knows_its_request() -> None:
         "method": "POST",
         "path": "/v1/webhooks",
         "retry_after": 7.0,
+        "from_webex": True,
     }
     assert str(error) == (
         "POST /v1/webhooks: 400 Bad Request, retry after 7 s: Bad name (tracking id ROUTER_body)"

@@ -19,7 +19,8 @@ from webex_webhooks_async.bot.contexts.contexts import (
 from webex_webhooks_async.bot.start import Startup
 from webex_webhooks_async.client.client import Client
 from webex_webhooks_async.client.limiter import Clock
-from webex_webhooks_async.errors import GoneError, NotFoundError
+from webex_webhooks_async.client.responses import is_gone
+from webex_webhooks_async.errors import APIError
 from webex_webhooks_async.formatting import short_id
 from webex_webhooks_async.models.ids import is_same
 from webex_webhooks_async.models.messages import AttachmentAction, Message, Person
@@ -53,6 +54,10 @@ class Fetched:
     given: Mapping[str, Any]
 
 
+class NothingLeftError(Exception):
+    """A notification is about something that is gone."""
+
+
 class Fetcher:
     """Fetches messages and submissions, and makes contexts.
 
@@ -78,15 +83,17 @@ class Fetcher:
         """Fetch what a notification is about; `None` is for the bot's own.
 
         Raises:
-            NotFoundError: It is gone.
-            GoneError: The same.
+            NothingLeftError: It is gone.
+            WebexError: It can't be fetched now.
         """
         try:
             fetched = await self._home.client.fetch(notification)
-        except (NotFoundError, GoneError):
+        except APIError as error:
+            if not is_gone(error):
+                raise
             logger.info("%s is passed over: it is gone", describe(notification))
             self._look_for_another_bot(notification)
-            raise
+            raise NothingLeftError from error
         found = cast("Message | AttachmentAction", fetched)  # its notification says which
         if is_same(found.person_id, self.me.id):
             log_debug(OWN_ACTION, notification)

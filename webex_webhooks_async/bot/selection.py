@@ -20,12 +20,11 @@ from webex_webhooks_async.bot.contexts.conversation_record import ConversationRe
 from webex_webhooks_async.bot.contexts.conversations import Conversation
 from webex_webhooks_async.bot.contexts.questions import Questions
 from webex_webhooks_async.bot.contexts.writing import DELETION
-from webex_webhooks_async.bot.fetching import Fetched, Fetcher, Home, age_of
+from webex_webhooks_async.bot.fetching import Fetched, Fetcher, Home, NothingLeftError, age_of
 from webex_webhooks_async.bot.routes import Route, Routes
 from webex_webhooks_async.bot.schedules import Schedule, Schedules
 from webex_webhooks_async.bot.start import NOT_RUNNING, Stage, Startup
 from webex_webhooks_async.client.resource import InternalRequests
-from webex_webhooks_async.errors import GoneError, NotFoundError
 from webex_webhooks_async.handling.dispatch import (
     Execution,
     Handler,
@@ -265,7 +264,7 @@ class MessageRun:
             return None, None
         try:
             fetched = await self._fetcher.fetch(notification)
-        except (NotFoundError, GoneError):
+        except NothingLeftError:
             return None, None
         if fetched is None:
             return None

@@ -40,6 +40,7 @@ _ERRORS: dict[int, type[APIError]] = {
     429: RateLimitError,
 }
 
+_OF_WEBEX = ("trackingId", "errors")  # members of each of its errors, of none of a proxy's
 _MAX_DETAILS = 20  # Webex sends a few; nobody reads thousands
 
 
@@ -109,6 +110,7 @@ class Response(NamedTuple):
             self.method,
             self.path,
             retry_after,
+            not members.keys().isdisjoint(_OF_WEBEX),
         )
 
     def _decoded(self, decode: Callable[[], T]) -> T:
@@ -122,6 +124,11 @@ class Response(NamedTuple):
     def _tracking_id(self, from_body: str = "") -> str:
         """Webex's own id of the request, if the response has one."""
         return self.redact(from_body or self.headers.get("trackingid") or self.sent_tracking_id)
+
+
+def is_gone(error: APIError) -> bool:
+    """Whether what a GET asked for is gone: Webex says so, and not a proxy that can't reach it."""
+    return isinstance(error, GoneError) or (isinstance(error, NotFoundError) and error.from_webex)
 
 
 def api_error_type(status_code: int) -> type[APIError]:

@@ -3,7 +3,6 @@
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any, Generic, Protocol, TypedDict, TypeVar, Unpack, cast, overload
 
@@ -21,7 +20,8 @@ from webex_webhooks_async.bot.contexts.writing import (
     write,
 )
 from webex_webhooks_async.client.client import Client
-from webex_webhooks_async.errors import GoneError, NotFoundError
+from webex_webhooks_async.client.responses import is_gone
+from webex_webhooks_async.errors import APIError
 from webex_webhooks_async.models.messages import AttachmentAction, Message, Person
 from webex_webhooks_async.models.notification_data import AttachmentActionData, MessageData
 from webex_webhooks_async.models.notifications import Notification
@@ -498,9 +498,12 @@ class SubmissionContext(PersonContext[AttachmentActionData]):
     async def _thread(self) -> tuple[str, str | None]:
         if not self._cards:  # the message with the card is fetched once
             root, room_type = self.message_id, None
-            with suppress(NotFoundError, GoneError):
+            try:
                 message = await self.client.get("messages", root, into=Message)
                 root, room_type = message.parent_id or root, message.room_type
+            except APIError as error:
+                if not is_gone(error):
+                    raise
             self._cards.append((root, room_type))
         return self._cards[0]
 

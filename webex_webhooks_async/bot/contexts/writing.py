@@ -10,7 +10,8 @@ from typing import Any, TypedDict, TypeVar, cast
 from webex_webhooks_async.bot.contexts.buttons import Buttons, card_of_buttons, check_buttons
 from webex_webhooks_async.client.client import Client
 from webex_webhooks_async.client.resource import InternalRequests
-from webex_webhooks_async.errors import BadRequestError, GoneError, NotFoundError
+from webex_webhooks_async.client.responses import is_gone
+from webex_webhooks_async.errors import APIError, BadRequestError, GoneError, NotFoundError
 from webex_webhooks_async.handling.attempts import recorded
 from webex_webhooks_async.handling.dispatch import active_execution
 from webex_webhooks_async.handling.records import SAID, check_outside
@@ -159,8 +160,10 @@ async def _say(  # noqa: PLR0913 - what is sent, and how it is known
 async def _exists(client: Client, message_id: str) -> bool:
     try:
         await client.get("messages", message_id)
-    except (NotFoundError, GoneError):
-        return False
+    except APIError as error:
+        if is_gone(error):
+            return False
+        raise
     return True
 
 
