@@ -267,7 +267,8 @@ def test_a_new_event(page: Page, stage: Stage) -> None:
         tab_to(page, page.get_by_role("button", name="New event"))
         page.keyboard.press("Enter")
         dialog = page.get_by_role("dialog")
-        dialog.get_by_role("combobox", name="Event", exact=True).select_option("ended")
+        event = dialog.get_by_role("combobox", name="Event", exact=True)
+        expect(event).to_have_value("ended")  # which the webhook watches
         data = dialog.get_by_role("textbox", name="Data")
         expect(data).to_have_value(re.compile('"state": "ended"'))
         data.fill('{"title": "Standup"}')
@@ -276,7 +277,8 @@ def test_a_new_event(page: Page, stage: Stage) -> None:
         expect(dialog.get_by_text("1 delivery: 204 No Content")).to_be_visible()
         dialog.get_by_label("Sign wrongly").check()
         send.click()
-        expect(dialog.get_by_text("1 delivery: 401 Unauthorized")).to_be_visible()
+        refused = "1 delivery: 401 Unauthorized: refused, as it should"
+        expect(dialog.get_by_text(refused)).to_be_visible()
         dialog.get_by_label("Owner").select_option("By the data, else everybody")
         dialog.get_by_role("combobox", name="Resource", exact=True).select_option("Another word…")
         dialog.get_by_label("Resource: another word").fill("reactions")
@@ -287,7 +289,12 @@ def test_a_new_event(page: Page, stage: Stage) -> None:
         send.click()
         expect(dialog.get_by_text("No active webhook watches this")).to_be_visible()
         page.keyboard.press("Escape")
-        expect(lists(page, "Deliveries").first).to_contain_text("meetings ended")
+        expect(lists(page, "Deliveries").first).to_contain_text("401, refused, as it should")
+        expect(page.get_by_label("Failed (0)")).to_be_disabled()
+        page.get_by_label("Filter by words").fill("HOSTEMAIL 204")
+        expect(lists(page, "Deliveries").filter(visible=True)).to_have_count(1)
+        page.get_by_label("Filter by words").fill("lunch")
+        expect(lists(page, "Deliveries").filter(visible=True)).to_have_count(0)
 
 
 def test_who_authorizes(page: Page, stage: Stage) -> None:
@@ -497,15 +504,51 @@ def test_what_one_is_about_to_do(page: Page, stage: Stage) -> None:
 
 @pytest.mark.usefixtures("bot")
 def test_a_thread(page: Page, stage: Stage) -> None:
-    """Replies are shown below the message that they belong to, and one can reply there."""
+    """A direct room has the order in which things were said, and marks what is in a thread."""
     say(page, "A thread")
-    replies = lists(page, "Messages").first.get_by_role("list", name="Replies").locator("> li")
-    expect(replies).to_have_count(1)
-    replies.first.get_by_role("button", name="Reply").click()
+    messages = lists(page, "Messages")
+    expect(messages).to_have_count(2)
+    expect(messages.last).to_contain_text("In the thread of “A thread”")
+    messages.last.get_by_role("button", name="Reply to “You said: A thread”").click()
     say(page, "Another thread")
-    expect(replies).to_have_count(3)
+    expect(messages).to_have_count(4)
+    expect(messages.last).to_contain_text("You said: Another thread")
 
     assert {each.parent_id for each in stage.sandbox.messages[1:]} == {stage.sandbox.messages[0].id}
+
+
+def test_how_it_is_read(page: Page, stage: Stage) -> None:
+    """A text that its card has stands there once; a link skips to the message; all is reached."""
+    question = card_of({"type": "TextBlock", "text": "Which day?"}, actions=[button("Monday")])
+    to = {"toPersonEmail": "you@example.com"}
+    stage.post("messages", **to, text="Which day?", attachments=[question])
+    shown = page.get_by_text("Which day?", exact=True).filter(visible=True)
+    expect(shown).to_have_count(1)
+    broken = {"type": "Nothing", "body": [{"type": "TextBlock", "text": "Broken"}]}
+    attachment = {"contentType": question["contentType"], "content": broken}
+    stage.emit_message(text="Broken", attachments=[attachment])
+    expect(page.get_by_text("Broken", exact=True)).to_be_visible()
+
+    page.get_by_role("link", name="Skip to the message").press("Enter")
+    expect(page.get_by_role("textbox", name="Message", exact=True)).to_be_focused()
+
+    for number in range(200):
+        stage.post("messages", **to, text=f"number {number}")
+    expect(lists(page, "Messages").last).to_contain_text("number 199")
+    expect(shown).to_have_count(0)
+    page.get_by_role("button", name="Earlier messages").click()
+    expect(lists(page, "Messages")).to_have_count(203)
+    expect(shown).to_have_count(1)
+
+    stage.portal.call(stage.sandbox._events.report_program, "ValueError")  # pyright: ignore[reportPrivateUsage] - as `dev` calls it
+    expect(page.locator("#webhooks")).to_have_text("The program doesn't run")
+    page.set_viewport_size({"width": 390, "height": 700})
+    for scheme in SCHEMES:
+        page.emulate_media(color_scheme=scheme)
+        assert violations(page) == []
+
+
+SCHEMES: list[Literal["light", "dark"]] = ["light", "dark"]
 
 
 @pytest.mark.usefixtures("bot")
@@ -865,7 +908,7 @@ def test_an_edit(page: Page, stage: Stage) -> None:
     expect(page.locator("strong", has_text="first")).to_be_visible()
     expect(page.get_by_text("edited")).to_be_visible()
     say(page, "a slip")
-    page.get_by_role("button", name="Delete your message").click()
+    page.get_by_role("button", name="Delete “a slip” of You").click()
     expect(lists(page, "Messages")).to_have_count(1)
     httpx.delete(url, headers=headers, trust_env=False)
     expect(lists(page, "Messages")).to_have_count(0)

@@ -10,10 +10,12 @@ from collections.abc import AsyncGenerator, Mapping, Sequence
 import attrs
 
 from webex_webhooks_async.catalog import CATALOG
+from webex_webhooks_async.errors import SignatureError
 from webex_webhooks_async.models.vocabulary import Resource
 from webex_webhooks_async.models.webhooks import Webhook
 from webex_webhooks_async.notifications.identity import key_of
 from webex_webhooks_async.notifications.parsing import parse_unverified_notification
+from webex_webhooks_async.notifications.signatures import verify
 from webex_webhooks_async.serialization.converter import unstructure
 from webex_webhooks_async.testing.delivering.delivery import Delivery
 from webex_webhooks_async.testing.delivering.reasons import hint_without_webhook
@@ -254,6 +256,7 @@ class EventStream:
             "handlerError": delivery.handler_error,
             "switchedOff": delivery.switched_off,
             "ok": delivery.ok,
+            "isForged": _is_forged(delivery),
             "resource": notification["resource"],
             "event": notification["event"],
             "about": about if isinstance(about, str) else None,
@@ -276,6 +279,17 @@ class EventStream:
             "responseSize": len(learned["response"]),
             "withheld": withheld or of_sent.withheld,
         }
+
+
+def _is_forged(delivery: Delivery) -> bool:
+    """Whether a delivery was signed wrongly on purpose."""
+    secret = delivery.webhook.secret
+    try:
+        if secret:
+            verify(delivery.body, delivery.headers, secrets=secret)
+    except SignatureError:
+        return True
+    return False
 
 
 def _authorization(request: RecordedRequest) -> str:

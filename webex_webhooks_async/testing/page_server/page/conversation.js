@@ -9,12 +9,14 @@ import { fileOf } from "./files.js";
 import { escapeMarkdown, sanitized } from "./markup.js";
 import { bot, botWebhooks, currentRoom, model, myId, nameOf, remember, remembered } from "./model.js";
 import { avatar, onOpen, showView } from "./rooms.js";
+import { quoted } from "./sentences.js";
 import { failuresOf, hasTraffic, hintText, outcomesOf, showOnly, shownMessage } from "./traffic.js";
 
-const SHOWN_MESSAGES = 200; // of a room
+const SHOWN_MESSAGES = 200; // of a room, at first
 
 const items = new Map(); // the elements of the messages that are shown, by id
 let follow = true; // the end of the conversation
+let shownMessages = SHOWN_MESSAGES;
 let parent = null; // the message that is replied to
 
 /** Show the room from its end. */
@@ -23,17 +25,19 @@ onOpen(() => {
   forgetParent();
   $("messages").replaceChildren();
   follow = true;
+  shownMessages = SHOWN_MESSAGES;
 });
 
 drawWith(() => {
   const room = currentRoom();
   const inRoom = [...model.messages.values()].filter((each) => each.roomId === room.id);
-  const shown = inRoom.slice(-SHOWN_MESSAGES);
+  const shown = inRoom.slice(-shownMessages);
   const ids = new Set(shown.map((each) => each.id));
   const replies = new Map();
   const roots = [];
   for (const message of shown) {
-    if (!ids.has(message.parentId)) roots.push(message);
+    // A direct room is shown in the order in which things were said.
+    if (room.type === "direct" || !ids.has(message.parentId)) roots.push(message);
     else if (replies.has(message.parentId)) replies.get(message.parentId).push(message);
     else replies.set(message.parentId, [message]);
   }
@@ -42,8 +46,7 @@ drawWith(() => {
   const elementsOf = (messages) => messages.map((each) => itemOf(each).element);
   place($("messages"), elementsOf(roots));
   for (const root of roots) place(items.get(root.id).replies, elementsOf(replies.get(root.id) ?? []));
-  $("earlier").hidden = inRoom.length <= SHOWN_MESSAGES;
-  $("earlier").textContent = `The last ${SHOWN_MESSAGES} messages of this room`;
+  $("earlier").hidden = inRoom.length <= shownMessages;
   drawWelcome(inRoom.length === 0);
   $("program").hidden = model.program === "";
   if (write($("traceback"), model.program)) $("program").scrollTop = $("program").scrollHeight; // its end says what happened
@@ -82,6 +85,7 @@ function itemOf(message) {
 function fill({ message, body, outcome }) {
   const name = nameOf(message.personId);
   const isMine = message.personId === myId();
+  const what = `“${brief(quoted(message), 40)}” of ${name}`;
   body.replaceChildren(avatar(message.personId, name), el(
     "div", { class: "content" },
     el(
@@ -90,24 +94,45 @@ function fill({ message, body, outcome }) {
       message.personId === model.bot ? el("span", { class: "tag" }, "bot") : null,
       el("time", { datetime: message.created }, clockTime(message.created)),
       message.updated ? el("small", {}, "edited") : null,
-      el(
-        "span", { class: "tools" },
-        button("Traffic", () => toggle(message), { class: "quiet", "aria-label": `Show the traffic of the message of ${name}` }),
-        isMine ? button("Delete", () => remove(message), { class: "quiet", "aria-label": "Delete your message" }) : null,
-        button("Reply", () => replyTo(message), { class: "quiet", "aria-label": `Reply to ${name} in the thread` }),
-      ),
     ),
+    threadOf(message),
     ...textOf(message),
     ...(message.files ?? []).map((url) => fileOf(String(url))),
     ...(message.attachments ?? []).map((each) => cardOf(message, each, showEnd)),
     outcome,
+    el(
+      "span", { class: "tools" },
+      button("Traffic", () => toggle(message), { class: "quiet", "aria-label": `Traffic of ${what}` }),
+      isMine ? button("Delete", () => remove(message), { class: "quiet", "aria-label": `Delete ${what}` }) : null,
+      button("Reply", () => replyTo(message), { class: "quiet", "aria-label": `Reply to ${what}` }),
+    ),
   ));
 }
 
+/** The mark of what is in a thread, in a room that doesn't show threads apart. */
+function threadOf(message) {
+  const room = model.rooms.get(message.parentId ? message.roomId : null);
+  if (room?.type !== "direct") return null;
+  return el("p", { class: "thread" }, `In the thread of “${quoted(model.messages.get(message.parentId)) || "a message that isn't here"}”`);
+}
+
 function textOf(message) {
-  if (message.html) return [el("div", { class: "text", dir: "auto" }, sanitized(message.html))];
+  const repeated = isInCard(message) ? " repeated" : ""; // it is for where the card can't be shown
+  if (message.html) return [el("div", { class: `text${repeated}`, dir: "auto" }, sanitized(message.html))];
   const text = message.text ?? message.markdown;
-  return text ? [el("div", { class: "text plain", dir: "auto" }, text)] : [];
+  return text ? [el("div", { class: `text plain${repeated}`, dir: "auto" }, text)] : [];
+}
+
+/** Whether a card of the message says the same. */
+function isInCard({ text, markdown, attachments }) {
+  const texts = [];
+  const look = (part) => {
+    if (Object(part) !== part) return;
+    if (part.type === "TextBlock") texts.push(String(part.text).trim());
+    Object.values(part).forEach(look);
+  };
+  look(attachments);
+  return texts.some((each) => [text, markdown].map((own) => own?.trim()).includes(each));
 }
 
 /** Show the deliveries and the requests that belong to a message, or everything again. */
@@ -220,6 +245,13 @@ $("message").addEventListener("keydown", (event) => {
     send();
   }
   if (event.key === "Escape") forgetParent();
+});
+
+$("earlier").addEventListener("click", () => {
+  shownMessages += SHOWN_MESSAGES;
+  follow = false;
+  schedule();
+  $("scroll").focus();
 });
 
 $("no-reply").addEventListener("click", () => { forgetParent(); $("message").focus(); });

@@ -2,17 +2,19 @@
 
 import { ask, attempt } from "./calls.js";
 import { openDialog } from "./dialogs.js";
-import { $, button, el, statusText } from "./dom.js";
-import { currentRoom, model, nameOf } from "./model.js";
-import { problemOf } from "./sentences.js";
+import { $, button, el } from "./dom.js";
+import { botWebhooks, currentRoom, model, nameOf } from "./model.js";
+import { outcomeText } from "./sentences.js";
 
 const OTHER = "";
-const form = { resource: "meetings", event: "started", owner: null, isForged: false, data: null, sample: null }; // as it was left
+const TYPED = ["messages", "attachmentActions"]; // what one writes and presses on the page
+const form = { resource: null, event: null, owner: null, isForged: false, data: null, sample: null }; // as it was left
 
 $("new-event").addEventListener("click", openForm);
 
 function openForm() {
   form.owner ??= model.bot;
+  if (form.resource === null) [form.resource, form.event] = watched();
   const outcome = el("p", { class: "problem", role: "status" });
   const say = (text) => { outcome.textContent = text; };
   const data = el("textarea", { "aria-label": "Data", spellcheck: "false" });
@@ -53,7 +55,7 @@ function openForm() {
       const body = { resource: form.resource, event: form.event, data: content, isForged: form.isForged };
       const { deliveries } = await ask("emit", form.owner ? { ...body, owner: form.owner } : body);
       say(deliveries.length
-        ? `${deliveries.length} ${deliveries.length === 1 ? "delivery" : "deliveries"}: ${deliveries.map((each) => problemOf(each) ?? statusText(each.statusCode)).join(", ")}`
+        ? `${deliveries.length} ${deliveries.length === 1 ? "delivery" : "deliveries"}: ${deliveries.map((each) => outcomeText({ ...each, isForged: body.isForged })).join(", ")}`
         : "No active webhook watches this, so nobody was notified.");
     } catch (error) {
       say("");
@@ -73,6 +75,13 @@ function openForm() {
     el("div", { class: "buttons" }, go, another),
   );
   fill();
+}
+
+/** What a webhook of the bot watches, rather what can't be done on the page. */
+function watched() {
+  const hooks = botWebhooks().filter(({ resource }) => model.events[resource]);
+  const { resource, event } = hooks.find((each) => !TYPED.includes(each.resource)) ?? hooks[0] ?? { resource: "meetings", event: "started" };
+  return [resource, model.events[resource].includes(event) ? event : model.events[resource][0]];
 }
 
 function parsed(text) {

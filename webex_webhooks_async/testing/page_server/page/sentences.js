@@ -1,7 +1,9 @@
 // What a request or a delivery is about: who did what, in words, and to which messages it belongs.
 
-import { brief } from "./dom.js";
+import { brief, statusText } from "./dom.js";
 import { bot, model, named, nameOf, ownerOf, person, titleOf } from "./model.js";
+
+const UNAUTHORIZED = 401;
 
 const NOUNS = {
   "attachment/actions": "a submission", contents: "a file", memberships: "a membership", messages: "a message",
@@ -32,12 +34,16 @@ const about = (what, message) => (message ? `${what}: ${quoted(message)}` : what
 export const failureIn = ({ error, then }) => [error, then].filter(Boolean).join(", ");
 
 /** Why a delivery failed and what to do, or what its handler raised; null where all is well. */
-export function problemOf({ reason, handlerError: own, key }) {
+export function problemOf({ reason, handlerError: own, key, isForged, statusCode }) {
+  if (isForged) return statusCode === UNAUTHORIZED ? null : "It was signed wrongly, and not refused with 401";
   const outcome = model.outcomes.get(key);
   const handlerError = own || (outcome && !outcome.hasWorked ? failureIn(outcome) : null);
   const raised = handlerError && `Your bot's handler failed: ${handlerError}`;
   return reason && raised ? `${reason}. ${raised}` : reason || raised || null;
 }
+
+/** How the bot took a delivery, in words. */
+export const outcomeText = (outcome) => problemOf(outcome) ?? `${statusText(outcome.statusCode)}${outcome.isForged ? ": refused, as it should" : ""}`;
 
 /** What a delivery notifies of, and the messages that it is about. */
 export function ofDelivery(delivery) {

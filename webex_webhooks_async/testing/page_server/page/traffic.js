@@ -6,7 +6,7 @@ import { $, brief, button, clockTime, el, pairs, sizeText, statusText, write } f
 import { drawWith, schedule } from "./drawing.js";
 import { bot, botWebhooks, isWithBot, model, nameOf } from "./model.js";
 import { onOpen } from "./rooms.js";
-import { failureIn, jsonOf, ofDelivery, ofRequest, problemOf, quoted } from "./sentences.js";
+import { failureIn, jsonOf, ofDelivery, ofRequest, outcomeText, problemOf, quoted } from "./sentences.js";
 
 const SHOWN_ROWS = 200;
 const SHOWN_PROBLEM = 300; // characters, until its row is opened
@@ -15,7 +15,7 @@ const KEPT_OUTCOMES = 1000;
 const lists = { requests: [], deliveries: [] }; // what has a row, the latest first
 let latest = { requests: 0, deliveries: 0 }; // their numbers, which only grow
 const outcomes = new Map(); // of the deliveries, by the id of the message that they are about
-const only = { message: null, failed: false };
+const only = { message: null, failed: false, words: "" };
 let last = null; // delivery to the bot
 
 export function forgetTraffic() {
@@ -55,7 +55,7 @@ export function addDelivery(delivery) {
     outcomes.set(delivery.about, known.set(key, delivery));
     if (outcomes.size > KEPT_OUTCOMES) outcomes.delete(outcomes.keys().next().value);
   }
-  if (delivery.createdBy === model.bot && delivery.number >= (last?.number ?? 0)) last = delivery;
+  if (delivery.createdBy === model.bot && !delivery.isForged && delivery.number >= (last?.number ?? 0)) last = delivery;
   const problem = problemOf(delivery);
   add("deliveries", delivery, ofDelivery, [`${delivery.resource} ${delivery.event}`, delivery.url], problem, problem, (failed) => [
     pairs({ Webhook: delivery.webhook, URL: delivery.url, Status: delivery.statusCode === null ? "none" : statusText(delivery.statusCode) }),
@@ -101,7 +101,7 @@ function againButton(delivery, failed) {
     done.textContent = "Waiting for the bot…";
     try {
       const outcome = await ask("redeliver", { delivery: delivery.number });
-      done.textContent = `Sent again: ${problemOf(outcome) ?? statusText(outcome.statusCode)}`;
+      done.textContent = `Sent again: ${outcomeText({ ...outcome, isForged: delivery.isForged })}`;
     } catch (error) {
       done.textContent = "";
       throw error;
@@ -142,7 +142,7 @@ function row(shown, title, what, where, problem, failed, details) {
       "summary", {},
       el("time", { datetime: shown.time }, clockTime(shown.time)),
       title,
-      el("span", { class: "status" }, shown.statusCode === null ? "no response" : String(shown.statusCode)),
+      el("span", { class: "status" }, shown.statusCode === null ? "no response" : `${shown.statusCode}${shown.isForged && !problem ? ", refused, as it should" : ""}`),
       el("span", { class: "path", title: where }, el("b", {}, what), " ", where),
       problem ? el("span", { class: failed ? "reason" : "reason remark" }, brief(problem, SHOWN_PROBLEM)) : null,
     ),
@@ -176,7 +176,12 @@ onOpen(() => Object.values(lists).flat().forEach((each) => each.again()));
 
 // ---------------------------------------------------------------- which rows are shown
 
-const isShown = (record) => (only.message === null || record.of.has(only.message)) && (record.failed || !only.failed);
+const isShown = (record) => (only.message === null || record.of.has(only.message)) && (record.failed || !only.failed) && hasWords(record);
+
+const hasWords = ({ shown, element }) => {
+  const text = [element.firstElementChild.textContent, shown.body, shown.response].join(" ").toLowerCase();
+  return only.words.split(/\s+/).every((each) => text.includes(each));
+};
 
 /** Show only what belongs to a message; null for everything. */
 export function showOnly(messageId) {
@@ -210,6 +215,7 @@ drawWith(() => {
 
 /** Whether the bot has webhooks, and how it took its last delivery; and whether that is bad. */
 function stateOfBot() {
+  if (model.program) return ["The program doesn't run", true];
   if (model.hint) return [hintText(), hasTraffic()];
   const active = model.webhooks.filter((each) => each.status === "active").length;
   const off = model.webhooks.length - active;
@@ -231,6 +237,7 @@ export const hintText = () => model.hint.charAt(0).toUpperCase() + model.hint.sl
 export const hasTraffic = () => lists.requests.length > 0;
 
 $("failed").addEventListener("change", () => { only.failed = $("failed").checked; applyFilter(); schedule(); });
+$("words").addEventListener("input", () => { only.words = $("words").value.trim().toLowerCase(); applyFilter(); schedule(); });
 $("no-only").addEventListener("click", () => { showOnly(null); $("failed").focus(); });
 
 // ---------------------------------------------------------------- a fault for the next reply
