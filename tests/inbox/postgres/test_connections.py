@@ -14,7 +14,14 @@ from typing import Any
 import pytest
 
 from tests.support.clocks import let_pass
-from tests.support.postgres_inboxes import BODY, execute, opened, taken, use_at_once
+from tests.support.postgres_inboxes import (
+    BODY,
+    execute,
+    opened,
+    taken,
+    through_proxy,
+    use_at_once,
+)
 from tests.support.postgres_proxy import running_proxy
 from tests.support.postgres_server import (
     PASSWORD,
@@ -411,3 +418,35 @@ class TestFewConnections:
             await asyncio.gather(*(inbox.counts() for _ in range(10)))
         assert len(caplog.messages) == 1
         assert "works with 1 of the 3" in caplog.messages[0]
+
+
+@pytest.mark.once
+class TestSteadyLoad:
+    async def test_calls_succeed_when_an_outage_is_over(
+        self, postgres: PostgresServer, schema: str
+    ) -> None:
+        """Calls that come all the time don't take connections from each other by being too late."""
+        outcomes: list[bool] = []
+        async with through_proxy(postgres, schema, timeout=0.6) as (inbox, proxy):
+
+            async def call(number: int) -> None:
+                is_after = number >= _CALLS
+                try:
+                    await inbox.claim(f"{number}", 60)
+                except OSError:
+                    outcomes.extend([False] * is_after)
+                else:
+                    outcomes.extend([True] * is_after)
+
+            proxy.latency = 0.01
+            proxy.freeze()
+            async with asyncio.TaskGroup() as calls:
+                for number in range(3 * _CALLS):
+                    if number == _CALLS:
+                        proxy.thaw()
+                    calls.create_task(call(number))
+                    await asyncio.sleep(0.025)
+        assert outcomes.count(True) > 0.9 * len(outcomes)
+
+
+_CALLS = 40

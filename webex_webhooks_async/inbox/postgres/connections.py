@@ -27,6 +27,7 @@ Rows = list[tuple[Any, ...]]
 Conninfo = Callable[[], Awaitable[object]]
 
 _MAX_CONNECTIONS = 3
+_ATTEMPTS_NEEDED = 2.0  # an attempt may take as many times as long as the last ones
 _SECONDS_UNTIL_MORE = 30.0  # are tried for again, after they were refused
 _SECONDS_OF_OUTAGE = 1.0  # without a success: what is shorter is none
 PAUSE = 0.1
@@ -212,7 +213,8 @@ class Connections:
         self._loop = asyncio.get_running_loop()
         self._idle: list[Connection] = []
         self._count = 0  # those that are open, idle or not
-        self._waiting: deque[asyncio.Future[Connection]] = deque()
+        self._waiting: deque[tuple[asyncio.Future[Connection], float]] = deque()  # until when
+        self._needed = 0.0  # seconds, by an attempt
         self._opening: asyncio.Task[None] | None = None
         self._asking: asyncio.Task[object] | None = None  # for the conninfo
         self._more_from = 0.0  # when more are tried for
@@ -237,10 +239,10 @@ class Connections:
 
     async def get(self, deadline: float) -> Connection:
         """Return a connection, to be given back."""
-        if self._idle:
+        if self._idle and self._is_in_time(deadline):
             return self._idle.pop()
         future: asyncio.Future[Connection] = self._loop.create_future()
-        self._waiting.append(future)
+        self._waiting.append((future, deadline))
         self._open_more()
         timer = self._loop.call_at(deadline, self._expire, future)
         try:
@@ -251,6 +253,14 @@ class Connections:
             raise
         finally:
             timer.cancel()
+
+    def _is_in_time(self, deadline: float) -> bool:
+        """Whether an attempt that begins now will have ended by then.
+
+        One that won't is cut off, and takes its connection with it. A new connection takes several
+        times as long, so if those came first that have waited longest, none would ever succeed.
+        """
+        return self._loop.time() + self._needed < deadline
 
     def _expire(self, future: "asyncio.Future[Connection]") -> None:
         if not future.done():
@@ -273,14 +283,23 @@ class Connections:
         self._open_more()
 
     def _first_waiting(self) -> "asyncio.Future[Connection] | None":
+        """Return who has waited longest, or who came last where that has been for long.
+
+        So calls succeed at once after an outage, however many have waited for its end.
+        """
         while self._waiting:
-            if not (first := self._waiting.popleft()).done():
+            is_late = self._waiting[0][1] - self._loop.time() < self._timeout / 2
+            first, deadline = self._waiting.pop() if is_late else self._waiting.popleft()
+            if not first.done() and self._is_in_time(deadline):
                 return first
         return None
 
-    def note_success(self) -> None:
-        """Note that a statement was executed."""
+    def note_success(self, began: float) -> None:
+        """Note that a statement was executed, which began at this time."""
         now = self._loop.time()
+        # Slower ones count at once, faster ones bit by bit; some hang for a while.
+        latest = min(_ATTEMPTS_NEEDED * (now - began), self._timeout / 4)
+        self._needed = max(latest, self._needed * 0.9 + latest * 0.1)
         if self._outage is not None and now - self._failed_at > _SECONDS_OF_OUTAGE:
             self._calm_from = now + self._calm
         self._outage = None
@@ -335,13 +354,14 @@ class Connections:
 
     def _may_open(self) -> bool:
         is_wanted = self._count < _MAX_CONNECTIONS and any(
-            not each.done() for each in self._waiting
+            not each.done() for each, _ in self._waiting
         )
         return is_wanted and (not self._count or self._more_from <= self._loop.time())
 
     async def _open_each(self) -> None:
         """Open one after the other while somebody waits, with a time of its own for each."""
         while self._may_open():
+            began = self._loop.time()
             try:
                 connection = await self._open()
             except Exception as error:  # noqa: BLE001 - as of a function that returns the conninfo
@@ -353,7 +373,7 @@ class Connections:
             self._count += 1
             if self._count == _MAX_CONNECTIONS:
                 self._is_short = False
-            self.note_success()
+            self.note_success(began)
             self.give_back(connection)
 
     async def _note_refusal(self, error: Exception) -> None:

@@ -152,7 +152,7 @@ class PostgresInbox(TransactionalInbox):
         self._lost: dict[str, float] = {}
         self._has_lines = False  # whether one was ever to be looked at
         self._lowest = 0.0  # before this time, in seconds since 1970, nothing is due
-        self._looks_at = self._forgets_at = 0.0
+        self._looks_at = self._forgets_at = self._gives_back_at = 0.0
 
     async def put(  # noqa: PLR0913 - those of the base class
         self,
@@ -478,9 +478,9 @@ class PostgresInbox(TransactionalInbox):
 
     async def _look_after(self, statements: "Statements", deadline: float) -> None:
         """Give back what was taken without a response, and do from time to time what has to be."""
-        if self._lost:
-            await self._give_back(statements, deadline)
         now = asyncio.get_running_loop().time()
+        if self._lost and (now >= self._gives_back_at or math.inf in self._lost.values()):
+            await self._give_back(statements, deadline)
         if now >= self._looks_at:
             self._looks_at = now + _SECONDS_BETWEEN_LOOKS
             self._lowest = 0.0
@@ -496,12 +496,16 @@ class PostgresInbox(TransactionalInbox):
     async def _give_back(self, statements: "Statements", deadline: float) -> None:
         """Give back what was taken without a response, for a moment, for that may come late."""
         now = asyncio.get_running_loop().time()
-        await statements.execute(self._query(sql.GIVE_BACK), ([*self._lost],), deadline)
+        given = self._lost
         self._lost = {
-            token: min(until, now + self._timeout)
-            for token, until in self._lost.items()
-            if until > now
+            token: min(until, now + self._timeout) for token, until in given.items() if until > now
         }
+        self._gives_back_at = now + _SECONDS_BETWEEN_RETURNS
+        try:
+            await statements.execute(self._query(sql.GIVE_BACK), ([*given],), deadline)
+        except BaseException:
+            self._lost |= given
+            raise
 
     def _give_back_soon(self, statements: "Statements") -> None:
         async def give_back() -> None:
@@ -600,6 +604,7 @@ _TRIES = 3
 _FORGOTTEN_AT_ONCE = 1_000
 _SECONDS_BETWEEN_FORGETS = 1.0
 _SECONDS_BETWEEN_LOOKS = 5.0
+_SECONDS_BETWEEN_RETURNS = 1.0  # of what was given back, and may have been taken since
 _LONGEST = 3e9  # seconds: PostgreSQL's times end, and a hundred years do for all
 
 

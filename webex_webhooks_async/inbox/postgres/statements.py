@@ -136,9 +136,10 @@ class Statements:
     async def _connected(self, until: float) -> AsyncGenerator[Connection]:
         """Wait for a connection, on which the block makes one attempt."""
         self._calls += 1
-        connection = None
+        connection, began = None, self._loop.time()
         try:
             connection = await self._connections.get(until)
+            began = self._loop.time()
             yield connection
         except Outage as outage:
             if connection is not None:
@@ -146,13 +147,13 @@ class Statements:
                 self._connections.note_failure(outage)
             raise
         except psycopg.Error as refusal:
-            self._connections.note_success()
+            self._connections.note_success(began)
             if connection is not None and refusal.sqlstate in GONE:
                 connection.is_lost = True
                 self._connections.prepare_again()
             raise
         else:
-            self._connections.note_success()
+            self._connections.note_success(began)
         finally:
             if connection is not None:
                 self._connections.give_back(connection)
