@@ -233,6 +233,8 @@ def described(name: str, thing: griffe.Object, *, level: int) -> Iterator[str]:
     """Describe one thing, and what it has, under a heading of its own."""
     yield f"\n{'#' * level} `{name}`\n"
     yield from _signature(name, thing)
+    if name in _package()["types"].members and not anchors()[name].startswith("types.md"):
+        yield "It is in [`webex_webhooks_async.types`](types.md).\n"
     sections = thing.docstring.parsed if thing.docstring else []
     owner = name.partition(".")[0]
     for section in sections:

@@ -25,11 +25,7 @@ if TYPE_CHECKING:
     from webex_webhooks_async.client.oauth import Tokens as Tokens
     from webex_webhooks_async.client.oauth import authorization_url as authorization_url
     from webex_webhooks_async.client.pagination import AsyncPaginator as AsyncPaginator
-    from webex_webhooks_async.client.pagination import Page as Page
     from webex_webhooks_async.client.planning import WebhookAction as WebhookAction
-    from webex_webhooks_async.client.planning import WebhookChange as WebhookChange
-    from webex_webhooks_async.client.planning import WebhookPlan as WebhookPlan
-    from webex_webhooks_async.client.planning import WebhookPlanResult as WebhookPlanResult
     from webex_webhooks_async.client.planning import WebhookPlanWarning as WebhookPlanWarning
     from webex_webhooks_async.client.planning import plan_webhooks as plan_webhooks
     from webex_webhooks_async.client.retries import RetryPolicy as RetryPolicy
@@ -57,24 +53,17 @@ if TYPE_CHECKING:
     from webex_webhooks_async.errors import WebexWarning as WebexWarning
     from webex_webhooks_async.handling.attempts import attempt as attempt
     from webex_webhooks_async.handling.attempts import once as once
-    from webex_webhooks_async.handling.dispatch import Attempt as Attempt
     from webex_webhooks_async.handling.log_context import LogContext as LogContext
     from webex_webhooks_async.handling.router import Router as Router
     from webex_webhooks_async.handling.suspension import HandlerSuspended as HandlerSuspended
     from webex_webhooks_async.handling.suspension import NoAnswerError as NoAnswerError
     from webex_webhooks_async.inbox.base import Inbox as Inbox
-    from webex_webhooks_async.inbox.base import TransactionalInbox as TransactionalInbox
-    from webex_webhooks_async.inbox.entries import InboxCounts as InboxCounts
-    from webex_webhooks_async.inbox.entries import InboxEntry as InboxEntry
-    from webex_webhooks_async.inbox.entries import Question as Question
-    from webex_webhooks_async.inbox.entries import StoredNotification as StoredNotification
     from webex_webhooks_async.inbox.postgres.inbox import PostgresInbox as PostgresInbox
     from webex_webhooks_async.inbox.sqlite import SQLiteInbox as SQLiteInbox
     from webex_webhooks_async.models.files import File as File
     from webex_webhooks_async.models.messages import AttachmentAction as AttachmentAction
     from webex_webhooks_async.models.messages import Message as Message
     from webex_webhooks_async.models.messages import Person as Person
-    from webex_webhooks_async.models.messages import PhoneNumber as PhoneNumber
     from webex_webhooks_async.models.notification_data import (
         AttachmentActionData as AttachmentActionData,
     )
@@ -89,7 +78,6 @@ if TYPE_CHECKING:
     from webex_webhooks_async.models.notification_data import MessageData as MessageData
     from webex_webhooks_async.models.notification_data import NotificationData as NotificationData
     from webex_webhooks_async.models.notification_data import RecordingData as RecordingData
-    from webex_webhooks_async.models.notification_data import RemoteParty as RemoteParty
     from webex_webhooks_async.models.notification_data import RoomData as RoomData
     from webex_webhooks_async.models.notification_data import ServiceAppData as ServiceAppData
     from webex_webhooks_async.models.notification_data import TelephonyCallData as TelephonyCallData
@@ -126,9 +114,8 @@ else:
         "client.auth": "TokenProvider",
         "client.client": "Client",
         "client.oauth": "RefreshingToken Tokens authorization_url",
-        "client.pagination": "AsyncPaginator Page",
-        "client.planning": "WebhookAction WebhookChange WebhookPlan WebhookPlanResult "
-        "WebhookPlanWarning plan_webhooks",
+        "client.pagination": "AsyncPaginator",
+        "client.planning": "WebhookAction WebhookPlanWarning plan_webhooks",
         "client.retries": "RetryPolicy",
         "client.aiohttp_transport": "AiohttpTransport",
         "client.webhooks": "Webhooks",
@@ -141,20 +128,18 @@ else:
             "WebexError WebexWarning"
         ),
         "models.files": "File",
-        "models.messages": "AttachmentAction Message Person PhoneNumber",
+        "models.messages": "AttachmentAction Message Person",
         "models.notification_data": (
             "AttachmentActionData MeetingData MeetingParticipantData MeetingTranscriptData "
-            "MembershipData MessageData NotificationData RecordingData RemoteParty RoomData "
+            "MembershipData MessageData NotificationData RecordingData RoomData "
             "ServiceAppData TelephonyCallData"
         ),
         "models.notifications": "Notification",
         "models.vocabulary": "Event OwnedBy Resource WebhookStatus",
         "models.webhooks": "NewWebhook Webhook WebhookUpdate",
         "handling.attempts": "attempt once",
-        "handling.dispatch": "Attempt",
         "handling.suspension": "HandlerSuspended NoAnswerError",
-        "inbox.base": "Inbox TransactionalInbox",
-        "inbox.entries": "InboxCounts InboxEntry Question StoredNotification",
+        "inbox.base": "Inbox",
         "notifications.identity": "notification_key",
         "notifications.parsing": "parse_notification parse_unverified_notification",
         "inbox.postgres.inbox": "PostgresInbox",

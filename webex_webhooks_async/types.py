@@ -23,11 +23,23 @@ if TYPE_CHECKING:
     from webex_webhooks_async.bot.router import ContextMiddleware as ContextMiddleware
     from webex_webhooks_async.bot.router import Where as Where
     from webex_webhooks_async.client.client import ClientOptions as ClientOptions
+    from webex_webhooks_async.client.pagination import Page as Page
+    from webex_webhooks_async.client.planning import WebhookChange as WebhookChange
+    from webex_webhooks_async.client.planning import WebhookPlan as WebhookPlan
+    from webex_webhooks_async.client.planning import WebhookPlanResult as WebhookPlanResult
     from webex_webhooks_async.client.resource import Params as Params
+    from webex_webhooks_async.handling.dispatch import Attempt as Attempt
     from webex_webhooks_async.handling.dispatch import CallNext as CallNext
     from webex_webhooks_async.handling.dispatch import Handler as Handler
     from webex_webhooks_async.handling.dispatch import Middleware as Middleware
     from webex_webhooks_async.handling.in_flight import ErrorHandler as ErrorHandler
+    from webex_webhooks_async.inbox.base import TransactionalInbox as TransactionalInbox
+    from webex_webhooks_async.inbox.entries import InboxCounts as InboxCounts
+    from webex_webhooks_async.inbox.entries import InboxEntry as InboxEntry
+    from webex_webhooks_async.inbox.entries import Question as Question
+    from webex_webhooks_async.inbox.entries import StoredNotification as StoredNotification
+    from webex_webhooks_async.models.messages import PhoneNumber as PhoneNumber
+    from webex_webhooks_async.models.notification_data import RemoteParty as RemoteParty
     from webex_webhooks_async.notifications.signatures import Headers as Headers
     from webex_webhooks_async.notifications.signing_secrets import Secrets as Secrets
     from webex_webhooks_async.receiving.lifespan import Lifespan as Lifespan
@@ -35,20 +47,26 @@ if TYPE_CHECKING:
     from webex_webhooks_async.receiving.receiver import ReceiverOptions as ReceiverOptions
 else:
     _NAMES = {
+        "applications.jobs": "JobOptions",
         "bot.access": "Allow",
         "bot.bot": "BotOptions",
-        "applications.jobs": "JobOptions",
         "bot.contexts.contexts": "AskOptions",
         "bot.contexts.writing": "MessageOptions SendOptions",
         "bot.router": "ContextHandler ContextMiddleware Where",
         "client.client": "ClientOptions",
+        "client.pagination": "Page",
+        "client.planning": "WebhookChange WebhookPlan WebhookPlanResult",
         "client.resource": "Params",
-        "handling.dispatch": "CallNext Handler Middleware",
-        "notifications.signing_secrets": "Secrets",
+        "handling.dispatch": "Attempt CallNext Handler Middleware",
         "handling.in_flight": "ErrorHandler",
+        "inbox.base": "TransactionalInbox",
+        "inbox.entries": "InboxCounts InboxEntry Question StoredNotification",
+        "models.messages": "PhoneNumber",
+        "models.notification_data": "RemoteParty",
+        "notifications.signatures": "Headers",
+        "notifications.signing_secrets": "Secrets",
         "receiving.lifespan": "Lifespan State",
         "receiving.receiver": "ReceiverOptions",
-        "notifications.signatures": "Headers",
     }
     __getattr__, __dir__ = on_first_use(__name__, _NAMES)
     __all__ = list(__dir__())

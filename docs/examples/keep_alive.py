@@ -14,11 +14,11 @@ from webex_webhooks_async import (
     Event,
     NewWebhook,
     Resource,
-    WebhookPlanResult,
     WebhookStatus,
     WebhookUpdate,
 )
 from webex_webhooks_async.testing import Sandbox
+from webex_webhooks_async.types import WebhookPlanResult
 
 PREFIX = "keep-alive:"
 

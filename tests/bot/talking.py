@@ -15,8 +15,8 @@ from webex_webhooks_async import (
     MessageContext,
     Notification,
     SQLiteInbox,
-    StoredNotification,
 )
+from webex_webhooks_async.types import StoredNotification
 
 ANN, BOB, BOSS = "ann@example.com", "bob@example.com", "boss@example.com"
 BUTTONS = {"yes": "Yes", "no": "No"}

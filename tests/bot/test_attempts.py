@@ -23,11 +23,9 @@ from tests.support.clocks import Time
 from tests.support.inboxes import retry_all_in, stored_in
 from tests.support.wire import until
 from webex_webhooks_async import (
-    Attempt,
     BadRequestError,
     File,
     GiveUpError,
-    InboxEntry,
     JobContext,
     Message,
     MessageContext,
@@ -43,7 +41,7 @@ from webex_webhooks_async import (
 )
 from webex_webhooks_async.handling import inbox_worker
 from webex_webhooks_async.testing import sample_notification
-from webex_webhooks_async.types import CallNext
+from webex_webhooks_async.types import Attempt, CallNext, InboxEntry
 
 pytestmark = pytest.mark.once
 

@@ -23,7 +23,6 @@ from webex_webhooks_async import (
     AuthenticationError,
     Bot,
     Client,
-    InboxEntry,
     JobContext,
     Message,
     MessageContext,
@@ -42,6 +41,7 @@ from webex_webhooks_async import (
 from webex_webhooks_async.bot import bot as bot_module
 from webex_webhooks_async.client.auth import StaticToken
 from webex_webhooks_async.testing import Sandbox, sample_notification
+from webex_webhooks_async.types import InboxEntry
 
 
 @pytest.fixture

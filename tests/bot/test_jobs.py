@@ -28,7 +28,6 @@ from webex_webhooks_async import (
     Person,
     Receiver,
     SQLiteInbox,
-    StoredNotification,
     attempt,
     once,
     parse_unverified_notification,
@@ -38,7 +37,7 @@ from webex_webhooks_async.applications import jobs as jobs_module
 from webex_webhooks_async.bot import fetching
 from webex_webhooks_async.handling import inbox_worker, outcomes
 from webex_webhooks_async.testing import sample_notification
-from webex_webhooks_async.types import CallNext
+from webex_webhooks_async.types import CallNext, StoredNotification
 
 pytestmark = pytest.mark.once
 

@@ -15,20 +15,18 @@ from tests.support.clocks import Time, let_pass
 from tests.support.inboxes import stored_in
 from tests.support.wire import idle_loop, until
 from webex_webhooks_async import (
-    Attempt,
     Bot,
     Client,
-    InboxEntry,
     JobContext,
     MessageContext,
     RetryPolicy,
     SQLiteInbox,
-    StoredNotification,
     TransportError,
     attempt,
 )
 from webex_webhooks_async.applications import outage
 from webex_webhooks_async.handling import inbox_worker
+from webex_webhooks_async.types import Attempt, InboxEntry, StoredNotification
 
 pytestmark = pytest.mark.once
 

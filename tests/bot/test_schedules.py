@@ -21,11 +21,11 @@ from webex_webhooks_async import (
     GiveUpError,
     JobContext,
     SQLiteInbox,
-    StoredNotification,
 )
 from webex_webhooks_async.bot import schedules as schedules_module
 from webex_webhooks_async.bot.schedules import Times
 from webex_webhooks_async.handling import inbox_worker
+from webex_webhooks_async.types import StoredNotification
 
 pytestmark = pytest.mark.once
 

@@ -19,7 +19,6 @@ from webex_webhooks_async import (
     APIError,
     GiveUpError,
     HandlerSuspended,
-    InboxEntry,
     JobContext,
     MessageContext,
     MessageData,
@@ -32,7 +31,7 @@ from webex_webhooks_async import (
     attempt,
     once,
 )
-from webex_webhooks_async.types import CallNext
+from webex_webhooks_async.types import CallNext, InboxEntry
 
 pytestmark = pytest.mark.once
 

@@ -18,13 +18,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 from webex_webhooks_async import (
     PostgresInbox,
     SQLiteInbox,
-    TransactionalInbox,
     once,
     parse_unverified_notification,
 )
 from webex_webhooks_async.handling.dispatch import Execution
 from webex_webhooks_async.handling.records import Records
 from webex_webhooks_async.testing import sample_notification
+from webex_webhooks_async.types import TransactionalInbox
 
 MOMENTS = (
     *("before the transaction", "before the write", "after the write"),

@@ -28,7 +28,6 @@ from webex_webhooks_async import (
     WebexError,
     Webhook,
     WebhookAction,
-    WebhookChange,
     WebhookPlanWarning,
     Webhooks,
     WebhookUpdate,
@@ -36,6 +35,7 @@ from webex_webhooks_async import (
     to_json,
 )
 from webex_webhooks_async.testing import Sandbox
+from webex_webhooks_async.types import WebhookChange
 
 # The webhooks of most tests have one target URL.
 pytestmark = [pytest.mark.once, pytest.mark.filterwarnings("ignore:every event of")]

@@ -13,12 +13,12 @@ from tests.support.wire import Step, Wire, after, by_target, http_response, idle
 from webex_webhooks_async import (
     AsyncPaginator,
     NotFoundError,
-    Page,
     PaginationError,
     TransportError,
     Webhook,
 )
 from webex_webhooks_async.client.pagination import Paginator, absolute_link, next_link, target_on
+from webex_webhooks_async.types import Page
 
 pytestmark = pytest.mark.once
 

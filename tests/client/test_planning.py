@@ -15,12 +15,11 @@ from webex_webhooks_async import (
     Resource,
     Webhook,
     WebhookAction,
-    WebhookChange,
-    WebhookPlan,
     WebhookPlanWarning,
     WebhookStatus,
     plan_webhooks,
 )
+from webex_webhooks_async.types import WebhookChange, WebhookPlan
 
 LONG_AGO = datetime(2015, 10, 18, tzinfo=UTC)
 

@@ -20,13 +20,13 @@ from webex_webhooks_async import (
     RetryPolicy,
     TransportError,
     Webhook,
-    WebhookPlanResult,
     Webhooks,
     WebhookUpdate,
     plan_webhooks,
 )
 from webex_webhooks_async.client.planning import DesiredState
 from webex_webhooks_async.client.reconciler import Reconciler
+from webex_webhooks_async.types import WebhookPlanResult
 
 pytestmark = pytest.mark.once
 

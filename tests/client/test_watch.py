@@ -18,12 +18,12 @@ from webex_webhooks_async import (
     NewWebhook,
     PermissionDeniedError,
     RetryPolicy,
-    WebhookPlanResult,
     WebhookPlanWarning,
     Webhooks,
     WebhookUpdate,
 )
 from webex_webhooks_async.testing import Sandbox
+from webex_webhooks_async.types import WebhookPlanResult
 
 pytestmark = pytest.mark.once
 

@@ -26,20 +26,19 @@ from sqlalchemy.pool import AsyncAdaptedQueuePool
 from tests.notifications.doubles import SECRET, deliver, distinct, taken
 from tests.support.postgres_server import PostgresServer
 from webex_webhooks_async import (
-    InboxEntry,
     MessageData,
     Notification,
     PostgresInbox,
     Receiver,
     Resource,
     SQLiteInbox,
-    TransactionalInbox,
     once,
     parse_unverified_notification,
 )
 from webex_webhooks_async.handling.dispatch import Execution
 from webex_webhooks_async.handling.records import Records
 from webex_webhooks_async.inbox import sqlite as sqlite_inbox
+from webex_webhooks_async.types import InboxEntry, TransactionalInbox
 
 pytestmark = pytest.mark.once
 

@@ -15,9 +15,10 @@ from attrs import define
 from tests.support.clocks import Time
 from tests.support.postgres_inboxes import execute, opened, taken
 from tests.support.postgres_server import PostgresServer
-from webex_webhooks_async import Inbox, InboxEntry, SQLiteInbox
+from webex_webhooks_async import Inbox, SQLiteInbox
 from webex_webhooks_async.inbox.entries import NO_ANSWER, Question
 from webex_webhooks_async.testing import sample_notification
+from webex_webhooks_async.types import InboxEntry
 
 BODY = sample_notification("messages", "created")
 LEASE, KEEP = 30.0, 100.0

@@ -5,9 +5,9 @@ from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
-from webex_webhooks_async import StoredNotification
 from webex_webhooks_async.inbox.sqlite_file import InboxFile
 from webex_webhooks_async.inbox.sqlite_rows import InboxRows
+from webex_webhooks_async.types import StoredNotification
 
 Clock = Callable[[], float]
 

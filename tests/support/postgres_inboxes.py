@@ -10,7 +10,8 @@ import psycopg
 from tests.support.postgres_proxy import PostgresProxy, running_proxy
 from tests.support.postgres_server import PostgresServer
 from tests.support.wire import until
-from webex_webhooks_async import Inbox, InboxEntry, PostgresInbox
+from webex_webhooks_async import Inbox, PostgresInbox
+from webex_webhooks_async.types import InboxEntry
 
 BODY = b"{}"
 BLOCKED = "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock'"

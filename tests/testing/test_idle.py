@@ -16,8 +16,6 @@ from tests.support.wire import PATIENCE, until
 from tests.testing.doubles import ANN, BOT, NEW, created
 from webex_webhooks_async import (
     Bot,
-    InboxCounts,
-    InboxEntry,
     JobContext,
     MessageContext,
     Receiver,
@@ -27,6 +25,7 @@ from webex_webhooks_async import (
 from webex_webhooks_async.bot.bot import BotOptions
 from webex_webhooks_async.receiving.activity import activities
 from webex_webhooks_async.testing import Sandbox
+from webex_webhooks_async.types import InboxCounts, InboxEntry
 
 KINDS = ("background", "inbox")
 

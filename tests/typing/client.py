@@ -24,17 +24,16 @@ from webex_webhooks_async import (
     Notification,
     NotificationData,
     OwnedBy,
-    Page,
     RefreshingToken,
     RoomData,
     TokenProvider,
     Tokens,
     Webhook,
-    WebhookPlanResult,
     WebhookUpdate,
     from_json,
     plan_webhooks,
 )
+from webex_webhooks_async.types import Page, WebhookPlanResult
 
 
 class VaultToken:

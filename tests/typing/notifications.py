@@ -23,8 +23,6 @@ from webex_webhooks_async import (
     AttachmentActionData,
     Event,
     Inbox,
-    InboxCounts,
-    InboxEntry,
     MeetingData,
     MeetingParticipantData,
     MeetingTranscriptData,
@@ -32,7 +30,6 @@ from webex_webhooks_async import (
     MessageData,
     Notification,
     NotificationData,
-    Question,
     Receiver,
     RecordingData,
     Resource,
@@ -41,7 +38,6 @@ from webex_webhooks_async import (
     ServiceAppData,
     SignatureAlgorithm,
     SQLiteInbox,
-    StoredNotification,
     TelephonyCallData,
     from_json,
     parse_notification,
@@ -50,7 +46,14 @@ from webex_webhooks_async import (
     to_json,
     verify,
 )
-from webex_webhooks_async.types import CallNext, Handler
+from webex_webhooks_async.types import (
+    CallNext,
+    Handler,
+    InboxCounts,
+    InboxEntry,
+    Question,
+    StoredNotification,
+)
 
 receiver = Receiver(["secret", "old secret"], on_error=lambda error, notification: None)
 

@@ -29,13 +29,14 @@ from tests.support.postgres_server import (
     running_pgbouncer,
 )
 from tests.support.wire import PATIENCE, idle_loop, until
-from webex_webhooks_async import InboxCounts, PostgresInbox
+from webex_webhooks_async import PostgresInbox
 from webex_webhooks_async.inbox import postgres as postgres_room
 from webex_webhooks_async.inbox.postgres import connections as postgres_connections
 from webex_webhooks_async.inbox.postgres import inbox as postgres_inbox
 from webex_webhooks_async.inbox.postgres import sql as postgres_sql
 from webex_webhooks_async.inbox.postgres import statements as postgres_statements
 from webex_webhooks_async.testing import sample_notification
+from webex_webhooks_async.types import InboxCounts
 
 LONG = os.urandom(6_000).hex()
 """A text that no index can hold."""

@@ -9,8 +9,9 @@ import pytest
 
 from tests.support.postgres_server import PostgresServer
 from tests.support.wire import PATIENCE
-from webex_webhooks_async import InboxEntry, PostgresInbox, Question
+from webex_webhooks_async import PostgresInbox
 from webex_webhooks_async.inbox.entries import STOPPED
+from webex_webhooks_async.types import InboxEntry, Question
 
 pytestmark = pytest.mark.once
 
