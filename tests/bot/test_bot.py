@@ -27,6 +27,7 @@ from webex_webhooks_async import (
     Message,
     MessageContext,
     NewWebhook,
+    Notification,
     PermissionDeniedError,
     Person,
     PostgresInbox,
@@ -1072,3 +1073,19 @@ def hearing(bot: Bot) -> Bot:
 
 async def ignore(_: object) -> None:
     """Do nothing."""
+
+
+async def test_what_the_owner_of_a_token_has_done(webex: Webex) -> None:
+    """What a bot does itself isn't handled; a recording of its own is, as a person's token has."""
+    bot, handled = webex.bot(target_url=None), list[str]()
+
+    @bot.on()
+    async def handle(notification: Notification[Any]) -> None:
+        handled.append(notification.resource)
+
+    async with webex.running(bot):
+        for resource in ("messages", "attachmentActions", "memberships", "rooms", "recordings"):
+            body = sample_notification(resource, "created", actorId=bot.me.id)
+            assert await bot.handle(body, sign(body, SECRET)) == 204
+
+    assert handled == ["recordings"]

@@ -94,8 +94,10 @@ class Bot(BotRouter, Receiver):
     the background, after 1, 2, 4 and up to 60 seconds. Until the bot knows itself, requests get 503
     or, with an `inbox`, are stored, and nothing is handled. `is_ready` says when all is done.
 
-    The bot's own actions are ignored. A message, or a submission, is fetched once, and passed to
-    the first handler that matches; one that was deleted in the meantime is skipped.
+    What the bot itself does to messages, submissions, memberships and rooms is ignored. With a
+    person's token, that is what this person does there; a meeting or a recording of theirs isn't
+    ignored. A message, or a submission, is fetched once, and passed to the first handler that
+    matches; one that was deleted in the meantime is skipped.
 
     The response comes after 5 seconds at the latest (`respond_within`), and the handlers go on. A
     handler that fails is logged, and reported to `on_error`; so is data that doesn't fit. The

@@ -158,6 +158,8 @@ class BotSelection(Selection):
         return execution
 
     def is_own(self, notification: Notification[Any]) -> bool:
+        if notification.resource not in _DONE_BY_BOTS:
+            return False  # with a person's token, the bot's owner has done it: recorded a meeting
         # The webhook may be somebody else's, so it matters who the bot is. And a webhook of this
         # name may be of the bot that had another token, or another sandbox, before.
         me = self._startup.me
@@ -194,6 +196,11 @@ class BotSelection(Selection):
 
     def secrets(self) -> tuple[str, ...]:
         return (InternalRequests.of(self._home.client).requester.token_in_use,)
+
+
+_DONE_BY_BOTS = frozenset(
+    {Resource.MESSAGES, Resource.ATTACHMENT_ACTIONS, Resource.MEMBERSHIPS, Resource.ROOMS}
+)
 
 
 async def _delete(context: JobContext) -> None:
