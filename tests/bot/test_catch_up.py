@@ -97,7 +97,7 @@ class Absence:
         process = CatchUp(
             self.client,
             inbox,
-            cast("InboxWorker", SimpleNamespace(store=store)),
+            cast("InboxWorker", SimpleNamespace(store=store, now=inbox.now)),
             cast("Activity", SimpleNamespace(of=self.count)),
             seconds=seconds,
             clock=clock or self.clock,
@@ -263,18 +263,57 @@ async def test_a_429(absence: Absence) -> None:
     assert times[2] - times[1] == 40
 
 
-@pytest.mark.parametrize("fault", [{"drop": True}, {"status": 503}, {"status": 500}])
+@pytest.mark.parametrize(
+    "fault", [{"drop": True}, {"status": 503}, {"status": 500}, {"status": 404, "body": "<html>"}]
+)
 async def test_an_outage(fault: dict[str, Any], absence: Absence) -> None:
     """After an outage of Webex it goes on where it was, without reading a room twice."""
     for number in range(3):
         await absence.sandbox.say(str(number), person=f"person{number}@example.com")
-    absence.sandbox.fail(**fault, times=3, path="/messages")
+    absence.sandbox.fail(**fault, times=2, path="/messages")
 
     assert len(await absence.caught_up()) == 3
     assert len(absence.requests("rooms")) == 2  # one at the first start
-    assert absence.clock.slept[-3:] == [1, 2, 4] or 4 in absence.clock.slept
+    assert {1, 2} <= {*absence.clock.slept}
     succeeded = [each for each in absence.requests("messages") if each.status_code == 200]
     assert len(succeeded) == 3
+
+
+@pytest.mark.parametrize("works_again", [True, False])
+async def test_one_room_that_goes_on_failing(
+    works_again: bool,  # noqa: FBT001 - a parameter of the test
+    absence: Absence,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """A room that fails three times while Webex responds is tried once more, after all others."""
+    for number in range(3):
+        await absence.sandbox.say(str(number), person=f"person{number}@example.com")
+        absence.clock.seconds += 1
+    broken, before = absence.sandbox.messages[-1].room_id, await _kept(absence)
+    webex, failures = absence.http_client._transport, list[int]()
+
+    async def respond(request: httpx.Request) -> httpx.Response:
+        if request.url.params.get("roomId") != broken or (works_again and len(failures) == 3):
+            return await webex.handle_async_request(request)
+        failures.append(502)
+        return httpx.Response(502)
+
+    absence.http_client._transport = httpx.MockTransport(respond)
+    assert await absence.caught_up() == ["1", "0", *(["2"] if works_again else [])]
+    assert len(lines(caplog, "is passed over")) == len(failures) - 2 == 2 - works_again
+    assert (await _kept(absence) == before) is not works_again
+
+
+async def test_an_outage_that_one_room_notices_first(
+    absence: Absence, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Where `people/me` fails as well, no room is passed over."""
+    await absence.sandbox.say("Hello", person="ann@example.com")
+    absence.sandbox.fail(status=500, times=4, path="/messages")
+    absence.sandbox.fail(status=501, times=2, path="/people/me")
+    assert await absence.caught_up() == ["Hello"]
+    assert len(absence.requests("people/me")) == 3  # one is of the test itself
+    assert lines(caplog, "passed over") == []
 
 
 async def test_an_inbox_that_is_away(absence: Absence) -> None:
@@ -445,6 +484,22 @@ class TestSince:
         assert await absence.caught_up() == ["Hello"]
         assert await _kept(absence) < ahead
 
+    async def test_a_machine_whose_clock_is_ahead(self, absence: Absence, tmp_path: Path) -> None:
+        """The clock of the inbox counts; a first start in its future is stored anew."""
+        ahead = QuickClock()
+        setattr(ahead, "now", lambda: absence.clock.now() + timedelta(minutes=20))  # noqa: B010
+        absence.path = tmp_path / "another.db"
+        inbox = absence.new_inbox()
+        first = f"{absence.kept} first"
+        await inbox.set_caught_up(first, ahead.now())
+        assert await absence.caught_up(absence.process(inbox=inbox, clock=ahead)) == []
+        assert await inbox.caught_up(first) == absence.clock.now()
+        absence.clock.seconds += 1
+        await absence.sandbox.say("Hello", person="ann@example.com")
+        assert await absence.caught_up(absence.process(inbox=inbox, clock=ahead)) == ["Hello"]
+        assert await inbox.caught_up(absence.kept) == absence.clock.now()
+        await inbox.aclose()
+
     async def test_another_process_was_quicker(self, absence: Absence) -> None:
         """What a process has refused isn't lost because another one caught up since."""
         await absence.sandbox.say("refused", person="ann@example.com")
@@ -523,14 +578,20 @@ class TestTurn:
         for number in range(10):
             await absence.sandbox.say(str(number), person=f"person{number}@example.com")
         other, store, claimed = absence.new_inbox(), absence.inbox.put, list[bool]()
+        unclaim, given_back = absence.inbox.unclaim, list[str]()
 
         async def put(*args: Any) -> bool:  # noqa: ANN401 - of `put`
             claimed.append(await other.claim(absence.claim, 1))
             return await store(*args)
 
+        async def note(name: str) -> None:
+            given_back.append(name)
+            await unclaim(name)
+
         setattr(absence.inbox, "put", put)  # noqa: B010 - for type checkers
+        setattr(absence.inbox, "unclaim", note)  # noqa: B010 - as above
         assert len(await absence.caught_up()) == 10
-        assert claimed == [False] * 10
+        assert (claimed, len(given_back)) == ([False] * 10, 1)
         await other.aclose()
 
     async def test_one_that_ends(self, absence: Absence) -> None:

@@ -22,9 +22,10 @@ from webex_webhooks_async.client.client import Client
 from webex_webhooks_async.client.limiter import Clock
 from webex_webhooks_async.client.pagination import Page
 from webex_webhooks_async.client.resource import InternalRequests, Params
-from webex_webhooks_async.client.responses import Response
+from webex_webhooks_async.client.responses import Response, is_gone
 from webex_webhooks_async.client.retries import LONGEST_RETRY_AFTER
 from webex_webhooks_async.errors import (
+    APIError,
     AuthenticationError,
     GoneError,
     NotFoundError,
@@ -56,6 +57,7 @@ T = TypeVar("T")
 
 _DEFAULT = 900.0  # seconds
 _TOLERANCE = timedelta(minutes=2)  # clocks differ
+_FAILURES_OF_A_ROOM = 3
 _MOST = 1_000  # rooms, and messages
 
 _REQUESTS_PER_SECOND = 2
@@ -79,7 +81,7 @@ class CatchUp:
         worker: Stores notifications in the inbox.
         activity: The activity of the bot, of which this is a part.
         seconds: For how long it looks back at most, from the moment at which it became due.
-        clock: The time.
+        clock: Measures how much time passes; what the time is, the inbox says.
     """
 
     def __init__(  # noqa: PLR0913 - all are needed
@@ -99,13 +101,13 @@ class CatchUp:
         self._activity = activity
         self._seconds = timedelta(seconds=seconds)
         self._clock = clock
-        self._due: datetime | None = None
+        self._due: float | None = None  # by the monotonic clock
         self._task: asyncio.Task[None] | None = None
 
     def note(self) -> None:
         """Note that something may have been missed until now."""
         if self._due is None:
-            self._due = self._clock.now()
+            self._due = self._clock.monotonic()
 
     def begin(self, me: Person, webhook: Webhook) -> None:
         """Catch up in a task, if that is due, and isn't under way."""
@@ -123,7 +125,7 @@ class CatchUp:
             self._task.cancel()
             await asyncio.wait([self._task])
 
-    async def _catch_up(self, due: datetime, me: Person, webhook: Webhook) -> None:
+    async def _catch_up(self, due: float, me: Person, webhook: Webhook) -> None:
         turn = _Turn(self._claims, f"catch-up:{comparable(me.id)}", self._clock)
         is_done = False
         try:
@@ -134,11 +136,12 @@ class CatchUp:
             self._due = due  # earlier than what was noted meanwhile
             logger.exception("what was missed can't be fetched; trying again at the next look")
 
-    async def _fetch(self, due: datetime, me: Person, webhook: Webhook, turn: "_Turn") -> bool:
+    async def _fetch(self, noted: float, me: Person, webhook: Webhook, turn: "_Turn") -> bool:
         """Fetch and store what was missed; return False if another process has begun to."""
         name = comparable(me.id)
-        since = await _lasting(self._clock, lambda: self._since(due, name))
-        began = self._clock.now()
+        time = await _lasting(self._clock, self._inbox_time)
+        due, began = time.at(noted), time.now()
+        since = await _lasting(self._clock, lambda: self._since(due, began, name))
         found = _Found()
         missed = _Missed(
             lists=_Lists(self._client, turn, self._clock),
@@ -147,7 +150,7 @@ class CatchUp:
             me=me,
             envelope=_envelope(webhook),
             found=found,
-            clock=self._clock,
+            time=time,
         )
         try:
             async for body in missed.notifications():
@@ -156,27 +159,46 @@ class CatchUp:
                 found.new += await _lasting(self._clock, store)
         except _TakenOverError:
             return False
-        await _lasting(self._clock, lambda: self._inbox.set_caught_up(name, began))
+        if found.is_complete:
+            await _lasting(self._clock, lambda: self._inbox.set_caught_up(name, began))
         found.log(since)
         return True
 
-    async def _since(self, due: datetime, name: str) -> datetime:
+    async def _inbox_time(self) -> "_InboxTime":
+        elapsed = timedelta(seconds=self._clock.monotonic())
+        return _InboxTime(self._clock, await self._worker.now() - elapsed)
+
+    async def _since(self, due: datetime, now: datetime, name: str) -> datetime:
         """Return the time since which something may have been missed."""
         first_name = f"{name} first"
         first = await self._inbox.caught_up(first_name)
-        if first is None:
+        if first is None or first > now:
             await self._inbox.set_caught_up(first_name, due)
             first = due
         since = due - self._seconds
         kept = await self._inbox.caught_up(name)
         # A time that another process has kept since this became due may be too late for this one.
-        if kept is not None and kept <= min(self._clock.now(), due + _TOLERANCE):
+        if kept is not None and kept <= min(now, due + _TOLERANCE):
             since = max(since, kept - _TOLERANCE)
         return max(since, first)
 
     def _known_for(self) -> timedelta:
         """For how long a message is known at least: what is older would be handled again."""
         return timedelta(seconds=self._inbox.keep) - min(_TOLERANCE, self._seconds / 2)
+
+
+@frozen
+class _InboxTime:
+    """The time by the clock of the inbox, which was asked once."""
+
+    _clock: Clock
+    _zero: datetime  # when the monotonic clock was 0
+
+    def at(self, monotonic: float) -> datetime:
+        return self._zero + timedelta(seconds=monotonic)
+
+    def now(self) -> datetime:
+        return self.at(self._clock.monotonic())
 
 
 @frozen(kw_only=True)
@@ -194,46 +216,65 @@ class _Missed:
     me: Person
     envelope: Mapping[str, object]
     found: "_Found"
-    clock: Clock
+    time: _InboxTime
 
     async def notifications(self) -> AsyncGenerator[bytes]:
         """Yield the messages of the rooms that were active last, a room after the other."""
-        for room in await self._rooms():
+        rooms = deque((room, _FAILURES_OF_A_ROOM) for room in await self._rooms())
+        while rooms:
+            room, attempts = rooms.popleft()
             if self.found.messages >= _MOST:
                 self.found.is_all = False
                 return
             try:
-                messages = await self._messages(room)
+                messages = await self._messages(room, attempts)
+            except _RoomFailedError as error:
+                self._pass_over(room, error.__cause__)
+                if attempts > 1:
+                    rooms.append((room, 1))
+                else:
+                    self.found.is_complete = False
+                continue
             except (NotFoundError, GoneError, PermissionDeniedError) as error:
                 logger.info("a room is passed over: it is gone: %s", error)
                 continue
             except AuthenticationError:
                 raise
             except WebexError as error:
-                which = short_id(str(room.get("id")))
-                logger.warning("the room %s can't be read, and is passed over: %s", which, error)
+                self._pass_over(room, error)
                 continue
             for message in reversed(messages):  # the newest is listed first
                 yield self._notification_of(message)
             self.found.messages += len(messages)
             self.found.rooms += bool(messages)
 
+    def _pass_over(self, room: "Item", error: BaseException | None) -> None:
+        which = short_id(str(room.get("id")))
+        logger.warning("the room %s can't be read, and is passed over: %s", which, error)
+
     async def _rooms(self) -> list["Item"]:
         """Return the rooms in which something has happened since."""
         params = {"sortBy": "lastactivity", "max": _MOST}
         return await self._newest("rooms", params, "lastActivity", _MOST)
 
-    async def _messages(self, room: "Item") -> list["Item"]:
-        """Return what others have written in a room since, and a bot may read: the newest first."""
+    async def _messages(self, room: "Item", attempts: int) -> list["Item"]:
+        """Return what others have written in a room since, and a bot may read: the newest first.
+
+        Raises:
+            _RoomFailedError: So many attempts have failed, while Webex responds to another request.
+        """
         params: dict[str, object] = {"roomId": str(room.get("id")), "max": 100}
         if self.me.type == "bot" and room.get("type") != "direct":
             params["mentionedPeople"] = "me"
-        return await self._newest("messages", params, "created", _MOST - self.found.messages)
+        most = _MOST - self.found.messages
+        return await self._newest("messages", params, "created", most, attempts)
 
-    async def _newest(self, path: str, params: Params, time: str, most: int) -> list["Item"]:
+    async def _newest(
+        self, path: str, params: Params, time: str, most: int, attempts: int | None = None
+    ) -> list["Item"]:
         """Return so many items of a list at most, without older ones and the bot's own."""
         items: list[Item] = []
-        async for page in self.lists.pages(path, params):
+        async for page in self.lists.pages(path, params, attempts):
             newer = [each for each in page if not self._is_older(each, time)]
             items += [each for each in newer if not is_same(_text(each, "personId"), self.me.id)]
             if len(items) > most:
@@ -245,7 +286,7 @@ class _Missed:
 
     def _is_older(self, item: "Item", name: str) -> bool:
         time = _time(item, name)
-        since = max(self.since, self.clock.now() - self.known_for)
+        since = max(self.since, self.time.now() - self.known_for)
         return time is not None and time < since
 
     def _notification_of(self, message: "Item") -> bytes:
@@ -261,12 +302,14 @@ class _Found:
     Attributes:
         new: How many of the messages weren't known.
         is_all: Whether it has found all that there are.
+        is_complete: Whether each room could be read, or never can be.
     """
 
     messages: int = 0
     rooms: int = 0
     new: int = 0
     is_all: bool = True
+    is_complete: bool = True
 
     def log(self, since: datetime) -> None:
         """Log it."""
@@ -284,6 +327,8 @@ async def _lasting(clock: Clock, call: Callable[[], Awaitable[T]]) -> T:
         try:
             return await call()
         except _OUTAGES as error:
+            if _is_gone(error):
+                raise
             pause = min(2 * pause or 1.0, _LAST_PAUSE)
             seconds = max(pause, _wanted_pause(error))
             logger.warning("catching up waits %g s: %s", seconds, describe_exception(error))
@@ -320,14 +365,13 @@ class _Turn:
         """
         if self._clock.monotonic() - self._since < _RENEWED_AFTER:
             return
-        await self._claims.unclaim(self._name)
-        if not await self._claim():
+        if not await self._claim(renew=True):
             raise _TakenOverError
 
-    async def _claim(self) -> bool:
+    async def _claim(self, *, renew: bool = False) -> bool:
         asked, self._since = self._clock.monotonic(), -math.inf
         self._may_be_claimed = True
-        self._may_be_claimed = await self._claims.claim(self._name, _CLAIMED_SECONDS)
+        self._may_be_claimed = await self._claims.claim(self._name, _CLAIMED_SECONDS, renew=renew)
         if self._may_be_claimed:
             self._since = asked
         return self._may_be_claimed
@@ -335,6 +379,10 @@ class _Turn:
 
 class _TakenOverError(Exception):
     """Another process has begun to catch up, because this one has paused for long."""
+
+
+class _RoomFailedError(Exception):
+    """A room goes on failing, while Webex responds to other requests."""
 
 
 class _Lists:
@@ -346,18 +394,53 @@ class _Lists:
         self._clock = clock
         self._sent = deque[float](maxlen=_REQUESTS_PER_SECOND)  # when the last ones were
 
-    async def pages(self, path: str, params: Params) -> AsyncGenerator[tuple["Item", ...]]:
-        """Yield the pages of a list."""
+    async def pages(
+        self, path: str, params: Params, attempts: int | None = None
+    ) -> AsyncGenerator[tuple["Item", ...]]:
+        """Yield the pages of a list.
+
+        Raises:
+            _RoomFailedError: So many attempts for a page have failed, while Webex responds to
+                another request.
+        """
         followed: set[str | None] = set()
         url: str | None = None
         while url not in followed:
             followed.add(url)
-            page = await _lasting(self._clock, partial(self._page, path, params, url))
+            page = await _lasting(self._clock, self._attempts(attempts, path, params, url))
             yield page.items
             url = page.next_url
             if url is None:
                 return
         raise PaginationError("the next link leads back to a page that was already fetched")
+
+    def _attempts(
+        self, most: int | None, path: str, params: Params, url: str | None
+    ) -> Callable[[], Awaitable[Page["Item"]]]:
+        """Return what fetches a page, and gives up after so many failures of it alone."""
+        failures = 0
+
+        async def fetch() -> Page["Item"]:
+            nonlocal failures
+            try:
+                return await self._page(path, params, url)
+            except _FAILURES_OF_WEBEX as error:
+                failures += 1
+                if most is None or failures < most or _is_gone(error):
+                    raise
+                if await self._responds():
+                    raise _RoomFailedError from error
+                raise
+
+        return fetch
+
+    async def _responds(self) -> bool:
+        await self._pause()
+        try:
+            await self._client.get("people/me")
+        except WebexError:
+            return False
+        return True
 
     async def _page(self, path: str, params: Params, url: str | None) -> Page["Item"]:
         await self._turn.keep()
@@ -401,6 +484,10 @@ def _envelope(webhook: Webhook) -> dict[str, Any]:
     of_webhook: dict[str, Any] = unstructure(webhook)
     of_webhook.pop("secret", None)
     return {**of_webhook, "resource": Resource.MESSAGES, "event": Event.CREATED}
+
+
+def _is_gone(error: Exception) -> bool:
+    return isinstance(error, APIError) and is_gone(error)
 
 
 def _wanted_pause(error: Exception) -> float:
@@ -462,9 +549,9 @@ def _lacks_of(inbox: Inbox) -> str:
     return ", ".join(lacks)
 
 
+_FAILURES_OF_WEBEX = (TransportError, ServerError, NotFoundError)  # as a proxy's 404
 _OUTAGES = (
-    TransportError,
-    ServerError,
+    *_FAILURES_OF_WEBEX,
     RateLimitError,
     InboxUnavailableError,
     ConnectionError,
