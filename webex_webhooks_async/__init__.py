@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from webex_webhooks_async.errors import RateLimitError as RateLimitError
     from webex_webhooks_async.errors import RequestTimeoutError as RequestTimeoutError
     from webex_webhooks_async.errors import ResponseTooLargeError as ResponseTooLargeError
+    from webex_webhooks_async.errors import RetryLaterError as RetryLaterError
     from webex_webhooks_async.errors import ServerError as ServerError
     from webex_webhooks_async.errors import SignatureError as SignatureError
     from webex_webhooks_async.errors import TransportError as TransportError
@@ -124,8 +125,8 @@ else:
             "APIError AuthenticationError BadRequestError ConflictError DecodeError GiveUpError "
             "GoneError LockedError NotFoundError NotificationError "
             "PaginationError PayloadError PermissionDeniedError RateLimitError "
-            "RequestTimeoutError ResponseTooLargeError ServerError SignatureError TransportError "
-            "WebexError WebexWarning"
+            "RequestTimeoutError ResponseTooLargeError RetryLaterError ServerError SignatureError "
+            "TransportError WebexError WebexWarning"
         ),
         "models.files": "File",
         "models.messages": "AttachmentAction Message Person",

@@ -22,9 +22,10 @@
         ├── SignatureError          it doesn't prove that it comes from Webex
         └── PayloadError            verified, but not a notification
 
-Its warnings are of the class `WebexWarning`. A handler of yours raises `GiveUpError`. A question of
-a handler raises `HandlerSuspended` while it is open, and `NoAnswerError` without an answer. Invalid
-arguments raise the builtin ``ValueError`` and ``TypeError`` before anything is sent.
+Its warnings are of the class `WebexWarning`. A handler of yours raises `GiveUpError`, or
+`RetryLaterError` while a service is out. A question of a handler raises `HandlerSuspended` while it
+is open, and `NoAnswerError` without an answer. Invalid arguments raise the builtin ``ValueError``
+and ``TypeError`` before anything is sent.
 
 Every error survives ``pickle`` and ``copy``, and ``type(error)(*error.args)`` rebuilds it, as task
 queues do.
@@ -34,9 +35,11 @@ queues do.
 # args.
 
 from collections.abc import Iterable
+from datetime import timedelta
 from typing import Literal
 
 from webex_webhooks_async.formatting import describe_failure, describe_status, short_id
+from webex_webhooks_async.validation import check_type, seconds_of
 
 
 class WebexWarning(UserWarning):
@@ -281,6 +284,40 @@ class PayloadError(NotificationError):
         if all(problem.startswith("$.data.") for problem in self.problems):
             advice = "a handler of on() without a resource gets the data as it came"
         return f"{'; '.join(self.problems)} ({advice})"
+
+
+class RetryLaterError(Exception):
+    """A service that a handler needs is out for a while: raise it, and the handler runs later.
+
+    ::
+
+        raise RetryLaterError("the model is out", after=30)
+
+    With an inbox, the handler runs again after that time and up to a quarter more, an hour at most.
+    It counts as no failure, so `on_error` isn't called, and ``attempt().number`` stays. A message
+    or a submission that hasn't asked lets what its person wrote later go first. An hour after the
+    first of a row of these, it is a failure like any other, which waits at least for `after`.
+    Without an inbox, it is one at once.
+
+    Args:
+        message: Why, for the log.
+        after: After how many seconds, or which `timedelta`, the handler runs again.
+
+    Attributes:
+        after: The same, in seconds.
+
+    Raises:
+        ValueError: `after` isn't positive and finite.
+        TypeError: An argument has a wrong type.
+    """
+
+    def __init__(self, message: str = "", after: float | timedelta = 0.0) -> None:
+        check_type("message", message, str)
+        self.after: float = seconds_of("after", after)
+        super().__init__(message, self.after)
+
+    def __str__(self) -> str:
+        return str(self.args[0])
 
 
 class GiveUpError(Exception):

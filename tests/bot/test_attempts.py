@@ -24,6 +24,7 @@ from tests.support.inboxes import retry_all_in, stored_in
 from tests.support.wire import until
 from webex_webhooks_async import (
     BadRequestError,
+    DecodeError,
     File,
     GiveUpError,
     JobContext,
@@ -356,6 +357,7 @@ class Ticket:
         ({"day": date(2026, 11, 30)}, {"day": "2026-11-30"}),
         ([time(9, 30)], ["09:30:00"]),
         (Decimal("1.50"), "1.50"),
+        (Path("report.pdf"), "report.pdf"),
         (datetime(2026, 11, 30, 9, tzinfo=UTC), "2026-11-30T09:00:00.000Z"),
     ],
     ids=str,
@@ -408,6 +410,36 @@ async def test_what_is_done_once_is_known_while_it_is_recorded(
     monkeypatch.setattr(attempts.inbox, "remember", remember_slowly)
     await attempts.run(act)
     assert attempts.done == [1, 1]
+
+
+@pytest.mark.parametrize(
+    ("into", "given_back"),
+    [
+        (Ticket, Ticket(7)),
+        (dict[str, int], {"number": 7}),
+        (lambda known: known["number"] + 1, 8),
+        (list[Ticket], DecodeError),
+        (lambda known: known["missing"], KeyError),
+    ],
+)
+async def test_what_is_done_once_in_a_class(
+    attempts: Attempts,
+    into: Any,  # noqa: ANN401 - a class or a function
+    given_back: object,
+) -> None:
+    """What was recorded is read into a class each time; a misfit is an error each time."""
+    create = AsyncMock(return_value=Ticket(7))
+
+    async def act(_: MessageContext) -> object:
+        try:
+            return await once("ticket", create, into=into)
+        except (DecodeError, KeyError) as error:
+            return type(error)
+
+    await attempts.run(act)
+
+    assert attempts.done == [given_back] * 2
+    create.assert_awaited_once_with()
 
 
 async def test_what_failed_is_not_done(attempts: Attempts) -> None:

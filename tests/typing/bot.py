@@ -28,6 +28,7 @@ from webex_webhooks_async import (
     MessageContext,
     MessageData,
     Notification,
+    Person,
     Receiver,
     ReceiverThread,
     Router,
@@ -54,6 +55,7 @@ async def do_exactly_once() -> None:
     """What the function gets is what the context yields."""
     assert_type(await once("order", create_order, within=sessions.begin), Any)
     assert_type(await once("row", create_row, within=engine.begin), Any)
+    assert_type(await once("order", create_order, within=sessions.begin, into=int), int)
     await once("row", create_row, within=sessions.begin)  # type: ignore[misc] # a session
     await once("order", create_order)  # type: ignore[arg-type] # it gets nothing
 
@@ -71,6 +73,8 @@ async def order(context: MessageContext) -> None:
     """A command has a message and arguments."""
     assert_type(context.match, re.Match[str])
     assert_type(await once("ticket", context.person), Any)
+    assert_type(await once("ticket", context.person, into=Person), Person)
+    assert_type(await once("ticket", context.person, into=lambda known: str(known["id"])), str)
     assert_type(attempt().is_last, bool)
     await context.reply(txt="Hello")  # type: ignore[call-arg] # it is refused
     await context.reply("Hello", card="card")  # type: ignore[arg-type] # it is refused

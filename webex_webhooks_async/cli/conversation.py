@@ -282,7 +282,9 @@ def _reason(text: str) -> str:
     """The line of a program's error that says what is wrong."""
     lines = text.splitlines()
     # SQLAlchemy puts the statement, its parameters and a link below it.
-    raised = (each for each in lines if re.match(r"[A-Za-z_][\w.]*(Error|Exception|Exit): ", each))
+    raised = (
+        each for each in lines if re.match(r"[A-Za-z_][\w.]{0,100}(Error|Exception|Exit): ", each)
+    )
     return next(reversed([*raised]), lines[-1])
 
 

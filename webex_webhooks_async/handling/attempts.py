@@ -2,12 +2,14 @@
 
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
-from typing import Any, TypeVar, overload
+from typing import Any, TypeVar, cast, overload
 
 from webex_webhooks_async.handling.dispatch import Attempt, Execution, active_execution
 from webex_webhooks_async.handling.records import Records
+from webex_webhooks_async.serialization.converter import check_into, is_function, structure
 
 T = TypeVar("T")
+R = TypeVar("R")
 
 
 def attempt() -> Attempt:
@@ -32,6 +34,12 @@ async def once(name: str, call: Callable[[], Awaitable[object]]) -> Any: ...  # 
 
 @overload
 async def once(
+    name: str, call: Callable[[], Awaitable[object]], *, into: type[R] | Callable[[Any], R]
+) -> R: ...
+
+
+@overload
+async def once(
     name: str,
     call: Callable[[T], Awaitable[object]],
     *,
@@ -39,11 +47,22 @@ async def once(
 ) -> Any: ...  # noqa: ANN401 - JSON
 
 
+@overload
+async def once(
+    name: str,
+    call: Callable[[T], Awaitable[object]],
+    *,
+    within: Callable[[], AbstractAsyncContextManager[T]],
+    into: type[R] | Callable[[Any], R],
+) -> R: ...
+
+
 async def once(
     name: str,
     call: Callable[..., Awaitable[object]],
     *,
     within: Callable[[], AbstractAsyncContextManager[Any]] | None = None,
+    into: type[Any] | Callable[[Any], Any] | None = None,
 ) -> Any:
     """Call a function once for what is being handled, however often its handlers run.
 
@@ -79,10 +98,13 @@ async def once(
             connection or a session in a transaction, and commits it: of psycopg, asyncpg or
             aiosqlite, or an AsyncConnection or AsyncSession of SQLAlchemy. In `call`, nothing is
             said, enqueued, claimed or done with `once`, because it may be rolled back.
+        into: The class of the result, such as an attrs class of yours or ``list[Order]``, or a
+            function that takes the recorded JSON, such as a model's ``model_validate``. What it
+            raises is raised in each run, the record stays, and nothing is called again.
 
     Returns:
-        The result as JSON gives it back: of an attrs instance a dict, of a tuple or a set a list,
-        of a datetime, a date, a time or a Decimal its text.
+        The result as JSON gives it back, or what `into` makes of that: of an attrs instance a dict,
+        of a tuple or a set a list, of a datetime, a date, a time, a Decimal or a path its text.
 
     Raises:
         RuntimeError: Nothing is being handled, or `call` calls `once` with the same name, also in a
@@ -91,16 +113,32 @@ async def once(
             `call` or the context has ended the transaction in another way than with a commit at the
             end of the context, or something is said or done with `once` in it.
         TypeError: `call` isn't such a function, `name` isn't text, `within` isn't such a function,
-            or the inbox isn't a `TransactionalInbox`. Or JSON can't hold the result: then that it
+            `into` is neither a class that JSON can be read into nor a plain function, or the inbox
+            isn't a `TransactionalInbox`. Or JSON can't hold the result: then that it
             was called is recorded, so later attempts raise this as well, and call nothing; a
             transaction is rolled back.
+        DecodeError: The result doesn't fit the class that `into` is.
         Exception: An error of the inbox when it looked for a record, or of the driver.
     """
-    execution = _active("once")
+    if into is not None:  # before anything is called
+        check_into(into)
+    result = await records_of("once").once(name, call, within)
+    if into is None:
+        return result
+    return into(result) if is_function(into) else structure(result, cast("type[Any]", into))
+
+
+def records_of(function: str) -> Records:
+    """Return the records of what is being handled, for a function that needs some.
+
+    Raises:
+        RuntimeError: Nothing is being handled.
+    """
+    execution = _active(function)
     if execution.records is None:
         dispatched = not execution.key
         execution.records = Records(execution.notification, is_dispatched=dispatched)
-    return await execution.records.once(name, call, within)
+    return execution.records
 
 
 def _active(function: str) -> Execution:

@@ -117,6 +117,8 @@ class DirectWorker:
                     await self._in_flight.report(failure, execution, is_late=is_late)
                 else:
                     sandbox_reports.note_work(execution.key)
+                if execution.records is not None:
+                    await execution.records.conclude()
             is_handled = failure is None or self._in_flight.selection.failed_is_handled
         finally:
             sandbox_reports.end(execution.key)

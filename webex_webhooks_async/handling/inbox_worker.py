@@ -16,13 +16,16 @@ from webex_webhooks_async.handling import sandbox_reports
 from webex_webhooks_async.handling.dispatch import Attempt, Execution
 from webex_webhooks_async.handling.in_flight import InFlight
 from webex_webhooks_async.handling.outcomes import (
+    LONGEST_PAUSE,
     Failure,
     Outcome,
+    PutOff,
     Release,
     Wait,
     expiry_of,
     failure_of,
     is_final,
+    put_off,
 )
 from webex_webhooks_async.handling.records import CONVERSATION, Records
 from webex_webhooks_async.handling.suspension import Suspension, is_quiet_end, is_suspension
@@ -32,6 +35,7 @@ from webex_webhooks_async.models.notifications import Notification
 from webex_webhooks_async.notifications.descriptions import describe
 from webex_webhooks_async.notifications.identity import is_job, key_of, schedule_of
 from webex_webhooks_async.notifications.parsing import parse_unverified_notification
+from webex_webhooks_async.serialization.strict_json import dump_json, parse_json
 from webex_webhooks_async.validation import check_inherits
 
 logger: logging.Logger = logging.getLogger("webex_webhooks_async")
@@ -45,6 +49,7 @@ _OTHER_VERSION_SECONDS = 30.0  # a replica of another version may handle it
 _OTHER_VERSION_RELEASES = 20
 _MAX_OUTAGES = 10  # after so many, what looks like one is a failure
 _MAX_EXPIRIES = 5  # a notification may kill the process that handles it
+_PUT_OFF = "put off"  # the name of a record: since when, after how many failures and releases
 _ALONE = "alone"  # the name of a record: how many leases had expired when it began alone
 
 _LOST = "%s has lost its lease, and may be handled twice: does a handler block the event loop?"
@@ -292,6 +297,11 @@ class InboxWorker:
         renewing = asyncio.create_task(self._renew(work))
         try:
             outcome = await self._attempt(work, entry, notification)
+            is_final = outcome is None or (
+                isinstance(outcome, Failure) and outcome.again_in is None
+            )
+            if is_final and work.records is not None:
+                await work.records.conclude()
             await self._record(work, outcome)
             if outcome is None or isinstance(outcome, Wait):
                 sandbox_reports.note_work(entry.key)
@@ -343,6 +353,8 @@ class InboxWorker:
         if await self._is_of_outage(error, entry):
             return Release(0.0, is_of_outage=True)
         waited = time.monotonic() - failed
+        if may_run and (later := await self._put_off(entry, execution, error)):
+            return later
         final = ""
         if not may_run:
             final = f"{entry.expiries} leases have expired"
@@ -353,6 +365,32 @@ class InboxWorker:
         execution.note_last(is_last=failure.again_in is None)
         await self._in_flight.report(error, execution, failure.words)
         return failure
+
+    async def _put_off(
+        self, entry: InboxEntry, execution: Execution, error: BaseException
+    ) -> PutOff | None:
+        """Return that a handler runs later, if it asked for it, and less than an hour ago at first.
+
+        The row begins anew when the counts do: after `inbox retry`, and with an answer.
+        """
+        holds = is_job(entry.key) or entry.waits > 0
+        outcome = put_off(error, holds=holds)
+        if outcome is None:
+            return None
+        records = cast("Records", execution.records)
+        now = await self._inbox.now()
+        since = now.isoformat()
+        if (known := records.known.get(_PUT_OFF)) is not None:
+            first, failures, releases = cast("tuple[str, int, int]", parse_json(known))
+            if (failures, releases) == (entry.failures, entry.releases):
+                since = first
+        if (now - datetime.fromisoformat(since)).total_seconds() >= LONGEST_PAUSE:
+            return None
+        records.note(_PUT_OFF, dump_json([since, entry.failures, entry.releases + 1]))
+        pause, why = outcome.again_in, describe_exception(outcome.error)
+        which = describe(execution.notification)
+        logger.info("%s is put off for %.0f s: %s", which, pause, why)
+        return outcome
 
     async def _is_of_outage(self, error: BaseException, entry: InboxEntry) -> bool:
         """Whether an entry is given back, because an outage has made its handler fail."""
@@ -470,7 +508,10 @@ class InboxWorker:
             retry_in, outage = outcome.again_in, outcome.is_of_outage
             return await self._inbox.release(entry, retry_in=retry_in, outage=outage)
         error = summarize_redacted(outcome.error, self._in_flight.known_secrets())
-        return await self._inbox.fail(entry, error=error, retry_in=outcome.again_in)
+        fail = partial(self._inbox.fail, entry, error=error, retry_in=outcome.again_in)
+        if isinstance(outcome, PutOff):
+            return await fail(holds=outcome.holds, counts=False)
+        return await fail()
 
     async def _renew(self, work: "_Work") -> None:
         lost: InboxEntry | None = None

@@ -5,11 +5,12 @@ from collections.abc import Callable
 
 from attrs import frozen
 
-from webex_webhooks_async.errors import GiveUpError, RateLimitError
+from webex_webhooks_async.errors import GiveUpError, RateLimitError, RetryLaterError
 from webex_webhooks_async.handling.suspension import NoAnswerError, exceptions_in
 from webex_webhooks_async.inbox.entries import InboxEntry
 
-_LONGEST_PAUSE = 3600.0
+LONGEST_PAUSE = 3600.0
+"""Seconds after which what has failed, or was put off, runs again at the latest."""
 _LONGEST_DELAY = 0.25  # of a pause: what failed at the same time runs again at different times
 _MINUTE = 60.0
 
@@ -49,7 +50,22 @@ class Wait:
     record: str
 
 
-Outcome = Failure | Release | Wait | None
+@frozen
+class PutOff:
+    """A notification whose handlers run later, because a service is out; no failure is counted.
+
+    Attributes:
+        error: What said so.
+        again_in: After how many seconds they run again.
+        holds: Whether it holds up its line.
+    """
+
+    error: RetryLaterError
+    again_in: float
+    holds: bool
+
+
+Outcome = Failure | PutOff | Release | Wait | None
 """What becomes of an attempt; `None` is its completion."""
 
 
@@ -72,8 +88,21 @@ def failure_of(
     pause = 4.0 ** min(number - 1, 9)
     for each in exceptions_in(error, RateLimitError):
         pause = max(pause, (each.retry_after or 0) - waited)
-    pause = min(pause, _LONGEST_PAUSE) * (1 + _LONGEST_DELAY * _random())
+    for later in exceptions_in(error, RetryLaterError):
+        pause = max(pause, later.after)
+    pause = min(pause, LONGEST_PAUSE) * (1 + _LONGEST_DELAY * _random())
     return Failure(error, pause, f": {what}, again in {_rounded(pause):g} s")
+
+
+def put_off(error: BaseException, *, holds: bool) -> PutOff | None:
+    """Return that handlers run later, if one asked for it and nothing else was raised."""
+    errors = exceptions_in(error, BaseException)
+    late = exceptions_in(error, RetryLaterError)
+    if len(late) < len(errors):
+        return None
+    longest = max(late, key=lambda each: each.after)
+    pause = longest.after * (1 + _LONGEST_DELAY * _random())
+    return PutOff(longest, min(pause, LONGEST_PAUSE), holds)
 
 
 def _rounded(seconds: float) -> float:

@@ -15,6 +15,7 @@ from contextvars import ContextVar
 from datetime import date, time
 from decimal import Decimal
 from functools import partial
+from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from attrs import define
@@ -40,6 +41,7 @@ T = TypeVar("T")
 Call = Callable[..., Awaitable[object]]
 Within = Callable[[], AbstractAsyncContextManager[Any]]
 
+
 SAID = "said"
 """The kind of what a handler has written; what was deleted is written again."""
 
@@ -59,6 +61,7 @@ class Records:
 
     Attributes:
         known: The records that `load` has found, and those made since, by their names.
+        at_end: What is done when the notification is completed or kept as failed, by a name.
     """
 
     def __init__(
@@ -79,6 +82,7 @@ class Records:
         self._unsaid: dict[str, bytes] = {}  # what was said and deleted in this attempt
         self._locks: dict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._unwritten: dict[str, Callable[[], Awaitable[None]]] = {}
+        self.at_end: dict[str, Callable[[], Awaitable[None]]] = {}
 
     async def load(self) -> None:
         """Read all records at once, if there may be any."""
@@ -199,6 +203,18 @@ class Records:
                 "isn't: leave within out"
             )
         return inbox, entry
+
+    def next_name(self, kind: str, key: str) -> str:
+        """Return the name of the record of the next of a kind with a key: each attempt counts."""
+        used = self._numbers[f"{kind}:{key}"]
+        used.add(len(used))
+        return f"{kind}:{len(used)}:{key}"
+
+    async def conclude(self) -> None:
+        """Do what is left to do, before the notification is completed or kept as failed."""
+        while self.at_end:
+            _, act = self.at_end.popitem()
+            await act()
 
     def note(self, name: str, record: bytes) -> None:
         """Record something of a stored entry with the outcome, unless that is completed."""
@@ -401,7 +417,7 @@ def _with_texts(value: JSON) -> JSON:
             return [_with_texts(each) for each in cast("Iterable[JSON]", value)]
         case date() | time():
             return value.isoformat()
-        case Decimal():
+        case Decimal() | PurePath():
             return str(value)
         case _:
             return value
