@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from webex_webhooks_async.bot.access import Allow as Allow
     from webex_webhooks_async.bot.bot import BotOptions as BotOptions
     from webex_webhooks_async.bot.contexts.contexts import AskOptions as AskOptions
+    from webex_webhooks_async.bot.contexts.stream import Stream as Stream
     from webex_webhooks_async.bot.contexts.writing import MessageOptions as MessageOptions
     from webex_webhooks_async.bot.contexts.writing import SendOptions as SendOptions
     from webex_webhooks_async.bot.router import ContextHandler as ContextHandler
@@ -51,6 +52,7 @@ else:
         "bot.access": "Allow",
         "bot.bot": "BotOptions",
         "bot.contexts.contexts": "AskOptions",
+        "bot.contexts.stream": "Stream",
         "bot.contexts.writing": "MessageOptions SendOptions",
         "bot.router": "ContextHandler ContextMiddleware Where",
         "client.client": "ClientOptions",

@@ -13,26 +13,23 @@ from contextlib import aclosing
 
 import httpx
 
-from webex_webhooks_async import Bot, Message, MessageContext
-
-LONGEST = 7_439  # bytes: as much as a message can have
-FIRST = 200  # characters to show first
+from webex_webhooks_async import Bot, MessageContext, RetryLaterError, once
 
 bot = Bot.from_env()
 
 
 @bot.message()
 async def ask(context: MessageContext) -> None:
-    growing = GrowingReply(context)
-    try:
-        async with aclosing(answer(context.text)) as pieces:
-            async for piece in pieces:
-                await growing.add(piece)
-    except httpx.HTTPError:
-        await growing.add("\n\nSorry, the model failed.")
-        raise  # so that it is logged
-    finally:
-        await growing.end()
+    async with context.stream() as reply:
+
+        async def write() -> str:
+            reply.text = ""  # what broke off before
+            async with aclosing(answer(context.text)) as pieces:
+                async for piece in pieces:
+                    reply.write(piece)
+            return reply.text
+
+        reply.text = await once("answer", write)  # a later attempt doesn't ask the model again
 
 
 async def answer(question: str) -> AsyncGenerator[str]:
@@ -44,54 +41,20 @@ async def answer(question: str) -> AsyncGenerator[str]:
     }
     headers = {"Authorization": f"Bearer {os.environ['MODEL_KEY']}"}
     url = f"{os.environ['MODEL_URL']}/chat/completions"
-    async with (
-        httpx.AsyncClient(timeout=60) as http_client,
-        http_client.stream("POST", url, json=body, headers=headers) as response,
-    ):
-        response.raise_for_status()
-        async for line in response.aiter_lines():
-            event, _, data = line.partition(": ")
-            if event == "data" and data != "[DONE]":
-                for choice in json.loads(data)["choices"]:
-                    yield choice["delta"].get("content") or ""
-
-
-class GrowingReply:
-    """A reply that is edited as its text grows.
-
-    Webex takes ten edits of a message. The text is shown whenever it has grown by half, and at the
-    end: from 200 characters on, that is nine edits at most. A text that is too long for one message
-    is shown in full at the end: `reply` cuts it.
-    """
-
-    def __init__(self, context: MessageContext) -> None:
-        self._context = context
-        self._message: Message | None = None
-        self._text = self._shown = ""
-        self._due = FIRST
-
-    async def add(self, piece: str) -> None:
-        """Add a piece to the text, and show the text if it has grown enough."""
-        self._text = (self._text + piece).replace("<@", "&lt;@")  # a model must not mention anybody
-        if len(self._text) >= self._due and self._fits():
-            await self._show()
-            self._due = len(self._text) * 3 // 2
-
-    async def end(self) -> None:
-        """Show the whole text."""
-        if self._message is not None and not self._fits():
-            await self._context.delete(self._message)
-            self._message = None
-        await self._show()
-
-    def _fits(self) -> bool:
-        return len(self._text.encode()) <= LONGEST
-
-    async def _show(self) -> None:
-        if not self._text.strip() or self._text == self._shown:
-            return
-        if self._message is None:
-            self._message = await self._context.reply(markdown=self._text)
-        else:
-            await self._context.edit(self._message, markdown=self._text)
-        self._shown = self._text
+    is_whole = False
+    try:
+        async with (
+            httpx.AsyncClient(timeout=60) as http_client,
+            http_client.stream("POST", url, json=body, headers=headers) as response,
+        ):
+            response.raise_for_status()
+            async for line in response.aiter_lines():
+                event, _, data = line.partition(": ")
+                if event == "data" and data != "[DONE]":
+                    for choice in json.loads(data)["choices"]:
+                        is_whole = is_whole or choice.get("finish_reason") is not None
+                        yield choice["delta"].get("content") or ""
+    except httpx.HTTPError as error:
+        raise RetryLaterError(f"the model is out: {error}", after=10) from error
+    if not is_whole:
+        raise RetryLaterError("the model's answer broke off", after=2)

@@ -228,12 +228,14 @@ async def in_a_thread(person: str, text: str, sandbox: Sandbox, room: str) -> st
 
 
 @asynccontextmanager
-async def a_model(pieces: Iterable[str]) -> AsyncGenerator[str]:
-    """Serve a model that answers every question with these pieces."""
+async def a_model(pieces: Iterable[str], *, is_whole: bool = True) -> AsyncGenerator[str]:
+    """Serve a model that answers every question with these pieces, and may break off then."""
 
     async def stream() -> AsyncIterator[str]:
         for piece in pieces:
             yield f"data: {json.dumps({'choices': [{'delta': {'content': piece}}]})}\n\n"
+        if is_whole:
+            yield 'data: {"choices": [{"delta": {}, "finish_reason": "stop"}]}\n\n'
         yield 'data: {"choices": [], "usage": {"total_tokens": 1}}\n\ndata: [DONE]\n\n'
 
     async def complete(request: Request) -> Response:
@@ -266,7 +268,7 @@ async def test_an_answer_grows_within_the_limits(
 async def test_a_long_answer_keeps_its_code_blocks(
     webex_sandbox: Sandbox, run_example: Run
 ) -> None:
-    """What is shown at last is cut by `reply`, also in the middle of a piece of the model's."""
+    """What is shown is cut between words, also in the middle of a piece of the model's."""
     await ask_model(webex_sandbox, run_example, ["First.\n```\n", "word " * 2_000, "\n```\nLast."])
 
     first, last = (str(each.markdown) for each in webex_sandbox.messages[1:])
@@ -295,8 +297,17 @@ async def test_a_model_that_fails(
         missing = url.replace("/v1", "/v2")
         await ask_model(webex_sandbox, run_example, [], url=missing)
 
-    assert replies(webex_sandbox) == ["Sorry, the model failed."]
+    assert replies(webex_sandbox) == ["⚠️ interrupted"]
     assert "404 Not Found" in caplog.text
+
+
+async def test_an_answer_that_breaks_off(webex_sandbox: Sandbox, run_example: Run) -> None:
+    """What ends without a reason isn't shown as the whole answer."""
+    webex_sandbox.raise_handler_errors = False
+    async with a_model(["Half an"], is_whole=False) as url:
+        await ask_model(webex_sandbox, run_example, [], url=url)
+
+    assert replies(webex_sandbox) == ["Half an ⚠️ interrupted"]
 
 
 async def ask_model(

@@ -19,6 +19,7 @@ from webex_webhooks_async.bot.contexts.contexts import (
 from webex_webhooks_async.bot.contexts.conversation_record import ConversationRecord
 from webex_webhooks_async.bot.contexts.conversations import Conversation
 from webex_webhooks_async.bot.contexts.questions import Questions
+from webex_webhooks_async.bot.contexts.stream import mark_unended
 from webex_webhooks_async.bot.contexts.writing import DELETION
 from webex_webhooks_async.bot.fetching import Fetched, Fetcher, Home, NothingLeftError, age_of
 from webex_webhooks_async.bot.routes import Route, Routes
@@ -138,6 +139,8 @@ class BotSelection(Selection):
         """
         execution = Execution(notification)
         execution.records = records
+        if records is not None:
+            mark_unended(self._home.client, records)
         record = None if records is None else records.known.get(CONVERSATION)
         known = None if record is None else ConversationRecord.of(record)
         if is_job(key):

@@ -146,7 +146,7 @@ class InternalRequests(APIResource):
         """Return those of a client."""
         return cls(client._requester)  # noqa: SLF001 - the one place outside of a resource
 
-    async def send_for_record(
+    async def send_for_record(  # noqa: PLR0913 - as `_send`
         self,
         method: str,
         path: str,
@@ -154,9 +154,11 @@ class InternalRequests(APIResource):
         json: object,
         file: "File | None" = None,
         into: type[T],
+        is_repeated: bool = True,
     ) -> tuple[T, bytes]:
         """Send a request; return what the response holds, and its body, which holds all of it."""
         request = self._request(method, path, segments, None, json=json, file=file)
+        request = request._replace(is_repeated=is_repeated)
         response = await self._requester.send(request)
         return response.to(into), response.body
 

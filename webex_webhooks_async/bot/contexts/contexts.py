@@ -4,12 +4,14 @@ import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any, Generic, Protocol, TypedDict, TypeVar, Unpack, cast, overload
 
 from attrs import field, fields, frozen
 
 from webex_webhooks_async.applications.jobs import JobOptions
 from webex_webhooks_async.bot.contexts.buttons import Buttons
+from webex_webhooks_async.bot.contexts.stream import Stream
 from webex_webhooks_async.bot.contexts.writing import (
     MessageOptions,
     SendOptions,
@@ -370,6 +372,48 @@ class PersonContext(Context, ABC, Generic[D]):
         check_keywords("reply", options, MessageOptions.__annotations__)
         return await reply_to(self, text, options)
 
+    def stream(
+        self,
+        status: str = "💭 ...",
+        *,
+        key: str | None = None,
+        interrupted: str = "⚠️ *interrupted*",
+    ) -> Stream:
+        """Return an answer that grows: a reply that is edited while it is written.
+
+        ::
+
+            async with context.stream() as answer:
+                async for piece in model.stream(context.text):
+                    answer.write(piece)
+
+        The status is sent as `reply` sends it, and is replaced by what is written. The messages
+        are edited after 1.5 s, and then ever less often, within the ten edits that Webex takes.
+        Mentions in it are shown as text. When the handler runs again, the n-th stream goes on in
+        the messages of the n-th one before, and what they show stays until more is written.
+
+        An answer that hasn't ended when the message or submission is completed, or kept as failed,
+        gets a line that says so.
+
+        Args:
+            status: What stands there until something is written.
+            key: The name by which the stream is known when the handler runs again; by default all
+                streams of a handler are counted together.
+            interrupted: The line below an answer that hasn't ended.
+
+        Raises:
+            ValueError: `status` or `interrupted` is empty or has more than 300 bytes, or `key` is
+                empty.
+            TypeError: An argument has a wrong type.
+        """
+        return Stream(
+            self.client,
+            partial(_place_of_reply, self),
+            status,
+            key=key,
+            interrupted=interrupted,
+        )
+
     async def end_conversations(self) -> int:
         """End all conversations that this person has begun in this room, whomever they ask.
 
@@ -552,6 +596,11 @@ def set_thread(context: SubmissionContext, root: str, room_type: str | None) -> 
     context._cards[:] = [(root, room_type)]  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] - of this module
 
 
+async def _place_of_reply(context: PersonContext[Any]) -> dict[str, str]:
+    root, _ = await thread_of(context)
+    return {"roomId": context.room_id, "parentId": root}
+
+
 async def reply_to(
     context: PersonContext[Any],
     text: str | None,
@@ -559,8 +608,7 @@ async def reply_to(
     question: str | None = None,
 ) -> Message:
     """Write into the thread of a context, as `write` does."""
-    root, _ = await thread_of(context)
-    place = {"roomId": context.room_id, "parentId": root}
+    place = await _place_of_reply(context)
     asked = {"reply": context.notification.data.id}
     return await write(
         context.client, place, text, options, me=context.me, asked=asked, question=question

@@ -142,19 +142,27 @@ async def _say(  # noqa: PLR0913 - what is sent, and how it is known
 ) -> Message:
     """Send a message, unless an earlier attempt has sent what is the same."""
     check_outside("say something")
-
-    async def send() -> tuple[Message, bytes]:
-        post = InternalRequests.of(client).send_for_record
-        to_send = partial(post, "POST", "messages", file=file, into=Message)
-        try:
-            return await to_send(json=message)
-        except (BadRequestError, NotFoundError):
-            if not may_leave_thread or await _exists(client, message["parentId"]):
-                raise
-        place_alone = {name: each for name, each in message.items() if name != "parentId"}
-        return await to_send(json=place_alone)
-
+    send = partial(post, client, message, file, may_leave_thread=may_leave_thread)
     return await recorded(kind, what, send, Message)
+
+
+async def post(
+    client: Client,
+    message: Mapping[str, Any],
+    file: File | None = None,
+    *,
+    may_leave_thread: bool = True,
+) -> tuple[Message, bytes]:
+    """Send a message, if its thread is gone outside of it; return it, and the response's body."""
+    send = InternalRequests.of(client).send_for_record
+    to_send = partial(send, "POST", "messages", file=file, into=Message)
+    try:
+        return await to_send(json=message)
+    except (BadRequestError, NotFoundError):
+        if not may_leave_thread or await _exists(client, message["parentId"]):
+            raise
+    place_alone = {name: each for name, each in message.items() if name != "parentId"}
+    return await to_send(json=place_alone)
 
 
 async def _exists(client: Client, message_id: str) -> bool:
@@ -355,11 +363,13 @@ def split(text: str, limit: int = MAX_TEXT_BYTES) -> Iterator[str]:
 def split_markdown(markdown: str, limit: int = MAX_TEXT_BYTES) -> Iterator[str]:
     """Cut markdown as `split` cuts a text, but close a code block that is cut, and open it again.
 
-    Whitespace at the end is left out.
+    Whitespace at the end is left out. A piece that another one follows depends on nothing behind
+    it, so it stays the same while the text grows.
     """
-    closing = max((len(each["mark"]) for each in _FENCE.finditer(markdown)), default=-1) + 1
     start, end, opening = 0, len(markdown.rstrip()), ""
     while start < end:
+        near = opening + _first_bytes(markdown, start, limit)
+        closing = max((len(each["mark"]) for each in _FENCE.finditer(near)), default=-1) + 1
         cut = _first_piece(markdown, start, limit - len(opening) - closing)
         fence = _open_fence(opening + cut)
         if fence and len(f"{opening}{cut}\n{fence['mark']}".encode()) > limit:
@@ -369,7 +379,7 @@ def split_markdown(markdown: str, limit: int = MAX_TEXT_BYTES) -> Iterator[str]:
         piece, opening = opening + cut, ""
         start += len(cut)
         if start < len(markdown) and fence:
-            piece += ("" if piece.endswith("\n") else "\n") + fence["mark"]
+            piece += closing_of(piece)
             rest = _FENCE.match(markdown, start)
             if rest and _closes(rest, fence):
                 start = rest.end()
@@ -383,6 +393,14 @@ _FENCE = re.compile(
     r"^[ \t]*+(?P<mark>`{3,20}+|~{3,20}+)[ \t]*+(?P<language>[\w+#.-]{0,20}+)[^\n`]*+$",
     re.ASCII | re.MULTILINE,
 )  # https://spec.commonmark.org/0.31.2/#fenced-code-blocks, also where a list indents it
+
+
+def closing_of(markdown: str) -> str:
+    """Return the line that closes the code block in which markdown ends; nothing without one."""
+    fence = _open_fence(markdown)
+    if fence is None:
+        return ""
+    return ("" if markdown.endswith("\n") else "\n") + fence["mark"]
 
 
 def _open_fence(markdown: str) -> re.Match[str] | None:
@@ -401,10 +419,14 @@ def _closes(fence: re.Match[str], opened: re.Match[str]) -> bool:
 
 
 def _first_piece(text: str, start: int, limit: int) -> str:
-    piece = text[start : start + limit].encode()[:limit].decode(errors="ignore")
+    piece = _first_bytes(text, start, limit)
     if start + len(piece) < len(text):
         piece = piece[: _end_of_piece(piece)]
     return piece
+
+
+def _first_bytes(text: str, start: int, limit: int) -> str:
+    return text[start : start + limit].encode()[:limit].decode(errors="ignore")
 
 
 def _end_of_piece(piece: str) -> int:
