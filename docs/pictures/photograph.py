@@ -82,7 +82,7 @@ def order(page: Page) -> None:
     message.fill("lunch")
     message.press("Enter")
     page.get_by_placeholder("Pasta").fill("Soup")
-    page.get_by_role("button", name="Order").click()
+    page.get_by_role("button", name="Order", exact=True).click()
     expect(messages.get_by_text("One Soup, please!")).to_be_visible()
     messages.get_by_text("lunch", exact=True).last.click()  # its requests and deliveries
     page.get_by_role("heading", name="Deliveries").click()  # nothing has the focus

@@ -8,6 +8,8 @@ from tests.support.wire import PATIENCE
 pytest_plugins = ["pytester"]
 
 USERS_TESTS = """
+import os
+
 import asyncio
 import pytest
 from webex_webhooks_async import Client, NewWebhook, SQLiteInbox
@@ -48,6 +50,9 @@ async def test_it_was_closed() -> None:
 async def test_inbox(webex_inbox: SQLiteInbox) -> None:
     assert await webex_inbox.put("key", b"body")  # each test has its own, which is empty
     assert (await webex_inbox.take()).body == b"body"
+    same = SQLiteInbox(os.environ["WEBEX_INBOX"])  # as `Bot.from_env` makes it
+    assert not await same.put("key", b"body")
+    await same.aclose()
 
 def test_an_event_loop_of_its_own(webex_client: Client, webex_sandbox: Sandbox) -> None:
     async def use() -> None:

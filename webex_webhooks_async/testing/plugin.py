@@ -50,13 +50,20 @@ def webex_client(webex_sandbox: "Sandbox") -> "Iterator[Client]":
 
 @pytest.fixture
 def webex_inbox(tmp_path: "Path") -> "Iterator[SQLiteInbox]":
-    """A `SQLiteInbox` in the `tmp_path` of the test, for a bot that asks or has jobs."""
+    """A `SQLiteInbox` in the `tmp_path` of the test, for a bot that asks or has jobs.
+
+    ``WEBEX_INBOX`` is its file during the test, so a bot of `Bot.from_env` has an inbox there.
+    """
     import asyncio  # noqa: PLC0415 - only its users pay
 
+    from webex_webhooks_async.client.environment import WEBEX_INBOX  # noqa: PLC0415 - the same
     from webex_webhooks_async.inbox.sqlite import SQLiteInbox  # noqa: PLC0415 - the same
 
-    inbox = SQLiteInbox(tmp_path / "webex-inbox.db")
-    yield inbox
+    path = tmp_path / "webex-inbox.db"
+    inbox = SQLiteInbox(path)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(WEBEX_INBOX, str(path))
+        yield inbox
     loop = asyncio.new_event_loop()  # as above
     loop.run_until_complete(inbox.aclose())
     loop.close()

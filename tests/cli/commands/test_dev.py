@@ -192,6 +192,8 @@ def test_a_handler_that_fails(
         if then:
             assert outcomes_on(page, worked=True)[0]["key"] == outcome["key"]
         state = shown_on(page)
+        process.terminate()
+        process.communicate(timeout=PATIENCE)
 
     assert again.out.splitlines()[-1] == "Pasta"
     assert [outcome["about"]] == [
