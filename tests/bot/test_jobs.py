@@ -2,20 +2,20 @@
 
 import logging
 from collections.abc import AsyncGenerator
-from contextlib import aclosing, asynccontextmanager
+from contextlib import aclosing, asynccontextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import aiosqlite
 import pytest
-from attrs import frozen
+from attrs import evolve, frozen
 
 from tests.bot.doubles import SECRET, URL, Webex
 from tests.support.clocks import START, Time
 from tests.support.inboxes import stored_in
 from tests.support.refusals import refused
-from tests.support.wire import until
+from tests.support.wire import PATIENCE, until
 from webex_webhooks_async import (
     Bot,
     BotRouter,
@@ -24,6 +24,7 @@ from webex_webhooks_async import (
     JobContext,
     MessageContext,
     NewWebhook,
+    NoAnswerError,
     Notification,
     Person,
     Receiver,
@@ -676,3 +677,39 @@ async def test_a_message_that_cannot_be_deleted_later(jobs: Jobs) -> None:
     async with jobs.webex.bot(target_url=None) as bot:
         with pytest.raises(RuntimeError, match="jobs are in an inbox: pass one"):
             await bot.delete("M1", after=1)
+
+
+async def test_jobs_with_the_token_of_a_person(jobs: Jobs, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It hears every room: a job alone makes no webhooks, and can't ask; with a command it can."""
+    get = jobs.webex.client.get
+
+    async def get_person(path: str, *args: Any, **options: Any) -> Any:  # noqa: ANN401 - as `get`
+        got = await get(path, *args, **options)
+        return evolve(got, type="person") if path == "people/me" else got
+
+    monkeypatch.setattr(jobs.webex.client, "get", get_person)
+    inbox = SQLiteInbox(jobs.path, clock=jobs.time.now_in_seconds)
+    refusals: list[str] = []
+    for resources in ([], ["messages", "attachmentActions"]):
+        bot = jobs.webex.bot(inbox=inbox, in_order=True)
+
+        @bot.job("ask")
+        async def ask(context: JobContext) -> None:
+            with suppress(NoAnswerError):
+                try:
+                    await context.ask("Yes?", to_person_email="ann@example.com", timeout=1)
+                except RuntimeError as error:
+                    refusals.append(str(error))
+
+        if resources:
+            bot.command("hello")(ignore)
+        async with jobs.webex.running(bot):
+            assert [each.resource for each in jobs.webex.sandbox.webhooks] == resources
+            await bot.enqueue("ask", None)
+            if resources:
+                assert (await jobs.webex.sandbox.next_reply(PATIENCE)).text == "Yes?"
+            else:
+                await until(lambda: jobs.stored == [])
+
+    (refusal,) = refusals
+    assert "a job alone makes no webhooks for answers: register a handler" in refusal

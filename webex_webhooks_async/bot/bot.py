@@ -344,6 +344,10 @@ class Bot(BotRouter, Receiver):
         target_url = self._target_url if target_url is None else target_url
         if target_url is None:
             raise ValueError("pass target_url, where Webex posts to: the bot has none itself")
+        placed = self._tree.placed()
+        has_jobs = self._inbox is not None and any(isinstance(each.entry, Job) for each in placed)
+        if has_jobs and not any(self._selected.watched(placed)):
+            return ()  # of a person's token
         return await super().wanted_webhooks(name=name, target_url=target_url, owned_by=owned_by)
 
     async def send(self, text: str | None = None, **options: Unpack[SendOptions]) -> Message:

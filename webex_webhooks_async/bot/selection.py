@@ -101,7 +101,12 @@ class BotSelection(Selection):
         self.catch_up: CatchUp | None = None
         self.schedules: Schedules | None = None
         admits = None if access is None else access.is_open_to
-        self.asker: Questions = Questions(inbox, in_order=in_order, admits=admits)
+        self.asker: Questions = Questions(
+            inbox,
+            in_order=in_order,
+            admits=admits,
+            is_answered=lambda: self._is_answered(self.routes.labels),
+        )
         self.fetcher: Fetcher = Fetcher(home, startup, self.asker, may_be_shared=inbox is not None)
         self.worker: InboxWorker | None = None
         self.handlers: HandlerIndex = HandlerIndex(())
@@ -181,9 +186,15 @@ class BotSelection(Selection):
         """Yield also what answers questions, if a handler may ask some."""
         placed = [*placed]
         yield from watched_by(placed)
-        if self._inbox is not None and any(isinstance(each.entry, Route | Job) for each in placed):
+        if self._inbox is not None and self._is_answered(each.entry for each in placed):
             yield Resource.MESSAGES, Event.CREATED
             yield Resource.ATTACHMENT_ACTIONS, Event.CREATED
+
+    def _is_answered(self, entries: Iterable[object]) -> bool:
+        """Whether something may ask: with a person's token, which hears every room, not a job."""
+        me = self._startup.me
+        is_person = me is not None and me.type == "person"
+        return any(isinstance(each, Route if is_person else Route | Job) for each in entries)
 
     def why_not(self) -> str | None:
         """Return why nothing comes in; what comes before the bot knows itself, an inbox stores."""

@@ -75,6 +75,7 @@ class Questions:
         inbox: The inbox that keeps them; without one, nothing can be asked.
         in_order: Whether the messages of a room are handled in their order.
         admits: Returns whether a person may use the bot; `None` if everybody may.
+        is_answered: Returns whether the bot has the webhooks that bring answers.
 
     Attributes:
         sending: Futures, each of a card that is being sent, for when its question is open.
@@ -86,10 +87,12 @@ class Questions:
         *,
         in_order: bool,
         admits: "Callable[[str, Client], Awaitable[bool]] | None",
+        is_answered: "Callable[[], bool]",
     ) -> None:
         self._inbox = inbox
         self._in_order = in_order
         self._admits = admits
+        self._is_answered = is_answered
         self.sending: set[asyncio.Future[None]] = set()
 
     async def ask(
@@ -103,6 +106,11 @@ class Questions:
                 "answers could overtake each other: pass that to the bot, or buttons to ask"
             )
         conversation = self._conversation("ask anything")
+        if not self._is_answered():
+            raise RuntimeError(
+                "with a person's token, which hears every room, a job alone makes no webhooks for "
+                "answers: register a handler of messages or submissions, or use a bot's token"
+            )
         with conversation.one_at_a_time():
             await conversation.begin()
             digest = hashlib.sha256(as_json(asked.identity)).hexdigest()
