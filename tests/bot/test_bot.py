@@ -909,7 +909,7 @@ class TestFromEnv:
             (
                 "WEBEX_INBOX",
                 "mysql://bot:a-password@db/bots",
-                "a SQLiteInbox takes the path of a file, got a URL that begins with 'mysql:'",
+                "WEBEX_INBOX: a SQLiteInbox takes the path of a file, got a URL",
             ),
             ("WEBEX_WEBHOOK_SECRET", " ", "set the environment variable WEBEX_WEBHOOK_SECRET to a"),
             ("WEBEX_ACCESS_TOKEN", "", "set the environment variable WEBEX_ACCESS_TOKEN to an"),

@@ -804,7 +804,7 @@ def test_the_default(tmp_path: Path) -> None:
         ({"catch_up": "900"}, TypeError, "catch_up must be float"),
         ({"catch_up": True}, TypeError, "catch_up must be float"),
         ({"catch_up": 43_201}, ValueError, "keep=86402"),
-        ({"inbox": None}, ValueError, r"inbox=SQLiteInbox\('inbox.db'\)"),
+        ({"inbox": None}, ValueError, r'inbox=SQLiteInbox\("inbox.db"\), or set WEBEX_INBOX'),
         ({"target_url": None}, ValueError, "WEBEX_TARGET_URL"),
         ({"inbox": Forgetful("inbox.db")}, TypeError, "Forgetful lacks caught_up, set_caught_up"),
     ],

@@ -554,7 +554,10 @@ async def test_ended_claims_are_removed_as_they_come(path: Path) -> None:
 
 
 async def test_text_that_no_database_holds(path: Path) -> None:
-    """Half a surrogate in the name of a claim, a time or a line disturbs no call beside it."""
+    """Half a surrogate in a key, a line, or the name of a record disturbs no call beside it.
+
+    Neither does one in the name of a claim or a time.
+    """
     wrong = "\ud800"
     async with aclosing(SQLiteInbox(path)) as inbox:
         calls = (inbox.put("a", BODY), inbox.put("b", BODY, line=wrong), inbox.claim(wrong, 60))
@@ -564,6 +567,16 @@ async def test_text_that_no_database_holds(path: Path) -> None:
         again = await inbox.claim(wrong, 60)
         await inbox.set_caught_up(wrong, datetime(2024, 5, 17, tzinfo=UTC))
         kept = await inbox.caught_up(wrong)
+        entry = await taken(inbox)
+        await inbox.put(wrong, BODY, owner=wrong)
+        await inbox.remember(entry, wrong, b"record")
+        await inbox.ask(entry, wrong * 2, place=wrong, data=b"", owner=wrong, line=wrong, seconds=9)
+        (question,) = await inbox.questions(wrong) or ()
+        assert await inbox.put(wrong, BODY) is False
+        assert await inbox.recall(entry, wrong) == b"record"
+        assert await inbox.wait(entry, wrong * 2) is True
+        assert await inbox.cancel(wrong) is True
+        assert question.place == "?"
 
     assert stored == [True, True, True]
     assert lines == [None, "?"]
@@ -879,7 +892,7 @@ def test_a_database_of_the_user_with_tables_of_another_release(path: Path) -> No
         theirs.execute("CREATE TABLE theirs (a)")
     InboxFile.open(path).close()
     with closing(sqlite3.connect(path)) as theirs, theirs:
-        theirs.execute("UPDATE webex_version SET version = 4")
+        theirs.execute("UPDATE webex_version SET version = 5")
     expect_refused(path, "was made by a newer release of webex-webhooks-async")
 
 
@@ -1012,6 +1025,7 @@ async def test_a_change_of_many(path: Path, monkeypatch: pytest.MonkeyPatch) -> 
         ("key", r"keys must be several texts, got one: write \[key"),
         (b"key", r"keys must be several texts, got one: write \[key"),
         ([1], "each of keys must be str, got int"),
+        ([["key"]], "each of keys must be str, got list"),
     ],
 )
 async def test_keys_are_texts(path: Path, keys: Any, message: str) -> None:  # noqa: ANN401 - mistakes

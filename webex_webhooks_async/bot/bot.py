@@ -22,6 +22,7 @@ from webex_webhooks_async.claims import SharedClaims
 from webex_webhooks_async.client.auth import TokenProvider
 from webex_webhooks_async.client.client import Client
 from webex_webhooks_async.client.environment import (
+    PASS_AN_INBOX,
     WEBEX_INBOX,
     WEBEX_TARGET_URL,
     WEBEX_WEBHOOK_SECRET,
@@ -185,8 +186,8 @@ class Bot(BotRouter, Receiver):
         check_flag("in_order", in_order)
         if in_order and options.get("inbox") is None:
             raise ValueError(
-                "in_order needs an inbox, which keeps the order: pass one, such as "
-                "inbox=SQLiteInbox('inbox.db'), or leave in_order out"
+                f"in_order needs an inbox, which keeps the order: {PASS_AN_INBOX}, or leave "
+                "in_order out"
             )
         inbox = options.get("inbox")
         if inbox is None and options.get("respond_within", ...) is ...:
@@ -272,7 +273,10 @@ class Bot(BotRouter, Receiver):
             raise ValueError("; ".join(missing))
         place = os.environ.get(prefix + WEBEX_INBOX)
         if place and not {"inbox", "respond_within"} & options.keys():
-            options["inbox"] = _inbox_in(place)
+            try:
+                options["inbox"] = _inbox_in(place)
+            except ValueError as error:
+                raise ValueError(f"{prefix}{WEBEX_INBOX}: {error}") from error
         return cls(caller, secrets, _base_url=base_url, **options)
 
     @property
@@ -448,7 +452,7 @@ class Bot(BotRouter, Receiver):
 
     def _worker_of_jobs(self) -> "InboxWorker":
         if self._worker is None:
-            raise RuntimeError('jobs are in an inbox: pass one, such as SQLiteInbox("inbox.db")')
+            raise RuntimeError(f"jobs are in an inbox: {PASS_AN_INBOX}")
         self._check_is_running()
         return self._worker
 

@@ -19,6 +19,7 @@ from attrs import define, frozen
 
 from webex_webhooks_async.claims import InboxUnavailableError, SharedClaims
 from webex_webhooks_async.client.client import Client
+from webex_webhooks_async.client.environment import PASS_AN_INBOX
 from webex_webhooks_async.client.limiter import Clock
 from webex_webhooks_async.client.pagination import Page
 from webex_webhooks_async.client.resource import InternalRequests, Params
@@ -518,8 +519,8 @@ def checked_catch_up(
     seconds = seconds_of("catch_up", catch_up)
     if inbox is None:
         raise ValueError(
-            "catch_up needs an inbox, which knows what was handled: pass one, such as "
-            "inbox=SQLiteInbox('inbox.db'), or leave catch_up out"
+            f"catch_up needs an inbox, which knows what was handled: {PASS_AN_INBOX}, or leave "
+            "catch_up out"
         )
     if target_url is None:
         raise ValueError(

@@ -25,6 +25,7 @@ from webex_webhooks_async.bot.fetching import Fetched, Fetcher, Home, NothingLef
 from webex_webhooks_async.bot.routes import Route, Routes
 from webex_webhooks_async.bot.schedules import Schedule, Schedules
 from webex_webhooks_async.bot.start import NOT_RUNNING, Stage, Startup
+from webex_webhooks_async.client.environment import PASS_AN_INBOX
 from webex_webhooks_async.client.resource import InternalRequests
 from webex_webhooks_async.handling.dispatch import (
     Execution,
@@ -125,10 +126,7 @@ class BotSelection(Selection):
         """
         self.routes = Routes(placed if self.worker is None else [*placed, _DELETING])
         if self.schedules is None and (schedules := self.routes.schedules()):
-            raise ValueError(
-                f"the schedule {schedules[0].name!r} needs an inbox: pass one, such as "
-                'inbox=SQLiteInbox("inbox.db")'
-            )
+            raise ValueError(f"the schedule {schedules[0].name!r} needs an inbox: {PASS_AN_INBOX}")
         self.handlers = HandlerIndex(placed)
         self._around = tuple(placed[0].around[0]) if placed else ()
         if self.access is not None:

@@ -18,6 +18,11 @@ WEBEX_REFRESH_TOKEN = "WEBEX_REFRESH_TOKEN"  # noqa: S105 - a name
 WEBEX_TARGET_URL = "WEBEX_TARGET_URL"
 WEBEX_WEBHOOK_SECRET = "WEBEX_WEBHOOK_SECRET"  # noqa: S105 - a name
 
+PASS_AN_INBOX = (
+    f'pass one, such as inbox=SQLiteInbox("inbox.db"), or set {WEBEX_INBOX} for Bot.from_env'
+)
+"""How a bot gets an inbox, in errors about one that is missing."""
+
 
 def base_url_from_env(prefix: str) -> str:
     """Return the URL of the API, by default Webex's own."""

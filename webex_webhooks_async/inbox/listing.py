@@ -97,8 +97,9 @@ def in_parts(keys: Iterable[str], size: int) -> Iterator[list[str]]:
     """Yield keys, each once, so many at a time."""
     if isinstance(keys, (str, bytes)):
         raise TypeError("keys must be several texts, got one: write [key]")
-    each_once = [*dict.fromkeys(keys)]
-    for key in each_once:
+    given = [*keys]
+    for key in given:
         check_type("each of keys", key, str)
+    each_once = [*dict.fromkeys(given)]
     for start in range(0, len(each_once), size):
         yield each_once[start : start + size]

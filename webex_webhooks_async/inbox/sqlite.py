@@ -261,6 +261,7 @@ class SQLiteInbox(TransactionalInbox):
 
         Until the transaction ends, nobody else can write to the file.
         """
+        name = storable(name)
         within = await transaction_of(transaction)
         files = await within.execute("PRAGMA database_list") if within.kind == "SQLite" else []
         if not any(number == 0 and _is_same(path, self._path) for number, _, path in files):
@@ -283,6 +284,7 @@ class SQLiteInbox(TransactionalInbox):
     async def replace_within(
         self, transaction: object, entry: InboxEntry, name: str, value: bytes
     ) -> None:
+        name = storable(name)
         try:
             within = await same_transaction_of(transaction)
         except RuntimeError as error:  # nothing locks the file any more

@@ -314,6 +314,8 @@ def test_one_that_is_due_later(tmp_path: Path, empty: InboxFile, invoke: Invoke)
     made_due = [invoke("inbox", "retry", path, *keys).out for keys in ((), ("sch",), ("wai",))]
 
     assert before.splitlines()[-1].startswith("1 waiting, 1 retrying, 1 scheduled; the oldest")
+    shown = [line.split()[1] for line in before.splitlines() if "  due: 20" in line]
+    assert shown == ["retrying", "scheduled"]
     assert made_due == [
         *("1 notification due again\n", "1 notification due again\n"),
         "0 notifications due again\n",

@@ -37,6 +37,7 @@ from webex_webhooks_async.bot.contexts.writing import (
     texts_of,
     write,
 )
+from webex_webhooks_async.client.environment import PASS_AN_INBOX
 from webex_webhooks_async.handling.dispatch import active_execution
 from webex_webhooks_async.handling.records import (
     as_json,
@@ -129,10 +130,7 @@ class Questions:
     def _conversation(self, what: str) -> Conversation:
         """Return what asks."""
         if self._inbox is None:
-            raise RuntimeError(
-                f'without an inbox, a handler can\'t {what}: pass inbox=SQLiteInbox("inbox.db") to '
-                "the bot, or set WEBEX_INBOX for Bot.from_env"
-            )
+            raise RuntimeError(f"without an inbox, a handler can't {what}: {PASS_AN_INBOX}")
         check_outside_of_once(what)
         execution, conversation = active_execution(), current_conversation.get()
         if conversation is not None and conversation.execution is execution:

@@ -34,8 +34,8 @@ def list_all(database: NotEmpty, /, *, schema: NotEmpty = SCHEMA, json: AsJson =
     $ webex-webhooks inbox list inbox.db --json
 
     Each is waiting, running, retrying after a failure, scheduled for later, asking,
-    failed or unreadable. A running one is shown with its process. Bots may go on
-    working.
+    failed or unreadable. A running one is shown with its process, what waits for its
+    time with that. Bots may go on working.
 
     As DATABASE, postgresql: alone takes what libpq's variables say, such as PGHOST
     and PGPASSWORD.
@@ -105,8 +105,8 @@ def print_schema(*, schema: NotEmpty = SCHEMA) -> None:
     $ webex-webhooks inbox schema > tables.sql
 
     A role that may make tables runs it with psql, if that of the bot may not. It
-    can be run again, by several at once: then it changes nothing. Tables of 0.4 are
-    refused.
+    can be run again, by several at once: then it changes nothing. Tables of 0.4 and
+    0.5 are refused.
 
     Args:
         schema: The schema for the tables.
@@ -152,6 +152,7 @@ def _inbox(database: str, schema: str, *, change: bool) -> Inbox:
 _MADE_DUE: set[State] = {"waiting", "retrying", "scheduled", "asking", "failed"}
 _TRIED_AGAIN: set[State] = {"failed", "retrying"}
 _REMOVED: set[State] = {"failed", "unreadable"}
+_LATER: set[State] = {"retrying", "scheduled", "asking"}
 
 
 async def _chosen(inbox: Inbox, keys: Sequence[str], states: set[State]) -> list[str]:
@@ -249,7 +250,8 @@ def _lines(stored: StoredNotification) -> Iterator[Segment]:
     yield Segment(on_one_line(stored.key[:_SHOWN]), Style.parse("bold"))
     yield Segment("  ")
     yield Segment(f"{stored.state:10}", Style.parse(style))
-    yield Segment(f"  {what}{_iso(stored.stored)}  failures: {stored.failures}\n")
+    yield Segment(f"  {what}{_iso(stored.stored)}  failures: {stored.failures}")
+    yield Segment(f"  due: {_iso(stored.due)}\n" if stored.state in _LATER else "\n")
     below = [] if stored.data_id is None else [short_id(stored.data_id)]
     # These were cut when they were stored.
     below += [on_one_line(text) for text in (stored.holder, stored.error) if text is not None]

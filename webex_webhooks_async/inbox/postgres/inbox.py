@@ -79,10 +79,10 @@ class PostgresInbox(TransactionalInbox):
         receiver = Receiver(secret, inbox=PostgresInbox("postgresql://bot@db.example.com/bots"))
 
     It needs the extra ``postgres``. The first call makes the tables, in a schema of their own; for
-    a role that may not, ``webex-webhooks inbox schema`` prints the SQL. Tables of 0.4 are refused
-    with a `ValueError`. Each statement is committed by itself, so the inbox works behind any
-    pooler. It has three connections at most in each event loop, works with one if it gets no more,
-    and uses the database's clock.
+    a role that may not, ``webex-webhooks inbox schema`` prints the SQL. Tables of 0.4 and 0.5
+    are refused with a `ValueError`. Each statement is committed by itself, so the inbox works
+    behind any pooler. It has three connections at most in each event loop, works with one if it
+    gets no more, and uses the database's clock.
 
     While the database restarts or fails over, a call waits for it, up to `timeout`, and then raises
     `ConnectionError`, or `TimeoutError` if it doesn't respond. An error that another attempt can't
