@@ -4,7 +4,7 @@ import asyncio
 import logging
 import re
 import sys
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Collection
 from contextlib import aclosing, asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -236,6 +236,24 @@ class Away(SQLiteInbox):
             raise ConnectionError("no database")
         return await super().take()
 
+    async def stopping(self) -> Collection[int]:
+        if self.is_away:
+            raise ConnectionError("no database")
+        return await super().stopping()
+
+
+class Slow(SQLiteInbox):
+    """An inbox whose database responds late to the first look for an entry."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self.is_asked, self.responds = asyncio.Event(), asyncio.Event()
+
+    async def take(self) -> InboxEntry | None:
+        self.is_asked.set()
+        await self.responds.wait()
+        return await super().take()
+
 
 class TestOutage:
     async def test_it_is_not_ready_without_its_database(self, webex: Webex, tmp_path: Path) -> None:
@@ -245,6 +263,59 @@ class TestOutage:
             assert not bot.is_ready
             inbox.is_away = False
             await until(lambda: bot.is_ready)
+
+    async def test_it_is_not_ready_while_nothing_can_be_stored(
+        self, webex: Webex, clock: Pauses, tmp_path: Path
+    ) -> None:
+        """Where Webex and the database are out at the start, the database decides when it is."""
+        inbox = Away(tmp_path / "inbox.db")
+        webex.sandbox.fail(status=501, path="/people/me", times=2)
+        async with hearing(webex.bot(target_url=None, inbox=inbox)) as bot:
+            await until(lambda: clock.sleepers == 1)
+            assert not bot.is_ready
+            inbox.is_away = False
+            await clock.pass_each(1)
+            await until(lambda: bot.is_ready)
+            assert webex.sandbox.requests[-1].status_code == 501
+
+    async def test_a_request_while_it_starts(
+        self, webex: Webex, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        """It is refused, and an ERROR says what the start waits for."""
+        begin, waits = asyncio.Event(), asyncio.Event()
+
+        @asynccontextmanager
+        async def lifespan(_: Bot) -> AsyncGenerator[None]:
+            waits.set()
+            await begin.wait()
+            yield
+
+        inbox = Slow(tmp_path / "inbox.db")
+        bot = webex.bot(lifespan=lifespan, inbox=inbox)
+        bot.message()(echo)
+        webex.sandbox.fail(delay=3600, path="/people/me")
+        starting = asyncio.create_task(bot.start())
+        await waits.wait()
+        assert await bot.handle(b"", {}) == 503
+        begin.set()
+        await until(lambda: "Webex" in (bot._startup.waits_for or ""))
+        assert await bot.handle(b"", {}) == 503
+        starting.cancel()
+        await asyncio.wait([starting])
+        assert await bot.handle(b"", {}) == 503
+        webex.sandbox.clear_faults()
+        starting = asyncio.create_task(bot.start())
+        await inbox.is_asked.wait()
+        assert await bot.handle(b"", {}) == 503
+        inbox.responds.set()
+        await starting
+        await bot.aclose()
+
+        refused = [each.partition(": the bot ")[2] for each in caplog.messages if "refused" in each]
+        starts = "is starting: it waits for "
+        waited = ("its lifespan", "Webex, which hasn't responded", "its inbox")
+        assert [each for each in refused if each.startswith(starts)] == [starts + w for w in waited]
+        assert refused[2].startswith("isn't running")
 
     @pytest.mark.parametrize("with_inbox", [True, False])
     async def test_it_starts_all_the_same(
@@ -269,9 +340,10 @@ class TestOutage:
             with pytest.raises(RuntimeError, match="and Webex has responded"):
                 _ = bot.me
             await bot.send("I am here", to_person_email="ann@example.com")
-            assert (bot.is_ready, webex.sandbox.webhooks) == (False, ())
+            await until(lambda: bot.is_ready is with_inbox)  # it stores what comes
+            assert webex.sandbox.webhooks == ()
             await clock.pass_each(1, 2, 4, 8, 16, 32, 60)
-            await until(lambda: bot.is_ready)
+            await until(lambda: bot.is_ready and len(webex.sandbox.webhooks) > with_inbox)
             if with_inbox:
                 await until(lambda: webex.texts[2:] == ["You said: Hello"])
             assert len(webex.sandbox.webhooks) == (2 if with_inbox else 1)
@@ -295,9 +367,8 @@ class TestOutage:
         async with webex.running(bot):
             await webex.sandbox.say("Hello")
             await until(lambda: webex.texts == ["Hello", "You said: Hello"])
-            assert not bot.is_ready
+            assert bot.is_ready
             await clock.pass_each(1)
-            await until(lambda: bot.is_ready)
 
     async def test_it_does_not_wait_for_long(
         self, bot: Bot, webex: Webex, clock: Pauses, caplog: pytest.LogCaptureFixture

@@ -381,7 +381,7 @@ async def test_webex_is_out_at_the_start(days: Days) -> None:
     bot = days.bot()
     days.webex.sandbox.fail(status=501, path="/people/me", times=None)
     async with days.running(bot):
-        assert not bot.is_ready
+        await until(lambda: bot.is_ready)
         assert days.due == [SEVEN]
 
 

@@ -29,13 +29,23 @@ class FailingWebex:
 
 
 class Receiving:
-    """Notes that it began to receive."""
+    """Notes that it began to receive, and how often it looked whether it can store."""
 
     def __init__(self) -> None:
-        self.began = 0
+        self.began = self.looks = 0
 
     async def __call__(self) -> None:
         self.began += 1
+
+    async def accept(self) -> None:
+        self.looks += 1
+
+
+async def begin(
+    startup: Startup, client: Client, receiving: Receiving, clock: StoppedClock | None = None
+) -> None:
+    """Start without webhooks."""
+    await startup.begin(client, None, receiving, receiving.accept, clock or StoppedClock())
 
 
 async def test_it_is_ready_when_webex_has_responded() -> None:
@@ -43,7 +53,7 @@ async def test_it_is_ready_when_webex_has_responded() -> None:
     startup, receiving = Startup(None), Receiving()
     with startup.under_way():
         knows = asyncio.create_task(startup.known())
-        await startup.begin(FailingWebex().client, None, receiving, StoppedClock())
+        await begin(startup, FailingWebex().client, receiving)
     await knows
 
     assert (startup.me and startup.me.id, startup.is_ready, receiving.began) == ("BOT", True, 1)
@@ -60,7 +70,7 @@ async def test_an_outage_does_not_end_it(caplog: pytest.LogCaptureFixture) -> No
     caplog.set_level(logging.INFO, logger="webex_webhooks_async")
     startup, receiving, clock = Startup(None), Receiving(), StoppedClock()
     with startup.under_way():
-        await startup.begin(FailingWebex(501).client, None, receiving, clock)
+        await begin(startup, FailingWebex(501).client, receiving, clock)
     knows = asyncio.create_task(startup.known())
 
     assert (startup.stage, startup.me, receiving.began) == (Stage.ACCEPTING, None, 0)
@@ -69,7 +79,7 @@ async def test_an_outage_does_not_end_it(caplog: pytest.LogCaptureFixture) -> No
     await knows
     await until(lambda: startup.is_ready)
 
-    assert receiving.began == 1
+    assert (receiving.began, receiving.looks) == (1, 1)
     assert [each.levelname for each in caplog.records if "ready" in each.getMessage()] == [
         "ERROR",
         "INFO",
@@ -79,9 +89,9 @@ async def test_an_outage_does_not_end_it(caplog: pytest.LogCaptureFixture) -> No
 
 async def test_an_end_in_an_outage() -> None:
     """Nothing is accepted any more when it stops before Webex has responded."""
-    startup = Startup(None)
+    startup, receiving = Startup(None), Receiving()
     with startup.under_way():
-        await startup.begin(FailingWebex(501).client, None, Receiving(), StoppedClock())
+        await begin(startup, FailingWebex(501).client, receiving)
     await startup.stop_looking()
 
     assert startup.stage is Stage.ENDED
@@ -89,13 +99,13 @@ async def test_an_end_in_an_outage() -> None:
 
 async def test_a_refusal_ends_it() -> None:
     """What Webex refuses is raised, and by those who wait as well."""
-    startup = Startup(None)
+    startup, receiving = Startup(None), Receiving()
     knows: list[asyncio.Task[None]] = []
 
     async def start() -> None:
         with startup.under_way():
             knows.append(asyncio.create_task(startup.known()))
-            await startup.begin(FailingWebex(401).client, None, Receiving(), StoppedClock())
+            await begin(startup, FailingWebex(401).client, receiving)
 
     with pytest.raises(AuthenticationError):
         await start()

@@ -93,7 +93,8 @@ class Bot(BotRouter, Receiver):
     An outage of Webex (a `TransportError`, a `ServerError`, a `RateLimitError`, or a start that
     takes longer than 10 seconds) doesn't end the start: it is an ERROR, and the start goes on in
     the background, after 1, 2, 4 and up to 60 seconds. Until the bot knows itself, requests get 503
-    or, with an `inbox`, are stored, and nothing is handled. `is_ready` says when all is done.
+    or, with an `inbox`, are stored, and nothing is handled. `is_ready` says when
+    that is so, or all is done.
 
     What the bot itself does to messages, submissions, memberships and rooms is ignored. With a
     person's token, that is what this person does there; a meeting or a recording of theirs isn't
@@ -294,11 +295,14 @@ class Bot(BotRouter, Receiver):
 
     @property
     def is_ready(self) -> bool:
-        """Whether the start is complete, for health checks.
+        """Whether the bot takes what Webex delivers, for health checks.
 
-        The bot runs and has its webhooks, and its inbox, if it has one, could be read.
+        Without an inbox, the start is complete, with the webhooks. With one, what arrives can be
+        stored, also while Webex doesn't respond to the start.
         """
-        return self._startup.is_ready and (self._worker is None or self._worker.works)
+        if self._worker is None:
+            return self._startup.is_ready
+        return self._worker.works and not self._why_not()
 
     @property
     def help(self) -> str:
@@ -520,7 +524,11 @@ class Bot(BotRouter, Receiver):
             await self._life.begin(self)
             if self._selected.schedules is not None:
                 await self._selected.schedules.start(self._selected.routes.schedules())
-            await self._startup.begin(self.client, webhooks, self._open, _clock)
+            await self._startup.begin(self.client, webhooks, self._open, self._accept, _clock)
+
+    async def _accept(self) -> None:
+        if self._worker is not None:
+            await self._worker.look()
 
     async def _own_webhooks(self) -> "BotWebhooks | None":
         """Return the webhooks that the bot keeps; what is wrong there is an error of the start."""

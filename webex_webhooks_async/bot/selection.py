@@ -196,11 +196,14 @@ class BotSelection(Selection):
 
     def why_not(self) -> str | None:
         """Return why nothing comes in; what comes before the bot knows itself, an inbox stores."""
-        if self._startup.stage is Stage.ENDED:
-            return NOT_RUNNING
-        if self._startup.me is None:
-            return _WAITING if self._inbox is None else ""
-        return None
+        stage, waits_for = self._startup.stage, self._startup.waits_for
+        if stage >= Stage.HANDLING:
+            return None
+        if stage is Stage.ACCEPTING and self._inbox is not None:
+            return ""
+        return (
+            NOT_RUNNING if waits_for is None else f"the bot is starting: it waits for {waits_for}"
+        )
 
     def note_missed(self) -> None:
         if self.catch_up is not None:
@@ -465,5 +468,4 @@ def _number_of(placed: Placed) -> int:
     return placed.number
 
 
-_WAITING = "the bot isn't ready: it waits for Webex, which hasn't responded since its start"
 _ERROR_REPLY = "webex-webhooks:error_reply"  # the key of that reply

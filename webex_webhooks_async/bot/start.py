@@ -52,11 +52,13 @@ class Startup:
 
     Attributes:
         me: The bot, as Webex knows it; `None` until Webex has responded.
+        waits_for: What a start waits for before anything is received; `None` where nothing starts.
     """
 
     def __init__(self, watch_every: float | None) -> None:
         self.me: Person | None = None
         self.stage: Stage = Stage.ENDED
+        self.waits_for: str | None = None
         self._watch_every = watch_every
         self._knows_itself: asyncio.Future[None] | None = None  # since the beginning
         self._starting: asyncio.Task[Any] | None = None
@@ -71,12 +73,15 @@ class Startup:
     def under_way(self) -> Generator[None]:
         """Let `known` wait while the block starts the bot; what the block raises ends the wait."""
         self.me = None
+        self.waits_for = "its lifespan"
         self._knows_itself = asyncio.get_running_loop().create_future()
         self._starting = asyncio.current_task()
         try:
             yield
-        except Exception as error:
-            self._end_knowing(error)
+        except BaseException as error:
+            self.waits_for = None
+            if isinstance(error, Exception):
+                self._end_knowing(error)
             raise
         finally:
             self._starting = None
@@ -103,6 +108,7 @@ class Startup:
         client: Client,
         webhooks: "BotWebhooks | None",
         receive: Callable[[], Awaitable[None]],
+        accept: Callable[[], Awaitable[None]],
         clock: Clock,
     ) -> None:
         """Start, as far as that is possible soon; what remains is done in a task.
@@ -111,13 +117,14 @@ class Startup:
             client: Asks Webex who the bot is.
             webhooks: Makes the webhooks as wanted; `None` if the bot has none.
             receive: Begins to receive and to handle; it is called when the bot knows itself.
+            accept: Looks whether what comes can be stored; it is called while an outage lasts.
             clock: The time.
 
         Raises:
             APIError: Webex has refused something. An outage isn't raised.
             Exception: Any error of `receive`, or of a function for the secrets.
         """
-        start = _Start(client, webhooks, receive, clock)
+        start = _Start(client, webhooks, receive, accept, clock)
         pause: float | None
         try:
             pause = await self._look_soon(start)
@@ -129,6 +136,7 @@ class Startup:
     async def stop_looking(self) -> None:
         """Look no more; what has begun may end."""
         self.stage = Stage.ENDED if self.stage < Stage.HANDLING else Stage.HANDLING
+        self.waits_for = None
         if self._looking is not None and not self._looking.get_loop().is_closed():
             self._looking.cancel()
             await asyncio.wait([self._looking])
@@ -162,6 +170,8 @@ class Startup:
     async def _keep_looking(self, start: "_Start", pause: float | None) -> None:
         """Go on with a start that an outage has interrupted, and keep the webhooks as wanted."""
         while pause is not None:
+            if self.stage is Stage.ACCEPTING:
+                await start.accept()
             await start.clock.sleep(pause)
             pause = await self._look_again(start, pause)
 
@@ -186,10 +196,13 @@ class Startup:
         if webhooks and every and self.is_ready and not await webhooks.is_turn(every):
             webhooks.catch_up(self.me)
             return every
+        if self.stage < Stage.HANDLING:
+            self.waits_for = "Webex, which hasn't responded"
         await self._ask_who_it_is(start.client)
         if self.stage < Stage.HANDLING:
+            self.waits_for = "its inbox"
             await start.receive()
-            self.stage = Stage.HANDLING
+            self.stage, self.waits_for = Stage.HANDLING, None
         if webhooks is not None:
             await (webhooks.look() if self.is_ready else webhooks.start())
         self.stage = Stage.READY
@@ -225,6 +238,7 @@ class _Start:
     client: Client
     webhooks: "BotWebhooks | None"
     receive: Callable[[], Awaitable[None]]
+    accept: Callable[[], Awaitable[None]]
     clock: Clock
 
 

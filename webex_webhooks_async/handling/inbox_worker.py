@@ -101,7 +101,7 @@ class InboxWorker:
     Attributes:
         is_open: Whether what comes may be stored.
         outage: The probe that decides whether an error comes from an outage.
-        works: Whether the inbox could be read since `open`.
+        works: Whether the inbox could be read since `open`, or before that by `look`.
 
     Raises:
         TypeError: `inbox` isn't an `Inbox`.
@@ -142,6 +142,16 @@ class InboxWorker:
         if first is not None:
             self._start(first)
         self._taking = {asyncio.create_task(self._take_each())}
+
+    async def look(self) -> None:
+        """Look whether the inbox can be read, while nothing is taken from it yet."""
+        try:
+            await self._inbox.stopping()
+        except Exception as error:  # noqa: BLE001 - it may work again later
+            self.works = False
+            logger.error(_UNREADABLE, describe_exception(error))  # noqa: TRY400 - it says all
+        else:
+            self.works = True
 
     async def _first(self) -> InboxEntry | None:
         try:
