@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from webex_webhooks_async.errors import GiveUpError as GiveUpError
     from webex_webhooks_async.errors import GoneError as GoneError
     from webex_webhooks_async.errors import LockedError as LockedError
+    from webex_webhooks_async.errors import NotConnectedError as NotConnectedError
     from webex_webhooks_async.errors import NotFoundError as NotFoundError
     from webex_webhooks_async.errors import NotificationError as NotificationError
     from webex_webhooks_async.errors import PaginationError as PaginationError
@@ -61,6 +62,14 @@ if TYPE_CHECKING:
     from webex_webhooks_async.inbox.base import Inbox as Inbox
     from webex_webhooks_async.inbox.postgres.inbox import PostgresInbox as PostgresInbox
     from webex_webhooks_async.inbox.sqlite import SQLiteInbox as SQLiteInbox
+    from webex_webhooks_async.integration.contexts import UserContext as UserContext
+    from webex_webhooks_async.integration.contexts import UserJobContext as UserJobContext
+    from webex_webhooks_async.integration.integration import Integration as Integration
+    from webex_webhooks_async.integration.postgres_store import (
+        PostgresUserStore as PostgresUserStore,
+    )
+    from webex_webhooks_async.integration.sqlite_store import SQLiteUserStore as SQLiteUserStore
+    from webex_webhooks_async.integration.users import ConnectedUser as ConnectedUser
     from webex_webhooks_async.models.files import File as File
     from webex_webhooks_async.models.messages import AttachmentAction as AttachmentAction
     from webex_webhooks_async.models.messages import Message as Message
@@ -123,11 +132,16 @@ else:
         "serialization.converter": "from_json to_json",
         "errors": (
             "APIError AuthenticationError BadRequestError ConflictError DecodeError GiveUpError "
-            "GoneError LockedError NotFoundError NotificationError "
+            "GoneError LockedError NotConnectedError NotFoundError NotificationError "
             "PaginationError PayloadError PermissionDeniedError RateLimitError "
             "RequestTimeoutError ResponseTooLargeError RetryLaterError ServerError SignatureError "
             "TransportError WebexError WebexWarning"
         ),
+        "integration.contexts": "UserContext UserJobContext",
+        "integration.integration": "Integration",
+        "integration.postgres_store": "PostgresUserStore",
+        "integration.sqlite_store": "SQLiteUserStore",
+        "integration.users": "ConnectedUser",
         "models.files": "File",
         "models.messages": "AttachmentAction Message Person",
         "models.notification_data": (

@@ -18,6 +18,7 @@
     │   └── ResponseTooLargeError   more bytes than allowed
     ├── DecodeError                 JSON that doesn't fit the model
     ├── PaginationError             a next link that must not be followed
+    ├── NotConnectedError           somebody who isn't connected to an integration
     └── NotificationError           a request that isn't a valid notification
         ├── SignatureError          it doesn't prove that it comes from Webex
         └── PayloadError            verified, but not a notification
@@ -232,6 +233,34 @@ class DecodeError(WebexError):
 
 class PaginationError(WebexError):
     """A next link that must not be followed. Nothing was sent to it."""
+
+
+NotConnectedReason = Literal["lost", "leaving", "unknown"]
+"""Why somebody isn't connected; `NotConnectedError` explains each word."""
+
+
+class NotConnectedError(WebexError):
+    """Somebody isn't connected to an `Integration`, so that there is no token to send.
+
+    Attributes:
+        person_id: The id of the person.
+        reason: ``lost``: the person has taken back the permission, or it has ended. ``leaving``:
+            the person leaves. ``unknown``: the person has never connected, or has left.
+    """
+
+    def __init__(self, person_id: str, reason: NotConnectedReason) -> None:
+        self.person_id = person_id
+        self.reason: NotConnectedReason = reason
+        super().__init__(person_id, reason)
+
+    def __str__(self) -> str:
+        why = {
+            "lost": "the permission was taken back or has ended, and the person has to connect "
+            "again",
+            "leaving": "the person leaves",
+            "unknown": "the person has never connected, or has left",
+        }.get(self.reason, self.reason)
+        return f"{short_id(self.person_id)} isn't connected: {why}"
 
 
 class NotificationError(WebexError):

@@ -39,6 +39,14 @@ if TYPE_CHECKING:
     from webex_webhooks_async.inbox.entries import InboxEntry as InboxEntry
     from webex_webhooks_async.inbox.entries import Question as Question
     from webex_webhooks_async.inbox.entries import StoredNotification as StoredNotification
+    from webex_webhooks_async.integration.integration import AllowUser as AllowUser
+    from webex_webhooks_async.integration.integration import (
+        IntegrationOptions as IntegrationOptions,
+    )
+    from webex_webhooks_async.integration.integration import UserList as UserList
+    from webex_webhooks_async.integration.pages import CurrentAccount as CurrentAccount
+    from webex_webhooks_async.integration.store import UserCounts as UserCounts
+    from webex_webhooks_async.integration.store import UserStore as UserStore
     from webex_webhooks_async.models.messages import PhoneNumber as PhoneNumber
     from webex_webhooks_async.models.notification_data import RemoteParty as RemoteParty
     from webex_webhooks_async.notifications.signatures import Headers as Headers
@@ -63,6 +71,9 @@ else:
         "handling.in_flight": "ErrorHandler",
         "inbox.base": "TransactionalInbox",
         "inbox.entries": "InboxCounts InboxEntry Question StoredNotification",
+        "integration.integration": "AllowUser IntegrationOptions UserList",
+        "integration.pages": "CurrentAccount",
+        "integration.store": "UserCounts UserStore",
         "models.messages": "PhoneNumber",
         "models.notification_data": "RemoteParty",
         "notifications.signatures": "Headers",

@@ -102,8 +102,12 @@ TWO_IN_ARRAYS = [
             "It can't be",
             ("It can't be",),
         ),
-        ({"error": "invalid_grant", "error_description": "It is invalid"}, "It is invalid", ()),
-        ({"error": "invalid_client"}, "invalid_client", ()),
+        (
+            {"error": "invalid_grant", "error_description": "It is invalid"},
+            "It is invalid",
+            ("invalid_grant",),
+        ),
+        ({"error": "invalid_client"}, "invalid_client", ("invalid_client",)),
         *(
             (odd, "", ())
             for odd in [

@@ -19,7 +19,7 @@ from starlette.routing import Route
 from tests.examples.serving import EXAMPLES, Import, Run
 from tests.support.wire import PATIENCE
 from tests.testing.doubles import created
-from webex_webhooks_async import Client, Tokens, from_json
+from webex_webhooks_async import Client
 from webex_webhooks_async.testing import Sandbox
 from webex_webhooks_async.testing.loopback_server import serve_on_loopback
 
@@ -320,54 +320,49 @@ async def ask_model(
             await sandbox.say("Why?")
 
 
-async def test_only_the_owner_of_a_meeting_is_notified(
-    webex_sandbox: Sandbox,
-    import_example: Import,
-    capsys: pytest.CaptureFixture[str],
-    tmp_path: Path,
+async def test_a_host_reads_when_a_meeting_has_ended(
+    webex_sandbox: Sandbox, import_example: Import, tmp_path: Path
 ) -> None:
-    """Two users connect in their browsers; each hears of their own meetings, also later."""
-    webex, path = webex_sandbox, tmp_path / "users.db"
+    """Two people connect in their browsers; each reads of their own meetings, until they leave."""
+    origin = "https://bot.example.com"
     program = import_example(
-        "many_users.py",
+        "minutes.py",
+        WEBEX_WEBHOOK_SECRET="a secret",
+        WEBEX_TARGET_URL=f"{origin}/bot/",
+        WEBEX_PUBLIC_URL=f"{origin}/minutes",
         WEBEX_CLIENT_ID="C1",
         WEBEX_CLIENT_SECRET="an integration's secret",
-        ORIGIN="https://bot.example.com",
-        USERS=str(path),
+        WEBEX_SCOPES="meeting:schedules_read",
+        WEBEX_ENCRYPTION_KEYS="A" * 42 + "E=",
+        WEBEX_USER_STORE=str(tmp_path / "users.db"),
+        WEBEX_INTEGRATION_INBOX=str(tmp_path / "integration.db"),
     )
-    webex.deliver_to(program.app)
-    transport = httpx.ASGITransport(program.app)
-    ids: list[str] = []
+    webex_sandbox.deliver_to(program.app)
+    times = {"start": "2026-05-04T09:00:00Z", "end": "2026-05-04T09:45:00Z"}
     async with program.app.router.lifespan_context(program.app):
-        for email in ("ann@example.com", "bob@example.com"):
-            webex.authorize_as(email)
-            async with httpx.AsyncClient(
-                mounts={"https://bot.example.com": transport}, trust_env=False
-            ) as browser:
-                connected = await browser.get(
-                    "https://bot.example.com/connect", follow_redirects=True
-                )
-                assert connected.text == f"Hello, {email[:3].title()}: connected.\n"
-                (cookie,) = browser.cookies.jar
-                assert cookie.secure
-                again = await browser.get(str(connected.url))
-                assert again.status_code == 400  # the state is used up
-            ids.append(webex.webhooks[-1].created_by or "")
-        await webex.emit("meetings", "started", data={"title": "Plans"}, owner=ids[0])
-    assert path.stat().st_mode & 0o077 == 0  # only this user reads the tokens
-    # Ann takes the permission back: that keeps nobody else from being served.
-    with closing(sqlite3.connect(path)) as users:
-        ((stored,),) = users.execute("SELECT tokens FROM users WHERE id = ?", (ids[0],))
-    tokens = from_json(stored, Tokens)
-    webex.revoke(tokens.access_token)
-    webex.revoke(tokens.refresh_token)
-    async with program.app.router.lifespan_context(program.app):
-        await webex.emit("meetings", "started", data={"title": "Review"}, owner=ids[1])
+        for name in ("ann", "bob"):
+            webex_sandbox.authorize_as(f"{name}@example.com")
+            mounts = {origin: httpx.ASGITransport(program.app)}
+            async with httpx.AsyncClient(mounts=mounts, trust_env=False) as browser:
+                done = await browser.get(f"{origin}/minutes/connect", follow_redirects=True)
+            assert done.text == f"Connected: {name.title()}.\n"
+            await webex_sandbox.emit(
+                "meetings", "ended", data={"title": name, **times}, owner=f"{name}@example.com"
+            )
+        await webex_sandbox.idle()
+        await webex_sandbox.say("disconnect", person="ann@example.com")
+        await webex_sandbox.idle()
+        webex_sandbox.revoke_user("bob@example.com")
+        await webex_sandbox.emit("meetings", "ended", data=times, owner="bob@example.com")
+        await webex_sandbox.idle()
 
-    assert len(webex.webhooks) == 2
-    first, refused, second = capsys.readouterr().out.splitlines()
-    assert (first, second) == (f"{ids[0]} has started Plans", f"{ids[1]} has started Review")
-    assert refused.startswith(f"{ids[0]} is not watched: POST /v1/access_token: 400")
+    assert Counter(replies(webex_sandbox)) == {
+        "Goodbye.": 1,
+        f"I can't see your meetings any more: {origin}/minutes/connect": 1,
+        "I'll write when a meeting ends.": 2,
+        "ann took 45 minutes.": 1,
+        "bob took 45 minutes.": 1,
+    }
 
 
 @pytest.mark.parametrize(

@@ -39,7 +39,7 @@ COMMANDS_RUN_BY_CHECKS = re.compile(
 )
 ROOT = Path(__file__).parents[2]
 FROM_CODE = (
-    *("bot", "client", "command-line", "inbox"),
+    *("bot", "client", "command-line", "inbox", "integration"),
     *("notifications", "receiver", "testing", "webhooks"),
 )
 """The pages of the reference that only repeat docstrings and help texts, which have tests."""

@@ -14,6 +14,7 @@ from webex_webhooks_async.handling.attempts import recorded
 from webex_webhooks_async.handling.dispatch import Execution, Registration, active_execution
 from webex_webhooks_async.handling.records import check_outside, numbered
 from webex_webhooks_async.inbox.base import check_put
+from webex_webhooks_async.models.ids import comparable
 from webex_webhooks_async.notifications.identity import (
     body_of_job,
     key_of_job,
@@ -75,8 +76,18 @@ class Job(Registration):
         return f"job {self.name}"
 
 
-async def enqueue(worker: "InboxWorker", name: str, value: object, options: JobOptions) -> bool:
-    """Store a job, as `Bot.enqueue` says; what an earlier attempt has stored isn't stored again."""
+async def enqueue(
+    worker: "InboxWorker",
+    name: str,
+    value: object,
+    options: JobOptions,
+    *,
+    person: str | None = None,
+) -> bool:
+    """Store a job, as `Bot.enqueue` says; what an earlier attempt has stored isn't stored again.
+
+    With a person, the job is theirs, and so is its key.
+    """
     check_keywords("enqueue", options, JobOptions.__annotations__)
     check_outside("enqueue a job")
     key, line, replace = options.get("key"), options.get("line"), options.get("replace", False)
@@ -90,8 +101,8 @@ async def enqueue(worker: "InboxWorker", name: str, value: object, options: JobO
         raise ValueError("replace needs a key: pass that of the job whose place it takes")
     due = _clock.now() + timedelta(seconds=after) if at is None else at
     value = _as_json(name, value)
-    with _new_job(name, value, key) as job_key:
-        body = body_of_job(name, value, key, due)
+    with _new_job(name, value, key, person) as job_key:
+        body = body_of_job(name, value, key, due, person=person)
         if not replace and (execution := active_execution()) and execution.key == job_key:
             raise ValueError(
                 f"this job has the key {key!r} itself, so nothing would be stored: pass "
@@ -105,12 +116,12 @@ async def enqueue(worker: "InboxWorker", name: str, value: object, options: JobO
         return await recorded("enqueued", job_key, put, bool)
 
 
-async def cancel(worker: "InboxWorker", name: str, key: str) -> bool:
+async def cancel(worker: "InboxWorker", name: str, key: str, *, person: str | None = None) -> bool:
     """Remove a job, as `Bot.cancel` says; what an earlier attempt has removed is left alone."""
     check_not_empty("name", name)
     check_not_empty("key", key)
     check_outside("cancel a job")
-    job_key = key_of_job("key", name, key)
+    job_key = key_of_job("key", name, key, *_of(person))
 
     async def remove() -> tuple[bool, bytes]:
         is_removed = await worker.cancel(job_key)
@@ -124,7 +135,7 @@ _numbers: "WeakKeyDictionary[Execution, dict[str, set[int]]]" = WeakKeyDictionar
 
 
 @contextmanager
-def _new_job(name: str, value: object, key: str | None) -> Generator[str]:
+def _new_job(name: str, value: object, key: str | None, person: str | None) -> Generator[str]:
     """Make the key of a job in the inbox, which the block stores.
 
     Without a key, it is known by what is being handled, and by how many equal ones were stored for
@@ -132,15 +143,20 @@ def _new_job(name: str, value: object, key: str | None) -> Generator[str]:
     """
     execution = active_execution()
     if key is not None:
-        yield key_of_job("key", name, check_not_empty("key", key))
+        yield key_of_job("key", name, check_not_empty("key", key), *_of(person))
     elif execution is None:
         yield key_of_job("new", uuid4().hex)
     else:
         of = execution.key or notification_key(execution.notification)
-        equal = key_of_job("of", of, name, value)
+        equal = key_of_job("of", of, name, value, *_of(person))
         numbers = _numbers.setdefault(execution, {})
         with numbered(numbers.setdefault(equal, set())) as number:
             yield key_of_job("nth", equal, number)
+
+
+def _of(person: str | None) -> tuple[str, ...]:
+    """Return what tells the keys of a person from those of others."""
+    return () if person is None else (comparable(person),)
 
 
 def _as_json(name: str, value: object) -> object:

@@ -1,12 +1,12 @@
 """Decides who may use a bot: asks the user's function, remembers who asked, and refuses others."""
 
 import asyncio
-import inspect
 import logging
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
-from typing import Any, cast
+from typing import cast
 
+from webex_webhooks_async.applications.decisions import decision
 from webex_webhooks_async.bot.contexts.contexts import MessageContext, SubmissionContext
 from webex_webhooks_async.claims import Claims, MemoryClaims
 from webex_webhooks_async.client.client import Client
@@ -118,13 +118,3 @@ def check_reply(name: str, text: object) -> None:
         raise ValueError(
             f"{name} must say something, in at most {MAX_TEXT_BYTES} bytes; it has {size}"
         )
-
-
-async def decision(name: str, function: Callable[[Any], object], subject: object) -> bool:
-    """Ask a plain or an async function of the user's about something."""
-    decided = function(subject)
-    if inspect.isawaitable(decided):
-        decided = await decided
-    if not isinstance(decided, bool):
-        raise TypeError(f"{name} must return True or False, got {type(decided).__name__}")
-    return decided

@@ -9,6 +9,7 @@ from secrets import token_urlsafe
 from types import EllipsisType, NoneType
 from typing import TYPE_CHECKING, Any, Self, Unpack
 
+from webex_webhooks_async.applications.inboxes import inbox_in
 from webex_webhooks_async.applications.jobs import Job, JobOptions, cancel, enqueue
 from webex_webhooks_async.applications.outage import Outage
 from webex_webhooks_async.bot.access import Access, Allow, check_access, check_reply
@@ -30,7 +31,6 @@ from webex_webhooks_async.client.environment import (
     token_from_env,
 )
 from webex_webhooks_async.client.limiter import Clock
-from webex_webhooks_async.formatting import conninfo_in
 from webex_webhooks_async.models.messages import Message, Person
 from webex_webhooks_async.models.notifications import Notification
 from webex_webhooks_async.models.vocabulary import BASE_URL
@@ -275,7 +275,7 @@ class Bot(BotRouter, Receiver):
         place = os.environ.get(prefix + WEBEX_INBOX)
         if place and not {"inbox", "respond_within"} & options.keys():
             try:
-                options["inbox"] = _inbox_in(place)
+                options["inbox"] = inbox_in(place)
             except ValueError as error:
                 raise ValueError(f"{prefix}{WEBEX_INBOX}: {error}") from error
         return cls(caller, secrets, _base_url=base_url, **options)
@@ -621,18 +621,6 @@ def _secrets(given: Secrets | None, target_url: str | None) -> Secrets:
     if given is None and target_url is not None:
         raise ValueError("a bot with a target_url needs the secret of its webhooks: pass secrets")
     return token_urlsafe() if given is None else given
-
-
-def _inbox_in(place: str) -> "Inbox":
-    """Return the inbox that a variable names."""
-    # Imported here: most bots have another inbox, or none.
-    if (conninfo := conninfo_in(place)) is not None:
-        from webex_webhooks_async.inbox.postgres.inbox import PostgresInbox  # noqa: PLC0415 - see above
-
-        return PostgresInbox(conninfo)
-    from webex_webhooks_async.inbox.sqlite import SQLiteInbox  # noqa: PLC0415 - see above
-
-    return SQLiteInbox(place)
 
 
 def _checked(

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any, cast
 
 from attrs import evolve
 
+from webex_webhooks_async.applications.decisions import decision
 from webex_webhooks_async.applications.jobs import Job
-from webex_webhooks_async.bot.access import Access, decision
+from webex_webhooks_async.bot.access import Access
 from webex_webhooks_async.bot.contexts.answers import Answers
 from webex_webhooks_async.bot.contexts.contexts import (
     Context,

@@ -83,7 +83,14 @@ _COMMANDS: Mapping[str, Mapping[str, "str | _Group"]] = {
             },
         ),
     },
-    "Setup": {"login": "commands.login:command", "completion": "app:completion"},
+    "Setup": {
+        "integration": _Group(
+            "Prepare a database for an integration.",
+            {"schema": "commands.integration:print_schema"},
+        ),
+        "login": "commands.login:command",
+        "completion": "app:completion",
+    },
 }
 
 _SECRET = ("--secret-env", "--secret-file")

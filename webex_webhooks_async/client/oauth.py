@@ -5,7 +5,7 @@ Facts: https://developer.webex.com/docs/integrations
 
 import copy
 import inspect
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from types import NoneType
 from typing import Self, TypeVar, cast
@@ -20,8 +20,6 @@ from webex_webhooks_async.client.auth import (
     checked_token,
 )
 from webex_webhooks_async.errors import (
-    AuthenticationError,
-    BadRequestError,
     DecodeError,
     LockedError,
     RateLimitError,
@@ -88,12 +86,6 @@ class RefreshingToken:
         on_refresh: Called with the new `Tokens`, to store them, before any waiting task continues.
             It may be plain or async, and may use the client. Its error is raised in every
             waiting task; the new tokens are in use all the same.
-        load: Returns the `Tokens` as they are stored now, or `None` where nothing is stored, for
-            programs that share them. It may be plain or async. It is asked before a refresh, and
-            after one that Webex refused (400 or 401). Newer tokens are used, without a refresh and
-            without `on_refresh`: those with another access token that doesn't expire earlier, as
-            far as `expires_at` says. The refresh token of expired ones is used. Its error
-            is raised in every waiting task.
 
     Raises:
         ValueError: An argument is empty or isn't valid Unicode, or `access_token` can't be sent in
@@ -101,7 +93,7 @@ class RefreshingToken:
         TypeError: An argument has a wrong type.
     """
 
-    def __init__(  # noqa: PLR0913 - an app, its tokens, and where they are stored
+    def __init__(
         self,
         *,
         client_id: str,
@@ -109,20 +101,14 @@ class RefreshingToken:
         refresh_token: str,
         access_token: str | None = None,
         on_refresh: Callable[[Tokens], object] | None = None,
-        load: Callable[[], Tokens | Awaitable[Tokens | None] | None] | None = None,
         _exchange: Mapping[str, str] | None = None,  # of a code, which comes first
-        _expires_at: datetime | None = None,
     ) -> None:
         self._app = _checked(client_id=client_id, client_secret=client_secret)
-        self._grant = _exchange or _refresh_with(refresh_token)
+        self._grant = _exchange or refresh_with(refresh_token)
         self._access_token = "" if access_token is None else checked_token(access_token)
-        self._expires_at = _expires_at
         if not (on_refresh is None or callable(on_refresh)):
             raise TypeError(f"on_refresh must be a function that takes Tokens, got {on_refresh!r}")
         self._on_refresh = on_refresh
-        if not (load is None or callable(load)):
-            raise TypeError(f"load must be a function that returns Tokens or None, got {load!r}")
-        self._load = load
         self._flight = Flight(self._renew)
         self._spent: WebexError | None = None
 
@@ -174,7 +160,6 @@ class RefreshingToken:
         client_id: str,
         client_secret: str,
         on_refresh: Callable[[Tokens], object] | None = None,
-        load: Callable[[], Tokens | Awaitable[Tokens | None] | None] | None = None,
     ) -> Self:
         """Return a token that goes on with what `on_refresh` has stored.
 
@@ -186,12 +171,10 @@ class RefreshingToken:
             )
 
         Args:
-            tokens: The result of the last refresh, or of the exchange of a code. With `load`, they
-                may lack an access token.
+            tokens: The result of the last refresh, or of the exchange of a code.
             client_id: The id of the integration or service app.
             client_secret: Its secret.
             on_refresh: As when it is made directly.
-            load: As when it is made directly.
 
         Raises:
             ValueError: An argument, or a token, is empty or isn't valid Unicode, or the access
@@ -199,15 +182,12 @@ class RefreshingToken:
             TypeError: An argument has a wrong type.
         """
         check_type("tokens", tokens, Tokens)
-        is_complete = bool(tokens.access_token) or load is None
         return cls(
             client_id=client_id,
             client_secret=client_secret,
             refresh_token=tokens.refresh_token,
-            access_token=tokens.access_token if is_complete else None,
+            access_token=tokens.access_token,
             on_refresh=on_refresh,
-            load=load,
-            _expires_at=tokens.expires_at if is_complete else None,
         )
 
     async def get(self) -> str:
@@ -226,41 +206,16 @@ class RefreshingToken:
         return await self._flight.refreshed(rejected, known=self._flight.latest)
 
     async def _renew(self, rejected: str) -> str:
-        if self._access_token != rejected or await self._has_loaded():
+        if self._access_token != rejected:
             return self._access_token
-        try:
-            tokens = await self._granted()
-        except (BadRequestError, AuthenticationError):
-            if await self._has_loaded():  # another program was faster
-                return self._access_token
-            raise
-        self._use(tokens)
+        tokens = await self._granted()
+        self._access_token = tokens.access_token
+        self._grant = refresh_with(tokens.refresh_token)
         if self._on_refresh is not None:
             stored = self._on_refresh(tokens)
             if inspect.isawaitable(stored):
                 await stored
         return tokens.access_token
-
-    async def _has_loaded(self) -> bool:
-        """Take over what is stored, if that is newer; return whether it is a token to send."""
-        if self._load is None:
-            return False
-        loaded = self._load()
-        tokens = await loaded if inspect.isawaitable(loaded) else loaded
-        check_type("what load returns", tokens, Tokens, NoneType)
-        if tokens is None or tokens.access_token in {"", self._access_token}:
-            return False
-        before, expires_at = self._expires_at, tokens.expires_at
-        if before is not None and expires_at is not None and expires_at < before:
-            return False
-        self._use(tokens)
-        return expires_at is None or expires_at > datetime.now(UTC)
-
-    def _use(self, tokens: Tokens) -> None:
-        access_token = checked_token(tokens.access_token)
-        self._grant = _refresh_with(tokens.refresh_token)
-        self._expires_at = tokens.expires_at
-        self._access_token = access_token
 
     async def _granted(self) -> Tokens:
         """Exchange the grant for tokens, a code once only."""
@@ -272,8 +227,10 @@ class RefreshingToken:
                 "the exchange of the authorization code was cut off: authorize again"
             )
         try:
-            tokens = _tokens(
-                await self._flight.post("/access_token", form), form.get("refresh_token")
+            tokens = tokens_in(
+                await self._flight.post("/access_token", form),
+                form.get("refresh_token"),
+                datetime.now(UTC),
             )
         except (RateLimitError, LockedError, ClosedError):  # nothing was processed
             self._spent = None
@@ -335,11 +292,13 @@ def _checked(**texts: str) -> dict[str, str]:
     return {name: check_not_empty(name, text) for name, text in texts.items()}
 
 
-def _refresh_with(refresh_token: str) -> Mapping[str, str]:
+def refresh_with(refresh_token: str) -> Mapping[str, str]:
+    """Return the part of a form that asks for a refresh."""
     return {"grant_type": "refresh_token", **_checked(refresh_token=refresh_token)}
 
 
-def _tokens(response: object, refresh_token: str | None) -> Tokens:
+def tokens_in(response: object, refresh_token: str | None, now: datetime) -> Tokens:
+    """Return the tokens in a response, which may leave the refresh token as it is."""
     members = cast("dict[str, object]", response) if isinstance(response, dict) else {}
     try:
         access_token = checked_token(_if_is(str, members.get("access_token")) or "")
@@ -357,15 +316,15 @@ def _tokens(response: object, refresh_token: str | None) -> Tokens:
         access_token=access_token,
         refresh_token=refresh_token,
         expires_in=expires_in,
-        expires_at=None if expires_in is None else _after(expires_in),
+        expires_at=None if expires_in is None else _after(now, expires_in),
         refresh_token_expires_in=_if_is(int, members.get("refresh_token_expires_in")),
     )
 
 
-def _after(seconds: int) -> datetime | None:
+def _after(now: datetime, seconds: int) -> datetime | None:
     """So many seconds from now; `None` for a number that no date can be that far away."""
     try:
-        return datetime.now(UTC) + timedelta(seconds=seconds)
+        return now + timedelta(seconds=seconds)
     except OverflowError:
         return None
 

@@ -160,6 +160,8 @@ def _message(members: dict[str, object]) -> str:
 def _details(members: dict[str, object]) -> Iterator[str]:
     descriptions = (error.get("description") for error in _all_descriptions(members))
     yield from filter(None, map(_text, descriptions))
+    if word := _text(members.get("error")):  # of the token endpoint, such as invalid_grant
+        yield word
     if isinstance(code := members.get("errorCode"), int | str):
         yield f"errorCode {code}"
 

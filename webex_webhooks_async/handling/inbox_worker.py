@@ -45,6 +45,7 @@ _RENEWALS_PER_LEASE = 3
 _MANY_RENEWALS = 10
 _SECONDS_TO_ANSWER = 120.0  # what was sent meanwhile has arrived by then
 _SECONDS_TO_RECORD = 5.0  # at the end
+_SHORT_PAUSE = 10.0  # for which what fails may hold up its line, if it may leave it
 _OTHER_VERSION_SECONDS = 30.0  # a replica of another version may handle it
 _OTHER_VERSION_RELEASES = 20
 _MAX_OUTAGES = 10  # after so many, what looks like one is a failure
@@ -518,10 +519,16 @@ class InboxWorker:
             retry_in, outage = outcome.again_in, outcome.is_of_outage
             return await self._inbox.release(entry, retry_in=retry_in, outage=outage)
         error = summarize_redacted(outcome.error, self._in_flight.known_secrets())
-        fail = partial(self._inbox.fail, entry, error=error, retry_in=outcome.again_in)
+        again_in = outcome.again_in
+        fail = partial(self._inbox.fail, entry, error=error, retry_in=again_in)
         if isinstance(outcome, PutOff):
             return await fail(holds=outcome.holds, counts=False)
+        if again_in is not None and again_in >= _SHORT_PAUSE and self._may_leave_line(entry):
+            return await fail(holds=False)
         return await fail()
+
+    def _may_leave_line(self, entry: InboxEntry) -> bool:
+        return self._in_flight.selection.leaves_line and not is_job(entry.key)
 
     async def _renew(self, work: "_Work") -> None:
         lost: InboxEntry | None = None

@@ -212,10 +212,7 @@ class Registry:
                 that can be called with one argument.
             RuntimeError: A receiver of this handler has already received a notification.
         """
-        _check_word("resource", resource)
-        _check_word("event", event)
-        warn_if_misspelled(resource, event, stacklevel=2)
-        _warn_if_undocumented(resource, event)
+        check_words(resource, event)
 
         def register(handler: Handler[Any]) -> Handler[Any]:
             check_function("a handler", handler, "one argument, the notification", 1)
@@ -329,9 +326,12 @@ class Selection(ABC):
     Attributes:
         failed_is_handled: Whether a notification that nothing stores counts as handled after a
             failure, so that a copy of it isn't handled.
+        leaves_line: Whether a notification that fails, and is due in ten seconds or later, holds up
+            nobody until then.
     """
 
     failed_is_handled: bool
+    leaves_line: bool = False
 
     @abstractmethod
     def begin(
@@ -428,6 +428,19 @@ def watched_by(placed: Iterable[Placed]) -> Iterator[tuple[str, str]]:
             yield entry.resource, entry.event or Event.ALL
 
 
+def check_words(resource: str | None, event: str | None) -> None:
+    """Check the words with which a handler is registered; warnings point to where that is done.
+
+    Raises:
+        ValueError: One is ``all`` or empty.
+        TypeError: One isn't a string.
+    """
+    _check_word("resource", resource)
+    _check_word("event", event)
+    warn_if_misspelled(resource, event, stacklevel=3)
+    _warn_if_undocumented(resource, event)
+
+
 def _check_word(name: str, word: object) -> None:
     if word is None:
         return
@@ -449,7 +462,7 @@ def _warn_if_undocumented(resource: str | None, event: str | None) -> None:
             f"the resource {str(resource)!r} has no event {str(event)!r}, only "
             f"{', '.join(sorted(documented))}",
             WebexWarning,
-            stacklevel=3,
+            stacklevel=4,
         )
 
 

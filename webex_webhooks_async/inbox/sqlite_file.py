@@ -56,7 +56,7 @@ class InboxFile:
             # Closing it would drop the locks that another thread may have on it by then.
             with _creating, suppress(FileExistsError):
                 os.close(os.open(path, os.O_CREAT | os.O_EXCL, 0o600))
-            _keep_for_its_owner(path, is_shared=is_shared)
+            keep_for_its_owner(path, is_shared=is_shared)
             opened = connect(path, "mode=rw", locked_seconds=LOCKED_SECONDS)
             connection = stack.enter_context(closing(opened))
             _prepare(path, connection)
@@ -306,7 +306,7 @@ def _identity(path: Path) -> tuple[int, int] | None:
     return found.st_dev, found.st_ino
 
 
-def _keep_for_its_owner(path: Path, *, is_shared: bool) -> None:
+def keep_for_its_owner(path: Path, *, is_shared: bool) -> None:
     """Let nobody else read a file and those beside it, as those of a restored backup.
 
     A user's own database keeps its mode.

@@ -23,6 +23,9 @@ JOB = "job:"
 
 _SCHEDULE = "schedule"
 
+PERSON = "person"
+"""The member of a job's data that says whose job it is."""
+
 
 def notification_key(notification: Notification[Any]) -> str:
     """Return the key that a copy of a notification is known by, also in another process.
@@ -100,19 +103,22 @@ def key_of_job(*parts: object) -> str:
     return f"{JOB}{_digest(dump_json(parts))}"
 
 
-def body_of_job(
+def body_of_job(  # noqa: PLR0913 - what there is to know of a job
     name: str,
     value: object,
     key: str | None,
     due: datetime,
     *,
     schedule: tuple[str, str] | None = None,
+    person: str | None = None,
 ) -> bytes:
     """Return the body of the notification that a job is."""
     data: dict[str, object] = {} if key is None else {"id": key}
     data |= {"due": due.isoformat(), "value": value}
     if schedule is not None:
         data[_SCHEDULE] = schedule
+    if person is not None:
+        data[PERSON] = person
     return dump_json({"id": "", "name": "", "resource": RESOURCE, "event": name, "data": data})
 
 

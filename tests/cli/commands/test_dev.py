@@ -203,6 +203,47 @@ def test_a_handler_that_fails(
     assert outcome["key"] in {each["key"] for each in state["deliveries"]}
 
 
+INTEGRATION = """
+from webex_webhooks_async import Integration
+
+integration = Integration.from_env()
+
+
+@integration.on("meetings", "ended")
+async def ended(context):
+    meeting = await context.fetch()
+    print(context.user.email, "has ended", meeting["title"], flush=True)
+"""
+
+
+def test_an_integration_without_an_account(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It says where to connect; who does is there after a restart, and hears of own meetings."""
+    monkeypatch.chdir(tmp_path)
+    program = tmp_path / "minutes.py"
+    program.write_text(INTEGRATION, encoding="utf-8")
+    arguments = ("--port", "0", "--sandbox-port", "0", "--no-browser")
+    with terminal("dev", "minutes.py", *arguments, columns=80) as running:
+        page = running.wait_for(r"Talk to it .*?(http://\S+/)\x1b")[1]
+        connect = running.wait_for(r"Connect here .*?(http://[^\s\x1b]+)")[1]
+        with httpx.Client(trust_env=False) as browser:
+            webex = browser.get(connect).headers["location"]
+            allowed = browser.get(f"{webex}&login_hint=ann@example.com")
+            assert "Connected: Ann." in browser.get(allowed.headers["location"]).text
+        program.write_text(f"{INTEGRATION}# the same", encoding="utf-8")
+        running.wait_for(r"minutes\.py was saved: starting again")
+        running.wait_for(r"runs: integration, an? Integration")
+        event = {
+            "resource": "meetings",
+            "event": "ended",
+            "owner": "ann@example.com",
+            "data": {"title": "Plans"},
+        }
+        httpx.post(f"{page}sandbox/emit", json=event, trust_env=False).raise_for_status()
+        running.wait_for("ann@example.com has ended Plans")
+        running.type("\x03")
+        assert running.finish() == 0
+
+
 FORKS = """
 import os, signal, sys, time
 from contextlib import asynccontextmanager

@@ -16,7 +16,14 @@ from starlette.routing import Mount, Route
 from starlette.types import ASGIApp
 
 from tests.support.wire import PATIENCE, bound_socket
-from webex_webhooks_async import Bot, Client, MessageContext
+from webex_webhooks_async import (
+    Bot,
+    Client,
+    Integration,
+    MessageContext,
+    SQLiteInbox,
+    SQLiteUserStore,
+)
 from webex_webhooks_async.cli.dev.program import explanation, find_mounts
 from webex_webhooks_async.cli.dev.target import Target
 from webex_webhooks_async.cli.running_sandbox import variables_for_bot
@@ -130,3 +137,33 @@ async def test_where_a_bot_is_mounted(  # noqa: PLR0913, PLR0917 - a table, and 
     async with bot:
         (webhook,) = webex_sandbox.webhooks
     assert webhook.target_url == ORIGIN + path
+
+
+@pytest.mark.parametrize(
+    ("application_of", "url"),
+    [
+        (lambda each: each, ORIGIN),
+        (lambda each: Starlette(routes=[Mount("/minutes", each)]), f"{ORIGIN}/minutes"),
+    ],
+)
+def test_where_people_connect(
+    application_of: Callable[[Integration], ASGIApp],
+    url: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """An integration has its pages where it is mounted, beside a bot; another one keeps its URL."""
+    monkeypatch.setenv("WEBEX_TARGET_URL", ORIGIN)
+    own = "https://minutes.example.com"
+    for given, expected in ((ORIGIN, url), (own, own)):
+        integration = Integration(
+            SQLiteUserStore(tmp_path / "users.db"),
+            encryption_keys=["A" * 42 + "E="],
+            inbox=SQLiteInbox(tmp_path / "inbox.db"),
+            public_url=given,
+            client_id="C1",
+            client_secret="a secret",
+            scopes="spark:all",
+        )
+
+        assert find_mounts(application_of(integration)) == f"{expected}/connect"

@@ -8,6 +8,13 @@ from webex_webhooks_async.bot.bot import Bot
 from webex_webhooks_async.cli.dev.target import Target, TargetError
 from webex_webhooks_async.cli.running import UsageError
 
+INTEGRATION = """
+from webex_webhooks_async import Integration, SQLiteInbox, SQLiteUserStore
+integration = Integration(
+    SQLiteUserStore("users.db"), encryption_keys=["A" * 42 + "E="], inbox=SQLiteInbox("inbox.db"),
+    public_url="https://example.com", client_id="C1", client_secret="a secret", scopes="spark:all",
+)
+"""
 BOT = "from webex_webhooks_async import Bot, Receiver\nbot = Bot('token', 'secret')\n"
 
 
@@ -79,6 +86,8 @@ PLAIN = "async def application(scope, receive, send): ...\n"
         (BOT + "receiver = Receiver('secret')", "bot", "Bot"),
         (BOT + "twice = bot", "bot", "Bot"),
         (BOT + "bot = Receiver('secret')", "bot", "Receiver"),
+        (BOT + INTEGRATION + OTHERS + "app = FastAPI()", "app", "FastAPI"),
+        (INTEGRATION, "integration", "Integration"),
     ],
 )
 def test_which_object_counts(text: str, name: str, kind: str) -> None:

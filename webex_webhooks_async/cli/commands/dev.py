@@ -40,9 +40,9 @@ from webex_webhooks_async.cli.running import (
     ended_by_signal,
     run,
 )
-from webex_webhooks_async.cli.running_sandbox import variables_for_bot
+from webex_webhooks_async.cli.running_sandbox import variables_for_bot, variables_for_integration
 from webex_webhooks_async.cli.traffic import print_delivery, print_log
-from webex_webhooks_async.client.environment import WEBEX_INBOX
+from webex_webhooks_async.client.environment import WEBEX_INBOX, WEBEX_PUBLIC_URL
 from webex_webhooks_async.client.pool import tls_context
 from webex_webhooks_async.testing import Sandbox
 from webex_webhooks_async.testing.loopback_server import HOST, port_error
@@ -75,7 +75,8 @@ def command(
     It starts a local Webex simulator and then the program, with the variables that
     Bot.from_env reads, and opens a page on which you talk to your bot. If
     WEBEX_INBOX isn't set, the inbox is a temporary file, which lasts until dev
-    ends. A bot that Starlette or FastAPI mounts gets its notifications there. The
+    ends. The same is so for what Integration.from_env reads; it prints where people
+    connect. What Starlette or FastAPI mounts gets its notifications there. The
     program can't reach Webex, whatever token it has. Ctrl-C ends both.
 
     Without a name after the colon, it runs the only ASGI application that isn't a
@@ -126,7 +127,7 @@ async def _develop(
                 sandbox,
                 listener,
                 base_url,
-                inbox=f"{folder}/inbox.db",
+                folder=folder,
                 reload=reload,
                 browser=browser,
             )
@@ -235,7 +236,7 @@ class _Development:
         listener: socket.socket,
         base_url: str,
         *,
-        inbox: str,
+        folder: str,
         reload: bool,
         browser: bool,
     ) -> None:
@@ -245,15 +246,18 @@ class _Development:
         self._reload = reload
         self._browser = browser
         self._is_introduced = False
+        self._connect = ""  # where people connect, if the program has an integration
         self._listener = listener
         self._origin = f"http://{HOST}:{listener.getsockname()[1]}"
         self._next: _Process | None = None  # the one after this, started ahead of time
         self._page = base_url.removesuffix("v1")
+        made = {WEBEX_INBOX: f"{folder}/inbox.db", **variables_for_integration(folder)}
         self._environment = {
             **{name: value for name, value in os.environ.items() if not is_proxy(name)},
             "PYTHONUNBUFFERED": "1",
-            WEBEX_INBOX: os.environ.get(WEBEX_INBOX) or inbox,
+            **{name: os.environ.get(name) or value for name, value in made.items()},
             **variables_for_bot(base_url, self._origin),
+            WEBEX_PUBLIC_URL: self._origin,
         }
 
     async def run_and_reload(self) -> int:
@@ -303,8 +307,9 @@ class _Development:
         try:
             async for report in process.reports():
                 match report:
-                    case {"started": str(what)}:
+                    case {"started": str(what), "connect": str(connect)}:
                         has_started = True
+                        self._connect = connect
                         self._sandbox.report_program("")
                         print_approval(self._console, f"{self._target.place} runs: {what}")
                     case {"failed": str(why), "summary": str(summary)}:
@@ -353,6 +358,7 @@ class _Development:
                 "Talk to it": Text(self._page, "bold"),
                 "In a terminal": Text(_chat_at(f"{self._page}v1")),
                 "Your program": Text(self._origin),
+                **({"Connect here": Text(self._connect)} if self._connect else {}),
             },
         )
         stderr().print("Ctrl-C ends both.", style="dim")

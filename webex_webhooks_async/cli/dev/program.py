@@ -28,12 +28,19 @@ from uvicorn import Config, Server
 from webex_webhooks_async.bot.bot import Bot
 from webex_webhooks_async.cli.dev import target
 from webex_webhooks_async.cli.dev.reporting import Reporter
-from webex_webhooks_async.cli.dev.target import Target, TargetError, is_application, is_proxy
+from webex_webhooks_async.cli.dev.target import (
+    Target,
+    TargetError,
+    integration_classes,
+    is_application,
+    is_proxy,
+)
 from webex_webhooks_async.client.client import Client
 from webex_webhooks_async.client.environment import (
     WEBEX_ACCESS_TOKEN,
     WEBEX_BASE_URL,
     WEBEX_INBOX,
+    WEBEX_PUBLIC_URL,
     WEBEX_TARGET_URL,
     WEBEX_WEBHOOK_SECRET,
 )
@@ -50,6 +57,7 @@ KEPT = (
     WEBEX_WEBHOOK_SECRET,
     WEBEX_TARGET_URL,
     WEBEX_INBOX,
+    WEBEX_PUBLIC_URL,
 )
 """The variables that `dev` sets."""
 
@@ -72,14 +80,14 @@ def main() -> None:
     sandbox_reports.observer = Reporter(dev.report, parsed.folder)
     try:
         name, application = parsed.load()
-        find_mounts(application)
+        connect = find_mounts(application)
     except BaseException as error:  # noqa: BLE001 - whatever it is, it is shown
         summary, text = explanation(error)
         dev.report(failed=text, summary=summary)
         sys.exit(1)
     # asyncio switches Nagle's algorithm off where it sees that a socket speaks TCP.
     kind = (socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    serve(name, application, socket.socket(*kind, fileno=listener), dev)
+    serve(name, application, socket.socket(*kind, fileno=listener), dev, connect)
 
 
 class Dev:
@@ -190,20 +198,37 @@ def _check_host(host: object, error: type[OSError], number: int) -> None:
         raise error(number, refusal)
 
 
-def find_mounts(part: object, path: str = "") -> None:
-    """Give each bot in the routes of an application the URL of its mount, unless it has a path."""
+def find_mounts(part: object, path: str = "") -> str:
+    """Give each bot and each integration in the routes of an application the URL of its mount.
+
+    One that has another URL keeps it.
+
+    Returns:
+        Where people connect their accounts; empty without an integration.
+    """
+    origin = os.environ[WEBEX_TARGET_URL]  # all that `dev` knows before it has the program
     if isinstance(part, Bot):
-        origin = os.environ[WEBEX_TARGET_URL]  # all that `dev` knows before it has the program
         if part._target_url == origin:  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] - our own
             part._target_url = origin + path  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] - our own
+    elif isinstance(part, integration_classes()):
+        if part.public_url == origin:
+            part.public_url = origin + path.rstrip("/")
+        return f"{part.public_url}/connect"
     elif is_application(part):
         if isinstance(part, Mount | Route):
             path = path.rstrip("/") + part.path + "/" * isinstance(part, Mount)
-        for each in getattr(part, "routes", ()) or [getattr(part, "app", None)]:
-            find_mounts(each, path)
+        inner = getattr(part, "routes", ()) or [getattr(part, "app", None)]
+        return next(filter(None, [find_mounts(each, path) for each in inner]), "")
+    return ""
 
 
-def serve(name: str, application: Any, listener: socket.socket, dev: Dev) -> None:  # noqa: ANN401 - ASGI
+def serve(
+    name: str,
+    application: Any,  # noqa: ANN401 - ASGI
+    listener: socket.socket,
+    dev: Dev,
+    connect: str = "",
+) -> None:
     """Serve an application until SIGTERM."""
     errors = _Errors()
     config = Config(
@@ -218,7 +243,9 @@ def serve(name: str, application: Any, listener: socket.socket, dev: Dev) -> Non
     uvicorn_logger.addHandler(errors)
     uvicorn_logger.addFilter(_is_worth_showing)
     server = _Server(config)
-    server.is_up = lambda: dev.report(started=f"{name}, a {type(application).__name__}")
+    server.is_up = lambda: dev.report(
+        started=f"{name}, a {type(application).__name__}", connect=connect
+    )
     # uvicorn raises the signal again that has ended it: the interpreter ends in order.
     signal.signal(signal.SIGTERM, _end)
     try:

@@ -10,10 +10,14 @@ from collections.abc import Callable, Mapping
 from inspect import signature
 from pathlib import Path
 from types import FunctionType, ModuleType
+from typing import TYPE_CHECKING
 
 from attrs import frozen
 
 from webex_webhooks_async.cli.running import UsageError
+
+if TYPE_CHECKING:
+    from webex_webhooks_async.integration.integration import Integration
 
 
 class TargetError(Exception):
@@ -115,8 +119,8 @@ class Target:
                     f"{self.place}:{among[0]}"
                 )
         raise TargetError(
-            "has no Bot, no Receiver and no other ASGI application; if a function makes it, name "
-            f"that: {self.place}:NAME"
+            "has no Bot, no Integration, no Receiver and no other ASGI application; if a function "
+            f"makes it, name that: {self.place}:NAME"
         )
 
 
@@ -138,6 +142,12 @@ def is_proxy(name: str) -> bool:
     return name.lower().endswith("_proxy")
 
 
+def integration_classes() -> "tuple[type[Integration], ...]":
+    """Return the class of integrations, if the program has imported it."""
+    module = sys.modules.get("webex_webhooks_async.integration.integration")
+    return () if module is None else (module.Integration,)
+
+
 def _preferences() -> tuple[Callable[[object], bool], ...]:
     from starlette.routing import BaseRoute, Router  # noqa: PLC0415 - only dev's program finds it
 
@@ -145,9 +155,10 @@ def _preferences() -> tuple[Callable[[object], bool], ...]:
     from webex_webhooks_async.receiving.receiver import Receiver  # noqa: PLC0415 - the same
 
     # What an application is made of looks like one, such as FastAPI's APIRouter.
-    parts = (Receiver, Router, BaseRoute)
+    parts = (Receiver, Router, BaseRoute, *integration_classes())
     return (
         lambda each: is_application(each) and not issubclass(type(each), parts),
         lambda each: issubclass(type(each), Bot),
+        lambda each: issubclass(type(each), integration_classes()),
         lambda each: issubclass(type(each), Receiver),
     )

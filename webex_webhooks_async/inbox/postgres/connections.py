@@ -191,7 +191,8 @@ class Connections:
         version: The statement that returns the version of the tables.
         timeout: For how many seconds one may be opened.
         calm: For how many seconds after an outage `is_calm` is false.
-        makes_tables: Whether to make the tables if they aren't there.
+        makes_tables: Whether to make the tables if they aren't there; `None` is for who has tables
+            of another kind, and looks for none.
     """
 
     def __init__(  # noqa: PLR0913 - a setting each
@@ -202,7 +203,7 @@ class Connections:
         version: bytes,
         timeout: float,
         calm: float,
-        makes_tables: bool,
+        makes_tables: bool | None,
     ) -> None:
         self._conninfo = conninfo
         self._schema = schema
@@ -395,7 +396,7 @@ class Connections:
                 target = Target.read(await self._asked_conninfo(), self._timeout)
                 connection = Connection(await target.connect(), self._timeout)
                 await self._read_settings(connection, deadline)
-                if not self._is_prepared:
+                if not self._is_prepared and self._makes_tables is not None:
                     await self._make_tables(connection, deadline)
                     self._is_prepared = True
         except BaseException as error:

@@ -137,7 +137,7 @@ class PostgresInbox(TransactionalInbox):
         self._schema = schema
         self._calling = statements
         self._connecting = connections
-        self._makes_tables = True
+        self._makes_tables: bool | None = True
         self._id = uuid4()  # tells its claims from those of other inboxes
         self._claims = OwnClaims()
         self._known_inbox = ""  # what tells its tables from those in another database
@@ -581,6 +581,49 @@ def look_into(conninfo: str, *, schema: str) -> PostgresInbox:
     inbox = PostgresInbox(conninfo, schema=schema)
     inbox._makes_tables = False  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] - our own
     return inbox
+
+
+class Beside:
+    """The connections of an inbox, for tables that others keep beside its own.
+
+    Args:
+        inbox: The inbox.
+
+    Attributes:
+        schema: Its schema.
+    """
+
+    def __init__(self, inbox: PostgresInbox) -> None:
+        self._inbox = inbox
+        self.schema: str = inbox._schema  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] - our own
+
+    @classmethod
+    def alone(
+        cls, conninfo: str | Callable[[], str | Awaitable[str]], *, schema: str, timeout: float
+    ) -> "Beside":
+        """Return connections without an inbox, whose tables aren't made.
+
+        Raises:
+            ValueError: As for a `PostgresInbox`.
+            TypeError: The same.
+            ImportError: psycopg isn't installed.
+        """
+        inbox = PostgresInbox(conninfo, schema=schema, timeout=timeout)
+        inbox._makes_tables = None  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] - as above
+        return cls(inbox)
+
+    async def execute(self, text: bytes, values: Sequence[Any]) -> "Rows":
+        """Execute a statement, which may be executed again if its response is lost.
+
+        Raises:
+            OSError: As of the methods of an inbox.
+        """
+        statements = self._inbox._in_loop()  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] - as above
+        return await statements.execute(sql.Query(text, text), values, statements.deadline())
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        await self._inbox.aclose()
 
 
 def _question(*row: Any) -> Question:  # noqa: ANN401 - of each column

@@ -154,7 +154,8 @@ def quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
-def _literal(text: str) -> str:
+def literal(text: str) -> str:
+    """Return a text as SQL writes it."""
     return "'" + text.replace("'", "''") + "'"
 
 
@@ -168,23 +169,26 @@ def creation(schema: str) -> tuple[str, ...]:
     refusals = "".join(
         f"""
     IF EXISTS (SELECT FROM {name}.version WHERE number = {version}) THEN
-        RAISE EXCEPTION USING MESSAGE = {_literal(older(schema, version))}::text;
+        RAISE EXCEPTION USING MESSAGE = {literal(older(schema, version))}::text;
     END IF;"""
         for version in OLD_RELEASES
     )
-    body = f"""BEGIN
-PERFORM pg_catalog.pg_advisory_xact_lock({_LOCK}::bigint);
-IF pg_catalog.to_regclass({_literal(f"{name}.version")}::text) IS NOT NULL THEN{refusals}
+    body = f"""PERFORM pg_catalog.pg_advisory_xact_lock({_LOCK}::bigint);
+IF pg_catalog.to_regclass({literal(f"{name}.version")}::text) IS NOT NULL THEN{refusals}
     RETURN;
 END IF;
 -- CREATE SCHEMA IF NOT EXISTS needs a right even if the schema exists.
-IF pg_catalog.to_regnamespace({_literal(name)}::text) IS NULL THEN
+IF pg_catalog.to_regnamespace({literal(name)}::text) IS NULL THEN
     CREATE SCHEMA {name};
 END IF;
-{tables};
-END"""
+{tables};"""
+    return ("SET LOCAL search_path = ''", in_a_block(body))
+
+
+def in_a_block(body: str) -> str:
+    """Return a statement that runs the lines of a block."""
     tag = next(tag for tag in (f"$_{'x' * n}$" for n in range(70)) if tag not in body)
-    return ("SET LOCAL search_path = ''", f"DO {tag} {body} {tag}")
+    return f"DO {tag} BEGIN\n{body}\nEND {tag}"
 
 
 BEGIN = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE"
