@@ -36,6 +36,7 @@ def notification(**changes: Any) -> Notification[Any]:  # noqa: ANN401 - any fie
         ({"actor_id": "PERSON", "created_by": "BOT"}, False),
         ({"actor_id": "BOT"}, False),
         ({"created_by": "BOT"}, False),
+        ({"actor_id": "", "created_by": ""}, False),
         ({}, False),
     ],
 )

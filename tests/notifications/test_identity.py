@@ -74,9 +74,10 @@ def test_ids_count_by_their_uuid() -> None:
         (MESSAGE_DATA, {"event": "deleted"}),
         ({"id": "ROOM", "title": "Lunch"}, {"resource": "rooms", "event": "updated"}),
         (MESSAGE_DATA, {"createdBy": None}),
+        (MESSAGE_DATA, {"createdBy": ""}),
         ({"text": "no id"}, {}),
     ],
-    ids=["deleted", "a room", "without a creator", "without an id"],
+    ids=["deleted", "a room", "without a creator", "an empty creator", "without an id"],
 )
 def test_everything_else_is_known_by_all_that_it_says(
     data: object, envelope: dict[str, Any]
