@@ -487,7 +487,7 @@ class TestSince:
     async def test_a_machine_whose_clock_is_ahead(self, absence: Absence, tmp_path: Path) -> None:
         """The clock of the inbox counts; a first start in its future is stored anew."""
         ahead = QuickClock()
-        setattr(ahead, "now", lambda: absence.clock.now() + timedelta(minutes=20))  # noqa: B010
+        setattr(ahead, "now", lambda: absence.clock.now() + timedelta(minutes=20))  # noqa: B010 - for type checkers
         absence.path = tmp_path / "another.db"
         inbox = absence.new_inbox()
         first = f"{absence.kept} first"

@@ -258,8 +258,8 @@ async def check_an_end_that_is_put_off(inbox: Inbox, pass_time: Callable[[float]
     """A message that is never handled puts off an end for ten minutes, with few looks."""
     await inbox.put("waits", BODY)
     entry = await taken(inbox)
-    await inbox.ask(entry, "record", place="place", data=b"", seconds=60.0)
-    await inbox.put("hangs", BODY)
+    await inbox.ask(entry, "record", place="place", data=b"", seconds=60.0, line="person")
+    await inbox.put("hangs", BODY, line="person")
     hangs, passed, looks = await taken(inbox), 0, 0
     while await inbox.ask(entry, "record", place="place", data=b"") != NO_ANSWER:
         assert await inbox.wait(entry, "record")

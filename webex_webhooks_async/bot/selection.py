@@ -143,7 +143,7 @@ class BotSelection(Selection):
         """
         execution = Execution(notification)
         execution.records = records
-        if records is not None:
+        if records is not None and records.known:
             mark_unended(self._home.client, records)
         record = None if records is None else records.known.get(CONVERSATION)
         known = None if record is None else ConversationRecord.of(record)
