@@ -7,7 +7,7 @@ WEBEX_INBOX is the file in which it keeps what was asked and answered.
 
 from webex_webhooks_async import Bot, MessageContext
 
-bot = Bot.from_env(in_order=True)
+bot = Bot.from_env()
 
 
 @bot.command("leave")

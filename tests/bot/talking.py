@@ -41,7 +41,7 @@ class Talk:
             self.errors.append(error)
 
         inbox = SQLiteInbox(self.path, clock=self.time.now_in_seconds)
-        chosen: dict[str, Any] = {"inbox": inbox, "in_order": True, "on_error": note}
+        chosen: dict[str, Any] = {"inbox": inbox, "on_error": note}
         return self.webex.bot(**{**chosen, **options})
 
     def command(self, name: str = "go") -> Callable[[Handler], Handler]:

@@ -1002,7 +1002,7 @@ class TestFromEnv:
             ("postgresql:", PostgresInbox),
         ):
             environment.setenv("WEBEX_INBOX", place)
-            assert isinstance(Bot.from_env(in_order=True)._inbox, kind)
+            assert isinstance(Bot.from_env()._inbox, kind)
         for options in ({"respond_within": 5.0}, {"inbox": None}):
             assert Bot.from_env(**options)._inbox is None
 
@@ -1098,10 +1098,8 @@ class TestFromEnv:
             "TypeError: watch_every must be float or int or timedelta, got str",
         ),
         ({"on_error": 7}, "TypeError: on_error must be a function"),
-        ({"in_order": "false"}, "TypeError: in_order must be True or False, got 'false'"),
         ({"title": "lunch"}, "TypeError: Bot has no argument 'title'"),
         ({"targetUrl": "x"}, "TypeError: Bot has no argument 'targetUrl': write target_url"),
-        ({"inOrder": True}, "TypeError: Bot has no argument 'inOrder': write in_order"),
         ({"onError": None}, "TypeError: Bot has no argument 'onError': write on_error"),
         ({"ignore_own_actions": True}, "TypeError: Bot has no argument 'ignore_own_actions'"),
         ({"allow": "ann"}, "TypeError: allow must be a function that takes a Person, got 'ann'"),

@@ -505,15 +505,15 @@ async def test_middleware_of_contexts_runs_around_it(
 
 
 async def test_a_line(jobs: Jobs) -> None:
-    """With `in_order`, a job in the line of a room is handled after the messages before it."""
+    """A job in the line of a person is handled after the messages before it."""
     order: list[str] = []
-    bot = jobs.replica(in_order=True)
+    bot = jobs.replica()
 
     @bot.message()
     async def handler(context: MessageContext) -> None:
         order.append(context.text)
         if context.text == "First":
-            await context.enqueue("note", "job", line=context.room_id)
+            await context.enqueue("note", "job", line=context.person_id)
             await jobs.webex.sandbox.say("Second", room_id=context.room_id)
             order.append("ended")
 
@@ -691,7 +691,7 @@ async def test_jobs_with_the_token_of_a_person(jobs: Jobs, monkeypatch: pytest.M
     inbox = SQLiteInbox(jobs.path, clock=jobs.time.now_in_seconds)
     refusals: list[str] = []
     for resources in ([], ["messages", "attachmentActions"]):
-        bot = jobs.webex.bot(inbox=inbox, in_order=True)
+        bot = jobs.webex.bot(inbox=inbox)
 
         @bot.job("ask")
         async def ask(context: JobContext) -> None:

@@ -1,21 +1,25 @@
-"""The order in which a bot handles the messages of a room."""
+"""The order in which a bot handles what a person says."""
 
 # pyright: reportPrivateUsage=false
 
 import asyncio
 import logging
+import re
 from base64 import b64encode
+from functools import partial
 from pathlib import Path
-from unittest.mock import AsyncMock
+from typing import Any
+from unittest.mock import AsyncMock, patch
 
 import pytest
 
 from tests.bot.doubles import CARD, SECRET, Webex
+from tests.bot.talking import ANN, BUTTONS, Talk
 from tests.support.clocks import Time
-from tests.support.refusals import refused
 from tests.support.wire import until
 from webex_webhooks_async import (
     Bot,
+    Context,
     JobContext,
     MessageContext,
     SQLiteInbox,
@@ -49,35 +53,36 @@ class Slow:
         await self.may_end.wait()
 
 
-async def test_one_room_after_the_other(webex: Webex, tmp_path: Path) -> None:
-    """What happens in a room waits for what came before, not for other rooms or a failed one."""
+async def test_one_after_the_other(webex: Webex, tmp_path: Path) -> None:
+    """What a person says waits for what that person said before, and for nobody else."""
     webex.sandbox.raise_handler_errors = False
-    bot = webex.bot(in_order=True, inbox=SQLiteInbox(tmp_path / "inbox.db"), attempts=1)
+    bot = webex.bot(inbox=SQLiteInbox(tmp_path / "inbox.db"), attempts=1)
     slow = Slow(bot)
     async with webex.running(bot), asyncio.TaskGroup() as group:
         card = await bot.send("A card", card=CARD, to_person_email="ann@example.com")
-        said = [("ann", "fail"), ("ann", "two"), ("bob", "other room"), ("ann", "three")]
+        said = [("ann", "fail"), ("ann", "two"), ("bob", "other person"), ("ann", "three")]
         for name, text in said:
             group.create_task(webex.sandbox.say(text, person=f"{name}@example.com"))
             await asyncio.sleep(0)
         group.create_task(webex.sandbox.submit(card.id, {"dish": "four"}, person="ann@example.com"))
         await until(lambda: len(slow.began) == 2)
-        assert sorted(slow.began) == ["fail", "other room"]
+        assert sorted(slow.began) == ["fail", "other person"]
         slow.may_end.set()
         await until(lambda: len(slow.began) == 5)
 
-    assert [each for each in slow.began if each != "other room"] == ["fail", "two", "three", "four"]
+    slow.began.remove("other person")
+    assert slow.began == ["fail", "two", "three", "four"]
 
 
 async def test_what_waits_does_not_hang(
     webex: Webex, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Of two messages of a room, the log says after a while that the first one may hang."""
+    """Of two messages of a person, the log says after a while that the first one may hang."""
     caplog.set_level(logging.WARNING)
     time = Time()
     monkeypatch.setattr(inbox_worker, "_sleep", time.sleep)
     inbox = SQLiteInbox(tmp_path / "inbox.db", clock=time.now_in_seconds)
-    bot = webex.bot(in_order=True, inbox=inbox)
+    bot = webex.bot(inbox=inbox)
     slow = Slow(bot)
     async with webex.running(bot):
         for text in ("one", "two"):
@@ -90,29 +95,29 @@ async def test_what_waits_does_not_hang(
     assert sum("does it hang?" in each for each in caplog.messages) == 1
 
 
-async def test_a_busy_room(webex: Webex, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What waits in line takes no place of other rooms, and begins when the one before it ends."""
+async def test_a_busy_person(webex: Webex, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What waits in line takes no place of others, and begins when the one before it ends."""
     monkeypatch.setattr(inbox_worker, "_sleep", Time().sleep)  # in which no time passes
     inbox = SQLiteInbox(tmp_path / "inbox.db")
-    bot = webex.bot(in_order=True, inbox=inbox, max_pending=2)
+    bot = webex.bot(inbox=inbox, max_pending=2)
     slow = Slow(bot)
     async with webex.running(bot):
         for number in range(20):
             await webex.sandbox.say(f"{number}")
-        await webex.sandbox.say("other room", person="bob@example.com")
+        await webex.sandbox.say("other person", person="bob@example.com")
         await until(lambda: len(slow.began) == 2)
         assert (await inbox.counts()).waiting == 19
         slow.may_end.set()
         await until(lambda: len(slow.began) == 21)
 
-    assert slow.began == ["0", "other room", *map(str, range(1, 20))]
+    assert slow.began == ["0", "other person", *map(str, range(1, 20))]
 
 
-async def test_an_odd_room(webex: Webex, tmp_path: Path) -> None:
-    """A notification of a room whose id no storage holds as it is, is accepted all the same."""
-    bot = webex.bot(in_order=True, inbox=SQLiteInbox(tmp_path / "inbox.db"))
+async def test_an_odd_person(webex: Webex, tmp_path: Path) -> None:
+    """A notification of a person whose id no storage holds as it is, is accepted all the same."""
+    bot = webex.bot(inbox=SQLiteInbox(tmp_path / "inbox.db"))
     bot.message()(AsyncMock())
-    data = {"id": "M1", "roomId": "\ud800", "personId": "P1"}
+    data = {"id": "M1", "roomId": "R1", "personId": "\ud800"}
     body = sample_notification("messages", "created", data=data)
     async with webex.running(bot):
         assert await bot.handle(body, sign(body, SECRET)) == 204
@@ -121,15 +126,15 @@ async def test_an_odd_room(webex: Webex, tmp_path: Path) -> None:
 UUID = "7c9e6679-7425-40de-944b-e07fc1f90ae7"
 
 
-def room_in(cluster: str) -> str:
-    """The id of a room that names a cluster."""
-    return b64encode(f"ciscospark://{cluster}/ROOM/{UUID}".encode()).decode().rstrip("=")
+def person_in(cluster: str) -> str:
+    """The id of a person that names a cluster."""
+    return b64encode(f"ciscospark://{cluster}/PEOPLE/{UUID}".encode()).decode().rstrip("=")
 
 
-@pytest.mark.parametrize("line", [UUID, UUID.upper(), room_in("urn:TEAM:us-west-2_r")])
-async def test_a_room_has_several_ids(line: str, webex: Webex, tmp_path: Path) -> None:
-    """A room is one line, also where its id names another cluster or is a bare UUID; so of jobs."""
-    bot = webex.bot(in_order=True, inbox=SQLiteInbox(tmp_path / "inbox.db"))
+@pytest.mark.parametrize("line", [UUID, UUID.upper(), person_in("urn:TEAM:us-west-2_r")])
+async def test_a_person_has_several_ids(line: str, webex: Webex, tmp_path: Path) -> None:
+    """A person is one line, also where the id names another cluster or is a bare UUID, of a job."""
+    bot = webex.bot(inbox=SQLiteInbox(tmp_path / "inbox.db"))
     slow = Slow(bot)
     ran: list[object] = []
 
@@ -138,7 +143,7 @@ async def test_a_room_has_several_ids(line: str, webex: Webex, tmp_path: Path) -
         ran.append(context.value)
 
     async with webex.running(bot):
-        data = {"roomId": room_in("us"), "text": "one"}
+        data = {"personId": person_in("us"), "text": "one"}
         await webex.sandbox.emit("messages", "created", data=data)
         await until(lambda: slow.began == ["one"])
         await bot.enqueue("note", "in line", line=line)
@@ -150,7 +155,7 @@ async def test_a_room_has_several_ids(line: str, webex: Webex, tmp_path: Path) -
 
 async def test_dispatch_is_not_in_line(webex: Webex, tmp_path: Path) -> None:
     """What comes from a task queue runs at once; that queue keeps its own order."""
-    bot = webex.bot(in_order=True, inbox=SQLiteInbox(tmp_path / "inbox.db"))
+    bot = webex.bot(inbox=SQLiteInbox(tmp_path / "inbox.db"))
     slow = Slow(bot)
     async with webex.running(bot), asyncio.TaskGroup() as group:
         group.create_task(webex.sandbox.say("one"))
@@ -162,7 +167,115 @@ async def test_dispatch_is_not_in_line(webex: Webex, tmp_path: Path) -> None:
         slow.may_end.set()
 
 
-def test_an_order_needs_an_inbox(webex: Webex) -> None:
-    """Without one, `in_order` is an error that says what to pass."""
-    with refused("ValueError: in_order needs an inbox, which keeps the order: pass one, such as"):
-        webex.bot(in_order=True)
+@pytest.mark.parametrize("kind", ["command", "message", "submission"])
+async def test_a_handler_that_leaves_its_line(talk: Talk, kind: str) -> None:
+    """What its person says next is handled beside it, also while it waits to run again."""
+    heard: list[str] = []
+    may_end = asyncio.Event()
+    register: Any = {
+        "command": partial(talk.bot.command, "long"),
+        "message": partial(talk.bot.message, re.compile("long")),
+        "submission": partial(talk.bot.submission, "yes"),
+    }[kind]
+
+    async def long(_: Context) -> None:
+        heard.append("begun")
+        await may_end.wait()
+        raise ConnectionError("it is away for a second")
+
+    register(in_order=False)(long)
+
+    @talk.bot.message()
+    async def other(context: MessageContext) -> None:
+        heard.append(context.text)
+
+    async with talk.running():
+        card = await talk.bot.send("Yes?", buttons=BUTTONS, to_person_email=ANN)
+        await (talk.press(card, "Yes") if kind == "submission" else talk.say("long"))
+        await until(lambda: heard == ["begun"])
+        await talk.say("beside it")
+        await until(lambda: heard == ["begun", "beside it"])
+        may_end.set()
+        await talk.settle("retrying")
+        await talk.say("meanwhile")
+        await until(lambda: heard == ["begun", "beside it", "meanwhile"])
+        await talk.pass_(1)
+        await until(lambda: heard[3:] == ["begun"])
+        await talk.settle("retrying")
+
+
+async def test_who_may_not_use_the_bot_stays_in_line(talk: Talk) -> None:
+    """A handler that doesn't begin leaves no line."""
+    bot = talk.replica(allow=lambda _: False)
+    bot.message(in_order=False)(AsyncMock())
+    async with talk.running(bot):
+        with patch.object(SQLiteInbox, "renew") as renew:
+            await talk.say("Hello")
+            await talk.settle()
+
+    assert renew.call_args_list == []
+
+
+async def test_the_next_command_after_a_failing_one(talk: Talk) -> None:
+    """A failed command holds up its person for short pauses alone, and is no answer then."""
+    heard: list[str] = []
+
+    @talk.command("fail")
+    async def fail(_: MessageContext) -> None:
+        raise ConnectionError("it is away")
+
+    @talk.bot.command("ask")
+    async def ask(context: MessageContext) -> None:
+        heard.append((await context.ask("Well?")).text)
+
+    async with talk.running():
+        await talk.say("fail")
+        await talk.settle("retrying")
+        await talk.say("ask")
+        for runs in (1, 2):
+            await until(lambda: talk.runs == runs)  # noqa: B023 - used at once
+            await talk.settle("retrying", "waiting")
+            await talk.pass_(5)
+        await talk.hear("Well?")
+        await talk.settle("retrying", "asking")
+        runs = talk.runs
+        await talk.pass_(30)
+        await until(lambda: talk.runs > runs)
+        await talk.settle("retrying", "asking")
+        await talk.say("Here")
+        await until(lambda: heard == ["Here"])
+
+
+async def test_a_question_of_a_handler_that_has_left_its_line(talk: Talk) -> None:
+    """Its answer comes after the question, and a newer conversation's question comes first."""
+    heard: list[str] = []
+    may_ask = asyncio.Event()
+
+    @talk.bot.command("long", in_order=False)
+    async def long(context: MessageContext) -> None:
+        await may_ask.wait()
+        heard.append(f"long {(await context.ask('How long?')).text}")
+
+    @talk.bot.command("short")
+    async def short(context: MessageContext) -> None:
+        heard.append(f"short {(await context.ask('How short?')).text}")
+
+    @talk.bot.message()
+    async def other(context: MessageContext) -> None:
+        heard.append(context.text)
+
+    async with talk.running():
+        await talk.say("long")
+        await talk.say("before")
+        await until(lambda: heard == ["before"])
+        await talk.say("short")
+        await talk.hear("How short?")
+        may_ask.set()
+        await talk.settle("asking", "asking")
+        await talk.say("one")
+        await until(lambda: heard == ["before", "short one"])
+        await talk.hear("How long?")
+        await talk.settle("asking")
+        await talk.say("two")
+        await until(lambda: heard == ["before", "short one", "long two"])
+        await talk.settle()

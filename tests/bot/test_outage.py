@@ -151,7 +151,7 @@ async def test_an_outage_uses_up_no_attempt(
 
 async def test_what_cannot_be_fetched(shift: Shift, caplog: pytest.LogCaptureFixture) -> None:
     """A message that a bot can't fetch is handled after the outage, in its turn."""
-    bot = shift.bot(in_order=True)
+    bot = shift.bot()
     sandbox = shift.webex.sandbox
     async with shift.running(bot):
         sandbox.fail(status=502, times=None, method="GET")

@@ -30,7 +30,6 @@ inbox_worker._OTHER_VERSION_RELEASES = 1_200  # pyright: ignore[reportPrivateUsa
 bot = Bot.from_env(
     secrets=os.environ["WEBEX_WEBHOOK_SECRET"],  # it has spaces
     inbox=(PostgresInbox if IS_POSTGRES else SQLiteInbox)(DATABASE, lease=LEASE),
-    in_order=True,
 )
 
 

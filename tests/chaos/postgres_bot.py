@@ -33,7 +33,6 @@ engine = create_async_engine(
 bot = Bot.from_env(
     secrets=os.environ["WEBEX_WEBHOOK_SECRET"],  # it has spaces
     inbox=PostgresInbox(DATABASE, lease=float(os.environ["LEASE"])),
-    in_order=True,
     max_pending=20,
 )
 

@@ -63,7 +63,6 @@ class Office:
             SECRET,
             target_url=URL,
             inbox=self.inbox(),
-            in_order=True,
             watch_every=EVERY,
         )
 

@@ -639,8 +639,8 @@ async def test_what_is_taken_before_the_response_to_its_release(bot: InboxBot) -
     bot.errors = [RuntimeError("the first attempt")]
     fail, taken_again = bot.inbox.fail, asyncio.Event()
 
-    async def respond_late(entry: InboxEntry, *, error: str, retry_in: float | None) -> bool:
-        failed = await fail(entry, error=error, retry_in=retry_in and 0.0)
+    async def respond_late(entry: InboxEntry, *, error: str, **_: object) -> bool:
+        failed = await fail(entry, error=error, retry_in=0.0)
         await taken_again.wait()
         return failed
 

@@ -65,7 +65,7 @@ R = TypeVar("R")
 
 bot = Bot.from_env(name="lunch", watch_every=None, on_error=lambda error, notification: None)
 Bot("token", ["secret", "old secret"], target_url="https://bot.example.com")
-Bot(Client("token"), "secret", allow=lambda person: person.org_id == "ORG", in_order=True)
+Bot(Client("token"), "secret", allow=lambda person: person.org_id == "ORG")
 
 
 @bot.command("order", "buy")

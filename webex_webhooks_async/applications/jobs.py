@@ -18,7 +18,7 @@ from webex_webhooks_async.models.ids import comparable
 from webex_webhooks_async.notifications.identity import (
     body_of_job,
     key_of_job,
-    line_of_room,
+    line_of_id,
     notification_key,
 )
 from webex_webhooks_async.serialization.converter import unstructure
@@ -42,8 +42,9 @@ class JobOptions(TypedDict, total=False):
         after: In how many seconds, or after which `timedelta`, it is due.
         at: When it is due, instead: an aware `datetime` before the year 9000; at once if that is
             past.
-        line: Puts it in line with others that aren't to run at the same time, in their order. With
-            `in_order`, ``line=room_id`` is in line with the messages of a room.
+        line: Puts it in line with others that aren't to run at the same time, in their order.
+            ``line=context.person_id``, in any form of the id, is in line with what that person says
+            to a bot; ``line=context.room_id`` is a line of the room's jobs.
         replace: Whether it takes the place of the job that has its `key`, if there is one.
     """
 
@@ -96,7 +97,7 @@ async def enqueue(
         raise ValueError("after and at both say when it is due: pass one of them")
     after = 0.0 if given is None else seconds_of("after", given, or_zero=True)
     check_put(line, after, at, replace=replace)
-    line = None if line is None else line_of_room(line)
+    line = None if line is None else line_of_id(line)
     if replace and key is None:
         raise ValueError("replace needs a key: pass that of the job whose place it takes")
     due = _clock.now() + timedelta(seconds=after) if at is None else at

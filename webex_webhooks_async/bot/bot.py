@@ -38,7 +38,6 @@ from webex_webhooks_async.models.webhooks import NewWebhook
 from webex_webhooks_async.notifications.signing_secrets import Secrets
 from webex_webhooks_async.receiving.receiver import Receiver, ReceiverOptions
 from webex_webhooks_async.validation import (
-    check_flag,
     check_keywords,
     check_text,
     check_type,
@@ -69,7 +68,6 @@ class BotOptions(ReceiverOptions, total=False):
     allow: Allow | None
     refusal: str | None
     error_reply: str | None
-    in_order: bool
     catch_up: float | timedelta | EllipsisType | None
 
 
@@ -130,10 +128,6 @@ class Bot(BotRouter, Receiver):
         error_reply: What to reply to a message or a submission whose handler has failed; with an
             `inbox`, when it is kept as failed, once for each message. It isn't replied after a
             `GiveUpError`, nor to whom `allow` hasn't let in. By default nothing.
-        in_order: Whether the messages and submissions of one room are handled one after the other,
-            in the order in which they were stored, by all processes that share the `inbox`, which
-            it needs. A failed notification holds up its room until it has run again or is kept as
-            failed. `dispatch` doesn't wait.
         catch_up: For how many seconds, or a `timedelta`, the bot looks back at most for messages
             that it has missed, at its start, after a webhook was missing or switched off, and after
             its inbox has failed; `None` for never. The default with an `inbox` and a `target_url`
@@ -148,9 +142,8 @@ class Bot(BotRouter, Receiver):
     Raises:
         ValueError: The token or a secret is empty or can't be used, `name` is empty, `target_url`
             isn't an absolute http(s) URL or there are no `secrets` beside it, `refusal` is empty,
-            too long or without `allow`, `in_order` is passed without an `inbox`, `catch_up` without
-            an `inbox` or a `target_url`, or isn't positive, or is more than half of the inbox's
-            `keep`; or as for a `Receiver`.
+            too long or without `allow`, `catch_up` is passed without an `inbox` or a `target_url`,
+            or isn't positive, or is more than half of the inbox's `keep`; or as for a `Receiver`.
         TypeError: An argument has a wrong type, or `catch_up` is passed and the `inbox` has no
             `caught_up` and `set_caught_up`.
     """
@@ -166,7 +159,6 @@ class Bot(BotRouter, Receiver):
         allow: Allow | None = None,
         refusal: str | None = None,
         error_reply: str | None = None,
-        in_order: bool = False,
         catch_up: float | timedelta | EllipsisType | None = ...,
         _base_url: str = BASE_URL,  # of the environment
         **options: Unpack[ReceiverOptions],
@@ -184,12 +176,6 @@ class Bot(BotRouter, Receiver):
         check_access(allow, refusal)
         if error_reply is not None:
             check_reply("error_reply", error_reply)
-        check_flag("in_order", in_order)
-        if in_order and options.get("inbox") is None:
-            raise ValueError(
-                f"in_order needs an inbox, which keeps the order: {PASS_AN_INBOX}, or leave "
-                "in_order out"
-            )
         inbox = options.get("inbox")
         if inbox is None and options.get("respond_within", ...) is ...:
             options["respond_within"] = _RESPOND_WITHIN
@@ -200,7 +186,6 @@ class Bot(BotRouter, Receiver):
             name=name,
             access=None if allow is None else Access(allow, refusal, bot=name, inbox=inbox),
             error_reply=error_reply,
-            in_order=in_order,
             inbox=inbox,
         )
         self._has_secret = secrets is not None

@@ -17,6 +17,7 @@ from webex_webhooks_async.models.vocabulary import Event, Resource
 from webex_webhooks_async.serialization.strict_json import is_same
 from webex_webhooks_async.validation import (
     check_count,
+    check_flag,
     check_not_empty,
     check_text,
     check_type,
@@ -79,7 +80,7 @@ class BotRouter(Registry):
     _checked = 0  # the changes of the tree that they know
 
     def command(
-        self, *names: str, where: Where[MessageContext] | None = None
+        self, *names: str, where: Where[MessageContext] | None = None, in_order: bool = True
     ) -> Callable[[OnMessage], OnMessage]:
         """Register a handler of messages that begin with a word: ``@bot.command("order")``.
 
@@ -93,12 +94,15 @@ class BotRouter(Registry):
                 handler is for it. If not, the next handler that matches is asked. It is asked
                 before the bot's `allow`. If it raises, or doesn't return a boolean, that is a
                 failure like that of a handler.
+            in_order: Whether, with an inbox, the person's next message or submission waits until
+                this handler has ended, or asks. With False, for a handler that takes long, it is
+                handled beside it; what failed or was killed then holds up nobody either.
 
         Raises:
             ValueError: There is no name; one is empty or has whitespace around it; or the handler
                 would get nothing, because a handler that is registered before it takes everything.
-            TypeError: A name isn't a string, `where` isn't a function, or the handler isn't an
-                async function that can be called with one argument.
+            TypeError: A name isn't a string, `where` isn't a function, `in_order` isn't a boolean,
+                or the handler isn't an async function that can be called with one argument.
             RuntimeError: A bot with this handler has been started.
         """
         if not names:
@@ -121,7 +125,7 @@ class BotRouter(Registry):
             found = pattern.match(text)
             return found and {"arguments": found["arguments"] or ""}
 
-        _check_where(where)
+        _check_options(where, in_order)
         return self._registering(
             partial(
                 Route,
@@ -132,6 +136,7 @@ class BotRouter(Registry):
                 find=find,
                 names=names,
                 where=where,
+                in_order=in_order,
             )
         )
 
@@ -140,6 +145,7 @@ class BotRouter(Registry):
         pattern: re.Pattern[str] | None = None,
         *,
         where: Where[MessageContext] | None = None,
+        in_order: bool = True,
     ) -> Callable[[OnMessage], OnMessage]:
         r"""Register a handler of messages in whose text a pattern is found, or of all messages.
 
@@ -155,15 +161,17 @@ class BotRouter(Registry):
         Args:
             pattern: A compiled pattern. Without one, every message matches.
             where: As for `command`.
+            in_order: As for `command`.
 
         Raises:
             ValueError: A handler of all messages is registered before it.
-            TypeError: `pattern` isn't a compiled pattern of text, `where` isn't a function, or the
-                handler isn't an async function that can be called with one argument.
+            TypeError: `pattern` isn't a compiled pattern of text, `where` isn't a function,
+                `in_order` isn't a boolean, or the handler isn't an async function that can be
+                called with one argument.
             RuntimeError: A bot with this handler has been started.
         """
-        _check_where(where)
-        route = partial(Route, Resource.MESSAGES, Event.CREATED, where=where)
+        _check_options(where, in_order)
+        route = partial(Route, Resource.MESSAGES, Event.CREATED, where=where, in_order=in_order)
         if pattern is None:
             return self._registering(partial(route, call="message()"))
         _check_pattern(pattern)
@@ -180,6 +188,7 @@ class BotRouter(Registry):
         /,
         *,
         where: Where[SubmissionContext] | None = None,
+        in_order: bool = True,
         **named: Never,
     ) -> Callable[[OnSubmission], OnSubmission]:
         """Register a handler of submitted cards: all of them, or those with certain inputs.
@@ -196,13 +205,14 @@ class BotRouter(Registry):
                 tell them apart. `True` is neither ``1`` nor ``"true"``. Without it, the handler is
                 for every submission.
             where: As for `command`.
+            in_order: As for `command`.
             named: Refused: names of inputs are in `inputs`.
 
         Raises:
             ValueError: A handler of all submissions is registered before it.
             TypeError: `inputs` is neither text nor a mapping, a name isn't text, a value is an
-                array or an object, `where` isn't a function, or the handler isn't an async function
-                that can be called with one argument.
+                array or an object, `where` isn't a function, `in_order` isn't a boolean, or the
+                handler isn't an async function that can be called with one argument.
             RuntimeError: A bot with this handler has been started.
         """
         if named:
@@ -219,7 +229,7 @@ class BotRouter(Registry):
             fits = (name in given and is_same(given[name], value) for name, value in wanted.items())
             return {} if all(fits) else None
 
-        _check_where(where)
+        _check_options(where, in_order)
         action = wanted.get("action")
         return self._registering(
             partial(
@@ -230,6 +240,7 @@ class BotRouter(Registry):
                 name=action if isinstance(action, str) else None,
                 find=find if wanted else None,
                 where=where,
+                in_order=in_order,
             )
         )
 
@@ -405,7 +416,8 @@ class BotRouter(Registry):
         return checks
 
 
-def _check_where(where: object) -> None:
+def _check_options(where: object, in_order: object) -> None:
+    check_flag("in_order", in_order)
     if not (where is None or callable(where)):
         raise TypeError(f"where must be a function that takes the context, got {where!r}")
 

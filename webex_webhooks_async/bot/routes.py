@@ -24,6 +24,7 @@ class Route(Registration):
     Attributes:
         find: Recognizes what is for it; `None` if everything is.
         where: Decides by the context whether it is for it; `None` if it always is.
+        in_order: Whether what the person says next waits for it.
     """
 
     call: str
@@ -31,6 +32,7 @@ class Route(Registration):
     find: Find | None = None
     names: tuple[str, ...] = ()
     where: Callable[[Any], bool | Awaitable[bool]] | None = None
+    in_order: bool = True
 
     @property
     def title(self) -> str:

@@ -45,7 +45,7 @@ from webex_webhooks_async.models.notification_data import AttachmentActionData, 
 from webex_webhooks_async.models.notifications import Notification
 from webex_webhooks_async.models.vocabulary import Event, Resource
 from webex_webhooks_async.notifications.descriptions import OWN_ACTION, log_debug
-from webex_webhooks_async.notifications.identity import is_job, line_of_room, schedule_of
+from webex_webhooks_async.notifications.identity import is_job, line_of_id, schedule_of
 
 if TYPE_CHECKING:
     from webex_webhooks_async.bot.catch_up import CatchUp
@@ -66,7 +66,6 @@ class BotSelection(Selection):
         name: The beginning of the names of its webhooks.
         access: Says who may use it; `None` is everybody. It is an attribute as well.
         error_reply: What to reply to what has failed. It is an attribute as well.
-        in_order: Whether what happens in a room is in line.
         inbox: The inbox of questions, if there is one, which another bot may use as well.
 
     Attributes:
@@ -89,7 +88,6 @@ class BotSelection(Selection):
         name: str,
         access: Access | None,
         error_reply: str | None,
-        in_order: bool,
         inbox: "Inbox | None",
     ) -> None:
         self._home = home
@@ -97,17 +95,13 @@ class BotSelection(Selection):
         self._name = name
         self.access: Access | None = access
         self.error_reply: str | None = error_reply
-        self._in_order = in_order
         self._inbox = inbox
         self.routes: Routes = Routes()
         self.catch_up: CatchUp | None = None
         self.schedules: Schedules | None = None
         admits = None if access is None else access.is_open_to
         self.asker: Questions = Questions(
-            inbox,
-            in_order=in_order,
-            admits=admits,
-            is_answered=lambda: self._is_answered(self.routes.labels),
+            inbox, admits=admits, is_answered=lambda: self._is_answered(self.routes.labels)
         )
         self.fetcher: Fetcher = Fetcher(home, startup, self.asker, may_be_shared=inbox is not None)
         self.worker: InboxWorker | None = None
@@ -176,10 +170,15 @@ class BotSelection(Selection):
         )
 
     def line_of(self, notification: Notification[Any]) -> str | None:
-        data: object = notification.data
-        if isinstance(data, MessageData | AttachmentActionData):
-            return line_of_room(data.room_id) if self._in_order else None
-        return None
+        """Return the line of the person who has written or submitted something."""
+        data, me = notification.data, self._startup.me
+        if not isinstance(data, MessageData | AttachmentActionData):
+            return None
+        return (
+            None
+            if me is not None and is_same(data.person_id, me.id)
+            else line_of_id(data.person_id)
+        )
 
     def watched(self, placed: Iterable[Placed]) -> Iterator[tuple[str, str]]:
         """Yield also what answers questions, if a handler may ask some."""
@@ -302,17 +301,38 @@ class MessageRun:
                 return None, None
         if choice == (None, None):
             choice = await self._match(routes, fetched)
-        placed, chosen = choice
+        return await self._begun(*choice)
+
+    async def _begun(
+        self, placed: Placed | None, chosen: MessageContext | SubmissionContext | None
+    ) -> Choice:
+        """Return a choice without the handler, if it may not begin; note that it was chosen."""
         if placed is None or chosen is None:
-            log_debug("%s has no matching handler", notification)
+            log_debug("%s has no matching handler", self._execution.notification)
             return None, None
-        if answers is not None:
-            answers.note_handler()
-        return (placed if await self._admits(chosen) else None), chosen
+        if self._execution.records is not None:
+            self._execution.records.note_chosen()
+        if not await self._admits(chosen):
+            return None, chosen
+        if not cast("Route", placed.entry).in_order:
+            await self._leave_line()
+        return placed, chosen
+
+    async def _leave_line(self) -> None:
+        """Let what the person says next be handled beside this."""
+        records = self._execution.records
+        if records is None or records.stored is None:
+            return
+        inbox, entry = records.stored
+        if entry.line is not None:
+            if await inbox.renew(entry, in_line=False):
+                records.stored = inbox, evolve(entry, line=None)
+            cast("InboxWorker", self._selection.worker).wake()
 
     def _answers(self) -> Answers | None:
+        """Return what this may answer: nothing, if it is in no line."""
         records, data = self._execution.records, self._execution.notification.data
-        if records is None or records.stored is None:
+        if records is None or records.stored is None or records.stored[1].line is None:
             return None
         return Answers(records, self._fetcher.me, data, self._selection.asker.sending)
 

@@ -27,7 +27,7 @@ from webex_webhooks_async.handling.outcomes import (
     is_final,
     put_off,
 )
-from webex_webhooks_async.handling.records import CONVERSATION, Records
+from webex_webhooks_async.handling.records import CHOSEN, CONVERSATION, Records
 from webex_webhooks_async.handling.suspension import Suspension, is_quiet_end, is_suspension
 from webex_webhooks_async.inbox.base import Inbox
 from webex_webhooks_async.inbox.entries import STOPPED, InboxEntry
@@ -499,7 +499,7 @@ class InboxWorker:
                     await work.records.write_rest()
                 while work.entry is not entry:  # it gets another lease meanwhile
                     entry = work.entry
-                    if await self._is_recorded(entry, outcome):
+                    if await self._is_recorded(work, entry, outcome):
                         work.ended = entry
                         return True
         except Exception as error:  # noqa: BLE001 - it may work again later
@@ -509,7 +509,7 @@ class InboxWorker:
         logger.warning(_LOST, work.name)
         return True
 
-    async def _is_recorded(self, entry: InboxEntry, outcome: Outcome) -> bool:
+    async def _is_recorded(self, work: "_Work", entry: InboxEntry, outcome: Outcome) -> bool:
         """Record an outcome; return False if the lease is lost."""
         if outcome is None:
             return await self._inbox.complete(entry)
@@ -523,12 +523,16 @@ class InboxWorker:
         fail = partial(self._inbox.fail, entry, error=error, retry_in=again_in)
         if isinstance(outcome, PutOff):
             return await fail(holds=outcome.holds, counts=False)
-        if again_in is not None and again_in >= _SHORT_PAUSE and self._may_leave_line(entry):
+        if again_in is not None and again_in >= _SHORT_PAUSE and self._may_leave_line(work):
             return await fail(holds=False)
         return await fail()
 
-    def _may_leave_line(self, entry: InboxEntry) -> bool:
-        return self._in_flight.selection.leaves_line and not is_job(entry.key)
+    def _may_leave_line(self, work: "_Work") -> bool:
+        """Whether it is no job and no answer: a handler was chosen, or all run, and none asked."""
+        if self._in_flight.selection.leaves_line:
+            return not is_job(work.entry.key)
+        known = {} if work.records is None else work.records.known
+        return CHOSEN in known and CONVERSATION not in known
 
     async def _renew(self, work: "_Work") -> None:
         lost: InboxEntry | None = None

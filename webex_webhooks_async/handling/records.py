@@ -49,6 +49,10 @@ CONVERSATION = "conversation"
 """The name of the record of what a conversation began with, and of its newest question."""
 
 
+CHOSEN = "handled"
+"""The name of a record: a handler was chosen, so a message answers no question any more."""
+
+
 class Records:
     """The records of one attempt to handle a notification, and of earlier ones.
 
@@ -215,6 +219,11 @@ class Records:
         while self.at_end:
             _, act = self.at_end.popitem()
             await act()
+
+    def note_chosen(self) -> None:
+        """Note that a handler was chosen: if that fails, this answers no later question."""
+        if self.stored is not None:
+            self.note(CHOSEN, b"1")
 
     def note(self, name: str, record: bytes) -> None:
         """Record something of a stored entry with the outcome, unless that is completed."""

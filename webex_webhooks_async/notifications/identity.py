@@ -84,9 +84,9 @@ def id_of_data(notification: Notification[Any]) -> str | None:
     return found if isinstance(found, str) else None
 
 
-def line_of_room(room_id: str) -> str | None:
-    """Return the line of a room, the same for each id of it; `None` if the id is empty."""
-    return storable(comparable(room_id)) or None
+def line_of_id(each_id: str) -> str | None:
+    """Return the line of a person or a room, the same for each id; `None` if that is empty."""
+    return storable(comparable(each_id)) or None
 
 
 def _digest(data: bytes) -> str:

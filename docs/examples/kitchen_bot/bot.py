@@ -47,9 +47,7 @@ def create_bot(settings: Settings, inbox: PostgresInbox) -> Bot:
             await engine.dispose()
 
     sorry = "Sorry, that didn't work."
-    bot = Bot.from_env(
-        name="kitchen", inbox=inbox, in_order=True, lifespan=lifespan, error_reply=sorry
-    )
+    bot = Bot.from_env(name="kitchen", inbox=inbox, lifespan=lifespan, error_reply=sorry)
     bot.context_middleware(begin_session)
     for part in (kitchen, reminders, dialog):  # the dialog takes all messages, so it is the last
         bot.include(part.router)

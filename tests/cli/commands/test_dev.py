@@ -44,7 +44,7 @@ del os.environ["WEBEX_TARGET_URL"], os.environ["OTHER"]
 argparse.ArgumentParser().parse_args()  # the arguments of `dev` aren't its own
 """
 FROM_ENV = f"""{OVERRIDES}
-bot = Bot.from_env(in_order=True)
+bot = Bot.from_env()
 
 
 @bot.message()

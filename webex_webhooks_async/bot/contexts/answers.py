@@ -20,7 +20,7 @@ from webex_webhooks_async.bot.contexts.conversation_record import (
     ContextRecord,
     QuestionData,
 )
-from webex_webhooks_async.handling.records import Records
+from webex_webhooks_async.handling.records import CHOSEN, Records
 from webex_webhooks_async.inbox.entries import ANSWERED, InboxEntry, Question
 from webex_webhooks_async.models.ids import comparable
 from webex_webhooks_async.models.messages import Person
@@ -33,9 +33,6 @@ if TYPE_CHECKING:
     from webex_webhooks_async.inbox.base import Inbox
 
 logger: logging.Logger = logging.getLogger("webex_webhooks_async")
-
-_HANDLED = "handled"
-"""The name of a record: a handler was chosen, so the message answers no question any more."""
 
 _SENDING_SECONDS = 5.0
 
@@ -77,7 +74,7 @@ class Answers:
 
     async def look(self) -> bool:
         """Read which questions are open; return whether there may be one that is answered."""
-        if self.has_answered or _HANDLED in self._records.known:
+        if self.has_answered or CHOSEN in self._records.known:
             return False
         await self._read()
         return bool(self._open or self._sending)
@@ -113,15 +110,9 @@ class Answers:
         await self._read()
         return False
 
-    def note_handler(self) -> None:
-        """Note that a handler was chosen: if that fails, this answers no later question."""
-        self._records.note(_HANDLED, b"1")
-
     async def _value(self, context: MessageContext | SubmissionContext) -> bytes:
         said = await ContextRecord.of(context)
-        return to_json(
-            AnswerRecord(said=said, body=self._entry.body.decode(), number=self._entry.number)
-        )
+        return to_json(AnswerRecord(said=said, body=self._entry.body.decode()))
 
     def _chosen_for(self, context: MessageContext | SubmissionContext) -> Question | None:
         """Return the question that is answered: that of a thread, of the author, or of others."""

@@ -189,7 +189,7 @@ class Context:
             ValueError: Arguments don't go together, the timeout isn't positive, nobody has the
                 address, or as for `MessageContext.reply`; nothing was sent.
             TypeError: An argument is unknown or has a wrong type; nothing was sent.
-            RuntimeError: The bot has no inbox, or for a text no `in_order`; the person may not use
+            RuntimeError: The bot has no inbox; the person may not use
                 the bot; another question of this handler is under way; or it is called inside of
                 `once`, in `dispatch`, or outside of the handler; nothing was sent.
             GiveUpError: The handler asks another question each time it runs again.

@@ -112,11 +112,10 @@ class ConversationRecord:
 
 @frozen(kw_only=True)
 class AnswerRecord:
-    """The record of an answer: what was said, its notification, and the number of its entry."""
+    """The record of an answer: what was said, and the body of its notification."""
 
     said: ContextRecord
     body: str
-    number: int
 
     @classmethod
     def of(cls, record: bytes) -> "AnswerRecord":
@@ -136,9 +135,9 @@ class QuestionData:
     Attributes:
         about: The asking handler, for the log.
         is_own: Whether it is one of the newest conversation of the person who is asked.
-        after: The number of the entry that its answer follows, if the person who is asked began
-            the conversation.
-        created: When that was written, or the question itself.
+        after: The number of the entry that its answer follows, of the person whose conversation it
+            is; 0 after the first answer. `None` if an answer comes after the question.
+        created: When its answer was written at the earliest.
         threads: The threads in which an answer is one to this question.
         takes_commands: Whether a command is an answer.
         person: The one who answers; `None` if anybody in the room does.

@@ -5,7 +5,7 @@ from collections import defaultdict
 from collections.abc import Generator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
@@ -31,7 +31,7 @@ from webex_webhooks_async.handling.dispatch import Execution, Handler
 from webex_webhooks_async.handling.records import CONVERSATION, Records
 from webex_webhooks_async.handling.suspension import Suspension, current_suspension
 from webex_webhooks_async.inbox.entries import NO_ANSWER, InboxEntry
-from webex_webhooks_async.models.ids import is_same
+from webex_webhooks_async.models.ids import comparable, is_same
 from webex_webhooks_async.models.notification_data import RoomData
 from webex_webhooks_async.models.notifications import Notification
 from webex_webhooks_async.notifications.descriptions import describe
@@ -42,6 +42,8 @@ if TYPE_CHECKING:
     from webex_webhooks_async.models.messages import Message
 
 logger: logging.Logger = logging.getLogger("webex_webhooks_async")
+
+_CLOCKS_DIFFER = timedelta(seconds=10)
 
 
 class Conversation:
@@ -83,7 +85,10 @@ class Conversation:
         self._began: PersonContext[Any] | None = (
             cast("Any", context) if isinstance(context, PersonContext) else None
         )
-        self._last = self.entry.number, self._began
+        self._since: dict[str, tuple[int, datetime | None]] = {}
+        if self._began is not None and entry.line is not None:
+            began = entry.number, created_at(self._began)
+            self._since[comparable(self._began.person_id)] = began
         current_conversation.set(self)
         execution.suspension = self.suspension
         current_suspension.set(self.suspension)
@@ -126,17 +131,22 @@ class Conversation:
         finally:
             self._is_asking = False
 
-    def follow(self, context: PersonContext[Any], number: int) -> None:
-        """Note what the person who began has said, which the next answer of that person follows."""
-        if self.is_of(context.person_id):
-            self._last = number, context
+    def follow(self, context: PersonContext[Any]) -> None:
+        """Note an answer of the person who began, or of one whom a job asks: the next follows it.
 
-    def last_of(self, person_id: str | None) -> tuple[int | None, datetime | None]:
-        """Return number and time of what a person has said last, if that is the one who began."""
-        number, context = self._last
-        if context is None or not self.is_of(person_id):
-            return None, None
-        return number, created_at(context)
+        Clocks of Webex differ by a few seconds, and what is typed ahead may be stored before it.
+        """
+        if self._began is None or self.is_of(context.person_id):
+            said = created_at(context)
+            earliest = None if said is None else said - _CLOCKS_DIFFER
+            self._since[comparable(context.person_id)] = 0, earliest
+
+    def since(self, person_id: str | None) -> tuple[int | None, datetime | None]:
+        """Return the number and the time below which nothing of a person is an answer.
+
+        Without them, an answer comes after the question.
+        """
+        return self._since.get(comparable(person_id or ""), (None, None))
 
     def is_of(self, person_id: str | None) -> bool:
         """Whether a person began it."""

@@ -49,7 +49,7 @@ from webex_webhooks_async.handling.suspension import NoAnswerError
 from webex_webhooks_async.inbox.entries import NO_ANSWER, Question
 from webex_webhooks_async.models.ids import comparable
 from webex_webhooks_async.models.messages import Message, Person
-from webex_webhooks_async.notifications.identity import line_of_room
+from webex_webhooks_async.notifications.identity import line_of_id
 from webex_webhooks_async.serialization.converter import to_json
 from webex_webhooks_async.serialization.strict_json import dump_json
 from webex_webhooks_async.validation import (
@@ -74,7 +74,6 @@ class Questions:
 
     Args:
         inbox: The inbox that keeps them; without one, nothing can be asked.
-        in_order: Whether the messages of a room are handled in their order.
         admits: Returns whether a person may use the bot; `None` if everybody may.
         is_answered: Returns whether the bot has the webhooks that bring answers.
 
@@ -86,12 +85,10 @@ class Questions:
         self,
         inbox: "Inbox | None",
         *,
-        in_order: bool,
         admits: "Callable[[str, Client], Awaitable[bool]] | None",
         is_answered: "Callable[[], bool]",
     ) -> None:
         self._inbox = inbox
-        self._in_order = in_order
         self._admits = admits
         self._is_answered = is_answered
         self.sending: set[asyncio.Future[None]] = set()
@@ -101,11 +98,6 @@ class Questions:
     ) -> MessageContext | SubmissionContext:
         """Ask a question, as `Context.ask` says."""
         asked = _Asked.of(context, text, options)
-        if asked.is_text and self._inbox is not None and not self._in_order:
-            raise RuntimeError(
-                "a question that a text answers needs a bot with in_order=True, or two quick "
-                "answers could overtake each other: pass that to the bot, or buttons to ask"
-            )
         conversation = self._conversation("ask anything")
         if not self._is_answered():
             raise RuntimeError(
@@ -164,7 +156,7 @@ class Questions:
             )
         if is_new:
             await conversation.note(record, asked.words, person_id)
-        after, created = conversation.last_of(person_id)
+        after, created = conversation.since(person_id)
         data = QuestionData(
             about=conversation.about,
             is_own=is_own,
@@ -183,10 +175,8 @@ class Questions:
             queues=asked.is_text and not is_own,
         )
 
-        async def open_sent(
-            place: str, message: Message, data: QuestionData
-        ) -> Question | bytes | None:
-            line = line_of_room(message.room_id) if self._in_order else None
+        async def open_sent(place: str, data: QuestionData) -> Question | bytes | None:
+            line = None if person_id is None else line_of_id(person_id)
             return await opening(place=place, data=to_json(data), seconds=asked.seconds, line=line)
 
         if asked.is_text:
@@ -199,12 +189,12 @@ class Questions:
                 created = data.created or message.created
                 threads = (*data.threads, comparable(message.id))
                 data = evolve(data, created=created, threads=threads)
-                found = await open_sent(place, message, data)
+                found = await open_sent(place, data)
         else:
             with self._is_sending():
                 message = await self._send(asked, conversation, record)
                 place = place_of_card(asked.context.me, message.id)
-                found = await open_sent(place, message, data)
+                found = await open_sent(place, data)
         if isinstance(found, bytes):
             return found
         if found is None:
@@ -245,11 +235,11 @@ class Questions:
             if each.number != conversation.entry.number
         ]
         owned = [each for each in others if each.owner == place]
+        older = [each for each in owned if each.number < conversation.entry.number]
         if is_first:
-            earlier = [each for each in owned if each.place == place]
+            earlier = [each for each in older if each.place == place]
             await end_questions(conversation.inbox, earlier, "its person has begun another one")
-            return True
-        return all(each.number < conversation.entry.number for each in owned)
+        return len(older) == len(owned)
 
     @contextmanager
     def _is_sending(self) -> Generator[None]:
@@ -277,9 +267,8 @@ class Questions:
 
     @staticmethod
     def _answered(conversation: Conversation, answer: bytes) -> MessageContext | SubmissionContext:
-        given = AnswerRecord.of(answer)
-        found = given.context(of_each(conversation.context))
-        conversation.follow(found, given.number)
+        found = AnswerRecord.of(answer).context(of_each(conversation.context))
+        conversation.follow(found)
         return found
 
     async def end_conversations(self, context: PersonContext[Any]) -> int:
