@@ -447,6 +447,36 @@ class TestOutages:
             assert await inbox.put("another", BODY) in (True, False)
             assert (await taken(inbox)).expiries == 0
 
+    async def test_what_cannot_be_given_back_yet(
+        self, postgres: PostgresServer, schema: str
+    ) -> None:
+        """What was taken without a response is taken when the database is back, as any other."""
+        async with through_proxy(postgres, schema, timeout=0.5) as (inbox, proxy):
+            await inbox.put("a key", BODY)
+            proxy.freeze(requests=False)
+            with pytest.raises(TimeoutError):
+                await inbox.take()
+            with pytest.raises(TimeoutError):
+                await inbox.take()
+            proxy.thaw()
+            entry = await taken(inbox)
+            assert (entry.expiries, entry.failures, entry.releases) == (0, 0, 0)
+
+    async def test_a_job_that_ends_beside_put(
+        self, postgres: PostgresServer, schema: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A job whose predecessor was stopped, and ends at this moment, is stored."""
+        async with opened(postgres.url, schema) as (inbox,):
+            (statements,) = inbox._statements.values()
+            put = statements.put
+            was_known = iter([True])
+
+            async def put_later(values: Sequence[Any], size: int) -> bool:
+                return False if next(was_known, False) else await put(values, size)
+
+            monkeypatch.setattr(statements, "put", put_later)
+            assert await inbox.put("job:report", BODY) is True
+
     async def test_lost_response_to_put(self, postgres: PostgresServer, schema: str) -> None:
         """A `put` whose response was lost is still new."""
         async with through_proxy(postgres, schema) as (inbox, proxy):

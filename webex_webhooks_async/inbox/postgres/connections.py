@@ -264,7 +264,7 @@ class Connections:
         return self._loop.time() + self._needed < deadline
 
     def _expire(self, future: "asyncio.Future[Connection]") -> None:
-        if not future.done():
+        if not future.done():  # pragma: no branch - a loop may run timers before what is ready
             future.set_exception(self.outage())
 
     def outage(self) -> Outage:
