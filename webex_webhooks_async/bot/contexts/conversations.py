@@ -85,10 +85,7 @@ class Conversation:
         self._began: PersonContext[Any] | None = (
             cast("Any", context) if isinstance(context, PersonContext) else None
         )
-        self._since: dict[str, tuple[int, datetime | None]] = {}
-        if self._began is not None and entry.line is not None:
-            began = entry.number, created_at(self._began)
-            self._since[comparable(self._began.person_id)] = began
+        self._since: dict[str, tuple[int, datetime | None]] = {}  # the newest answer of each
         current_conversation.set(self)
         execution.suspension = self.suspension
         current_suspension.set(self.suspension)
@@ -146,7 +143,11 @@ class Conversation:
 
         Without them, an answer comes after the question.
         """
-        return self._since.get(comparable(person_id or ""), (None, None))
+        if found := self._since.get(comparable(person_id or "")):
+            return found
+        if self._began is None or self.entry.line is None or not self.is_of(person_id):
+            return None, None
+        return self.entry.number, created_at(self._began)
 
     def is_of(self, person_id: str | None) -> bool:
         """Whether a person began it."""
