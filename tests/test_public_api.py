@@ -101,6 +101,23 @@ def test_a_public_method_has_a_docstring_or_inherits_one() -> None:
     assert not without
 
 
+def test_no_signature_has_a_private_parameter() -> None:
+    """What `help` shows of a public class, of its methods, or of a function, is for users."""
+    found: list[str] = []
+    for module in (webex_webhooks_async, types):
+        for name in dir(module):
+            thing = getattr(module, name)
+            members = vars(thing) if inspect.isclass(thing) else {}
+            shown = [thing, *(each for key, each in members.items() if not key.startswith("_"))]
+            for each in filter(callable, shown):
+                try:
+                    signature = inspect.signature(each)
+                except ValueError:  # of a class without one
+                    continue
+                found += [f"{name}: {key}" for key in signature.parameters if key.startswith("_")]
+    assert not found
+
+
 def test_another_name_is_an_error() -> None:
     """Asking for a name that isn't public is an error, as with every module."""
     name = "import_all"

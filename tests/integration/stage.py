@@ -6,6 +6,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Self
+from unittest.mock import patch
 
 import httpx
 
@@ -109,12 +110,13 @@ class Stage:
             "client_secret": SECRET,
             "scopes": SCOPES,
             "http_client": self.http_client,
-            "_clock": self.time,
             **options,
         }
         if "inbox" not in given:
             given["inbox"] = SQLiteInbox(self.folder / "inbox.db")
-        return Integration(given.pop("store", None) or self.store(), **given)
+        store = given.pop("store", None) or self.store()
+        with patch("webex_webhooks_async.integration.integration.Clock", lambda: self.time):
+            return Integration(store, **given)
 
     @asynccontextmanager
     async def running(self, integration: Integration) -> AsyncGenerator[Integration]:

@@ -31,6 +31,7 @@ from webex_webhooks_async.client.environment import (
     token_from_env,
 )
 from webex_webhooks_async.client.limiter import Clock
+from webex_webhooks_async.handling.router import Selection
 from webex_webhooks_async.models.messages import Message, Person
 from webex_webhooks_async.models.notifications import Notification
 from webex_webhooks_async.models.vocabulary import BASE_URL
@@ -160,7 +161,6 @@ class Bot(BotRouter, Receiver):
         refusal: str | None = None,
         error_reply: str | None = None,
         catch_up: float | timedelta | EllipsisType | None = ...,
-        _base_url: str = BASE_URL,  # of the environment
         **options: Unpack[ReceiverOptions],
     ) -> None:
         known = BotOptions.__annotations__
@@ -189,13 +189,13 @@ class Bot(BotRouter, Receiver):
             inbox=inbox,
         )
         self._has_secret = secrets is not None
-        super().__init__(_secrets(secrets, target_url), _selection=self._selected, **options)
+        super().__init__(_secrets(secrets, target_url), **options)
         if self._worker is not None:
             self._worker.outage = Outage(self)
             self._selected.work_with(self._worker)
         self._new_client: Callable[[], Client] | None = None
         if not isinstance(client, Client):
-            self._new_client = partial(Client, client, base_url=_base_url)
+            self._new_client = partial(Client, client)
             client = self._new_client()
         self.client: Client = client
         self._name = name
@@ -263,7 +263,14 @@ class Bot(BotRouter, Receiver):
                 options["inbox"] = inbox_in(place)
             except ValueError as error:
                 raise ValueError(f"{prefix}{WEBEX_INBOX}: {error}") from error
-        return cls(caller, secrets, _base_url=base_url, **options)
+        bot = cls(caller, secrets, **options)
+        if not isinstance(caller, Client):
+            bot._new_client = partial(Client, caller, base_url=base_url)
+            bot.client = bot._new_client()
+        return bot
+
+    def _selection_of(self, *, ignore_own_actions: bool) -> Selection:  # noqa: ARG002 - of a receiver
+        return self._selected
 
     @property
     def me(self) -> Person:

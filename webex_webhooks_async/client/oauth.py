@@ -101,10 +101,9 @@ class RefreshingToken:
         refresh_token: str,
         access_token: str | None = None,
         on_refresh: Callable[[Tokens], object] | None = None,
-        _exchange: Mapping[str, str] | None = None,  # of a code, which comes first
     ) -> None:
         self._app = _checked(client_id=client_id, client_secret=client_secret)
-        self._grant = _exchange or refresh_with(refresh_token)
+        self._grant: Mapping[str, str] = refresh_with(refresh_token)
         self._access_token = "" if access_token is None else checked_token(access_token)
         if not (on_refresh is None or callable(on_refresh)):
             raise TypeError(f"on_refresh must be a function that takes Tokens, got {on_refresh!r}")
@@ -144,13 +143,14 @@ class RefreshingToken:
         grant = _checked(code=code, redirect_uri=redirect_uri)
         if code_verifier is not None:
             grant |= _checked(code_verifier=code_verifier)
-        return cls(
+        token = cls(
             client_id=client_id,
             client_secret=client_secret,
             refresh_token=code,  # until the exchange brings one
             on_refresh=on_refresh,
-            _exchange={"grant_type": "authorization_code", **grant},
         )
+        token._grant = {"grant_type": "authorization_code", **grant}
+        return token
 
     @classmethod
     def from_tokens(

@@ -116,7 +116,7 @@ class WebhookPlan:
 
     changes: tuple[WebhookChange, ...]
     _apply: "Callable[[WebhookPlan], Awaitable[WebhookPlanResult]] | None" = field(
-        default=None, alias="_apply", eq=False, repr=False
+        default=None, alias="executor", eq=False, repr=False
     )
 
     @property

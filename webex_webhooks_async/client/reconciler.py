@@ -74,7 +74,7 @@ class Reconciler:
             if each not in self._warned:
                 self._warned.add(each)
                 warnings.warn(each, WebhookPlanWarning, stacklevel=3)
-        return WebhookPlan(changes=changes, _apply=self.apply)
+        return WebhookPlan(changes=changes, executor=self.apply)
 
     async def apply(
         self, plan: WebhookPlan, done: list[WebhookChange] | None = None

@@ -251,7 +251,6 @@ class Integration:
         http_client: httpx.AsyncClient | httpx.AsyncBaseTransport | None = None,
         on_error: ErrorHandler | None = None,
         lifespan: Lifespan | None = None,
-        _clock: Clock | None = None,  # of tests
     ) -> None:
         check_inherits("store", store, UserStore)
         check_inherits("inbox", inbox, Inbox)
@@ -286,7 +285,7 @@ class Integration:
         self._given_http_client = http_client
         self._inbox = inbox
         self._store = store
-        self._clock = _clock or Clock()
+        self._clock = Clock()
         self._users = Users(store, self._keyring)
         self._selection = UserSelection(self, self._opened, is_of_org=owned_by == OwnedBy.ORG)
         self._selection.hidden = self._hidden

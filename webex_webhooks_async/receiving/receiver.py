@@ -170,7 +170,6 @@ class Receiver(Router):
         minimum_algorithm: SignatureAlgorithm = SignatureAlgorithm.SHA1,
         on_error: ErrorHandler | None = None,
         lifespan: Lifespan | None = None,
-        _selection: Selection | None = None,  # of a `Bot`
     ) -> None:
         super().__init__()
         check_type("minimum_algorithm", minimum_algorithm, SignatureAlgorithm)
@@ -195,7 +194,7 @@ class Receiver(Router):
         self._is_started = False
         self._inbox = inbox
         self._claims: Claims = MemoryClaims() if inbox is None else inbox
-        selection = _selection or RouterSelection(self._tree, ignore_own_actions=ignore_own_actions)
+        selection = self._selection_of(ignore_own_actions=ignore_own_actions)
         self._in_flight = InFlight(selection, on_error, self._keys)
         self._worker = None if inbox is None else self._worker_on(inbox, attempts, max_pending)
         self._activity = Activity(self._in_flight, self._worker, inbox)
@@ -204,6 +203,10 @@ class Receiver(Router):
             respond_within=respond_within,
             limit=max_pending,
         )
+
+    def _selection_of(self, *, ignore_own_actions: bool) -> Selection:
+        """Return what selects the handlers, of which a `Bot` has one of its own."""
+        return RouterSelection(self._tree, ignore_own_actions=ignore_own_actions)
 
     def _worker_on(self, inbox: "Inbox", attempts: int, limit: int) -> "InboxWorker":
         # Imported here, as in `Client.webhooks`: most receivers have no inbox.
