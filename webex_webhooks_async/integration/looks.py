@@ -93,8 +93,8 @@ class Looks:
             is_outage = isinstance(error, (*FAILURES_OF_A_TURN, OSError))
             pause = min(_OUTAGE_SECONDS, self._every) if is_outage else self._every
             who, why = short_id(row.person), describe_exception(error)
-            logger.warning("the webhooks of %s aren't as wanted: %s", who, why)
             await self._set_due(row, pause)
+            logger.warning("the webhooks of %s aren't as wanted: %s", who, why)
 
     async def look_soon(self, user: User, seconds: float) -> None:
         """Look at somebody who has just connected; what takes longer is done by another look."""
