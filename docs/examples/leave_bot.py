@@ -1,4 +1,4 @@
-"""A bot that asks, and goes on with the answer.
+"""A bot that asks, and uses the answer.
 
 $ uvicorn leave_bot:bot
 
