@@ -1006,8 +1006,8 @@ def test_from_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     assert len(integration._keyring.ids) == 2
     monkeypatch.setenv("APP_WEBEX_USER_STORE", "postgresql://ann@127.0.0.1/users")
     assert "Postgres" in type(Integration.from_env(prefix="APP_")._store).__name__
-    with pytest.raises(TypeError, match="no argument 'nam': write name"):
-        Integration.from_env(nam="x")  # type: ignore[call-arg] # on purpose
+    with pytest.raises(TypeError, match="no argument 'nme': write name"):
+        Integration.from_env(nme="x")  # type: ignore[call-arg] # on purpose
 
 
 async def test_a_handler_does_things_once(stage: Stage) -> None:

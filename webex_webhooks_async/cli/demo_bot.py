@@ -15,7 +15,7 @@ from webex_webhooks_async.testing.loopback_server import serve_on_loopback
 BOSS = "boss@example.com"
 READY = "is ready"
 
-bot = BotRouter()
+bot: BotRouter = BotRouter()
 
 
 @bot.command("leave")

@@ -13,10 +13,10 @@ from webex_webhooks_async.validation import check_type
 try:
     from cryptography.exceptions import InvalidTag
     from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-except ImportError as error:
+except ImportError as _error:
     raise ImportError(
         'Integration needs cryptography: pip install "webex-webhooks-async[integration]"'
-    ) from error
+    ) from _error
 
 _KEY_BYTES = 32
 _NONCE_BYTES = 12
