@@ -263,10 +263,11 @@ class Bot(BotRouter, Receiver):
                 options["inbox"] = inbox_in(place)
             except ValueError as error:
                 raise ValueError(f"{prefix}{WEBEX_INBOX}: {error}") from error
-        bot = cls(caller, secrets, **options)
-        if not isinstance(caller, Client):
-            bot._new_client = partial(Client, caller, base_url=base_url)
-            bot.client = bot._new_client()
+        if isinstance(caller, Client):
+            return cls(caller, secrets, **options)
+        new_client = partial(Client, caller, base_url=base_url)
+        bot = cls(new_client(), secrets, **options)
+        bot._new_client = new_client  # so it closes its client, and makes another one
         return bot
 
     def _selection_of(self, *, ignore_own_actions: bool) -> Selection:  # noqa: ARG002 - of a receiver

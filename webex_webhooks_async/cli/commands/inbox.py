@@ -34,8 +34,8 @@ def list_all(database: NotEmpty, /, *, schema: NotEmpty = SCHEMA, json: AsJson =
     $ webex-webhooks inbox list inbox.db --json
 
     Each is waiting, running, retrying after a failure, scheduled for later, asking,
-    failed or unreadable. A running one is shown with its process, what waits for its
-    time with that. Bots may go on working.
+    failed or unreadable. A running one is shown with its process, and what waits
+    for its time with that. Bots may go on working.
 
     As DATABASE, postgresql: alone takes what libpq's variables say, such as PGHOST
     and PGPASSWORD.
