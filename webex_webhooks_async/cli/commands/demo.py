@@ -117,7 +117,7 @@ async def _bot(stage: "Stage", settings: Mapping[str, str]) -> AsyncGenerator[Pr
     try:
         await _until(process, READY, stage)
         yield process
-        await asyncio.wait_for(process.communicate(), _PATIENCE)
+        await asyncio.wait_for(process.communicate(b""), _PATIENCE)  # closes its input
     finally:
         if process.returncode is None:
             process.kill()
