@@ -380,7 +380,7 @@ async def test_what_was_said_before_a_question(talk: Talk) -> None:
 
 
 async def test_a_message_whose_handler_has_failed(talk: Talk) -> None:
-    """It goes to its handler again, and answers no question that was asked meanwhile."""
+    """It goes to its handler again before its person is asked, and so it is no answer."""
     room = await talk.webex.client.post("rooms", json={"title": "Team"})
     failures = [RuntimeError("the handler failed")]
 
@@ -402,9 +402,9 @@ async def test_a_message_whose_handler_has_failed(talk: Talk) -> None:
         await talk.say("Hello")
         await talk.settle("asking", "retrying")
         await talk.press(decision, "Yes", BOSS)
-        await talk.hear("Which day?")
         await talk.pass_(2)
         await talk.hear("Heard Hello")
+        await talk.hear("Which day?")
         await talk.say("Monday")
         await talk.hear("Answer: Monday")
 
@@ -495,6 +495,8 @@ async def test_ten_people_ask_one_boss_at_once(talk: Talk) -> None:
 
 async def test_a_week(talk: Talk) -> None:
     """A conversation of a week goes on, with a question of a day each, and restarts in between."""
+    # The clock of the inbox jumps ahead of Webex's, so what was said would be caught up with again.
+    talk.bot = talk.replica(catch_up=None)
 
     @talk.command()
     async def go(context: MessageContext) -> None:
@@ -514,7 +516,7 @@ async def test_a_week(talk: Talk) -> None:
             await talk.settle("asking")
             await talk.say(f"{day}")
             await talk.hear(f"Day {day + 1}?" if day < 6 else "0 1 2 3 4 5 6")
-        bot = talk.replica()
+        bot = talk.replica(catch_up=None)
         bot.command("go")(go)
 
 
