@@ -22,13 +22,16 @@ from webex_webhooks_async import (
     Context,
     JobContext,
     MessageContext,
+    Notification,
     SQLiteInbox,
     SubmissionContext,
+    once,
     parse_unverified_notification,
     sign,
 )
 from webex_webhooks_async.handling import inbox_worker
 from webex_webhooks_async.testing import sample_notification
+from webex_webhooks_async.types import CallNext
 
 pytestmark = pytest.mark.once
 
@@ -279,3 +282,21 @@ async def test_a_question_of_a_handler_that_has_left_its_line(talk: Talk) -> Non
         await talk.say("two")
         await until(lambda: heard == ["before", "short one", "long two"])
         await talk.settle()
+
+
+async def test_a_handler_that_takes_long_without_an_inbox(webex: Webex) -> None:
+    """Without an inbox there is no line to leave, and the handler runs as any other."""
+    bot, heard = webex.bot(), asyncio.Event()
+
+    @bot.middleware
+    async def around(_: Notification[Any], call_next: CallNext) -> None:
+        await once("before", AsyncMock(return_value=None))
+        await call_next()
+
+    @bot.command("long", in_order=False)
+    async def long(_: MessageContext) -> None:
+        heard.set()
+
+    async with webex.running(bot):
+        await webex.sandbox.say("long")
+        await heard.wait()

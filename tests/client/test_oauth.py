@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 from urllib.parse import parse_qs
 
+import httpx
 import pytest
 from attrs import evolve
 
@@ -861,3 +862,13 @@ def test_an_authorization_needs_a_scope(
     """Anything but text, or texts, is refused."""
     with pytest.raises(error, match=message):
         authorization_url(**{**OF_A_URL, "scopes": scopes})
+
+
+async def test_a_token_that_was_refreshed_meanwhile() -> None:
+    """Who was rejected with an older token than the one in use gets that, without a refresh."""
+    token = RefreshingToken(
+        client_id="C1", client_secret="S1", refresh_token="R1", access_token="new"
+    )
+    refused = httpx.MockTransport(lambda _: httpx.Response(500))
+    async with Client(token, http_client=refused):
+        assert await token.refresh("old") == "new"

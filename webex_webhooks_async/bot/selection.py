@@ -325,8 +325,8 @@ class MessageRun:
             return
         inbox, entry = records.stored
         if entry.line is not None:
-            if await inbox.renew(entry, in_line=False):
-                records.stored = inbox, evolve(entry, line=None)
+            await inbox.renew(entry, in_line=False)
+            records.stored = inbox, evolve(entry, line=None)
             cast("InboxWorker", self._selection.worker).wake()
 
     def _answers(self) -> Answers | None:

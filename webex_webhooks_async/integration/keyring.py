@@ -6,17 +6,12 @@ import hmac
 import os
 from base64 import urlsafe_b64decode
 from collections.abc import Iterable
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from webex_webhooks_async.validation import check_type
 
-try:
-    from cryptography.exceptions import InvalidTag
+if TYPE_CHECKING:
     from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-except ImportError as _error:
-    raise ImportError(
-        'Integration needs cryptography: pip install "webex-webhooks-async[integration]"'
-    ) from _error
 
 _KEY_BYTES = 32
 _NONCE_BYTES = 12
@@ -26,7 +21,7 @@ class _Key(NamedTuple):
     """A key, and what is derived from it."""
 
     id: str
-    cipher: AESGCM
+    cipher: "AESGCM"
     for_secrets: bytes
     text: str
 
@@ -58,6 +53,8 @@ class Keyring:
 
     def open(self, sealed: bytes, *, name: str) -> bytes:
         """Decrypt what was sealed under a name."""
+        from cryptography.exceptions import InvalidTag  # noqa: PLC0415 - as in `_key_of`
+
         for key in self._keys.values():
             try:
                 plain: bytes = key.cipher.decrypt(
@@ -82,6 +79,12 @@ class Keyring:
 
 
 def _key_of(text: str) -> _Key:
+    try:  # imported here, because the package is imported without the extra
+        from cryptography.hazmat.primitives.ciphers.aead import AESGCM  # noqa: PLC0415 - see above
+    except ImportError as error:
+        raise ImportError(
+            'Integration needs cryptography: pip install "webex-webhooks-async[integration]"'
+        ) from error
     check_type("an encryption key", text, str)
     try:
         key = urlsafe_b64decode(text.encode() + b"=" * (-len(text) % 4))

@@ -214,6 +214,14 @@ def test_a_full_part_stays(text: str) -> None:
     assert len(before) > 1
 
 
+def test_a_line_that_looks_like_a_fence_where_it_is_cut() -> None:
+    """A piece that has to be closed for that has no more bytes than allowed, all the same."""
+    markdown = "``` " + "x" * 53 + " `" + "y" * 60
+    pieces = [*split_markdown(markdown, 60)]
+    assert all(len(each.encode()) <= 60 for each in pieces)
+    assert "x" * 53 in "".join(each.removesuffix("\n```") for each in pieces).replace("```\n", "")
+
+
 async def test_nothing_is_written(talk: Talk, writer: Writer) -> None:
     """An answer of whitespace alone deletes its message."""
     async with talk.running():

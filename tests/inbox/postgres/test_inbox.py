@@ -8,7 +8,7 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import Any
-from unittest.mock import Mock
+from unittest.mock import AsyncMock, Mock
 
 import psycopg
 import pytest
@@ -502,6 +502,16 @@ class TestOutages:
                 connection.rollback()
             assert all(await putting)
             assert (await inbox.counts()).waiting == 2
+
+    @pytest.mark.once
+    async def test_what_cannot_be_given_back(self) -> None:
+        """What was taken without a response is given back later, if that fails now."""
+        inbox = PostgresInbox("postgresql://nobody@127.0.0.1/nothing")
+        inbox._lost = lost = {"token": asyncio.get_running_loop().time() + 60}
+        statements = Mock(execute=AsyncMock(side_effect=TimeoutError))
+        with pytest.raises(TimeoutError):
+            await inbox._give_back(statements, 0.0)
+        assert inbox._lost == lost
 
     async def test_lost_response_to_take(self, postgres: PostgresServer, schema: str) -> None:
         """What was taken without a response is taken again at once, without an expiry."""
