@@ -112,8 +112,8 @@ class QuestionRows:
         """Return the questions of a place or an owner, as `Inbox.questions` says."""
         if entry is not None and not self._all(_LEASED, entry.number, entry.token):
             return None
-        where = f"q.place = ?1 OR {within('q.owner', '?1')}"
-        found = {each.id: each for place in places for each in self._listed(where, place)}
+        where = f"q.place = ? OR {within('q.owner', '?')}"
+        found = {each.id: each for place in places for each in self._listed(where, *[place] * 3)}
         return [found[each] for each in sorted(found)]
 
     def wait(self, entry: InboxEntry, records: Iterable[str]) -> bool:
