@@ -389,10 +389,15 @@ async def test_what_is_done_once_is_known_while_it_is_recorded(
     recording, calls = asyncio.Event(), 0
     remember = attempts.inbox.remember
 
-    async def remember_slowly(entry: InboxEntry, name: str, value: bytes) -> None:
+    async def remember_slowly(
+        entry: InboxEntry,
+        name: str,
+        value: bytes,
+        **options: Any,  # noqa: ANN401 - as it is there
+    ) -> None:
         recording.set()
         await asyncio.sleep(0)
-        await remember(entry, name, value)
+        await remember(entry, name, value, **options)
 
     async def create() -> int:
         nonlocal calls

@@ -1,8 +1,10 @@
 """Conversations: what a handler asks, and who answers."""
 
+# pyright: reportPrivateUsage=false
+
 import asyncio
 import logging
-from contextlib import suppress
+from contextlib import AsyncExitStack, aclosing, suppress
 from datetime import timedelta
 from typing import Any
 
@@ -12,6 +14,7 @@ from tests.bot.doubles import CARD
 from tests.bot.talking import ANN, BOB, BOSS, BUTTONS, Talk
 from tests.support.wire import until
 from webex_webhooks_async import (
+    APIError,
     Context,
     GiveUpError,
     JobContext,
@@ -22,7 +25,7 @@ from webex_webhooks_async import (
     SubmissionContext,
     once,
 )
-from webex_webhooks_async.types import CallNext
+from webex_webhooks_async.types import CallNext, InboxEntry
 
 pytestmark = pytest.mark.once
 
@@ -520,30 +523,129 @@ async def test_a_week(talk: Talk) -> None:
         bot.command("go")(go)
 
 
+@pytest.mark.parametrize("processes", [1, 2])
 async def test_a_press_that_is_quicker_than_its_question(
-    talk: Talk, monkeypatch: pytest.MonkeyPatch
+    talk: Talk, monkeypatch: pytest.MonkeyPatch, processes: int
 ) -> None:
-    """A submission waits until the question of a card that is being sent is open."""
-    opens = asyncio.Event()
-    ask = SQLiteInbox.ask
+    """A press waits until it is known whether it is of the card that is being sent."""
+    opens, ask = asyncio.Event(), SQLiteInbox.ask
 
-    async def late(self: SQLiteInbox, *args: Any, **options: Any) -> object:  # noqa: ANN401 - as it is there
-        await opens.wait()
-        return await ask(self, *args, **options)
+    async def late(
+        self: SQLiteInbox,
+        *args: Any,  # noqa: ANN401 - as it is there
+        seconds: float | None = None,
+        **options: Any,  # noqa: ANN401 - the same
+    ) -> object:
+        if seconds is not None:
+            await opens.wait()
+        return await ask(self, *args, seconds=seconds, **options)
 
-    @talk.command()
     async def go(context: MessageContext) -> None:
         answer = await context.ask("Well?", buttons=BUTTONS, to_person_email=BOSS)
         await context.reply(answer.inputs["action"])
 
-    @talk.bot.submission()
     async def other(_: SubmissionContext) -> None:
         raise NotImplementedError
 
     monkeypatch.setattr(SQLiteInbox, "ask", late)
-    async with talk.running():
+    bots = [talk.bot, *(talk.replica() for _ in range(processes - 1))]
+    for each in bots:
+        each.command("go")(go)
+        each.submission()(other)
+    async with AsyncExitStack() as stack:
+        for each in reversed(bots):
+            await stack.enter_async_context(talk.running(each))
         await talk.say("go")
-        await talk.press(await talk.hear("Well?"), "Yes", BOSS)
-        await until(lambda: any("/actions/" in each.path for each in talk.webex.sandbox.requests))
+        card = await talk.hear("Well?")
+        talk.webex.sandbox.deliver_to(bots[-1])
+        await talk.press(card, "Yes", BOSS)
+        await talk.settle("running", "retrying")
         opens.set()
+        await talk.settle("asking", "retrying")
+        await talk.time.pass_(2, processes)
         await talk.hear("yes")
+
+
+async def test_a_press_of_another_card_while_one_is_sent(
+    talk: Talk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A press that another card's question may be waiting for goes to its handler afterwards."""
+    sends, posted = asyncio.Event(), asyncio.Event()
+    ask = SQLiteInbox.ask
+
+    async def late(self: SQLiteInbox, *args: Any, **options: Any) -> object:  # noqa: ANN401 - as it is there
+        if options.get("seconds") is not None:
+            posted.set()
+            await sends.wait()
+        return await ask(self, *args, **options)
+
+    @talk.command()
+    async def go(context: MessageContext) -> None:
+        await context.ask("Well?", buttons=BUTTONS, to_person_email=BOSS)
+
+    @talk.bot.submission()
+    async def other(context: SubmissionContext) -> None:
+        await context.reply(f"Heard {context.action.inputs}")
+
+    monkeypatch.setattr(SQLiteInbox, "ask", late)
+    async with talk.running():
+        card = await talk.bot.send("Another", buttons=BUTTONS, to_person_email=BOSS)
+        await talk.hear("Another")
+        await talk.say("go")
+        await posted.wait()
+        await talk.hear("Well?")
+        await talk.press(card, "Yes", BOSS)
+        await talk.settle("running", "retrying")
+        sends.set()
+        await talk.settle("asking", "retrying")
+        await talk.pass_(2)
+        await talk.hear("Heard {'action': 'yes'}")
+
+
+async def test_a_card_that_is_not_sent(talk: Talk) -> None:
+    """Nobody's press waits for a card that could not be sent."""
+
+    @talk.command()
+    async def go(context: MessageContext) -> None:
+        with suppress(APIError):
+            await context.ask("Well?", buttons=BUTTONS, to_person_email=BOSS)
+
+    @talk.bot.submission()
+    async def other(context: SubmissionContext) -> None:
+        await context.reply("Heard")
+
+    async with talk.running():
+        card = await talk.bot.send("Another", buttons=BUTTONS, to_person_email=BOSS)
+        await talk.hear("Another")
+        talk.webex.sandbox.fail(method="POST", path="messages", status=403)
+        await talk.say("go")
+        await talk.settle()
+        await talk.press(card, "Yes", BOSS)
+        await talk.hear("Heard")
+
+
+async def test_a_message_whose_lease_is_lost(talk: Talk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process that comes back after its lease runs no handler: another one does."""
+    heard: list[str] = []
+    questions, thief = SQLiteInbox.questions, SQLiteInbox(talk.path, clock=talk.time.now_in_seconds)
+    stolen: list[object] = []
+
+    async def look(
+        self: SQLiteInbox,
+        *places: str,
+        entry: InboxEntry | None = None,
+    ) -> object:
+        if entry is not None and not stolen:
+            talk.time.seconds += entry.lease + 1
+            stolen.append(await thief.take())
+        return await questions(self, *places, entry=entry)
+
+    @talk.bot.message()
+    async def other(context: MessageContext) -> None:
+        heard.append(context.text)
+
+    monkeypatch.setattr(SQLiteInbox, "questions", look)
+    async with aclosing(thief), talk.running():
+        await talk.say("Hello")
+        await until(lambda: bool(stolen) and not talk.bot._activity.running())
+    assert heard == []

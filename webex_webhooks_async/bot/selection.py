@@ -10,7 +10,7 @@ from attrs import evolve
 from webex_webhooks_async.applications.decisions import decision
 from webex_webhooks_async.applications.jobs import Job
 from webex_webhooks_async.bot.access import Access
-from webex_webhooks_async.bot.contexts.answers import Answers
+from webex_webhooks_async.bot.contexts.answers import Answers, LostLeaseError
 from webex_webhooks_async.bot.contexts.contexts import (
     Context,
     JobContext,
@@ -38,6 +38,7 @@ from webex_webhooks_async.handling.dispatch import (
     run_each,
     steps_of,
 )
+from webex_webhooks_async.handling.outcomes import TooEarly
 from webex_webhooks_async.handling.records import CONVERSATION
 from webex_webhooks_async.handling.router import Selection, watched_by
 from webex_webhooks_async.models.ids import is_same
@@ -258,6 +259,8 @@ class MessageRun:
         choice: Choice | None = None, None
         try:
             choice = self._resumed() or await self._choice(notification)
+        except LostLeaseError:
+            return  # the process that has it now runs what is for it
         except Exception as error:  # noqa: BLE001 - it is raised below
             failure = error
         if choice is None:
@@ -299,6 +302,8 @@ class MessageRun:
             is_command, context = choice[0] is not None, self._fetcher.context(fetched)
             if await self._has_answered(answers, context, is_command=is_command):
                 return None, None
+            if answers.is_too_early(context):
+                raise TooEarly
         if choice == (None, None):
             choice = await self._match(routes, fetched)
         return await self._begun(*choice)
@@ -334,7 +339,7 @@ class MessageRun:
         records, data = self._execution.records, self._execution.notification.data
         if records is None or records.stored is None or records.stored[1].line is None:
             return None
-        return Answers(records, self._fetcher.me, data, self._selection.asker.sending)
+        return Answers(records, self._fetcher.me, data)
 
     async def _has_answered(
         self,

@@ -17,10 +17,12 @@ from webex_webhooks_async.handling.dispatch import Attempt, Execution
 from webex_webhooks_async.handling.in_flight import InFlight
 from webex_webhooks_async.handling.outcomes import (
     LONGEST_PAUSE,
+    TOO_EARLY_SECONDS,
     Failure,
     Outcome,
     PutOff,
     Release,
+    TooEarly,
     Wait,
     expiry_of,
     failure_of,
@@ -344,6 +346,11 @@ class InboxWorker:
             number = entry.failures + 1
             is_last = number >= (execution.attempts or self._attempts)
             execution.attempt = Attempt(number=number, is_first=is_first, is_last=is_last)
+            if entry.expiries:
+                expired = "1 lease has" if entry.expiries == 1 else f"{entry.expiries} leases have"
+                begun = describe(notification), number, expired
+                fields = execution.fields()
+                logger.info("%s is begun again: attempt %d, %s expired", *begun, extra=fields)
             with execution:
                 error = await execution.failure() if may_run else expiry_of(entry)
                 if error is None or _is_ended_quietly(work, error):
@@ -358,6 +365,8 @@ class InboxWorker:
         self, entry: InboxEntry, execution: Execution, error: BaseException, *, may_run: bool
     ) -> Outcome:
         """Report a failure, and return what becomes of the entry."""
+        if isinstance(error, TooEarly):
+            return Release(TOO_EARLY_SECONDS, holds=True)
         if execution.suspension is not None:
             execution.suspension.pause()  # so that a reply can say it
         failed = time.monotonic()
@@ -516,8 +525,12 @@ class InboxWorker:
         if isinstance(outcome, Wait):
             return await self._inbox.wait(entry, outcome.record)
         if isinstance(outcome, Release):
-            retry_in, outage = outcome.again_in, outcome.is_of_outage
-            return await self._inbox.release(entry, retry_in=retry_in, outage=outage)
+            return await self._inbox.release(
+                entry,
+                retry_in=outcome.again_in,
+                outage=outcome.is_of_outage,
+                holds=outcome.holds,
+            )
         error = summarize_redacted(outcome.error, self._in_flight.known_secrets())
         again_in = outcome.again_in
         fail = partial(self._inbox.fail, entry, error=error, retry_in=again_in)

@@ -17,16 +17,26 @@ _MINUTE = 60.0
 _random: Callable[[], float] = random.random  # tests replace it
 
 
+class TooEarly(BaseException):
+    """A submission may answer a question whose card is still being sent."""
+
+
+TOO_EARLY_SECONDS = 1.0
+"""After so many seconds, what came too early is looked at again."""
+
+
 @frozen
 class Release:
     """A notification that is given back.
 
     Attributes:
         is_of_outage: Whether an outage is the reason.
+        holds: Whether it holds up its line meanwhile.
     """
 
     again_in: float
     is_of_outage: bool = False
+    holds: bool = False
 
 
 @frozen

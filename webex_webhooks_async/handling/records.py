@@ -229,7 +229,7 @@ class Records:
         """Record something of a stored entry with the outcome, unless that is completed."""
         inbox, entry = cast("tuple[Inbox, InboxEntry]", self.stored)
         self.known[name] = record
-        self.later(name, partial(inbox.remember, entry, name, record))
+        self.later(name, partial(inbox.remember, entry, name, record, leased=_is_leased(name)))
 
     def later(self, name: str, write: Callable[[], Awaitable[None]]) -> None:
         """Do something in the inbox together with the outcome, unless there is more by its name."""
@@ -265,7 +265,7 @@ class Records:
             return
         inbox, entry = self.stored
         self.known[name] = record
-        write = partial(inbox.remember, entry, name, record)
+        write = partial(inbox.remember, entry, name, record, leased=_is_leased(name))
 
         async def write_now() -> None:
             try:
@@ -282,6 +282,11 @@ class Records:
                 )
 
         await end_of(asyncio.create_task(write_now()))
+
+
+def _is_leased(name: str) -> bool:
+    """Whether a record is written only by who has the lease; what has happened always is."""
+    return name == CONVERSATION
 
 
 @contextmanager

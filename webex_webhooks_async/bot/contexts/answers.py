@@ -3,10 +3,8 @@
 An open question has a place in the inbox, at which a message or a submission looks for it.
 """
 
-import asyncio
 import hashlib
 import logging
-from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 from webex_webhooks_async.bot.contexts.contexts import (
@@ -20,6 +18,7 @@ from webex_webhooks_async.bot.contexts.conversation_record import (
     ContextRecord,
     QuestionData,
 )
+from webex_webhooks_async.handling.outcomes import TOO_EARLY_SECONDS
 from webex_webhooks_async.handling.records import CHOSEN, Records
 from webex_webhooks_async.inbox.entries import ANSWERED, InboxEntry, Question
 from webex_webhooks_async.models.ids import comparable
@@ -30,11 +29,15 @@ from webex_webhooks_async.serialization.converter import to_json
 from webex_webhooks_async.serialization.strict_json import dump_json
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from webex_webhooks_async.inbox.base import Inbox
 
 logger: logging.Logger = logging.getLogger("webex_webhooks_async")
 
-_SENDING_SECONDS = 5.0
+
+class LostLeaseError(Exception):
+    """Another process has the message or the submission by now."""
 
 
 class Answers:
@@ -44,7 +47,6 @@ class Answers:
         records: The records of it, in an inbox.
         me: The bot.
         data: The data of the notification.
-        sending: Futures, each of a card that is being sent, for when its question is open.
     """
 
     def __init__(
@@ -52,20 +54,16 @@ class Answers:
         records: Records,
         me: Person,
         data: MessageData | AttachmentActionData,
-        sending: Iterable[asyncio.Future[None]],
     ) -> None:
         self._records = records
         self._inbox, self._entry = cast("tuple[Inbox, InboxEntry]", records.stored)
         if isinstance(data, MessageData):
             room_id = None if data.room_type == "direct" else data.room_id
-            self._place = place_of_texts(me, data.person_id, room_id)
+            self._places: tuple[str, ...] = (place_of_texts(me, data.person_id, room_id),)
         else:
-            self._place = place_of_card(me, data.message_id)
-        # They are noted before the questions are read: one of these cards may be the submitted one.
-        self._sending: set[asyncio.Future[None]] = (
-            set() if isinstance(data, MessageData) else {*sending}
-        )
+            self._places = place_of_card(me, data.message_id), place_of_sending(me)
         self._open: Sequence[Question] = ()
+        self._sending: Sequence[Question] = ()  # of cards
 
     @property
     def has_answered(self) -> bool:
@@ -73,16 +71,24 @@ class Answers:
         return ANSWERED in self._records.known
 
     async def look(self) -> bool:
-        """Read which questions are open; return whether there may be one that is answered."""
+        """Read which questions are open; return whether there may be one that is answered.
+
+        Raises:
+            LostLeaseError: Another process has the message or the submission by now.
+        """
         if self.has_answered or CHOSEN in self._records.known:
             return False
         await self._read()
         return bool(self._open or self._sending)
 
     async def _read(self) -> None:
-        found = await self._inbox.questions(self._place)
-        here = [each for each in found or () if each.place == self._place]
-        self._open = [each for each in here if each.opened is not None]
+        found = await self._inbox.questions(*self._places, entry=self._entry)
+        if found is None:
+            raise LostLeaseError
+        place, *sending = self._places
+        opened = [each for each in found if each.opened is not None]
+        self._open = [each for each in opened if each.place == place]
+        self._sending = [each for each in opened if each.place in sending]
 
     async def question_for(
         self, context: MessageContext | SubmissionContext, *, is_command: bool
@@ -93,13 +99,18 @@ class Answers:
             context: The message or the submission.
             is_command: Whether it is a command, which only some questions take.
         """
-        if self._sending and not self._open:
-            await asyncio.wait(self._sending, timeout=_SENDING_SECONDS)
-            await self._read()
         question = self._chosen_for(context)
         if question is None or (is_command and not QuestionData.of(question).takes_commands):
             return None
         return question
+
+    def is_too_early(self, context: MessageContext | SubmissionContext) -> bool:
+        """Whether it may be of a card that is being sent, for no longer than a sender's lease."""
+        return (
+            isinstance(context, SubmissionContext)
+            and self._entry.releases * TOO_EARLY_SECONDS < self._entry.lease
+            and any(_is_for(context, QuestionData.of(each)) for each in self._sending)
+        )
 
     async def answer(self, question: Question, context: MessageContext | SubmissionContext) -> bool:
         """Answer a question; return False if it isn't open any more, and another one may be."""
@@ -140,7 +151,9 @@ class Answers:
 
 def _is_for(context: SubmissionContext, data: QuestionData) -> bool:
     is_asked = data.person is None or data.person == comparable(context.person_id)
-    return is_asked and (data.actions is None or context.inputs.get("action") in data.actions)
+    is_there = data.room is None or data.room == comparable(context.room_id)
+    is_pressed = data.actions is None or context.inputs.get("action") in data.actions
+    return is_asked and is_there and is_pressed
 
 
 def place_of_texts(me: Person, person_id: str, room_id: str | None) -> str:
@@ -152,6 +165,11 @@ def place_of_texts(me: Person, person_id: str, room_id: str | None) -> str:
 def place_of_card(me: Person, message_id: str) -> str:
     """Return the place of the submissions of the card of a message."""
     return _place("card", comparable(me.id), comparable(message_id))
+
+
+def place_of_sending(me: Person) -> str:
+    """Return the place of the submissions of cards whose messages aren't known yet."""
+    return _place("sending", comparable(me.id))
 
 
 def _place(*parts: str) -> str:

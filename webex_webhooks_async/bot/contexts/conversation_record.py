@@ -142,6 +142,7 @@ class QuestionData:
         takes_commands: Whether a command is an answer.
         person: The one who answers; `None` if anybody in the room does.
         actions: The actions of the buttons, of which one answers; `None` if every submission does.
+        room: The room in which anybody answers.
     """
 
     about: str
@@ -152,6 +153,7 @@ class QuestionData:
     takes_commands: bool
     person: str | None = None
     actions: tuple[str, ...] | None = None
+    room: str | None = None
 
     @classmethod
     def of(cls, question: "Question") -> "QuestionData":

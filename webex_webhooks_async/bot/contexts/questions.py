@@ -3,15 +3,19 @@
 import asyncio
 import hashlib
 import logging
-from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Mapping, Sequence
-from contextlib import asynccontextmanager, contextmanager, nullcontext
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager, nullcontext
 from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
 from attrs import evolve, frozen
 
-from webex_webhooks_async.bot.contexts.answers import place_of_card, place_of_texts
+from webex_webhooks_async.bot.contexts.answers import (
+    place_of_card,
+    place_of_sending,
+    place_of_texts,
+)
 from webex_webhooks_async.bot.contexts.contexts import (
     AskOptions,
     Context,
@@ -76,9 +80,6 @@ class Questions:
         inbox: The inbox that keeps them; without one, nothing can be asked.
         admits: Returns whether a person may use the bot; `None` if everybody may.
         is_answered: Returns whether the bot has the webhooks that bring answers.
-
-    Attributes:
-        sending: Futures, each of a card that is being sent, for when its question is open.
     """
 
     def __init__(
@@ -91,7 +92,6 @@ class Questions:
         self._inbox = inbox
         self._admits = admits
         self._is_answered = is_answered
-        self.sending: set[asyncio.Future[None]] = set()
 
     async def ask(
         self, context: Context, text: str | None, options: AskOptions
@@ -166,6 +166,7 @@ class Questions:
             takes_commands=not asked.commands,
             person=None if person_id is None else comparable(person_id),
             actions=asked.actions,
+            room=asked.room,
         )
         opening = partial(
             conversation.inbox.ask,
@@ -191,10 +192,13 @@ class Questions:
                 data = evolve(data, created=created, threads=threads)
                 found = await open_sent(place, data)
         else:
-            with self._is_sending():
-                message = await self._send(asked, conversation, record)
-                place = place_of_card(asked.context.me, message.id)
-                found = await open_sent(place, data)
+            # It is open before anybody can press, at a place where a press finds it until then.
+            async with _closed_on_error(conversation, record) if is_new else nullcontext():
+                found = await opening(place=place_of_sending(asked.context.me), data=to_json(data))
+            if isinstance(found, Question):
+                async with _closed_on_error(conversation, record):
+                    message = await self._send(asked, conversation, record)
+                found = await open_sent(place_of_card(asked.context.me, message.id), data)
         if isinstance(found, bytes):
             return found
         if found is None:
@@ -240,17 +244,6 @@ class Questions:
             earlier = [each for each in older if each.place == place]
             await end_questions(conversation.inbox, earlier, "its person has begun another one")
         return len(older) == len(owned)
-
-    @contextmanager
-    def _is_sending(self) -> Generator[None]:
-        """Let submissions wait while the block sends a card, and opens its question."""
-        sending = asyncio.get_running_loop().create_future()
-        self.sending.add(sending)
-        try:
-            yield
-        finally:
-            self.sending.discard(sending)
-            sending.set_result(None)
 
     async def _send(self, asked: "_Asked", conversation: Conversation, record: str) -> Message:
         """Send a question, unless an earlier run or this one has sent it."""
@@ -377,6 +370,12 @@ class _Asked:
     def person_id(self) -> str | None:
         """The id of who is asked, if it is given."""
         return self.person.person_id if self.place is None else self.place.get("toPersonId")
+
+    @property
+    def room(self) -> str | None:
+        """The comparable id of the room in which anybody answers, if it is given."""
+        room_id = None if self.place is None else self.place.get("roomId")
+        return None if room_id is None else comparable(room_id)
 
     @property
     def email(self) -> str | None:
