@@ -17,6 +17,7 @@ from webex_webhooks_async import (
     APIError,
     Context,
     GiveUpError,
+    HandlerSuspended,
     JobContext,
     Message,
     MessageContext,
@@ -437,7 +438,7 @@ async def test_a_question_that_waits_is_asked_whatever_ends_the_one_before(talk:
     @talk.bot.job("ask")
     async def ask(context: JobContext) -> None:
         try:
-            await context.ask(f"{context.value}?", to_person_email=BOSS, timeout=60)
+            await context.ask(f"{context.value}?", to_person_email=BOSS, timeout=20)
         except NoAnswerError:
             if context.value == "B":
                 raise GiveUpError("B") from None
@@ -486,6 +487,7 @@ async def test_ten_people_ask_one_boss_at_once(talk: Talk) -> None:
         for number, person in enumerate(people):
             await talk.say(f"card {number}", person)
         await until(lambda: len(asked()) == 20)
+        await talk.settle(*["asking"] * 10)
         for number, question in reversed([*enumerate(asked()[10:])]):
             await talk.press(question, "Yes" if number % 2 else "No", BOSS)
         await talk.settle()
@@ -622,6 +624,36 @@ async def test_a_card_that_is_not_sent(talk: Talk) -> None:
         await talk.settle()
         await talk.press(card, "Yes", BOSS)
         await talk.hear("Heard")
+
+
+async def test_the_time_is_over_while_a_card_is_looked_at(
+    talk: Talk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The handler hears that nobody has answered, and the card isn't sent again."""
+    ask = SQLiteInbox.ask
+
+    async def slow(self: SQLiteInbox, *args: Any, **options: Any) -> object:  # noqa: ANN401 - as it is there
+        if talk.runs == 2 and options.get("seconds") is not None:
+            talk.time.seconds += 30
+        return await ask(self, *args, **options)
+
+    @talk.command()
+    async def go(context: MessageContext) -> None:
+        try:
+            await context.ask("Well?", buttons=BUTTONS, to_person_email=BOSS, timeout=20)
+        except NoAnswerError:
+            await context.reply("Nobody")
+        except HandlerSuspended:
+            raise ValueError("broken") from None
+
+    monkeypatch.setattr(SQLiteInbox, "ask", slow)
+    async with talk.running():
+        await talk.say("go")
+        await talk.hear("Well?")
+        await talk.settle("retrying")
+        await talk.pass_(2)
+        await talk.hear("Nobody")
+        await talk.settle()
 
 
 async def test_a_message_whose_lease_is_lost(talk: Talk, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -133,19 +133,22 @@ class Office:
             assert status == 204
 
     async def check(self, said: list[Message], *, in_order: bool) -> None:
-        """Check that each message is heard once and, if it should be so, in order."""
+        """Check that each message is heard once and, if it should be so, in its author's order."""
         await until(lambda: sum(map(len, self.heard.values())) >= len(said))
         await self.sandbox.idle(timeout=60)
-        expected = defaultdict[str, list[str]](list)
+        authors = {each.id: str(each.person_id) for each in said}
+        expected = defaultdict[tuple[str, str], list[str]](list)
         for each in said:
-            expected[each.room_id].append(each.id)
-        assert len(expected) == GROUPS + DIRECT
+            expected[each.room_id, authors[each.id]].append(each.id)
+        heard = defaultdict[tuple[str, str], list[str]](list)
+        for room, ids in self.heard.items():
+            for each_id in ids:
+                heard[room, authors[each_id]].append(each_id)
+        assert len({room for room, _ in expected}) == GROUPS + DIRECT
         if not in_order:
-            assert {room: sorted(each) for room, each in self.heard.items()} == {
-                room: sorted(each) for room, each in expected.items()
-            }
-        else:
-            assert self.heard == expected
+            for ids in (*heard.values(), *expected.values()):
+                ids.sort()
+        assert heard == expected
 
 
 @pytest.fixture
