@@ -9,7 +9,7 @@ import re
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from datetime import datetime, timedelta
 from functools import wraps
-from typing import Any, ParamSpec, TypeVar, assert_type
+from typing import Any, ParamSpec, TypeVar, Unpack, assert_type
 
 from sqlalchemy.ext.asyncio import (
     AsyncConnection,
@@ -36,7 +36,7 @@ from webex_webhooks_async import (
     attempt,
     once,
 )
-from webex_webhooks_async.types import CallNext
+from webex_webhooks_async.types import AskOptions, CallNext
 
 engine = create_async_engine("postgresql+asyncpg://")
 sessions = async_sessionmaker(engine)
@@ -208,8 +208,16 @@ async def leave(context: MessageContext) -> None:
     assert_type(day, MessageContext)
     assert_type(await day.ask("Really?", buttons={"yes": "Yes"}), SubmissionContext)
     assert_type(await context.ask(card={"type": "AdaptiveCard"}, room_id="R"), SubmissionContext)
+    assert_type(await context.ask("Where?", card=None, buttons=None), MessageContext)
     await context.ask("Where?", room_id="R")  # type: ignore[call-overload] # nobody's answer
     assert_type(await context.end_conversations(), int)
+
+
+async def ask_again(context: Context, text: str, **options: Unpack[AskOptions]) -> None:
+    """With options of its own, a question has either answer."""
+    assert_type(await context.ask(text, **options), MessageContext | SubmissionContext)
+    card = options.get("card")
+    assert_type(await context.ask(text, card=card), MessageContext | SubmissionContext)
 
 
 def synchronous() -> None:

@@ -120,6 +120,8 @@ class Context:
         self,
         text: str | None = None,
         *,
+        card: None = None,
+        buttons: None = None,
         markdown: str | None = None,
         key: str | None = None,
         timeout: float | timedelta | None = None,  # noqa: ASYNC109 - days, over processes
@@ -133,6 +135,7 @@ class Context:
         text: str | None = None,
         *,
         card: Mapping[str, Any],
+        buttons: None = None,
         markdown: str | None = None,
         key: str | None = None,
         timeout: float | timedelta | None = None,  # noqa: ASYNC109 - days, over processes
@@ -146,6 +149,7 @@ class Context:
         text: str | None = None,
         *,
         buttons: Buttons,
+        card: None = None,
         markdown: str | None = None,
         key: str | None = None,
         timeout: float | timedelta | None = None,  # noqa: ASYNC109 - days, over processes
@@ -153,6 +157,21 @@ class Context:
         to_person_email: str | None = None,
         room_id: str | None = None,
     ) -> "SubmissionContext": ...
+    @overload
+    async def ask(  # for **options: by name, room_id has to have a card or buttons
+        self,
+        text: str | None = None,
+        *,
+        card: Mapping[str, Any] | None,
+        buttons: Buttons | None,
+        markdown: str | None = None,
+        key: str | None = None,
+        timeout: float | timedelta | None = None,  # noqa: ASYNC109 - days, over processes
+        commands: bool = True,
+        to_person_id: str | None = None,
+        to_person_email: str | None = None,
+        room_id: str | None = None,
+    ) -> "MessageContext | SubmissionContext": ...
     async def ask(
         self, text: str | None = None, **options: Unpack[AskOptions]
     ) -> "MessageContext | SubmissionContext":
