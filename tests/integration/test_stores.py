@@ -257,13 +257,10 @@ async def test_a_database_that_is_away() -> None:
     await store.aclose()
 
 
-async def test_a_put_whose_response_was_lost_counts_once(
-    postgres: PostgresServer, schema: str
-) -> None:
+async def test_a_put_whose_response_was_lost_counts_once(new_store: NewStore) -> None:
     """The same change, sent again because its response was lost, is the same change."""
-    async with aclosing(PostgresUserStore(postgres.url, schema=schema)) as store:
+    async with with_ann(new_store) as store:
         second = evolve(ANN, version="2")
-        assert await store.put(ANN, replaces=None, due_in=0)
         assert await store.put(ANN, replaces=None, due_in=0)
         assert await store.put(second, replaces="1", due_in=0)
         assert await store.put(second, replaces="1", due_in=0)

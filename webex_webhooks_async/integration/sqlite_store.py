@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import re
 import sqlite3
 import time
 from collections.abc import Callable, Sequence
@@ -17,12 +18,13 @@ from webex_webhooks_async.inbox.sqlite_file import (
     keep_for_its_owner,
 )
 from webex_webhooks_async.integration.store import (
-    COLUMNS,
+    SELECT,
+    TABLES,
     VERSION,
     Row,
-    UserCounts,
     UserStore,
     newer,
+    row_of,
 )
 from webex_webhooks_async.validation import check_type
 
@@ -56,87 +58,38 @@ class SQLiteUserStore(UserStore):
         self._clock = clock
         self._thread: ThreadPoolExecutor | None = None
 
-    async def get(self, person: str) -> Row | None:
-        rows = await self._read(f"{_SELECT} WHERE person = ?", person)
-        return rows[0] if rows else None
-
-    async def put(self, row: Row, *, replaces: str | None, due_in: float | None) -> bool:
-        values = (row.version, row.state, row.key, row.webhooks_key, row.sealed)
-        due = None if due_in is None else self._clock() + due_in
-        if replaces is None:
-            insert = (
-                "INSERT INTO webex_users (version, state, key, webhooks_key, sealed, due, person) "
-                "VALUES (?, ?, ?, ?, ?, coalesce(?, 0), ?) ON CONFLICT DO NOTHING"
-            )
-            return await self._write(insert, *values, due, row.person)
-        update = (
-            "UPDATE webex_users SET version = ?, state = ?, key = ?, webhooks_key = ?, sealed = ?, "
-            "due = coalesce(?, due) WHERE person = ? AND version = ?"
-        )
-        return await self._write(update, *values, due, row.person, replaces)
-
-    async def remove(self, person: str, version: str) -> bool:
-        remove = "DELETE FROM webex_users WHERE person = ? AND version = ?"
-        return await self._write(remove, person, version)
-
-    async def claim(self, person: str, holder: str, seconds: float) -> bool:
-        now = self._clock()
-        claim = (
-            "UPDATE webex_users SET holder = ?, held_until = ? "
-            "WHERE person = ? AND (holder IS NULL OR holder = ? OR held_until <= ?)"
-        )
-        return await self._write(claim, holder, now + seconds, person, holder, now)
-
-    async def unclaim(self, person: str, holder: str) -> None:
-        unclaim = "UPDATE webex_users SET holder = NULL WHERE person = ? AND holder = ?"
-        await self._write(unclaim, person, holder)
-
     async def take_due(self, most: int, seconds: float) -> Sequence[Row]:
         now = self._clock()
 
         def take(connection: sqlite3.Connection) -> list[Row]:
-            due = f"{_SELECT} WHERE due <= ? ORDER BY due LIMIT ?"
-            rows = [_row(each) for each in connection.execute(due, (now, most))]
+            due = f"{_in_file(SELECT)} WHERE due <= ? ORDER BY due LIMIT ?"
+            rows = [row_of(each) for each in connection.execute(due, (now, most))]
             later = [(now + seconds, each.person) for each in rows]
             connection.executemany("UPDATE webex_users SET due = ? WHERE person = ?", later)
             return rows
 
         return await self._call(take, changes=True)
 
-    async def set_due(self, row: Row, seconds: float) -> None:
-        set_due = "UPDATE webex_users SET due = ? WHERE person = ? AND version = ?"
-        await self._write(set_due, self._clock() + seconds, row.person, row.version)
-
-    async def page(self, after: str, most: int) -> Sequence[Row]:
-        return await self._read(f"{_SELECT} WHERE person > ? ORDER BY person LIMIT ?", after, most)
-
-    async def counts(self, key: str) -> UserCounts:
-        def count(connection: sqlite3.Connection) -> UserCounts:
-            counted = (
-                "SELECT count(*) FILTER (WHERE state = 'connected'), "
-                "count(*) FILTER (WHERE state = 'leaving'), count(*) FILTER (WHERE state = 'lost'),"
-                " count(*) FILTER (WHERE key <> ? OR webhooks_key NOT IN (?, '')) FROM webex_users"
-            )
-            (counts,) = connection.execute(counted, (key, key))
-            names = ("connected", "leaving", "lost", "old_keys")
-            return UserCounts(**dict(zip(names, counts, strict=True)))
-
-        return await self._call(count)
-
     async def aclose(self) -> None:
         thread, self._thread = self._thread, None
         if thread is not None:
             thread.shutdown(wait=False)
 
-    async def _read(self, query: str, *values: object) -> list[Row]:
+    async def _read(self, statement: str, **values: object) -> Sequence[Sequence[Any]]:
         return await self._call(
-            lambda connection: [_row(each) for each in connection.execute(query, values)]
+            lambda connection: self._execute(connection, statement, values).fetchall()
         )
 
-    async def _write(self, statement: str, *values: object) -> bool:
+    async def _write(self, statement: str, **values: object) -> bool:
         return await self._call(
-            lambda connection: bool(connection.execute(statement, values).rowcount), changes=True
+            lambda connection: bool(self._execute(connection, statement, values).rowcount),
+            changes=True,
         )
+
+    def _execute(
+        self, connection: sqlite3.Connection, statement: str, values: dict[str, object]
+    ) -> sqlite3.Cursor:
+        return connection.execute(_in_file(statement), {**values, "now": self._clock()})
 
     async def _call(self, do: Callable[[sqlite3.Connection], T], *, changes: bool = False) -> T:
         """Do something with the file in a thread, in a transaction if that changes something."""
@@ -155,11 +108,9 @@ class SQLiteUserStore(UserStore):
                 connect(self._path, "mode=rw", locked_seconds=LOCKED_SECONDS)
             ) as connection:
                 self._make_tables(connection)
-                if changes:
-                    connection.execute("BEGIN IMMEDIATE")
+                connection.execute("BEGIN IMMEDIATE" if changes else "BEGIN")
                 result = do(connection)
-                if changes:
-                    connection.execute("COMMIT")
+                connection.execute("COMMIT")
                 return result
         except sqlite3.Error as error:
             is_busy = getattr(error, "sqlite_errorname", "").startswith("SQLITE_BUSY")
@@ -170,33 +121,12 @@ class SQLiteUserStore(UserStore):
         try:
             ((version,),) = connection.execute("SELECT number FROM webex_users_version")
         except sqlite3.OperationalError:  # they aren't there
-            connection.executescript(_SCHEMA)
+            connection.executescript(f"BEGIN IMMEDIATE; {_in_file(TABLES)} COMMIT;")
         else:
             if version > VERSION:
                 raise newer(str(self._path))
 
 
-_SCHEMA = f"""
-BEGIN IMMEDIATE;
-CREATE TABLE IF NOT EXISTS webex_users (
-    person TEXT PRIMARY KEY,
-    version TEXT NOT NULL,
-    state TEXT NOT NULL,
-    key TEXT NOT NULL,
-    webhooks_key TEXT NOT NULL,
-    sealed BLOB NOT NULL,
-    due REAL NOT NULL,
-    holder TEXT,
-    held_until REAL
-);
-CREATE INDEX IF NOT EXISTS webex_users_due ON webex_users (due);
-CREATE TABLE IF NOT EXISTS webex_users_version (number INTEGER PRIMARY KEY);
-INSERT OR IGNORE INTO webex_users_version VALUES ({VERSION});
-COMMIT;
-"""
-_SELECT = f"SELECT {', '.join(COLUMNS)} FROM webex_users"
-
-
-def _row(values: Sequence[Any]) -> Row:
-    found: dict[str, Any] = dict(zip(COLUMNS, values, strict=True))
-    return Row(**found)
+def _in_file(statement: str) -> str:
+    statement = statement.replace("<C>", "").replace("<now>", ":now")
+    return re.sub("<(users[a-z_]*)>", r"webex_\1", statement)
