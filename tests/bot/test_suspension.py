@@ -783,10 +783,19 @@ async def test_a_conversation_that_a_card_begins(talk: Talk) -> None:
     assert fetched.count(f"/v1/messages/{card.id}") == 1
 
 
-async def test_a_card_that_is_deleted_before_a_question(talk: Talk) -> None:
+@pytest.mark.parametrize("is_earlier", [False, True])
+async def test_a_card_that_is_deleted_before_a_question(
+    is_earlier: bool,  # noqa: FBT001 - a parameter of the test
+    talk: Talk,
+) -> None:
     """The person who submitted it answers a text in the direct room all the same."""
 
-    @talk.bot.submission("order")
+    async def is_there(context: SubmissionContext) -> bool:
+        if is_earlier:
+            await context.delete(context.message_id)
+        return True
+
+    @talk.bot.submission("order", where=is_there)
     async def ordered(context: SubmissionContext) -> None:
         await context.delete(context.message_id)
         count = await context.ask("How many?")
@@ -804,7 +813,8 @@ async def test_a_card_that_is_deleted_before_a_question(talk: Talk) -> None:
         await talk.say("None")
         await talk.hear("2 None")
 
-    assert sum(each.path == f"/v1/rooms/{card.room_id}" for each in sandbox.requests) == 1
+    rooms = sum(each.path == f"/v1/rooms/{card.room_id}" for each in sandbox.requests)
+    assert rooms == is_earlier
 
 
 async def test_a_question_that_cannot_be_closed_yet(

@@ -16,6 +16,7 @@ from webex_webhooks_async.bot.contexts.contexts import (
     JobContext,
     MessageContext,
     SubmissionContext,
+    thread_of,
 )
 from webex_webhooks_async.bot.contexts.conversation_record import ConversationRecord
 from webex_webhooks_async.bot.contexts.conversations import Conversation
@@ -319,6 +320,7 @@ class MessageRun:
             self._execution.records.note_chosen()
         if not await self._admits(chosen):
             return None, chosen
+        await thread_of(chosen)  # so that it is known to the handler
         if not cast("Route", placed.entry).in_order:
             await self._leave_line()
         return placed, chosen

@@ -127,6 +127,28 @@ async def test_a_submission_is_answered_in_the_thread_of_its_card(bot: Bot, webe
             assert len(gets) == 2  # the submission and, once, the message with the card
 
 
+async def test_the_thread_of_a_card(webex: Webex) -> None:
+    """A handler knows where a reply goes; a condition, which may refuse the card, doesn't yet."""
+    bot, threads = webex.bot(), list[str]()
+
+    def where(context: SubmissionContext) -> bool:
+        with pytest.raises(RuntimeError, match="when its handler begins"):
+            _ = context.thread_id
+        return True
+
+    @bot.submission(where=where)
+    async def ordered(context: SubmissionContext) -> None:
+        threads.append(context.thread_id)
+
+    async with webex.running(bot):
+        card = await bot.send(card=CARD, to_person_email="ann@example.com")
+        reply = await bot.send(card=CARD, room_id=card.room_id, parent_id=card.id)
+        for each in (card, reply):
+            await webex.sandbox.submit(each.id, {"dish": "Pasta"}, person="ann@example.com")
+
+    assert threads == [card.id, card.id]
+
+
 async def test_a_card_that_is_gone_is_still_answered(bot: Bot, webex: Webex) -> None:
     """A reply whose thread is gone is sent into the room, outside of a thread."""
     webex.sandbox.raise_handler_errors = False

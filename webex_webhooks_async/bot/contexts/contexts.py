@@ -465,6 +465,11 @@ class PersonContext(Context, ABC, Generic[D]):
     def room_id(self) -> str:
         """The id of the room."""
 
+    @property
+    @abstractmethod
+    def thread_id(self) -> str:
+        """The id of the message that the thread begins with, which is where a reply goes."""
+
     def _room(self) -> str:
         return self.room_id
 
@@ -517,7 +522,6 @@ class MessageContext(PersonContext[MessageData]):
 
     @property
     def thread_id(self) -> str:
-        """The id of the message that the thread begins with, which is where a reply goes."""
         return self.message.parent_id or self.message.id
 
     async def _thread(self) -> tuple[str, str | None]:
@@ -557,6 +561,17 @@ class SubmissionContext(PersonContext[AttachmentActionData]):
     @property
     def room_id(self) -> str:
         return self.action.room_id or self.notification.data.room_id
+
+    @property
+    def thread_id(self) -> str:
+        """The id of the message that the thread of the card begins with, where a reply goes.
+
+        Raises:
+            RuntimeError: Its handler hasn't begun, so the card isn't fetched; ``where`` is before.
+        """
+        if not self._cards:
+            raise RuntimeError("the thread of a card is known when its handler begins")
+        return self._cards[0][0]
 
     async def _thread(self) -> tuple[str, str | None]:
         if not self._cards:  # the message with the card is fetched once
