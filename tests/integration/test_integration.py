@@ -802,27 +802,31 @@ async def test_an_organizations_webhooks(stage: Stage) -> None:
         assert (webhook.name, webhook.owned_by) == ("admin:meetings:all", "org")
 
 
-async def test_the_order_is_that_of_a_user(stage: Stage) -> None:
-    """A user's notifications wait for each other, and for nobody else's."""
+@pytest.mark.parametrize("others", [True, False])
+async def test_the_order_is_that_of_a_user(stage: Stage, *, others: bool) -> None:
+    """A user's notifications wait for each other, and nobody else's, if one handler wants order."""
     integration = stage.integration()
     gate = asyncio.Event()
     begun: list[str | None] = []
 
-    @integration.on(Resource.MEETINGS)
+    @integration.on(Resource.MEETINGS, in_order=False)
     async def ended(context: UserContext[MeetingData]) -> None:
         begun.append(context.user.email)
         if context.user.email == ANN:
             await gate.wait()
 
+    integration.on(in_order=others)(_nothing)
     async with stage.running(integration):
         for email in (ANN, BOB):
             await stage.connect(integration, email)
         for email in (ANN, ANN, BOB, BOB):
             await stage.meeting(email)
         await until(lambda: begun.count(BOB) == 2)
-        assert begun.count(ANN) == 1
-        gate.set()
+        if others:
+            assert begun.count(ANN) == 1
+            gate.set()
         await until(lambda: begun.count(ANN) == 2)
+        gate.set()
 
 
 async def test_a_failure_that_waits_holds_up_nobody(stage: Stage) -> None:
@@ -845,23 +849,35 @@ async def test_a_failure_that_waits_holds_up_nobody(stage: Stage) -> None:
         await until(lambda: handled)
 
 
-async def test_no_order_where_no_handler_needs_one(stage: Stage) -> None:
-    """With `in_order=False` of each handler, notifications of a user are handled side by side."""
+async def test_what_holds_up_nobody_begins_in_its_turn(stage: Stage) -> None:
+    """What needs no order waits for what is before it and does, and nothing waits for it."""
     integration = stage.integration()
-    gate = asyncio.Event()
-    begun: list[str | None] = []
+    first, second = asyncio.Event(), asyncio.Event()
+    begun: list[str] = []
 
-    @integration.on(Resource.MEETINGS, in_order=False)
-    async def ended(context: UserContext[MeetingData]) -> None:
-        begun.append(context.user.email)
-        await gate.wait()
+    @integration.on(Resource.MEETINGS)
+    async def met(context: UserContext[MeetingData]) -> None:
+        begun.append(context.notification.event)
+        await first.wait()
+
+    @integration.on(Resource.RECORDINGS, in_order=False)
+    async def recorded(context: UserContext[Any]) -> None:
+        begun.append(context.notification.event)
+        await second.wait()
 
     async with stage.running(integration):
-        await stage.connect(integration)
-        for _ in range(2):
-            await stage.meeting()
-        await until(lambda: len(begun) == 2)
-        gate.set()
+        for email in (ANN, BOB):
+            await stage.connect(integration, email)
+        await stage.meeting()
+        for email in (ANN, BOB):
+            await stage.sandbox.emit("recordings", "created", owner=email)
+        await until_there_are(begun, 2)
+        assert begun == ["ended", "created"]  # which is Bob's
+        await stage.meeting(event="started")
+        first.set()
+        await until_there_are(begun, 4)
+        second.set()
+    assert begun[2:] == ["created", "started"]
 
 
 async def test_nothing_before_the_start_and_no_handler_after(stage: Stage) -> None:
@@ -893,9 +909,10 @@ def test_names_that_are_taken(stage: Stage) -> None:
     for register in (integration.on_connect, integration.on_lost):
         with pytest.raises(ValueError, match="has a handler already"):
             register(_nothing)
-    for name in ("remind", "on_lost"):
-        with pytest.raises(ValueError, match="has a handler already"):
-            integration.job(name)
+    with pytest.raises(ValueError, match="has a handler already"):
+        integration.job("remind")(_nothing)
+    with pytest.raises(ValueError, match="the integration's own"):
+        integration.job("on_lost")
 
 
 async def test_who_closes_from_within(stage: Stage) -> None:

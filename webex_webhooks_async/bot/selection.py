@@ -41,7 +41,7 @@ from webex_webhooks_async.handling.dispatch import (
 )
 from webex_webhooks_async.handling.outcomes import TooEarly
 from webex_webhooks_async.handling.records import CONVERSATION
-from webex_webhooks_async.handling.router import Selection, watched_by
+from webex_webhooks_async.handling.router import Selection
 from webex_webhooks_async.models.ids import is_same
 from webex_webhooks_async.models.notification_data import AttachmentActionData, MessageData
 from webex_webhooks_async.models.notifications import Notification
@@ -185,7 +185,7 @@ class BotSelection(Selection):
     def watched(self, placed: Iterable[Placed]) -> Iterator[tuple[str, str]]:
         """Yield also what answers questions, if a handler may ask some."""
         placed = [*placed]
-        yield from watched_by(placed)
+        yield from super().watched(placed)
         if self._inbox is not None and self._is_answered(each.entry for each in placed):
             yield Resource.MESSAGES, Event.CREATED
             yield Resource.ATTACHMENT_ACTIONS, Event.CREATED
@@ -321,20 +321,10 @@ class MessageRun:
         if not await self._admits(chosen):
             return None, chosen
         await thread_of(chosen)  # so that it is known to the handler
-        if not cast("Route", placed.entry).in_order:
-            await self._leave_line()
-        return placed, chosen
-
-    async def _leave_line(self) -> None:
-        """Let what the person says next be handled beside this."""
-        records = self._execution.records
-        if records is None or records.stored is None:
-            return
-        inbox, entry = records.stored
-        if entry.line is not None:
-            await inbox.renew(entry, in_line=False)
-            records.stored = inbox, evolve(entry, line=None)
+        records, in_order = self._execution.records, cast("Route", placed.entry).in_order
+        if not in_order and records is not None and await records.leave_line():
             cast("InboxWorker", self._selection.worker).wake()
+        return placed, chosen
 
     def _answers(self) -> Answers | None:
         """Return what this may answer: nothing, if it is in no line."""

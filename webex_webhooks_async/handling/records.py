@@ -18,7 +18,7 @@ from functools import partial
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-from attrs import define
+from attrs import define, evolve
 
 from webex_webhooks_async.formatting import describe_exception
 from webex_webhooks_async.handling.suspension import current_suspension
@@ -93,6 +93,18 @@ class Records:
         if self.stored is not None and not self._is_first:
             inbox, entry = self.stored
             self.known = dict(await inbox.records(entry))
+
+    async def leave_line(self) -> bool:
+        """Leave the line of the notification, so that the next of it is due; return whether it did.
+
+        It doesn't where it is in no line.
+        """
+        if self.stored is None or self.stored[1].line is None:
+            return False
+        inbox, entry = self.stored
+        await inbox.renew(entry, in_line=False)
+        self.stored = inbox, evolve(entry, line=None)
+        return True
 
     async def act(
         self,

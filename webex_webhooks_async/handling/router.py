@@ -347,32 +347,31 @@ class Selection(ABC):
             records: The records of earlier attempts, if there are any.
         """
 
-    @abstractmethod
     def watched(self, placed: Iterable[Placed]) -> Iterator[tuple[str, str]]:
         """Yield the resources and events that handlers need."""
+        yield from watched_by(each.entry for each in placed)
 
     @abstractmethod
     def is_own(self, notification: Notification[Any]) -> bool:
         """Whether a notification is about what the bot did itself, which is ignored."""
 
-    @abstractmethod
-    def line_of(self, notification: Notification[Any]) -> str | None:
+    def line_of(self, notification: Notification[Any]) -> str | None:  # noqa: ARG002 - most have no order
         """Return what a notification has its place in, if it has to wait for others."""
+        return None
 
-    @abstractmethod
     def why_not(self) -> str | None:
         """Return why nothing can be received now; it is empty if something can.
 
         `None` leaves that to the receiver: its inbox and its lifespan are open then.
         """
+        return None
 
-    @abstractmethod
-    def note_missed(self) -> None:
+    def note_missed(self) -> None:  # noqa: B027 - most fetch nothing
         """Note that the inbox has failed to store something."""
 
-    @abstractmethod
     def secrets(self) -> tuple[str, ...]:
         """Return what no response and no stored error may show, besides the receiver's secrets."""
+        return ()
 
 
 class RouterSelection(Selection):
@@ -400,30 +399,13 @@ class RouterSelection(Selection):
         execution.records = records
         return self._handlers.begin(execution)
 
-    def watched(self, placed: Iterable[Placed]) -> Iterator[tuple[str, str]]:
-        yield from watched_by(placed)
-
     def is_own(self, notification: Notification[Any]) -> bool:
         return self._ignore_own_actions and notification.is_own_action
 
-    def line_of(self, notification: Notification[Any]) -> str | None:  # noqa: ARG002 - a bot's
-        """Return `None`: notifications are in no order."""
-        return None
 
-    def why_not(self) -> None:
-        """Return `None`: it receives while its receiver does."""
-
-    def note_missed(self) -> None:
-        """Do nothing: a receiver fetches nothing."""
-
-    def secrets(self) -> tuple[str, ...]:
-        """Return nothing: a receiver has its webhooks' secrets alone."""
-        return ()
-
-
-def watched_by(placed: Iterable[Placed]) -> Iterator[tuple[str, str]]:
+def watched_by(entries: Iterable[Registration]) -> Iterator[tuple[str, str]]:
     """Yield the resources and events of what is registered."""
-    for entry in (each.entry for each in placed):
+    for entry in entries:
         if entry.resource is not None:
             yield entry.resource, entry.event or Event.ALL
 

@@ -4,7 +4,15 @@ import asyncio
 import logging
 import os
 from collections import deque
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Generator, Iterable
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterator,
+    Callable,
+    Container,
+    Coroutine,
+    Generator,
+    Iterable,
+)
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from datetime import timedelta
 from http import HTTPStatus
@@ -15,7 +23,7 @@ import httpx
 
 from webex_webhooks_async.applications.decisions import decision
 from webex_webhooks_async.applications.inboxes import inbox_in
-from webex_webhooks_async.applications.jobs import JobOptions, cancel, enqueue
+from webex_webhooks_async.applications.jobs import Job, JobOptions, cancel, enqueue
 from webex_webhooks_async.applications.outage import Outage
 from webex_webhooks_async.client.client import Client
 from webex_webhooks_async.client.environment import (
@@ -41,7 +49,7 @@ from webex_webhooks_async.formatting import conninfo_in
 from webex_webhooks_async.handling.attempts import once
 from webex_webhooks_async.handling.in_flight import ErrorHandler, InFlight
 from webex_webhooks_async.handling.inbox_worker import InboxWorker
-from webex_webhooks_async.handling.router import check_function, check_words
+from webex_webhooks_async.handling.router import check_function, check_words, watched_by
 from webex_webhooks_async.handling.suspension import exceptions_in
 from webex_webhooks_async.inbox.base import Inbox
 from webex_webhooks_async.integration.contexts import UserContext, UserJobContext
@@ -54,12 +62,7 @@ from webex_webhooks_async.integration.pages import (
     Pages,
     RefusedUserError,
 )
-from webex_webhooks_async.integration.selection import (
-    OWN_JOBS,
-    JobHandler,
-    UserHandler,
-    UserSelection,
-)
+from webex_webhooks_async.integration.selection import UserHandler, UserSelection
 from webex_webhooks_async.integration.store import UserCounts, UserStore
 from webex_webhooks_async.integration.tokens import TokenKeeper, UserToken
 from webex_webhooks_async.integration.users import (
@@ -72,6 +75,7 @@ from webex_webhooks_async.integration.users import (
 )
 from webex_webhooks_async.models.ids import comparable
 from webex_webhooks_async.models.messages import Person
+from webex_webhooks_async.models.notifications import Notification
 from webex_webhooks_async.models.vocabulary import BASE_URL, Event, OwnedBy, Resource
 from webex_webhooks_async.models.webhooks import NewWebhook
 from webex_webhooks_async.notifications.descriptions import describe, log_debug
@@ -166,6 +170,13 @@ class IntegrationOptions(TypedDict, total=False):
     http_client: "httpx.AsyncClient | httpx.AsyncBaseTransport | None"
     on_error: ErrorHandler | None
     lifespan: Lifespan | None
+
+
+class HandlerOptions(TypedDict, total=False):
+    """The other arguments of `Integration.on`."""
+
+    attempts: int | None
+    in_order: bool
 
 
 class Integration:
@@ -289,9 +300,14 @@ class Integration:
         self._users = Users(store, self._keyring)
         self._selection = UserSelection(self, self._opened, is_of_org=owned_by == OwnedBy.ORG)
         self._selection.hidden = self._hidden
+        self._selection.own = {
+            "on_lost": self._run_on_lost,
+            "on_disconnect": self._run_on_disconnect,
+        }
         keys = Keys([client_secret, *self._keyring.texts()])
         self._in_flight = InFlight(self._selection, on_error, keys)
         self._worker = InboxWorker(inbox, self._in_flight, attempts=attempts, limit=max_pending)
+        self._selection.worker = self._worker
         self._activity = Activity(self._in_flight, self._worker, inbox)
         self._life = Life(lifespan)
         self._pages = Pages(
@@ -359,108 +375,78 @@ class Integration:
         self,
         resource: Literal[Resource.MESSAGES, "messages"],
         event: str | None = None,
-        *,
-        attempts: int | None = None,
-        in_order: bool = True,
+        **options: Unpack[HandlerOptions],
     ) -> "Callable[[OnMessage], OnMessage]": ...
     @overload
     def on(
         self,
         resource: Literal[Resource.ATTACHMENT_ACTIONS, "attachmentActions"],
         event: str | None = None,
-        *,
-        attempts: int | None = None,
-        in_order: bool = True,
+        **options: Unpack[HandlerOptions],
     ) -> "Callable[[OnAttachmentAction], OnAttachmentAction]": ...
     @overload
     def on(
         self,
         resource: Literal[Resource.MEMBERSHIPS, "memberships"],
         event: str | None = None,
-        *,
-        attempts: int | None = None,
-        in_order: bool = True,
+        **options: Unpack[HandlerOptions],
     ) -> "Callable[[OnMembership], OnMembership]": ...
     @overload
     def on(
         self,
         resource: Literal[Resource.ROOMS, "rooms"],
         event: str | None = None,
-        *,
-        attempts: int | None = None,
-        in_order: bool = True,
+        **options: Unpack[HandlerOptions],
     ) -> "Callable[[OnRoom], OnRoom]": ...
     @overload
     def on(
         self,
         resource: Literal[Resource.TELEPHONY_CALLS, "telephony_calls"],
         event: str | None = None,
-        *,
-        attempts: int | None = None,
-        in_order: bool = True,
+        **options: Unpack[HandlerOptions],
     ) -> "Callable[[OnTelephonyCall], OnTelephonyCall]": ...
     @overload
     def on(
         self,
         resource: Literal[Resource.SERVICE_APP, "serviceApp"],
         event: str | None = None,
-        *,
-        attempts: int | None = None,
-        in_order: bool = True,
+        **options: Unpack[HandlerOptions],
     ) -> "Callable[[OnServiceApp], OnServiceApp]": ...
     @overload
     def on(
         self,
         resource: Literal[Resource.MEETINGS, "meetings"],
         event: str | None = None,
-        *,
-        attempts: int | None = None,
-        in_order: bool = True,
+        **options: Unpack[HandlerOptions],
     ) -> "Callable[[OnMeeting], OnMeeting]": ...
     @overload
     def on(
         self,
         resource: Literal[Resource.MEETING_PARTICIPANTS, "meetingParticipants"],
         event: str | None = None,
-        *,
-        attempts: int | None = None,
-        in_order: bool = True,
+        **options: Unpack[HandlerOptions],
     ) -> "Callable[[OnMeetingParticipant], OnMeetingParticipant]": ...
     @overload
     def on(
         self,
         resource: Literal[Resource.RECORDINGS, "recordings"],
         event: str | None = None,
-        *,
-        attempts: int | None = None,
-        in_order: bool = True,
+        **options: Unpack[HandlerOptions],
     ) -> "Callable[[OnRecording], OnRecording]": ...
     @overload
     def on(
         self,
         resource: Literal[Resource.MEETING_TRANSCRIPTS, "meetingTranscripts"],
         event: str | None = None,
-        *,
-        attempts: int | None = None,
-        in_order: bool = True,
+        **options: Unpack[HandlerOptions],
     ) -> "Callable[[OnMeetingTranscript], OnMeetingTranscript]": ...
     @overload
     def on(
-        self,
-        resource: None = None,
-        event: str | None = None,
-        *,
-        attempts: int | None = None,
-        in_order: bool = True,
+        self, resource: None = None, event: str | None = None, **options: Unpack[HandlerOptions]
     ) -> "Callable[[OnAnything], OnAnything]": ...
     @overload
     def on(
-        self,
-        resource: str,
-        event: str | None = None,
-        *,
-        attempts: int | None = None,
-        in_order: bool = True,
+        self, resource: str, event: str | None = None, **options: Unpack[HandlerOptions]
     ) -> "Callable[[H], H]": ...
     def on(
         self,
@@ -481,8 +467,8 @@ class Integration:
             event: As for `Router.on`.
             attempts: How often it runs if it fails; by default as often as the integration says. Of
                 several handlers, the largest number counts.
-            in_order: Whether the notifications of a user wait for each other: the next one is
-                handled when this one has ended. Of several handlers, one is enough.
+            in_order: Whether what is next for the same user waits until this has ended. Of several
+                handlers, one is enough.
 
         Raises:
             ValueError: As for `Router.on`, or `attempts` is below 1.
@@ -518,12 +504,11 @@ class Integration:
         """
         check_not_empty("name", name)
         _check_attempts(attempts)
-        if name in self._selection.jobs or name in OWN_JOBS:
-            raise ValueError(f"the job {name!r} has a handler already: use another name")
+        if name in _OWN_JOBS:
+            raise ValueError(f"the job {name!r} is the integration's own: use another name")
 
         def register(handler: Any) -> Any:  # noqa: ANN401 - as above
-            self._register_job(name, handler, attempts)
-            return handler
+            return self._register_job(name, handler, attempts)
 
         return register
 
@@ -537,10 +522,7 @@ class Integration:
             TypeError: It isn't an async function that takes one argument.
             RuntimeError: The integration has been started.
         """
-        if OWN_JOBS[0] in self._selection.jobs:
-            raise ValueError("on_connect has a handler already")
-        self._register_job(OWN_JOBS[0], handler, None)
-        return handler
+        return self._register_job(_OWN_JOBS[0], handler, None)
 
     def on_lost(self, handler: "U") -> "U":
         """Register what runs once for each time that somebody's permission is gone.
@@ -781,10 +763,6 @@ class Integration:
             clock=self._clock,
         )
         self._session = _Session(app, keeper, looks)
-        self._selection.own = {
-            "on_lost": self._run_on_lost,
-            "on_disconnect": self._run_on_disconnect,
-        }
         self._worker.outage = _Outage(self._session)
         await self._life.begin(self)
         self._selection.state = self._life.state
@@ -934,7 +912,7 @@ class Integration:
             yield user.public
 
     def _webhooks(self, secret: str) -> tuple[NewWebhook, ...]:
-        watched = dict.fromkeys(self._selection.watched(()))
+        watched = dict.fromkeys(watched_by(self._selection.handlers))
         return tuple(
             NewWebhook(
                 name=f"{self._name}:{resource}:{event}",
@@ -967,10 +945,11 @@ class Integration:
         body = body_of_job(name, unstructure(value), None, self._clock.now(), person=person)
         await self._worker.put(key_of_job("own", name, key), body, line=None)
 
-    async def _run_on_lost(self, value: dict[str, Any]) -> None:
-        await self._on["on_lost"](structure(value["user"], ConnectedUser))
+    async def _run_on_lost(self, job: Notification[Any]) -> None:
+        await self._on["on_lost"](structure(job.data["value"]["user"], ConnectedUser))
 
-    async def _run_on_disconnect(self, value: dict[str, Any]) -> None:
+    async def _run_on_disconnect(self, job: Notification[Any]) -> None:
+        value = job.data["value"]
         user = structure(value["user"], ConnectedUser)
         has_left = await once("removed", lambda: self._remove(user, value["connection"]))
         if has_left and (handler := self._on.get("on_disconnect")):
@@ -987,24 +966,21 @@ class Integration:
             if await self._store.remove(user.row.person, user.row.version):
                 return True
 
-    def _register_job(
-        self,
-        name: str,
-        handler: Callable[[UserJobContext], Coroutine[Any, Any, object]],
-        attempts: int | None,
-    ) -> None:
-        check_function("a handler", handler, "one argument, the context", 1)
-        self._check_is_open()
-        label = name if name in OWN_JOBS else f"job {name}"
-        self._selection.jobs[name] = JobHandler(handler, label, attempts)
+    def _register_job(self, name: str, handler: "J", attempts: int | None) -> "J":
+        self._check_handler(name, handler, "the context", self._selection.jobs)
+        self._selection.jobs[name] = Job(None, None, handler, name, attempts)
+        return handler
 
     def _register_on(self, name: str, handler: "U") -> "U":
-        check_function(name, handler, "one argument, the user", 1)
-        self._check_is_open()
-        if name in self._on:
-            raise ValueError(f"{name} has a handler already")
+        self._check_handler(name, handler, "the user", self._on)
         self._on[name] = handler
         return handler
+
+    def _check_handler(self, name: str, handler: object, what: str, there: Container[str]) -> None:
+        check_function(f"the handler of {name}", handler, f"one argument, {what}", 1)
+        self._check_is_open()
+        if name in there:
+            raise ValueError(f"{name} has a handler already")
 
     def _check_is_open(self) -> None:
         if self._is_started:
@@ -1101,6 +1077,7 @@ _VARIABLES = (
     WEBEX_USER_STORE,
     WEBEX_INTEGRATION_INBOX,
 )
+_OWN_JOBS = ("on_connect", "on_lost", "on_disconnect")  # which it stores by itself
 _NOT_RUNNING = (
     "the integration isn't running: serve it as the application, or enter it with `async with "
     "integration:` in the lifespan of the application that it is a part of"

@@ -2,28 +2,29 @@
 
 import logging
 from collections import Counter
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextlib import AbstractAsyncContextManager
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from attrs import frozen
 
+from webex_webhooks_async.applications.jobs import Job
 from webex_webhooks_async.client.client import Client
 from webex_webhooks_async.errors import NotConnectedError
-from webex_webhooks_async.handling.dispatch import Execution, Placed, Registration, run_each
+from webex_webhooks_async.handling.dispatch import Execution, Registration, run_each
 from webex_webhooks_async.handling.router import Selection
 from webex_webhooks_async.handling.suspension import exceptions_in
 from webex_webhooks_async.integration.contexts import Jobs, UserContext, UserJobContext
 from webex_webhooks_async.integration.users import User
 from webex_webhooks_async.models.ids import comparable, is_same
 from webex_webhooks_async.models.notifications import Notification
-from webex_webhooks_async.models.vocabulary import Event
 from webex_webhooks_async.notifications.descriptions import describe, log_debug
 from webex_webhooks_async.notifications.identity import PERSON, is_job
 from webex_webhooks_async.receiving.lifespan import State
 
 if TYPE_CHECKING:
+    from webex_webhooks_async.handling.inbox_worker import InboxWorker
     from webex_webhooks_async.handling.records import Records
 
 logger: logging.Logger = logging.getLogger("webex_webhooks_async")
@@ -41,19 +42,6 @@ class UserHandler(Registration):
     in_order: bool
 
 
-@frozen
-class JobHandler:
-    """A handler of jobs, with its label and its attempts."""
-
-    handler: Callable[[Any], Coroutine[Any, Any, object]]
-    label: str
-    attempts: int | None
-
-
-OWN_JOBS = ("on_connect", "on_lost", "on_disconnect")
-"""The names of the jobs that an integration stores by itself."""
-
-
 class UserSelection(Selection):
     """Chooses the handlers of an integration."""
 
@@ -65,10 +53,11 @@ class UserSelection(Selection):
         self._opened = opened
         self._is_of_org = is_of_org
         self.handlers: list[UserHandler] = []
-        self.jobs: dict[str, JobHandler] = {}
-        self.own: dict[str, Callable[[Any], Awaitable[None]]] = {}
+        self.jobs: dict[str, Job] = {}
+        self.own: dict[str, Callable[[Notification[Any]], Coroutine[Any, Any, None]]] = {}
         self.state: State = State()
         self.hidden: Callable[[], tuple[str, ...]] = tuple
+        self.worker: InboxWorker | None = None
         self._labels: Counter[str] = Counter()
 
     def label(self, kind: str) -> str:
@@ -99,25 +88,12 @@ class UserSelection(Selection):
         execution.steps = [partial(self._run, execution, selected)]
         return execution
 
-    def watched(self, placed: Iterable[Placed]) -> Iterator[tuple[str, str]]:  # noqa: ARG002 - of a router
-        for each in self.handlers:
-            if each.resource is not None:
-                yield each.resource, each.event or Event.ALL
-
     def is_own(self, notification: Notification[Any]) -> bool:  # noqa: ARG002 - what users do themselves is news
         return False
 
     def line_of(self, notification: Notification[Any]) -> str | None:
-        selected = self._selected(notification)
-        if self._is_of_org or not any(each.in_order for each in selected):
-            return None
-        return comparable(notification.created_by or "") or None
-
-    def why_not(self) -> None:
-        """Return `None`: an integration asks itself."""
-
-    def note_missed(self) -> None:
-        """Do nothing: nobody knows what was missed."""
+        person = None if self._is_of_org else notification.created_by
+        return comparable(person) if person else None
 
     def secrets(self) -> tuple[str, ...]:
         return self.hidden()
@@ -129,15 +105,15 @@ class UserSelection(Selection):
     def _begin_job(self, execution: Execution) -> Execution | None:
         name = execution.notification.event
         job = self.jobs.get(name)
-        if name in self.own:
-            execution.steps = [partial(self._run_own, self.own[name])]
-        elif job is not None:
+        if job is not None:
             execution.steps = [partial(self._run_job, execution, job)]
             execution.attempts = job.attempts
+        elif name in self.own:
+            execution.steps = [self.own[name]]
         else:
             return None
         execution.handlers = 1
-        execution.route = f"job {name}" if job is None else job.label
+        execution.route = f"job {name}"
         return execution
 
     async def _run(
@@ -146,6 +122,12 @@ class UserSelection(Selection):
         selected: Sequence[UserHandler],
         notification: Notification[Any],
     ) -> None:
+        if (
+            not any(each.in_order for each in selected)
+            and await cast("Records", execution.records).leave_line()
+        ):
+            cast("InboxWorker", self.worker).wake()
+
         async def run(user: User, client: Client) -> None:
             for each in selected:
                 context = UserContext[Any](
@@ -161,7 +143,7 @@ class UserSelection(Selection):
         await self._run_as(execution, notification.created_by or "", run)
 
     async def _run_job(
-        self, execution: Execution, job: JobHandler, notification: Notification[Any]
+        self, execution: Execution, job: Job, notification: Notification[Any]
     ) -> None:
         data = notification.data
 
@@ -178,11 +160,6 @@ class UserSelection(Selection):
             await run_each([job.handler], context)
 
         await self._run_as(execution, data[PERSON], run)
-
-    async def _run_own(
-        self, run: Callable[[Any], Awaitable[None]], notification: Notification[Any]
-    ) -> None:
-        await run(notification.data["value"])
 
     async def _run_as(
         self,
