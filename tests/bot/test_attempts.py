@@ -19,8 +19,10 @@ import pytest
 from attrs import frozen
 
 from tests.bot.doubles import CARD, Webex
+from tests.bot.talking import Talk
 from tests.support.clocks import Time
 from tests.support.inboxes import retry_all_in, stored_in
+from tests.support.postgres_inboxes import taken
 from tests.support.wire import until
 from webex_webhooks_async import (
     BadRequestError,
@@ -692,3 +694,31 @@ async def test_nothing_is_said_within_a_transaction(attempts: Attempts) -> None:
     assert attempts.done == [5, 5]
     assert len(refused) == 7
     assert attempts.said == ["Hello"]
+
+
+async def test_a_takeover_is_logged(talk: Talk, caplog: pytest.LogCaptureFixture) -> None:
+    """A process that goes on with the work of killed ones says so, with its route and attempt."""
+    caplog.set_level(logging.INFO)
+    dead = SQLiteInbox(talk.path, clock=talk.time.now_in_seconds)
+    ran = asyncio.Event()
+
+    @talk.bot.job("remind")
+    async def remind(_: JobContext) -> None:
+        ran.set()
+
+    async with talk.running():
+        await talk.bot.enqueue("remind", None, after=60)
+    for _ in range(2):
+        talk.time.advance(60)
+        await taken(dead)
+    talk.time.advance(60)
+    await dead.aclose()
+    async with talk.running():
+        await ran.wait()
+        await talk.settle()
+
+    (said,) = (each for each in caplog.records if "is begun again" in each.getMessage())
+    assert said.getMessage().endswith(" is begun again: attempt 1, 2 leases have expired")
+    fields = vars(said)
+    assert (said.levelname, fields["webex_attempt"]) == ("INFO", 1)
+    assert (fields["webex_route"], fields["webex_event"]) == ("job remind", "remind")
