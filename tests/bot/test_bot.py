@@ -392,9 +392,9 @@ class TestOutage:
             await Bot(StaticToken("a-token"), SECRET).__aenter__()
 
     async def test_it_waits_as_long_as_webex_says(
-        self, bot: Bot, webex: Webex, clock: Pauses
+        self, bot: Bot, webex: Webex, clock: Pauses, caplog: pytest.LogCaptureFixture
     ) -> None:
-        """A Retry-After is honored, up to an hour; it forgets whom it knew before."""
+        """A Retry-After is honored and logged, up to an hour; it forgets whom it knew before."""
         async with bot:
             pass
         for seconds in (300, 7200):
@@ -403,6 +403,8 @@ class TestOutage:
             assert await bot.handle(b"", {}) == 503
             await clock.pass_each(300, 3600)
             await until(lambda: bot.is_ready)
+
+        assert "trying again in 3600 s" in caplog.text
 
     async def test_another_error_is_tried_again_each_minute(
         self, webex: Webex, clock: Pauses, caplog: pytest.LogCaptureFixture

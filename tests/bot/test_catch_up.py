@@ -253,14 +253,15 @@ async def test_two_requests_a_second(absence: Absence) -> None:
     assert times[-1] - times[0] == 3
 
 
-async def test_a_429(absence: Absence) -> None:
-    """After a 429 there is no request until ten seconds after its `Retry-After`."""
+async def test_a_429(absence: Absence, caplog: pytest.LogCaptureFixture) -> None:
+    """After a 429 there is no request until ten seconds after its `Retry-After`, which is said."""
     await absence.sandbox.say("Hello", person="ann@example.com")
     absence.sandbox.fail(status=429, retry_after=30, path="/messages")
     times = absence.note_requests()
 
     assert await absence.caught_up() == ["Hello"]
     assert times[2] - times[1] == 40
+    assert [level for level, _ in lines(caplog, "catching up waits 40 s")] == ["WARNING"]
 
 
 @pytest.mark.parametrize(

@@ -77,12 +77,10 @@ class Outage:
         return self._since is not None
 
     async def _decide(self, error: BaseException) -> None:
-        if pause := _retry_after(error):
+        if _retry_after(error):
             self.holds = True
-            until = _clock.now() + timedelta(seconds=pause)
-            logger.warning("Webex wants no request until %s UTC", f"{until:%Y-%m-%d %H:%M:%S}")
             try:
-                await _clock.sleep(pause)
+                await _pause(0.0, error)
             finally:
                 self.holds = False
         failure = await self._failure_of_probe()
@@ -97,7 +95,7 @@ class Outage:
         number = 0
         while failure is not None:
             pause = _PAUSES[number] if number < len(_PAUSES) else _LAST_PAUSE
-            await _clock.sleep(max(pause, _retry_after(failure)))
+            await _pause(pause, failure)
             failure = await self._failure_of_probe()
             number += 1
         seconds = _clock.monotonic() - since
@@ -118,6 +116,14 @@ def _may_come_from_outage(error: BaseException) -> bool:
 
 
 _OF_OUTAGE = (TransportError, RateLimitError, ServerError)
+
+
+async def _pause(seconds: float, error: BaseException) -> None:
+    """Wait, at least for as long as Webex wants to be left alone."""
+    if wanted := _retry_after(error):
+        until = _clock.now() + timedelta(seconds=wanted)
+        logger.warning("Webex wants no request until %s UTC", f"{until:%Y-%m-%d %H:%M:%S}")
+    await _clock.sleep(max(seconds, wanted))
 
 
 def _retry_after(error: BaseException) -> float:
