@@ -4,7 +4,7 @@ import asyncio
 import json
 import re
 import shlex
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from typing import Any, Never, cast
@@ -73,7 +73,9 @@ class Conversation:
         self._on_message = on_message
         self._on_failure = on_failure
         self._on_note = on_note
-        self._persons: dict[str, Json] = {each["id"]: each for each in state["persons"]}
+        self._persons: dict[str, Json] = {}
+        self._ids: dict[str, str] = {}  # of persons, by their addresses
+        self._note_persons(state["persons"])
         self._rooms: dict[str, Json] = {each["id"]: each for each in state["rooms"]}
         self._bot: Json = self._persons[state["bot"]]
         self.bot: str = self._bot["email"]
@@ -143,7 +145,7 @@ class Conversation:
         match event["kind"]:
             case "room":
                 self._rooms[event["room"]["id"]] = event["room"]
-                self._persons |= {each["id"]: each for each in event["persons"]}
+                self._note_persons(event["persons"])
             case "hint":
                 self._hint = event["hint"]
             case "program":
@@ -195,11 +197,13 @@ class Conversation:
         room = self._rooms.get(room_id, {})
         return room.get("type") == "direct" and self._me in room.get("members", ())
 
+    def _note_persons(self, persons: Sequence[Json]) -> None:
+        self._persons |= {each["id"]: each for each in persons}
+        self._ids |= {each["email"].lower(): each["id"] for each in persons}
+
     @property
     def _me(self) -> str | None:
-        address = self._place.person.lower()
-        ids = (each["id"] for each in self._persons.values() if each["email"].lower() == address)
-        return next(ids, None)
+        return self._ids.get(self._place.person.lower())
 
     def _title_of(self, room_id: str) -> str:
         room = self._rooms.get(room_id, {})

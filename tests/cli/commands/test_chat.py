@@ -305,15 +305,17 @@ def test_no_button(with_buttons: ServedWebex, invoke: Invoke, line: str, message
     assert "/v1/attachment/actions" not in paths
 
 
+PERSONS = [{"id": "B", "email": BOT_ADDRESS, "displayName": "Bot"}]
 STATE = {
     "kind": "state",
     "bot": "B",
-    "persons": [{"id": "B", "email": BOT_ADDRESS, "displayName": "Bot"}],
+    "persons": PERSONS,
     **dict.fromkeys(("rooms", "messages", "webhooks"), ()),
     "hint": None,
     "program": "",
 }
 BACKGROUND = "[SQL: SELECT 1]\n(Background on this error at: https://sqlalche.me/e/20/e3q8)"
+ODD_PERSON = {"id": "P", "email": 7}
 ODD = "the service at {url} doesn't respond as a sandbox of this release does"
 SILENT = "the service at {url} did not respond within 1 s"
 HINTED = f"{BOT_ADDRESS} did not reply within 1 s: set WEBEX_TARGET_URL"
@@ -324,7 +326,8 @@ GONE = "the sandbox at {url} responds no longer: start one with `webex-webhooks 
 ODD_SERVICES: list[tuple[list[object], str, str]] = [
     (["nonsense", None], "hangs", ODD),
     ([{}, None], "hangs", ODD),
-    ([{**STATE, "persons": [{"id": "B", "email": 7}]}, None], "hangs", ODD),
+    ([{**STATE, "persons": [*PERSONS, ODD_PERSON]}, None], "hangs", ODD),
+    ([STATE, {"kind": "room", "room": {"id": "R"}, "persons": [ODD_PERSON]}, None], "accepts", ODD),
     ([], "hangs", ODD),
     ([None], "hangs", SILENT),
     ([STATE, None], "hangs", SILENT),
