@@ -354,6 +354,35 @@ async def test_a_group(talk: Talk) -> None:
         await talk.hear(f"['in the thread', 'outside'] {sandbox.bot.display_name}")
 
 
+async def test_a_question_in_another_room(talk: Talk) -> None:
+    """After a press in a group, a text that is asked in the direct room is answered there."""
+    sandbox, heard = talk.webex.sandbox, list[str | None]()
+
+    @talk.bot.submission()
+    async def pressed(context: SubmissionContext) -> None:
+        answer = await context.ask("Why?", to_person_email=ANN)
+        await context.reply(f"Because {answer.text}")
+
+    @talk.bot.message()
+    async def other(context: MessageContext) -> None:
+        heard.append(context.text)
+
+    room = await talk.webex.client.post("rooms", json={"title": "Team"})
+    async with talk.running():
+        card = await talk.bot.send("Yes?", buttons=BUTTONS, room_id=room["id"])
+        await sandbox.next_reply()
+        await talk.press(card, "No")
+        question = await talk.hear("Why?")
+        await talk.say("in the group", room_id=room["id"], mention=sandbox.bot)
+        await until(lambda: heard == ["in the group"])
+        await talk.say("it rains")
+        reply = await talk.hear("Because it rains")
+        await talk.settle()
+
+    assert heard == ["in the group"]
+    assert (question.room_type, reply.room_id) == ("direct", room["id"])
+
+
 async def test_what_was_said_before_a_question(talk: Talk) -> None:
     """A message that was stored before somebody else is asked doesn't answer that."""
     goes_on = asyncio.Event()
