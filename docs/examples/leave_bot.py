@@ -16,4 +16,4 @@ async def leave(context: MessageContext) -> None:
     day = await context.ask("Which day?")
     choice = {"sent": "Send it", "dropped": "Never mind"}
     answer = await context.ask(f"Leave on {day.text}?", buttons=choice)
-    await context.reply(f"Your request for {day.text} is {answer.inputs['action']}.")
+    await context.reply(f"Your request for {day.text} is {answer.action}.")

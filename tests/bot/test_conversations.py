@@ -49,7 +49,7 @@ async def test_a_conversation(talk: Talk) -> None:
         await once("log", log)
         dish = await context.ask("Which dish?")
         size = await dish.ask("Which size?", buttons={"s": "Small", "l": "Large"})
-        await size.reply(f"{size.inputs['action']} {dish.text} for {context.arguments}")
+        await size.reply(f"{size.action} {dish.text} for {context.arguments}")
 
     async with talk.running():
         await talk.say("order lunch")
@@ -117,11 +117,11 @@ async def test_somebody_else_is_asked(talk: Talk) -> None:
     @talk.command()
     async def go(context: MessageContext) -> None:
         decision = await context.ask("May Ann?", buttons=BUTTONS, to_person_email=BOSS)
-        await context.reply(f"{decision.inputs['action']} by {(await decision.person()).emails[0]}")
+        await context.reply(f"{decision.action} by {(await decision.person()).emails[0]}")
 
     @talk.bot.submission()
     async def other(context: SubmissionContext) -> None:
-        presses.append(((await context.person()).emails[0], context.inputs.get("action")))
+        presses.append(((await context.person()).emails[0], context.action))
 
     async with talk.running():
         card = await talk.bot.send("A card", card=CARD, to_person_email=BOSS)
@@ -163,11 +163,11 @@ async def test_a_press_of_somebody_else(talk: Talk) -> None:
     @talk.command()
     async def go(context: MessageContext) -> None:
         answer = await context.ask("Well?", buttons=BUTTONS)
-        await context.reply(f"Answer: {answer.inputs['action']}")
+        await context.reply(f"Answer: {answer.action}")
 
     @talk.bot.submission()
     async def other(context: SubmissionContext) -> None:
-        await context.reply(f"Pressed: {context.inputs['action']}")
+        await context.reply(f"Pressed: {context.action}")
 
     async with talk.running():
         await talk.say("go", room_id=room["id"], mention=talk.webex.sandbox.bot)
@@ -192,6 +192,26 @@ async def test_a_card_is_submitted_as_a_whole(talk: Talk) -> None:
         question = await talk.webex.sandbox.next_reply()
         await talk.webex.sandbox.submit(question.id, {"dish": "Pasta"}, person=ANN)
         await talk.hear("Pasta")
+
+
+async def test_a_default(talk: Talk) -> None:
+    """It is returned when nobody has answered in time, in each run, and isn't what is asked."""
+
+    @talk.command()
+    async def go(context: MessageContext) -> None:
+        first = await context.ask("One?", default=f"none {talk.runs}", timeout=20)
+        second = await context.ask("Two?", default=None)
+        await context.reply(f"{first}, {second and second.text}")
+
+    async with talk.running():
+        await talk.say("go")
+        await talk.hear("One?")
+        await talk.settle("asking")
+        await talk.pass_(60)
+        await talk.hear("Two?")
+        await talk.say("2")
+        await talk.hear("none 3, 2")
+        await talk.settle()
 
 
 async def test_what_an_ordinary_message_costs(talk: Talk, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -501,7 +521,7 @@ async def test_ten_people_ask_one_boss_at_once(talk: Talk) -> None:
     async def card(context: MessageContext) -> None:
         name = context.arguments
         answer = await context.ask(f"May {name}?", buttons=BUTTONS, to_person_email=BOSS)
-        await context.reply(f"{name}: {answer.inputs['action']}")
+        await context.reply(f"{name}: {answer.action}")
 
     def asked() -> list[Message]:
         return [each for each in talk.webex.sandbox.messages if (each.text or "").startswith("May")]
@@ -573,7 +593,7 @@ async def test_a_press_that_is_quicker_than_its_question(
 
     async def go(context: MessageContext) -> None:
         answer = await context.ask("Well?", buttons=BUTTONS, to_person_email=BOSS)
-        await context.reply(answer.inputs["action"])
+        await context.reply(answer.action)
 
     async def other(_: SubmissionContext) -> None:
         raise NotImplementedError
@@ -616,7 +636,7 @@ async def test_a_press_of_another_card_while_one_is_sent(
 
     @talk.bot.submission()
     async def other(context: SubmissionContext) -> None:
-        await context.reply(f"Heard {context.action.inputs}")
+        await context.reply(f"Heard {context.submission.inputs}")
 
     monkeypatch.setattr(SQLiteInbox, "ask", late)
     async with talk.running():

@@ -764,7 +764,7 @@ async def test_a_conversation_that_a_card_begins(talk: Talk) -> None:
         count = await context.ask("How many?")
         sure = await context.ask("Sure?", buttons=BUTTONS)
         await context.ask("Any wishes?")
-        await sure.reply(f"{count.text} {context.inputs['dish']} {sure.inputs['action']}")
+        await sure.reply(f"{count.text} {context.inputs['dish']} {sure.action}")
 
     async with talk.running():
         card = await talk.bot.send("A card", card=CARD, to_person_email=ANN)

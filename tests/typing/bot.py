@@ -209,6 +209,9 @@ async def leave(context: MessageContext) -> None:
     assert_type(await day.ask("Really?", buttons={"yes": "Yes"}), SubmissionContext)
     assert_type(await context.ask(card={"type": "AdaptiveCard"}, room_id="R"), SubmissionContext)
     assert_type(await context.ask("Where?", card=None, buttons=None), MessageContext)
+    assert_type(await context.ask("Where?", default=None), MessageContext | None)
+    assert_type(await day.ask("?", buttons={"y": "Y"}, default="n"), SubmissionContext | str)
+    assert_type(await day.ask(card={}, default=None), SubmissionContext | None)
     await context.ask("Where?", room_id="R")  # type: ignore[call-overload] # nobody's answer
     assert_type(await context.end_conversations(), int)
 
@@ -216,6 +219,8 @@ async def leave(context: MessageContext) -> None:
 async def ask_again(context: Context, text: str, **options: Unpack[AskOptions]) -> None:
     """With options of its own, a question has either answer."""
     assert_type(await context.ask(text, **options), MessageContext | SubmissionContext)
+    found = await context.ask(text, default=None, **options)
+    assert_type(found, MessageContext | SubmissionContext | None)
     card = options.get("card")
     assert_type(await context.ask(text, card=card), MessageContext | SubmissionContext)
 

@@ -102,7 +102,7 @@ class Fetcher:
         if isinstance(found, Message):
             text = text_without_mention(found, self.me.id)
             return Fetched(text, MessageContext, {**given, "message": found, "text": text})
-        return Fetched(found.inputs or {}, SubmissionContext, {**given, "action": found})
+        return Fetched(found.inputs or {}, SubmissionContext, {**given, "submission": found})
 
     def context(
         self, fetched: Fetched, route: str = "", details: Mapping[str, Any] | None = None

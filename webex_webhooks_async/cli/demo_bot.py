@@ -23,13 +23,13 @@ async def leave(context: MessageContext) -> None:
     """Ask for a day off."""
     person = context.message.person_email
     days = {"Monday": "Monday", "Friday": "Friday"}
-    day = (await context.ask("Which day?", buttons=days)).inputs["action"]
+    day = (await context.ask("Which day?", buttons=days)).action
     decision = await context.ask(
         f"{person} asks for {day} off.",
         buttons={"approves": "Approve", "refuses": "Refuse"},
         to_person_email=BOSS,
     )
-    await context.reply(f"{day}: your boss {decision.inputs['action']}.")
+    await context.reply(f"{day}: your boss {decision.action}.")
 
 
 async def main() -> None:

@@ -58,7 +58,7 @@ def bot(webex: Webex) -> Bot:
 
     @bot.submission()
     async def ordered(context: SubmissionContext) -> None:
-        await context.reply(f"{context.inputs.get('dish')} for {context.action.person_id}")
+        await context.reply(f"{context.inputs.get('dish')} for {context.submission.person_id}")
         await context.reply("again")
         await context.send("in the room")
 
@@ -327,24 +327,45 @@ async def test_a_handler_sends_elsewhere(webex: Webex) -> None:
 
 @pytest.mark.parametrize("says", [{"text": "Tea?"}, {"text": "-", "markdown": "Tea?"}])
 async def test_buttons(says: dict[str, Any], webex: Webex) -> None:
-    """The message is a card that says the markdown, else the text; a press is a submission."""
+    """The message is a card that says the markdown, else the text; a press has the data, too."""
     bot = webex.bot()
-    pressed: list[str] = []
+    pressed: list[object] = []
 
     @bot.submission("yes")
     async def yes(context: SubmissionContext) -> None:
-        pressed.append(context.inputs["action"])
+        pressed.append((context.action, context.inputs))
 
     buttons: Any = {"yes": "Yes, please", "no": "No"}
     async with webex.running(bot):
-        card = await bot.send(**says, buttons=buttons, to_person_email="ann@example.com")
+        card = await bot.send(
+            **says, buttons=buttons, data={"order": 7}, to_person_email="ann@example.com"
+        )
         await webex.sandbox.submit(card.id, press="Yes, please", person="ann@example.com")
 
     content = card.attachments[0]["content"]
     assert card.text == says["text"]
     assert content["body"][0]["text"] == "Tea?"
     assert [each["title"] for each in content["actions"]] == ["Yes, please", "No"]
-    assert pressed == ["yes"]
+    assert pressed == [("yes", {"order": 7, "action": "yes"})]
+
+
+async def test_a_submission_without_a_button_of_its_own(webex: Webex) -> None:
+    """Its action is empty where the input has no text."""
+    bot = webex.bot()
+    actions: list[str] = []
+
+    @bot.submission()
+    async def other(context: SubmissionContext) -> None:
+        actions.append(context.action)
+
+    async with webex.running(bot):
+        for data in ({"action": 7}, {}):
+            action = {"type": "Action.Submit", "title": "Go", "data": data}
+            content = {"type": "AdaptiveCard", "version": "1.3", "actions": [action]}
+            card = await bot.send(card=content, to_person_email="ann@example.com")
+            await webex.sandbox.submit(card.id, person="ann@example.com")
+
+    assert actions == ["", ""]
 
 
 async def test_buttons_below_a_long_text(bot: Bot, webex: Webex) -> None:
@@ -367,6 +388,10 @@ async def test_buttons_below_a_long_text(bot: Bot, webex: Webex) -> None:
         ({"buttons": {"yes": ""}}, "ValueError: what the button 'yes' says is empty"),
         ({"buttons": {"yes": 1}}, "TypeError: what the button 'yes' says must be str, got int"),
         ({"buttons": {"a": "b"}, "card": CARD}, "ValueError: buttons make a card: pass buttons or"),
+        ({"data": {"order": 7}}, "ValueError: data is what buttons have: pass buttons, too"),
+        ({"buttons": {"a": "b"}, "data": [7]}, "TypeError: data must be a mapping, such as {"),
+        ({"buttons": {"a": "b"}, "data": {"": 7}}, "ValueError: a name in data is empty"),
+        ({"buttons": {"a": "b"}, "data": {"action": 7}}, "ValueError: data has the name 'action'"),
         ({"text": " ", "buttons": {"a": "b"}}, "ValueError: buttons are below what a message says"),
     ],
 )

@@ -152,7 +152,7 @@ class Answers:
 def _is_for(context: SubmissionContext, data: QuestionData) -> bool:
     is_asked = data.person is None or data.person == comparable(context.person_id)
     is_there = data.room is None or data.room == comparable(context.room_id)
-    is_pressed = data.actions is None or context.inputs.get("action") in data.actions
+    is_pressed = data.actions is None or context.action in data.actions
     return is_asked and is_there and is_pressed
 
 

@@ -24,17 +24,45 @@ from webex_webhooks_async.bot.contexts.writing import (
 from webex_webhooks_async.client.client import Client
 from webex_webhooks_async.client.responses import is_gone
 from webex_webhooks_async.errors import APIError
+from webex_webhooks_async.handling.suspension import NoAnswerError
 from webex_webhooks_async.models.messages import AttachmentAction, Message, Person
 from webex_webhooks_async.models.notification_data import AttachmentActionData, MessageData
 from webex_webhooks_async.models.notifications import Notification
 from webex_webhooks_async.receiving.lifespan import State
 from webex_webhooks_async.validation import check_keywords
 
+T = TypeVar("T")
 D = TypeVar("D", MessageData, AttachmentActionData)
 
 
-class AskOptions(TypedDict, total=False):
-    """The arguments of `ask` besides the text.
+class PersonQuestionOptions(TypedDict, total=False):
+    """The arguments of each question."""
+
+    markdown: str | None
+    key: str | None
+    timeout: float | timedelta | None
+    to_person_id: str | None
+    to_person_email: str | None
+
+
+class TextQuestionOptions(PersonQuestionOptions, total=False):
+    """The arguments of a question that a text answers."""
+
+    commands: bool
+
+
+class CardQuestionOptions(PersonQuestionOptions, total=False):
+    """The arguments of a question with a card or buttons."""
+
+    room_id: str | None
+
+
+class QuestionOptions(TextQuestionOptions, CardQuestionOptions, total=False):
+    """The arguments of any question besides what answers it."""
+
+
+class AskOptions(QuestionOptions, total=False):
+    """The arguments of `ask` besides the text and the default.
 
     Attributes:
         markdown: Markdown, as for `MessageContext.reply`.
@@ -50,15 +78,8 @@ class AskOptions(TypedDict, total=False):
         room_id: The id of the room in which anybody may submit the card.
     """
 
-    markdown: str | None
     card: Mapping[str, Any] | None
     buttons: Buttons | None
-    key: str | None
-    timeout: float | timedelta | None
-    commands: bool
-    to_person_id: str | None
-    to_person_email: str | None
-    room_id: str | None
 
 
 class Asker(Protocol):
@@ -122,13 +143,18 @@ class Context:
         *,
         card: None = None,
         buttons: None = None,
-        markdown: str | None = None,
-        key: str | None = None,
-        timeout: float | timedelta | None = None,  # noqa: ASYNC109 - days, over processes
-        commands: bool = True,
-        to_person_id: str | None = None,
-        to_person_email: str | None = None,
+        **options: Unpack[TextQuestionOptions],
     ) -> "MessageContext": ...
+    @overload
+    async def ask(
+        self,
+        text: str | None = None,
+        *,
+        default: T,
+        card: None = None,
+        buttons: None = None,
+        **options: Unpack[TextQuestionOptions],
+    ) -> "MessageContext | T": ...
     @overload
     async def ask(
         self,
@@ -136,45 +162,63 @@ class Context:
         *,
         card: Mapping[str, Any],
         buttons: None = None,
-        markdown: str | None = None,
-        key: str | None = None,
-        timeout: float | timedelta | None = None,  # noqa: ASYNC109 - days, over processes
-        to_person_id: str | None = None,
-        to_person_email: str | None = None,
-        room_id: str | None = None,
+        **options: Unpack[CardQuestionOptions],
     ) -> "SubmissionContext": ...
     @overload
     async def ask(
         self,
         text: str | None = None,
         *,
-        buttons: Buttons,
+        default: T,
+        card: Mapping[str, Any],
+        buttons: None = None,
+        **options: Unpack[CardQuestionOptions],
+    ) -> "SubmissionContext | T": ...
+    @overload
+    async def ask(
+        self,
+        text: str | None = None,
+        *,
         card: None = None,
-        markdown: str | None = None,
-        key: str | None = None,
-        timeout: float | timedelta | None = None,  # noqa: ASYNC109 - days, over processes
-        to_person_id: str | None = None,
-        to_person_email: str | None = None,
-        room_id: str | None = None,
+        buttons: Buttons,
+        **options: Unpack[CardQuestionOptions],
     ) -> "SubmissionContext": ...
     @overload
-    async def ask(  # for **options: by name, room_id has to have a card or buttons
+    async def ask(
+        self,
+        text: str | None = None,
+        *,
+        default: T,
+        card: None = None,
+        buttons: Buttons,
+        **options: Unpack[CardQuestionOptions],
+    ) -> "SubmissionContext | T": ...
+    @overload
+    async def ask(
         self,
         text: str | None = None,
         *,
         card: Mapping[str, Any] | None,
         buttons: Buttons | None,
-        markdown: str | None = None,
-        key: str | None = None,
-        timeout: float | timedelta | None = None,  # noqa: ASYNC109 - days, over processes
-        commands: bool = True,
-        to_person_id: str | None = None,
-        to_person_email: str | None = None,
-        room_id: str | None = None,
+        **options: Unpack[QuestionOptions],
     ) -> "MessageContext | SubmissionContext": ...
+    @overload
     async def ask(
-        self, text: str | None = None, **options: Unpack[AskOptions]
-    ) -> "MessageContext | SubmissionContext":
+        self,
+        text: str | None = None,
+        *,
+        default: T,
+        card: Mapping[str, Any] | None,
+        buttons: Buttons | None,
+        **options: Unpack[QuestionOptions],
+    ) -> "MessageContext | SubmissionContext | T": ...
+    async def ask(
+        self,
+        text: str | None = None,
+        *,
+        default: object = ...,  # for "none is given", so that `help` shows it
+        **options: Unpack[AskOptions],
+    ) -> object:
         """Ask a question, and return the answer: a message, or the submission of a card.
 
         ::
@@ -197,13 +241,14 @@ class Context:
 
         Args:
             text: Plain text, as for `MessageContext.reply`.
+            default: What is returned if nobody has answered in time, instead of `NoAnswerError`.
             options: Further parameters of the question: its content, whom it asks, for how long.
 
         Returns:
             The answer.
 
         Raises:
-            NoAnswerError: Nobody has answered in time.
+            NoAnswerError: Nobody has answered in time, and there is no default.
             HandlerSuspended: The question is open; it inherits from `BaseException`: let it pass.
             ValueError: Arguments don't go together, the timeout isn't positive, nobody has the
                 address, or as for `MessageContext.reply`; nothing was sent.
@@ -216,7 +261,12 @@ class Context:
             TransportError: No response arrived. The question isn't open.
             Exception: Any error of the inbox.
         """
-        return await self._asking().ask(self, text, options)
+        try:
+            return await self._asking().ask(self, text, options)
+        except NoAnswerError:
+            if default is ...:
+                raise
+            return default
 
     async def enqueue(self, name: str, value: object, **options: Unpack[JobOptions]) -> bool:
         """Enqueue a job, as `Bot.enqueue` does.
@@ -369,8 +419,8 @@ class PersonContext(Context, ABC, Generic[D]):
 
         Args:
             text: Plain text. Beside `markdown` and `card` it is for clients that can't show these.
-            options: Further parameters of a message: `markdown`, a `card` or `buttons`, a `file`,
-                and the `key` that it is known by.
+            options: Further parameters of a message: `markdown`, a `card`, or `buttons` with
+                `data`, a `file`, and the `key` that it is known by.
 
         Returns:
             The last message, which is the one with the card or the file.
@@ -380,7 +430,8 @@ class PersonContext(Context, ABC, Generic[D]):
                 message, `file` is uploaded with a card, or is a text that isn't such a URL, the
                 card has another ``type`` than ``AdaptiveCard``, no ``version`` or another
                 ``contentType``, or JSON can't hold it, `buttons` are empty, without a text or
-                beside a card, or `key` is empty; nothing was sent.
+                beside a card, `data` is without `buttons` or has an empty name or ``action``, or
+                `key` is empty; nothing was sent.
             TypeError: An argument is unknown or has a wrong type, or JSON can't hold the card;
                 nothing was sent.
             RuntimeError: It is called within the transaction of `once`; nothing was sent.
@@ -535,10 +586,10 @@ class SubmissionContext(PersonContext[AttachmentActionData]):
     Everything else is as in a `MessageContext`.
 
     Attributes:
-        action: The submission, as Webex has it.
+        submission: The submission, as Webex has it.
     """
 
-    action: AttachmentAction
+    submission: AttachmentAction
     # The thread of the message with the card, and the kind of the room, after it was fetched.
     _cards: list[tuple[str, str | None]] = field(
         factory=cast("type[list[tuple[str, str | None]]]", list), init=False, repr=False, eq=False
@@ -547,20 +598,26 @@ class SubmissionContext(PersonContext[AttachmentActionData]):
     @property
     def inputs(self) -> Mapping[str, Any]:
         """The value of each input of the card, and of its button's ``data``, by its name."""
-        return self.action.inputs or {}
+        return self.submission.inputs or {}
+
+    @property
+    def action(self) -> str:
+        """The key of the button: the text ``inputs["action"]``, or an empty one without that."""
+        action = self.inputs.get("action")
+        return action if isinstance(action, str) else ""
 
     @property
     def message_id(self) -> str:
         """The id of the message with the card, to delete it, say."""
-        return self.action.message_id or self.notification.data.message_id
+        return self.submission.message_id or self.notification.data.message_id
 
     @property
     def person_id(self) -> str:
-        return self.action.person_id or self.notification.data.person_id
+        return self.submission.person_id or self.notification.data.person_id
 
     @property
     def room_id(self) -> str:
-        return self.action.room_id or self.notification.data.room_id
+        return self.submission.room_id or self.notification.data.room_id
 
     @property
     def thread_id(self) -> str:
@@ -613,7 +670,7 @@ def created_at(context: PersonContext[Any]) -> datetime | None:
     """Return when a message was written, or a card submitted."""
     if isinstance(context, MessageContext):
         return context.message.created
-    return cast("SubmissionContext", context).action.created
+    return cast("SubmissionContext", context).submission.created
 
 
 async def thread_of(context: PersonContext[Any]) -> tuple[str, str | None]:

@@ -4,7 +4,7 @@ Nothing else reads or writes their form, which stays in an inbox for days.
 """
 
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from attrs import frozen
 
@@ -51,7 +51,7 @@ class ContextRecord:
             return cls(message=context.message, **said, **of_each)
         if isinstance(context, SubmissionContext):
             root, room_type = await thread_of(context)
-            return cls(submission=context.action, root=root, room_type=room_type, **of_each)
+            return cls(submission=context.submission, root=root, room_type=room_type, **of_each)
         return cls(**of_each)
 
     def context(
@@ -63,8 +63,8 @@ class ContextRecord:
         if self.message is not None:
             said: dict[str, Any] = {"text": self.text, "arguments": self.arguments}
             return MessageContext(notification=notification, message=self.message, **said, **given)
-        action: Any = self.submission
-        context = SubmissionContext(notification=notification, action=action, **given)
+        submission = cast("AttachmentAction", self.submission)
+        context = SubmissionContext(notification=notification, submission=submission, **given)
         set_thread(context, self.root, self.room_type)
         return context
 

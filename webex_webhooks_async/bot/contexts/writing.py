@@ -44,6 +44,9 @@ class MessageOptions(TypedDict, total=False):
             becomes a card that says the `markdown`, else the text, in which Webex shows a little
             Markdown, too. ``@bot.submission("yes")`` gets a press of the first one. Webex allows
             five buttons.
+        data: What each of the `buttons` has beside its action, such as ``{"order": 7}``: it comes
+            back in ``context.inputs``. Whoever is in the room can submit anything to a card, so
+            check what it names; Webex vouches for ``person_id`` and ``message_id``.
         file: A file to upload, which can't go with a card; or the http(s) URL of a file, which
             Webex gets there.
         key: The name by which the message is known when the handler runs again: the n-th message
@@ -55,6 +58,7 @@ class MessageOptions(TypedDict, total=False):
     markdown: str | None
     card: Mapping[str, Any] | None
     buttons: Buttons | None
+    data: Mapping[str, Any] | None
     file: File | str | None
     key: str | None
 
@@ -262,19 +266,22 @@ def place_of(given: Mapping[str, str | None], room_id: str | None) -> dict[str, 
     return {wire_name(name): check_not_empty(name, place)}
 
 
-def new_messages(
+def new_messages(  # noqa: PLR0913 - what a message may have
     text: str | None,
     *,
     markdown: str | None = None,
     card: Mapping[str, Any] | None = None,
     buttons: Buttons | None = None,
+    data: Mapping[str, Any] | None = None,
     file: File | str | None = None,
 ) -> list[dict[str, Any]]:
     """The bodies of the messages that say this, in order; the last one has everything else."""
     texts = texts_of(text, markdown)
     if buttons is not None:
-        _check_beside_buttons(buttons, card, texts)
-        card = _of_buttons(texts, buttons)
+        _check_beside_buttons(buttons, data, card, texts)
+        card = _of_buttons(texts, buttons, data)
+    elif data is not None:
+        raise ValueError("data is what buttons have: pass buttons, too")
     attached = _attached(card, file)
     if card is not None and not texts:
         texts["text"] = _fallback_text(attached["attachments"][0]["content"])
@@ -296,20 +303,24 @@ def new_messages(
     *others, last = [piece for piece in cut(texts[name]) if not piece.isspace()]
     texts[name] = last
     if buttons is not None:
-        attached["attachments"] = [_attachment(_of_buttons(texts, buttons))]
+        attached["attachments"] = [_attachment(_of_buttons(texts, buttons, data))]
     return [*({name: piece} for piece in others), {**attached, **texts}]
 
 
-def _check_beside_buttons(buttons: Buttons, card: object, texts: Mapping[str, str]) -> None:
-    check_buttons(buttons)
+def _check_beside_buttons(
+    buttons: Buttons, data: Mapping[str, Any] | None, card: object, texts: Mapping[str, str]
+) -> None:
+    check_buttons(buttons, data)
     if card is not None:
         raise ValueError("buttons make a card: pass buttons or a card, not both")
     if not texts:
         raise ValueError("buttons are below what a message says: pass a text or markdown, too")
 
 
-def _of_buttons(texts: Mapping[str, str], buttons: Buttons) -> Mapping[str, Any]:
-    return card_of_buttons(texts.get("markdown") or texts["text"], buttons)
+def _of_buttons(
+    texts: Mapping[str, str], buttons: Buttons, data: Mapping[str, Any] | None
+) -> Mapping[str, Any]:
+    return card_of_buttons(texts.get("markdown") or texts["text"], buttons, data)
 
 
 def _attached(card: Mapping[str, Any] | None, file: object) -> dict[str, Any]:
