@@ -47,8 +47,12 @@ async def begin() -> AsyncGenerator[Any]:
 
 
 async def ask(context: MessageContext) -> None:
-    """Ask three questions, and write down what was answered."""
-    answers = [(await context.ask(f"{context.arguments}: {each}?")).text for each in "123"]
+    """Ask three questions, the second by a button, and write down what was answered."""
+    name = context.arguments
+    first = await context.ask(f"{name}: 1?")
+    second = await context.ask(f"{name}: 2?", buttons={f"{name}-2": "Yes"})
+    third = await context.ask(f"{name}: 3?")
+    answers = [first.text, second.inputs["action"], third.text]
 
     async def create(transaction: Any) -> None:  # noqa: ANN401 - of one of two drivers
         text = f"{context.arguments}: {' '.join(answers)}"

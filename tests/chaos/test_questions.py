@@ -1,12 +1,13 @@
 """People who answer three questions each, ahead or not, while the processes of the bot change.
 
-They are killed, or two versions of the bot take turns. CHAOS_NOTIFICATIONS says how large it is:
-above 100, it is 30 people, and 30 kills or 10 turns.
+They are killed or frozen, or two versions of the bot take turns. CHAOS_NOTIFICATIONS says how large
+it is: above 100, it is 30 people, and 30 kills and freezes or 10 turns.
 """
 
 import asyncio
 import os
 import random
+import signal
 import sqlite3
 import sys
 from collections import Counter
@@ -38,6 +39,7 @@ pytestmark = [
 IS_LARGE = int(os.environ.get("CHAOS_NOTIFICATIONS", "50")) > 100
 PEOPLE = 30 if IS_LARGE else 4
 KILLS = 30 if IS_LARGE else 2
+LEASE = 2  # seconds
 RESPONSE_TIME = 0.05  # seconds of Webex
 TURNS = 10 if IS_LARGE else 2
 ROWS = "CREATE TABLE rows (text text)"
@@ -96,6 +98,32 @@ class Talk:
         await self.sender.send([sample_notification("messages", "created", data=data)])
         return data["id"]
 
+    async def press(self, person: int) -> None:
+        """Press the button as soon as the card is there: a killed process may have sent two."""
+        pressed: set[str] = set()
+        async with asyncio.timeout(TURNS * PATIENCE):
+            while f"{person}: 3?" not in {each.text for each in self.webex.messages}:
+                cards = [
+                    each.id
+                    for each in self.webex.messages
+                    if each.text == f"{person}: 2?" and each.id not in pressed
+                ]
+                for message_id in cards:
+                    pressed.add(message_id)
+                    data = {
+                        "id": f"PRESS-{person}-{len(pressed)}",
+                        "type": "submit",
+                        "messageId": message_id,
+                        "roomId": f"ROOM-{person}",
+                        "personId": f"PERSON-{person}",
+                        "inputs": {"action": f"{person}-2"},
+                    }
+                    await self.webex.emit("attachmentActions", "created", data=data)
+                    del data["inputs"]
+                    body = sample_notification("attachmentActions", "created", data=data)
+                    await self.sender.send([body])
+                await asyncio.sleep(0.02)
+
     async def first_reply(self, message_id: str) -> str:
         """Wait until the bot replies to a message, and return what it says."""
         replies: list[str] = []
@@ -128,7 +156,10 @@ class Talk:
             if person % 2:
                 await self.is_asked(f"{person}: {number}?")
                 await self.turn(self.turns + 1)
-            await self.say(person, number, f"{person}-{number}")
+            if number == 2:
+                await self.press(person)
+            else:
+                await self.say(person, number, f"{person}-{number}")
 
     async def turn(self, number: int) -> None:
         """Wait until so many processes have taken the place of another one, if they do."""
@@ -148,10 +179,16 @@ class Talk:
             self.turns += 1
 
     async def kill_at_random(self) -> None:
+        """Kill a process, or freeze it, by turns."""
         moments = random.Random(PEOPLE).choices(range(4 * PEOPLE), k=KILLS)  # noqa: S311 - no secret
         replicas = cycle(self.replicas.values())
-        for moment, replica in zip(sorted(moments), replicas, strict=False):
+        for number, (moment, replica) in enumerate(zip(sorted(moments), replicas, strict=False)):
             await self.services.until(lambda moment=moment: self.sender.acknowledged >= moment)  # type: ignore[misc] # its default has a type
+            if number % 2:  # it comes back after its lease, when others have taken over
+                replica.signal(signal.SIGSTOP)
+                await asyncio.sleep(1.5 * LEASE)
+                replica.signal(signal.SIGCONT)
+                continue
             starts = self.starts(replica)
             replica.kill()
             await self.services.until(
@@ -177,7 +214,7 @@ async def talking(
     webex.fail(delay=RESPONSE_TIME, times=None, method="POST")
     async with AsyncExitStack() as stack:
         base_url = await stack.enter_async_context(webex.serve())
-        of_bot = {"DATABASE": database, "LEASE": "2", "WEBEX_TARGET_URL": ""}
+        of_bot = {"DATABASE": database, "LEASE": str(LEASE), "WEBEX_TARGET_URL": ""}
         settings = settings_of(base_url, WEBEX_WEBHOOK_SECRET=SECRET, **of_bot)
         services = await stack.enter_async_context(running_services(settings))
         talk = Talk(webex=webex, services=services, inbox=inbox, routes=routes)
@@ -201,7 +238,9 @@ def check(rows: list[str], talk: Talk) -> None:
     expected = [f"{each}: {each}-1 {each}-2 {each}-3" for each in range(PEOPLE)]
     said = Counter(str(each.text) for each in talk.webex.messages)
     twice = sum(count > 1 for text, count in said.items() if text.endswith(("?", "done")))
-    changes = f"{talk.turns} turns of two versions" if talk.turns else f"{KILLS} SIGKILLs"
+    changes = (
+        f"{talk.turns} turns of two versions" if talk.turns else f"{KILLS} SIGKILLs and freezes"
+    )
     print(  # noqa: T201 - the figures are for people
         f"{PEOPLE} people with three questions each, {len(talk.replicas)} processes, {changes}: "
         f"{len(rows)} conversations ended, {sum(each in rows for each in expected)} of them with "
