@@ -1,13 +1,8 @@
-"""Minutes: people connect their accounts, and a bot tells each host when a meeting has ended.
+"""Minutes: a bot tells hosts how long their meetings were; try `webex-webhooks dev minutes.py`.
 
-$ webex-webhooks dev minutes.py
-
-It needs the extra ``integration``. People open /minutes/connect; the bot's command "disconnect"
-ends it.
+It needs the extra ``integration``. People connect their accounts at /minutes/connect.
 """
 
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
 from datetime import datetime
 
 from attrs import frozen
@@ -17,13 +12,12 @@ from starlette.routing import Mount
 from webex_webhooks_async import (
     Bot,
     ConnectedUser,
-    Event,
     Integration,
     MeetingData,
     MessageContext,
-    Resource,
     UserContext,
     UserJobContext,
+    lifespan_of,
 )
 
 bot = Bot.from_env()
@@ -44,7 +38,7 @@ async def welcome(context: UserJobContext) -> None:
     await bot.send("I'll write when a meeting ends.", to_person_id=context.user.person_id)
 
 
-@integration.on(Resource.MEETINGS, Event.ENDED, attempts=8)
+@integration.on("meetings", "ended", attempts=8)
 async def ended(context: UserContext[MeetingData]) -> None:
     meeting = await context.fetch(into=Meeting)  # with the token of its host
     minutes = (meeting.end - meeting.start).total_seconds() / 60
@@ -54,8 +48,8 @@ async def ended(context: UserContext[MeetingData]) -> None:
 
 @integration.on_lost
 async def lost(user: ConnectedUser) -> None:
-    text = f"I can't see your meetings any more: {integration.public_url}/connect"
-    await bot.send(text, to_person_id=user.person_id)
+    url = f"{integration.public_url}/connect"
+    await bot.send(f"I can't see your meetings any more: {url}", to_person_id=user.person_id)
 
 
 @bot.command("disconnect")
@@ -65,13 +59,5 @@ async def disconnect(context: MessageContext) -> None:
     await context.reply("Goodbye." if has_left else "You aren't connected.")
 
 
-@asynccontextmanager
-async def lifespan(_: Starlette) -> AsyncGenerator[None]:
-    async with bot, integration:
-        yield
-
-
-app = Starlette(
-    routes=[Mount("/minutes", integration), Mount("/bot", bot)],
-    lifespan=lifespan,
-)
+routes = [Mount("/minutes", integration), Mount("/bot", bot)]
+app = Starlette(routes=routes, lifespan=lifespan_of(bot, integration))
