@@ -34,6 +34,7 @@ from webex_webhooks_async import (
     RateLimitError,
     Resource,
     SQLiteInbox,
+    Tokens,
     sign,
 )
 from webex_webhooks_async.errors import NotConnectedError
@@ -629,10 +630,9 @@ async def test_a_slow_login_leaves_the_webhooks_to_a_look(
 
 def stop_looking(integration: Integration) -> Looks:
     """Let a process look no more by itself."""
-    session = integration._session
-    assert session is not None
-    session.looking[0].cancel()
-    return session.looks
+    assert integration._looking is not None
+    integration._looking.cancel()
+    return integration._looks
 
 
 async def noted(integration: Integration, is_so: Callable[[Details], bool]) -> User:
@@ -745,8 +745,6 @@ async def test_what_a_look_meets(
     integration.on(Resource.MEETINGS)(_nothing)
     async with stage.running(integration):
         await stage.connect(integration)
-        session = integration._session
-        assert session is not None
         stage.sandbox.fail(path="/webhooks", status=500, delay=0.2)
         for email in (ANN, BOB):  # who are due at once
             await stage.connect(integration, email)
@@ -760,7 +758,7 @@ async def test_what_a_look_meets(
             raise ConnectionError("away")
 
         store.take_due = store.set_due = away  # type: ignore[assignment, method-assign] # of this test
-        session.looks.wake()
+        integration._looks.wake()
         await until(lambda: "the users can't be read" in caplog.text)
         store.take_due = take_due  # type: ignore[method-assign] # the same
         await stage.connect(integration)
@@ -888,6 +886,8 @@ async def test_nothing_before_the_start_and_no_handler_after(stage: Stage) -> No
         async with integration.client("P"):
             pass
     with pytest.raises(RuntimeError, match="isn't running"):
+        await integration.connect(Tokens(refresh_token="R"))
+    with pytest.raises(RuntimeError, match="isn't running"):
         await integration.enqueue("remind", 1, person_id="P")
     async with stage.running(integration):
         for register in (
@@ -977,7 +977,7 @@ def test_wrong_attempts(stage: Stage) -> None:
 
 def test_scopes_as_one_text(stage: Stage) -> None:
     """Scopes may be one text."""
-    assert stage.integration(scopes="a b")._pages._scopes == ("a", "b")
+    assert stage.integration(scopes="a b")._app._scopes == ["a", "b"]
 
 
 async def test_a_pool_of_its_own(stage: Stage, tmp_path: Path) -> None:

@@ -23,7 +23,10 @@ _clock = Clock()  # tests replace it
 class HasClient(Protocol):
     """A bot, which may get another client at its start."""
 
-    client: Client
+    @property
+    def client(self) -> Client:
+        """The client that asks."""
+        ...
 
 
 class Outage:

@@ -13,13 +13,15 @@ from collections.abc import (
     Generator,
     Iterable,
 )
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
+from functools import partial
 from http import HTTPStatus
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self, TypedDict, TypeVar, Unpack, overload
 
 import httpx
+from attrs import evolve
 
 from webex_webhooks_async.applications.decisions import decision
 from webex_webhooks_async.applications.inboxes import inbox_in
@@ -37,8 +39,7 @@ from webex_webhooks_async.client.environment import (
     base_url_from_env,
 )
 from webex_webhooks_async.client.limiter import Clock
-from webex_webhooks_async.client.oauth import Tokens, refresh_with, tokens_in
-from webex_webhooks_async.client.resource import InternalRequests
+from webex_webhooks_async.client.oauth import Tokens
 from webex_webhooks_async.errors import (
     NotConnectedError,
     PayloadError,
@@ -52,16 +53,11 @@ from webex_webhooks_async.handling.inbox_worker import InboxWorker
 from webex_webhooks_async.handling.router import check_function, check_words, watched_by
 from webex_webhooks_async.handling.suspension import exceptions_in
 from webex_webhooks_async.inbox.base import Inbox
+from webex_webhooks_async.integration.app import NOT_RUNNING, App
 from webex_webhooks_async.integration.contexts import UserContext, UserJobContext
 from webex_webhooks_async.integration.keyring import Keyring
 from webex_webhooks_async.integration.looks import LOOK_SECONDS, Looks
-from webex_webhooks_async.integration.pages import (
-    Connecting,
-    CurrentAccount,
-    Page,
-    Pages,
-    RefusedUserError,
-)
+from webex_webhooks_async.integration.pages import CurrentAccount, Pages, RefusedError
 from webex_webhooks_async.integration.selection import UserHandler, UserSelection
 from webex_webhooks_async.integration.store import UserCounts, UserStore
 from webex_webhooks_async.integration.tokens import TokenKeeper, UserToken
@@ -265,8 +261,6 @@ class Integration:
     ) -> None:
         check_inherits("store", store, UserStore)
         check_inherits("inbox", inbox, Inbox)
-        check_not_empty("client_id", client_id)
-        check_not_empty("client_secret", client_secret)
         check_not_empty("name", name)
         for each, function in (
             ("allow", allow),
@@ -281,22 +275,21 @@ class Integration:
             check_not_empty("owned_by", owned_by)
         check_count("attempts", attempts)
         check_count("max_pending", max_pending)
-        self._every = seconds_of("watch_every", watch_every)
         self.public_url: str = _checked_public_url(public_url)
         self._keyring = Keyring(encryption_keys)
-        check_type("scopes", scopes, str, Iterable)
-        names = scopes.split() if isinstance(scopes, str) else [*scopes]
-        for each in names:
-            check_not_empty("a scope", each)
-        self._app = {"client_id": client_id, "client_secret": client_secret}
+        self._clock = Clock()
+        self._app = App(
+            client_id,
+            client_secret,
+            scopes,
+            base_url=base_url,
+            http_client=http_client,
+            clock=self._clock,
+        )
         self._name = name
-        self._allow = allow
         self._owned_by = owned_by
-        self._base_url = base_url
-        self._given_http_client = http_client
         self._inbox = inbox
         self._store = store
-        self._clock = Clock()
         self._users = Users(store, self._keyring)
         self._selection = UserSelection(self, self._opened, is_of_org=owned_by == OwnedBy.ORG)
         self._selection.hidden = self._hidden
@@ -310,21 +303,30 @@ class Integration:
         self._selection.worker = self._worker
         self._activity = Activity(self._in_flight, self._worker, inbox)
         self._life = Life(lifespan)
+        self._keeper = TokenKeeper(self._users, self._app.refresh, self._lose, self._clock)
+        self._looks = Looks(
+            self._users,
+            self._keyring,
+            partial(self._client_of, may_leave=True),
+            self._webhooks,
+            prefix=f"{name}:",
+            welcome=self._welcome,
+            part=self._part,
+            every=seconds_of("watch_every", watch_every),
+            clock=self._clock,
+        )
         self._pages = Pages(
-            Connecting(
-                lambda: self.public_url, self._exchange, self._connect_allowed, self._disconnect
-            ),
+            self._app,
             self._keyring,
             self._clock,
-            client_id=client_id,
-            scopes=names,
-            base_url=base_url,
-            refusal=refusal or "This account can't be connected.",
+            public_url=lambda: self.public_url,
+            connect=partial(self._connect, allow=allow, refusal=refusal),
+            disconnect=self._disconnect,
             current_account=current_account,
         )
         self._on: dict[str, Callable[[ConnectedUser], Coroutine[Any, Any, object]]] = {}
         self._failed: deque[tuple[str, ...]] = deque(maxlen=_REMEMBERED)
-        self._session: _Session | None = None
+        self._looking: asyncio.Task[None] | None = None
         self._is_started = False
 
     @classmethod
@@ -610,7 +612,7 @@ class Integration:
             OSError: The store can't be used.
         """
         check_type("tokens", tokens, Tokens)
-        return await self._connect(tokens, account, None)
+        return await self._connect(tokens, account)
 
     async def disconnect(self, person_id: str) -> bool:
         """Let somebody leave.
@@ -626,7 +628,7 @@ class Integration:
             RuntimeError: The integration hasn't been started, or has ended.
             OSError: The store can't be used.
         """
-        session = self._running()
+        self._check_running()
         is_new = False
 
         def leave(user: User | None) -> Change | None:
@@ -637,7 +639,7 @@ class Integration:
             return Change(in_state(user.details, "leaving", self._clock.now()), due_in=0.0)
 
         await self._users.change(check_not_empty("person_id", person_id), leave)
-        session.looks.wake()
+        self._looks.wake()
         return is_new
 
     async def enqueue(
@@ -654,7 +656,7 @@ class Integration:
                 of a call of `once` with ``within``.
             Exception: Any error of the inbox.
         """
-        self._running()
+        self._check_running()
         if name not in self._selection.jobs:
             raise ValueError(
                 f"no job {name!r} is registered: write @integration.job({name!r}) on a handler"
@@ -671,7 +673,7 @@ class Integration:
             RuntimeError: As for `enqueue`.
             Exception: Any error of the inbox.
         """
-        self._running()
+        self._check_running()
         person = check_not_empty("person_id", person_id)
         return await cancel(self._worker, name, key, person=person)
 
@@ -728,19 +730,6 @@ class Integration:
             case other:
                 raise ValueError(f"an integration can't serve an ASGI scope of type {other!r}")
 
-    async def _exchange(self, code: str, verifier: str) -> Tokens:
-        form = {
-            **self._app,
-            "grant_type": "authorization_code",
-            "code": code,
-            "redirect_uri": self._pages.redirect_uri,
-            "code_verifier": verifier,
-        }
-        return tokens_in(await self._post(form), None, self._clock.now())
-
-    async def _connect_allowed(self, tokens: Tokens, account: str | None) -> ConnectedUser:
-        return await self._connect(tokens, account, self._allow)
-
     async def _disconnect(self, account: str) -> None:
         async for user in self._each(account):
             await self.disconnect(user.person_id)
@@ -748,56 +737,39 @@ class Integration:
     async def _start(self) -> None:
         with suppress(ConnectionError, TimeoutError):  # it is waited for
             await self._store.counts(self._keyring.first)
-        http_client = self._given_http_client
-        app = Client(_NO_TOKEN, base_url=self._base_url, http_client=http_client)
-        keeper = TokenKeeper(self._users, self._refresh, self._lose, self._clock)
-        looks = Looks(
-            self._users,
-            self._keyring,
-            self._opened_for_look,
-            self._webhooks,
-            prefix=f"{self._name}:",
-            welcome=self._welcome,
-            part=self._part,
-            every=self._every,
-            clock=self._clock,
-        )
-        self._session = _Session(app, keeper, looks)
-        self._worker.outage = _Outage(self._session)
+        self._app.open()
+        self._worker.outage = _Outage(self._app)
         await self._life.begin(self)
         self._selection.state = self._life.state
         await self._worker.open()
-        self._session.looking.append(asyncio.create_task(looks.run()))
+        self._looking = asyncio.create_task(self._looks.run())
 
     async def _end(self) -> None:
-        session = self._session
+        looking, self._looking = self._looking, None
         try:
-            if session is not None:
-                for looking in session.looking:
-                    looking.cancel()
-                    await asyncio.wait([looking])
-                await self._worker.aclose()
-                await session.keeper.aclose()
+            if looking is not None:
+                looking.cancel()
+                await asyncio.wait([looking])
+            await self._worker.aclose()
+            await self._keeper.aclose()
         finally:
             try:
                 await self._life.end()
             finally:
-                self._session = None
-                if session is not None:
-                    await session.client.aclose()
+                await self._app.aclose()
                 await self._store.aclose()
                 await self._inbox.aclose()
                 self._is_started = False
                 self._activity.end()
 
     async def _respond(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if self._session is None:
-            logger.error("refused a request: %s", _NOT_RUNNING)
+        if not self._app.is_open:
+            logger.error("refused a request: %s", NOT_RUNNING)
             await send_response(send, HTTPStatus.SERVICE_UNAVAILABLE)
             return
         page = await self._pages.respond(scope)
         if page is not None:
-            await _send_page(send, page)
+            await page.send(send)
             return
         headers = tuple(scope["headers"])
         try:
@@ -832,7 +804,7 @@ class Integration:
 
     @asynccontextmanager
     async def _opened(self, person_id: str) -> AsyncGenerator[tuple[User, Client]]:
-        self._running()
+        self._check_running()
         user = await self._users.get(check_not_empty("person_id", person_id))
         if user is None:
             raise NotConnectedError(person_id, "unknown")
@@ -841,14 +813,10 @@ class Integration:
         async with self._client_of(user) as client:
             yield user, client
 
-    def _opened_for_look(self, user: User) -> AbstractAsyncContextManager[Client]:
-        return self._client_of(user, may_leave=True)
-
     @asynccontextmanager
     async def _client_of(self, user: User, *, may_leave: bool = False) -> AsyncGenerator[Client]:
-        session = self._running()
-        token = UserToken(session.keeper, user, may_leave=may_leave)
-        client = self._client_with(token)
+        token = UserToken(self._keeper, user, may_leave=may_leave)
+        client = self._app.client_with(token)
         try:
             yield client
         except BaseException:
@@ -859,27 +827,19 @@ class Integration:
         finally:
             await client.aclose()
 
-    def _client_with(self, token: "str | UserToken") -> Client:
-        http_client = self._running().client.http_client
-        return Client(token, base_url=self._base_url, http_client=http_client)
-
     def _hidden(self) -> tuple[str, ...]:
         """Return the secrets of users whose handlers have failed, which no error may show."""
         return tuple(secret for each in self._failed for secret in each)
 
-    async def _post(self, form: dict[str, str]) -> object:
-        requester = InternalRequests.of(self._running().client).requester
-        return await requester.post_form("/access_token", form)
-
-    async def _refresh(self, refresh_token: str) -> Tokens:
-        response = await self._post({**self._app, **refresh_with(refresh_token)})
-        return tokens_in(response, refresh_token, self._clock.now())
-
     async def _connect(
-        self, tokens: Tokens, account: str | None, allow: AllowUser | None
+        self,
+        tokens: Tokens,
+        account: str | None,
+        *,
+        allow: AllowUser | None = None,
+        refusal: str | None = None,
     ) -> ConnectedUser:
-        session = self._running()
-        async with self._client_with(tokens.access_token) as client:
+        async with self._app.client_with(tokens.access_token) as client:
             me = await client.get("people/me", into=Person)
         public = ConnectedUser(
             person_id=me.id,
@@ -889,22 +849,18 @@ class Integration:
             since=self._clock.now(),
         )
         if allow is not None and not await decision("allow", allow, public):
-            raise RefusedUserError
+            raise RefusedError(HTTPStatus.FORBIDDEN, refusal or _REFUSAL)
 
         def connect(before: User | None) -> Change:
             details = Details(user=public, tokens=tokens)
             if before is not None:
-                details = Details(
-                    user=public,
-                    tokens=tokens,
-                    names=before.details.names,
-                    named_by=before.details.named_by,
-                )
+                names, named_by = before.details.names, before.details.named_by
+                details = evolve(details, names=names, named_by=named_by)
             return Change(details, due_in=LOOK_SECONDS)
 
         user = await self._users.change(me.id, connect)
         if user is not None:  # pragma: no branch - it was stored
-            await session.looks.look_soon(user, _SECONDS_FOR_WEBHOOKS)
+            await self._looks.look_soon(user, _SECONDS_FOR_WEBHOOKS)
         return public
 
     async def _each(self, account: str | None) -> AsyncIterator[ConnectedUser]:
@@ -986,10 +942,9 @@ class Integration:
         if self._is_started:
             raise RuntimeError("it is too late: register all handlers before the start")
 
-    def _running(self) -> "_Session":
-        if self._session is None:
-            raise RuntimeError(_NOT_RUNNING)
-        return self._session
+    def _check_running(self) -> None:
+        if not self._app.is_open:
+            raise RuntimeError(NOT_RUNNING)
 
 
 class UserList:
@@ -1013,34 +968,6 @@ class _Outage(Outage):
 
     async def has_caused(self, error: BaseException) -> bool:
         return not exceptions_in(error, RateLimitError) and await super().has_caused(error)
-
-
-class _Session:
-    """What an integration has from its start to its end.
-
-    Attributes:
-        client: Calls Webex without a token, and has the connections of all clients.
-        keeper: Keeps the tokens.
-        looks: Looks at the webhooks.
-        looking: The task of that.
-    """
-
-    def __init__(self, client: Client, keeper: TokenKeeper, looks: Looks) -> None:
-        self.client: Client = client
-        self.keeper: TokenKeeper = keeper
-        self.looks: Looks = looks
-        self.looking: list[asyncio.Task[None]] = []
-
-
-async def _send_page(send: Send, page: Page) -> None:
-    body = f"{page.text}\n".encode() if page.text else b""
-    headers = [(name.lower().encode(), value.encode("latin-1")) for name, value in page.headers]
-    headers += [
-        (b"content-type", b"text/plain; charset=utf-8"),
-        (b"content-length", str(len(body)).encode()),
-    ]
-    await send({"type": "http.response.start", "status": int(page.status), "headers": headers})
-    await send({"type": "http.response.body", "body": body})
 
 
 def _checked_public_url(url: str) -> str:
@@ -1078,11 +1005,7 @@ _VARIABLES = (
     WEBEX_INTEGRATION_INBOX,
 )
 _OWN_JOBS = ("on_connect", "on_lost", "on_disconnect")  # which it stores by itself
-_NOT_RUNNING = (
-    "the integration isn't running: serve it as the application, or enter it with `async with "
-    "integration:` in the lifespan of the application that it is a part of"
-)
-_NO_TOKEN = "none"  # noqa: S105 - of a client that asks whether Webex responds
+_REFUSAL = "This account can't be connected."
 _MAX_BODY = 1_048_576
 _SECONDS_FOR_WEBHOOKS = 5.0
 _REMEMBERED = 16  # users whose handlers have failed

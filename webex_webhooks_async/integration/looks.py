@@ -63,7 +63,8 @@ class Looks:
 
     async def run(self) -> None:
         """Look at the users who are due, some at a time, until this is cancelled."""
-        try:
+        self._woken = asyncio.Event()
+        async with asyncio.TaskGroup() as group:
             while True:
                 self._woken.clear()
                 rows: Sequence[Row] = ()
@@ -73,16 +74,11 @@ class Looks:
                     except OSError as error:
                         logger.error("the users can't be read: %s", describe_exception(error))  # noqa: TRY400 - it says all
                 for row in rows:
-                    task = asyncio.create_task(self.look(row))
+                    task = group.create_task(self.look(row))
                     self._running.add(task)
                     task.add_done_callback(self._note_end)
                 if not rows:
                     await self._pause()
-        finally:
-            running = [*self._running]
-            for task in running:
-                task.cancel()
-            await asyncio.gather(*running, return_exceptions=True)
 
     async def look(self, row: Row) -> None:
         """Look at a user; an error of one is none of the others."""

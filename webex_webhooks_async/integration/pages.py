@@ -7,15 +7,15 @@ import re
 import secrets
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from binascii import Error as Base64Error
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable
 from http import HTTPStatus
-from typing import NamedTuple, cast
+from typing import cast
 from urllib.parse import parse_qs
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from webex_webhooks_async.client.limiter import Clock
-from webex_webhooks_async.client.oauth import Tokens, authorization_url
+from webex_webhooks_async.client.oauth import Tokens
 from webex_webhooks_async.errors import (
     LockedError,
     RateLimitError,
@@ -24,10 +24,11 @@ from webex_webhooks_async.errors import (
     WebexError,
 )
 from webex_webhooks_async.formatting import describe_exception
+from webex_webhooks_async.integration.app import App
 from webex_webhooks_async.integration.keyring import Keyring
 from webex_webhooks_async.integration.tokens import is_app_refused, is_grant_gone
 from webex_webhooks_async.integration.users import ConnectedUser
-from webex_webhooks_async.receiving.asgi import Scope
+from webex_webhooks_async.receiving.asgi import Scope, Send
 from webex_webhooks_async.serialization.converter import from_json, to_json
 
 logger: logging.Logger = logging.getLogger("webex_webhooks_async")
@@ -36,26 +37,36 @@ CurrentAccount = Callable[[Scope], str | Awaitable[str | None] | None]
 """A plain or an async function that returns who is logged in to the application, as text."""
 
 
-class RefusedUserError(Exception):
-    """`allow` doesn't let somebody connect."""
+class RefusedError(Exception):
+    """A request that a page refuses.
 
+    Args:
+        status: The status of the response.
+        text: What the person reads.
+    """
 
-class Connecting(NamedTuple):
-    """What the pages ask of their integration."""
-
-    public_url: Callable[[], str]
-    exchange: Callable[[str, str], Awaitable[Tokens]]
-    connect: Callable[[Tokens, str | None], Awaitable[ConnectedUser]]
-    disconnect: Callable[[str], Awaitable[None]]
+    def __init__(self, status: HTTPStatus, text: str = "") -> None:
+        super().__init__(text)
+        self.status: HTTPStatus = status
 
 
 @frozen(kw_only=True)
 class Page:
     """A response to a browser."""
 
-    status: int
+    status: HTTPStatus
     text: str = ""
     headers: tuple[tuple[str, str], ...] = ()
+
+    async def send(self, send: Send) -> None:
+        """Send it."""
+        has_failed = self.status >= HTTPStatus.BAD_REQUEST
+        text = self.text or (self.status.phrase if has_failed else "")
+        body = f"{text}\n".encode() if text else b""
+        headers = (*self.headers, *_HEADERS, ("Content-Length", str(len(body))))
+        pairs = [(name.lower().encode(), value.encode("latin-1")) for name, value in headers]
+        await send({"type": "http.response.start", "status": int(self.status), "headers": pairs})
+        await send({"type": "http.response.body", "body": body})
 
 
 @frozen(kw_only=True)
@@ -70,143 +81,125 @@ class _Login:
 
 
 class Pages:
-    """The pages ``/connect``, ``/callback`` and ``/disconnect``."""
+    """The pages ``/connect``, ``/callback`` and ``/disconnect``.
+
+    Args:
+        public_url: Returns the URL below which they are; `dev` changes it before the start.
+        connect: Connects who has come back with tokens, for an account.
+        disconnect: Lets all users of an account leave.
+    """
 
     def __init__(  # noqa: PLR0913 - the settings of the pages
         self,
-        connecting: Connecting,
+        app: App,
         keyring: Keyring,
         clock: Clock,
         *,
-        client_id: str,
-        scopes: Iterable[str],
-        base_url: str,
-        refusal: str,
+        public_url: Callable[[], str],
+        connect: Callable[[Tokens, str | None], Awaitable[ConnectedUser]],
+        disconnect: Callable[[str], Awaitable[None]],
         current_account: CurrentAccount | None,
     ) -> None:
-        self._connecting = connecting
+        self._app = app
         self._keyring = keyring
         self._clock = clock
-        self._origin = "/".join(connecting.public_url().split("/", 3)[:3]).lower()
-        self._client_id = client_id
-        self._scopes = tuple(scopes)
-        self._base_url = base_url
-        self._refusal = refusal
+        self._public_url = public_url
+        self._connect_user = connect
+        self._disconnect_account = disconnect
         self._current_account = current_account
+        self._origin = "/".join(public_url().split("/", 3)[:3]).lower()
         is_secure = self._origin.startswith("https:")
         self._cookie = "__Host-webex-login" if is_secure else "webex-login"
         self._attributes = f"; Path=/; HttpOnly; SameSite=Lax{'; Secure' * is_secure}"
-
-    @property
-    def redirect_uri(self) -> str:
-        """The URL of the page to which Webex sends people back."""
-        return f"{self._connecting.public_url()}/callback"
 
     async def respond(self, scope: Scope) -> Page | None:
         """Return the response to a request; `None` if it isn't for a page, but a notification."""
         method: str = scope["method"]
         name = scope["path"].rpartition("/")[2]
-        if name == "disconnect" and self._current_account is None:
-            return _page(HTTPStatus.NOT_FOUND)
         page, allowed = {
             "connect": (self._connect, "GET"),
             "callback": (self._callback, "GET"),
             "disconnect": (self._disconnect, "POST"),
         }.get(name, (None, "POST"))
-        if page is None and method == "GET":
-            return _page(HTTPStatus.NOT_FOUND)
+        is_missing = name == "disconnect" and self._current_account is None
+        if is_missing or (page is None and method == "GET"):
+            return Page(status=HTTPStatus.NOT_FOUND)
         if method != allowed:
-            return _page(HTTPStatus.METHOD_NOT_ALLOWED, headers=[("Allow", allowed)])
+            return Page(status=HTTPStatus.METHOD_NOT_ALLOWED, headers=(("Allow", allowed),))
         if page is None:
             return None
         try:
-            return await page(scope)
+            made = await page(scope)
+        except RefusedError as refused:
+            made = Page(status=refused.status, text=str(refused))
+        except WebexError as error:
+            made = _refused(error)
         except OSError as error:  # of the store, or of the inbox
             logger.error("the page %s can't be served: %s", name, describe_exception(error))  # noqa: TRY400 - it says all
-            return _page(HTTPStatus.SERVICE_UNAVAILABLE, _LATER)
+            return Page(status=HTTPStatus.SERVICE_UNAVAILABLE, text=_LATER)
+        if name == "callback":
+            forget = self._set_cookie(f"{self._attributes}; Max-Age=0")
+            made = evolve(made, headers=(*made.headers, forget))
+        return made
 
     async def _connect(self, scope: Scope) -> Page:
-        account, is_known = await self._account(scope)
-        if not is_known:
-            return _page(HTTPStatus.UNAUTHORIZED, "Log in first.")
-        place, is_fit = _next(scope)
-        if not is_fit:
-            return _page(HTTPStatus.BAD_REQUEST, "next has to be a path of this site.")
+        account = await self._logged_in(scope)
         login = _Login(
             state=secrets.token_urlsafe(),
             verifier=secrets.token_urlsafe(48),
-            next=place,
+            next=_next(scope),
             account=_digest(account),
             began=self._clock.now().timestamp(),
         )
-        sealed = self._keyring.seal(to_json(login), name=_PURPOSE)
-        challenge = urlsafe_b64encode(hashlib.sha256(login.verifier.encode()).digest())
-        url = authorization_url(
-            client_id=self._client_id,
-            redirect_uri=self.redirect_uri,
-            scopes=self._scopes,
-            state=login.state,
-            code_challenge=challenge.rstrip(b"=").decode(),
-            base_url=self._base_url,
-        )
-        cookie = f"{urlsafe_b64encode(sealed).decode()}{self._attributes}; Max-Age={_SECONDS:.0f}"
-        return _page(HTTPStatus.SEE_OTHER, headers=[("Location", url), self._set_cookie(cookie)])
+        url = self._app.authorization_url(self._redirect_uri(), login.state, login.verifier)
+        sealed = urlsafe_b64encode(self._keyring.seal(to_json(login), name=_PURPOSE)).decode()
+        cookie = self._set_cookie(f"{sealed}{self._attributes}; Max-Age={_SECONDS:.0f}")
+        return Page(status=HTTPStatus.SEE_OTHER, headers=(("Location", url), cookie))
 
     async def _callback(self, scope: Scope) -> Page:
-        forget = self._set_cookie(f"{self._attributes}; Max-Age=0")
-        query = _query(scope)
-        login = self._login(scope)
-        state = query.get("state", [""])
-        if login is None or not secrets.compare_digest(
-            "\n".join(state).encode(), login.state.encode()
-        ):
-            return _page(HTTPStatus.BAD_REQUEST, _BEGIN_AGAIN, headers=[forget])
-        account, is_known = await self._account(scope)
-        if not is_known or _digest(account) != login.account:
-            return _page(HTTPStatus.BAD_REQUEST, _BEGIN_AGAIN, headers=[forget])
+        query, login = _query(scope), self._login(scope)
+        state, code = "\n".join(query.get("state", [])), query.get("code", [""])[0]
+        if login is None or not secrets.compare_digest(state.encode(), login.state.encode()):
+            raise RefusedError(HTTPStatus.BAD_REQUEST, _BEGIN_AGAIN)
+        account = await self._account(scope)
+        if _digest(account) != login.account:
+            raise RefusedError(HTTPStatus.BAD_REQUEST, _BEGIN_AGAIN)
         if query.get("error") == ["access_denied"]:
-            return _page(HTTPStatus.FORBIDDEN, "You didn't allow it.", headers=[forget])
-        code = query.get("code", [""])[0]
+            raise RefusedError(HTTPStatus.FORBIDDEN, "You didn't allow it.")
         if not code:
-            return _page(HTTPStatus.BAD_REQUEST, _BEGIN_AGAIN, headers=[forget])
-        page = await self._connected(code, login, account)
-        return _page(page.status, page.text, headers=[*page.headers, forget])
-
-    async def _connected(self, code: str, login: _Login, account: str | None) -> Page:
-        try:
-            tokens = await self._connecting.exchange(code, login.verifier)
-            user = await self._connecting.connect(tokens, account)
-        except RefusedUserError:
-            return Page(status=HTTPStatus.FORBIDDEN, text=self._refusal)
-        except WebexError as error:
-            return _refused(error)
+            raise RefusedError(HTTPStatus.BAD_REQUEST, _BEGIN_AGAIN)
+        tokens = await self._app.exchange(code, self._redirect_uri(), login.verifier)
+        user = await self._connect_user(tokens, account)
         return _done(login.next, f"Connected: {user.display_name or user.email or 'welcome'}.")
 
     async def _disconnect(self, scope: Scope) -> Page:
         origins = [value for name, value in scope["headers"] if name == b"origin"]
         if any(each.decode("latin-1").lower() != self._origin for each in origins):
-            return _page(HTTPStatus.FORBIDDEN, "This page is for this site alone.")
-        account, is_known = await self._account(scope)
-        if account is None or not is_known:
-            return _page(HTTPStatus.UNAUTHORIZED, "Log in first.")
-        place, is_fit = _next(scope)
-        if not is_fit:
-            return _page(HTTPStatus.BAD_REQUEST, "next has to be a path of this site.")
-        await self._connecting.disconnect(account)
-        done = _done(place, "Disconnected.")
-        return _page(done.status, done.text, headers=done.headers)
+            raise RefusedError(HTTPStatus.FORBIDDEN, "This page is for this site alone.")
+        account, place = await self._logged_in(scope), _next(scope)
+        await self._disconnect_account(cast("str", account))
+        return _done(place, "Disconnected.")
 
-    async def _account(self, scope: Scope) -> tuple[str | None, bool]:
-        """Return who is logged in, and whether that is enough to go on."""
+    async def _logged_in(self, scope: Scope) -> str | None:
+        """Return who is logged in; where that is needed, refuse who isn't."""
+        account = await self._account(scope)
+        if account is None and self._current_account is not None:
+            raise RefusedError(HTTPStatus.UNAUTHORIZED, "Log in first.")
+        return account
+
+    async def _account(self, scope: Scope) -> str | None:
         if self._current_account is None:
-            return None, True
+            return None
         returned = self._current_account(scope)
         account = cast("object", await returned if inspect.isawaitable(returned) else returned)
         if not isinstance(account, str | None):
             raise TypeError(
                 f"current_account must return text or None, got {type(account).__name__}"
             )
-        return account, account is not None
+        return account
+
+    def _redirect_uri(self) -> str:
+        return f"{self._public_url()}/callback"
 
     def _login(self, scope: Scope) -> _Login | None:
         """Return what the cookie holds, if it is there once, and fresh."""
@@ -232,11 +225,6 @@ class Pages:
         return "Set-Cookie", f"{self._cookie}={value}"
 
 
-def _page(status: int, text: str = "", *, headers: Iterable[tuple[str, str]] = ()) -> Page:
-    text = text or (HTTPStatus(status).phrase if status >= HTTPStatus.BAD_REQUEST else "")
-    return Page(status=status, text=text, headers=(*headers, *_HEADERS))
-
-
 def _done(place: str | None, text: str) -> Page:
     if place is None:
         return Page(status=HTTPStatus.OK, text=text)
@@ -251,19 +239,19 @@ def _refused(error: WebexError) -> Page:
     if is_grant_gone(error):
         return Page(status=HTTPStatus.BAD_REQUEST, text=_BEGIN_AGAIN)
     logger.warning("somebody can't connect: %s", error)
-    is_outage = isinstance(error, TransportError | ServerError | RateLimitError | LockedError)
-    status = HTTPStatus.SERVICE_UNAVAILABLE if is_outage else HTTPStatus.INTERNAL_SERVER_ERROR
-    return Page(status=status, text=_LATER if is_outage else _MISCONFIGURED)
+    if isinstance(error, TransportError | ServerError | RateLimitError | LockedError):
+        return Page(status=HTTPStatus.SERVICE_UNAVAILABLE, text=_LATER)
+    return Page(status=HTTPStatus.INTERNAL_SERVER_ERROR, text=_MISCONFIGURED)
 
 
-def _next(scope: Scope) -> tuple[str | None, bool]:
-    """Return where to go afterwards, and whether that is a path of this site."""
+def _next(scope: Scope) -> str | None:
+    """Return where to go afterwards, which has to be a path of this site."""
     places = _query(scope).get("next", [])
     if not places:
-        return None, True
-    place = places[0]
-    is_fit = len(places) == 1 and len(place) <= _LONGEST and bool(_PLACE.fullmatch(place))
-    return place, is_fit
+        return None
+    if len(places) > 1 or len(places[0]) > _LONGEST or not _PLACE.fullmatch(places[0]):
+        raise RefusedError(HTTPStatus.BAD_REQUEST, "next has to be a path of this site.")
+    return places[0]
 
 
 def _query(scope: Scope) -> dict[str, list[str]]:
@@ -283,6 +271,7 @@ _HEADERS = (
     ("Cache-Control", "no-store"),
     ("Referrer-Policy", "no-referrer"),
     ("X-Content-Type-Options", "nosniff"),
+    ("Content-Type", "text/plain; charset=utf-8"),
 )
 _BEGIN_AGAIN = "This login is over, or began in another browser. Begin again."
 _LATER = "This doesn't work at the moment. Try again later."
