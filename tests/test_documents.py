@@ -164,6 +164,25 @@ def headings(page: Path) -> set[str]:
     return set(anchors)
 
 
+def test_a_handler_runs_again_and_never_goes_on() -> None:
+    """No written page says that a handler goes on with an answer, for it runs from its start."""
+    written = {page for page in DOCUMENTS if page.parent.name != "reference"}
+    written -= {ROOT / "CHANGELOG.md"}
+
+    assert [each.name for each in written if "goes on" in each.read_text(encoding="utf-8")] == []
+
+
+def test_a_picture_shows_a_conversation_before_anything_is_listed() -> None:
+    """README, and so the index of the site, begins with a conversation, before any list."""
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    before, picture, after = readme.partition("](docs/pictures/conversation.png)")
+    pitch = before.partition("<!-- pitch -->")[2]
+
+    assert picture
+    assert re.findall(r"(?m)^(?:[*#|]|\d\.|```)", pitch) == []
+    assert "<!-- end of the pitch -->" in after
+
+
 def programs() -> Iterator[tuple[str, ast.Module]]:
     """The Python in documents and examples, each with the name of its file."""
     for page in DOCUMENTS:
