@@ -102,8 +102,8 @@ def answer(page: Page) -> None:
     messages.get_by_role("button", name="Reply").last.click()  # into the thread
     message.fill("Monday")
     message.press("Enter")
-    page.get_by_role("button", name="Send it").click()
-    expect(messages.get_by_text("Your request for Monday is sent.")).to_be_visible()
+    page.get_by_role("button", name="Approve").click()
+    expect(messages.get_by_text("Monday: approved")).to_be_visible()
     page.get_by_text("Sandbox Bot").first.hover()  # nothing of the conversation
     box = messages.bounding_box()
     assert box  # noqa: S101 - it is visible

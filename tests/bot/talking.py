@@ -68,6 +68,11 @@ class Talk:
     async def press(self, message: Message, title: str, person: str = ANN) -> None:
         await self.webex.sandbox.submit(message.id, press=title, person=person)
 
+    async def answer(self, question: Message, title: str, person: str = ANN) -> None:
+        """Press a button of a question, and wait for what is posted in the place of its card."""
+        await self.press(question, title, person)
+        await self.hear(f"{question.text} {title}")
+
     async def hear(self, text: str) -> Message:
         """Wait for the next thing that the bot says."""
         message = await self.webex.sandbox.next_reply(PATIENCE)

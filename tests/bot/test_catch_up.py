@@ -766,6 +766,7 @@ class TestBot:
                 question = await sandbox.next_reply()
                 assert question.text == "Do you still want this?"
                 await sandbox.submit(question.id, press="Yes", person="ann@example.com")
+                assert (await sandbox.next_reply()).text == "Do you still want this? Yes"
                 assert (await sandbox.next_reply()).text == "You said: lunch"
 
     async def test_an_answer_while_it_was_down(self, talk: Talk) -> None:

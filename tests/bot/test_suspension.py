@@ -164,6 +164,8 @@ async def test_an_answer_that_is_held_up(talk: Talk, buttons: dict[str, str] | N
         await until(lambda: talk.runs > 1)
         await talk.settle("asking", "retrying", "waiting")
         await talk.pass_(4)
+        if buttons is not None:
+            await talk.hear("Well? Yes")
         await talk.hear("Answered")
         await talk.settle("failed")
 
@@ -772,7 +774,7 @@ async def test_a_conversation_that_a_card_begins(talk: Talk) -> None:
         await talk.webex.sandbox.submit(card.id, {"dish": "Pasta"}, person=ANN)
         question = await talk.hear("How many?")
         await talk.say("2")
-        await talk.press(await talk.hear("Sure?"), "Yes")
+        await talk.answer(await talk.hear("Sure?"), "Yes")
         await talk.hear("Any wishes?")
         await talk.say("No")
         await talk.hear("2 Pasta yes")

@@ -18,7 +18,6 @@ from starlette.routing import Route
 
 from tests.examples.serving import EXAMPLES, Import, Run
 from tests.support.wire import PATIENCE
-from tests.testing.doubles import created
 from webex_webhooks_async import Client
 from webex_webhooks_async.testing import Sandbox
 from webex_webhooks_async.testing.loopback_server import serve_on_loopback
@@ -64,34 +63,6 @@ async def test_an_allow_list_has_addresses_and_domains(
     ]
     asked = [each.path for each in webex_sandbox.requests if "/people/" in each.path]
     assert len(asked) == 1 + 5  # the bot itself, and five persons
-
-
-async def test_a_dialog_belongs_to_a_person_in_a_thread(
-    webex_sandbox: Sandbox, webex_client: Client, run_example: Run, tmp_path: Path
-) -> None:
-    """Two people order at the same time in a room, and one of them in a direct room as well."""
-    room = (await webex_client.post("rooms", json={"title": "Lunch"}))["id"]
-    async with run_example("dialog_bot.py", WEBEX_INBOX=str(tmp_path / "inbox.db")):
-
-        async def ann(text: str) -> str:
-            return await in_a_thread("ann@example.com", text, webex_sandbox, room)
-
-        async def bob(text: str) -> str:
-            return await in_a_thread("bob@example.com", text, webex_sandbox, room)
-
-        conversation = [
-            *(await ann("order"), await bob("order"), await direct("order", webex_sandbox)),
-            *(await ann("Pasta"), await bob("Soup"), await direct("Salad", webex_sandbox)),
-            *(await ann("2"), await bob("cancel"), await direct("3", webex_sandbox)),
-            await ann("2"),
-        ]
-
-    assert conversation == [
-        *("Which dish?", "Which dish?", "Which dish?"),
-        *("How many?", "How many?", "How many?"),
-        *("Ordered: 2 Pasta", "No order, then.", "Ordered: 3 Salad"),
-        "order: Order lunch.\ncancel: Forget the order.",
-    ]
 
 
 async def test_a_function_runs_on_this_machine(
@@ -151,31 +122,19 @@ async def test_a_poll(
 async def test_a_button_answers_a_question(
     webex_sandbox: Sandbox, run_example: Run, tmp_path: Path
 ) -> None:
-    """The bot of README asks for a day, and goes on when a button is pressed."""
+    """The bot of README asks for a day, then the boss, and says what was decided."""
     async with run_example("leave_bot.py", WEBEX_INBOX=str(tmp_path / "inbox.db")):
-        await webex_sandbox.say("leave")
+        await webex_sandbox.say("leave", person="ann@example.com")
         await webex_sandbox.next_reply(PATIENCE)
-        await webex_sandbox.say("Monday")
+        await webex_sandbox.say("Monday", person="ann@example.com")
         question = await webex_sandbox.next_reply(PATIENCE)
-        await webex_sandbox.submit(question.id, press="Send it")
+        assert question.text == "ann@example.com: leave on Monday"
+        await webex_sandbox.submit(question.id, press="Approve", person="you@example.com")
+        left = await webex_sandbox.next_reply(PATIENCE)
         reply = await webex_sandbox.next_reply(PATIENCE)
 
-    assert reply.text == "Your request for Monday is sent."
-
-
-async def test_a_dialog_takes_a_message_for_one_answer(
-    webex_sandbox: Sandbox, run_example: Run, tmp_path: Path
-) -> None:
-    """A message that is handled again, because the reply failed, isn't the next answer, too."""
-    webex_sandbox.raise_handler_errors = False
-    async with run_example("dialog_bot.py", WEBEX_INBOX=str(tmp_path / "inbox.db")):
-        for text in ("order", "Pasta", "2"):
-            if text == "Pasta":
-                webex_sandbox.fail(status=400, method="POST", path="/messages")
-            await webex_sandbox.say(text)
-            await webex_sandbox.next_reply(PATIENCE)
-
-    assert replies(webex_sandbox) == ["Which dish?", "How many?", "Ordered: 2 Pasta"]
+    assert left.text == "ann@example.com: leave on Monday Approve"
+    assert reply.text == "Monday: approved"
 
 
 async def test_reminders(
@@ -207,23 +166,6 @@ async def test_reminders(
 async def direct(text: str, sandbox: Sandbox) -> str:
     """Ann writes to the bot alone, and gets this reply."""
     await sandbox.say(text, person="ann@example.com")
-    return str((await sandbox.next_reply()).text)
-
-
-async def in_a_thread(person: str, text: str, sandbox: Sandbox, room: str) -> str:
-    """Mention the bot in a person's thread of a group room, and return the reply."""
-    roots = [
-        each.id
-        for each in sandbox.messages
-        if (each.room_id, each.person_email) == (room, person) and each.mentioned_people
-    ]
-    if not roots:
-        await sandbox.say("Hi all", person=person, room_id=room)  # joins
-    markdown = f"<@personEmail:{sandbox.bot.emails[0]}|bot> {text}"
-    parent = {"parentId": roots[0]} if roots else {}
-    async with sandbox.http_client() as api:
-        headers = {"Authorization": f"Bearer person:{person}"}
-        await created(api, "messages", headers, roomId=room, markdown=markdown, **parent)
     return str((await sandbox.next_reply()).text)
 
 

@@ -20,7 +20,7 @@ class NoAnswerError(TimeoutError):
     failure that isn't tried again.
 
     Attributes:
-        message: The question, as ``context.reply`` returns it, to delete it, say.
+        message: The question, as ``context.reply`` returns it; a card is deleted by then.
         is_failure: Whether a handler that lets it pass has failed: somebody else was asked.
     """
 

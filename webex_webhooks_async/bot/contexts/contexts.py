@@ -55,6 +55,7 @@ class CardQuestionOptions(PersonQuestionOptions, total=False):
     """The arguments of a question with a card or buttons."""
 
     room_id: str | None
+    keep_card: bool
 
 
 class QuestionOptions(TextQuestionOptions, CardQuestionOptions, total=False):
@@ -76,6 +77,7 @@ class AskOptions(QuestionOptions, total=False):
         to_person_id: The id of the person who is asked, in the direct room.
         to_person_email: The address of the person who is asked, in the direct room.
         room_id: The id of the room in which anybody may submit the card.
+        keep_card: Whether the card stays, and nothing is posted in its place.
     """
 
     card: Mapping[str, Any] | None
@@ -238,6 +240,10 @@ class Context:
         The answer to a text is the next message of the person in that room, in a group room one
         that mentions the bot. A command stays one, unless `commands` is false. The answer to a card
         or to buttons is the submission of that very card.
+
+        A press of a button posts what the card said, with the title of the button, in its place,
+        and then the card is deleted; so is one that nobody pressed, and a `card` of your own. If
+        that fails, a warning is logged, and the card stays.
 
         Args:
             text: Plain text, as for `MessageContext.reply`.

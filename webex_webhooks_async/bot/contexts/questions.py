@@ -16,6 +16,7 @@ from webex_webhooks_async.bot.contexts.answers import (
     place_of_sending,
     place_of_texts,
 )
+from webex_webhooks_async.bot.contexts.buttons import Buttons
 from webex_webhooks_async.bot.contexts.contexts import (
     AskOptions,
     Context,
@@ -24,6 +25,7 @@ from webex_webhooks_async.bot.contexts.contexts import (
     SubmissionContext,
     of_each,
     reply_to,
+    set_thread,
     thread_of,
 )
 from webex_webhooks_async.bot.contexts.conversation_record import AnswerRecord, QuestionData
@@ -36,12 +38,16 @@ from webex_webhooks_async.bot.contexts.conversations import (
 from webex_webhooks_async.bot.contexts.writing import (
     PLACES,
     MessageOptions,
+    closing_of,
     new_messages,
     place_of,
+    post,
+    remove,
     texts_of,
     write,
 )
 from webex_webhooks_async.client.environment import PASS_AN_INBOX
+from webex_webhooks_async.formatting import describe_exception
 from webex_webhooks_async.handling.dispatch import active_execution
 from webex_webhooks_async.handling.records import (
     as_json,
@@ -113,11 +119,14 @@ class Questions:
                 if answer is None:
                     answer = await self._open(asked, conversation, record)
             conversation.taken.add(record)
-        if answer == NO_ANSWER:
+        found = None if answer == NO_ANSWER else self._answered(conversation, answer)
+        if not (asked.is_text or asked.keeps_card):
+            await self._clear(asked, conversation, record, found)
+        if found is None:
             message = await self._send(asked, conversation, record)
             known = await conversation.begin()
             raise NoAnswerError(message, is_failure=record in known.others)
-        return self._answered(conversation, answer)
+        return found
 
     def _conversation(self, what: str) -> Conversation:
         """Return what asks."""
@@ -165,7 +174,7 @@ class Questions:
             threads=await asked.threads(),
             takes_commands=not asked.commands,
             person=None if person_id is None else comparable(person_id),
-            actions=asked.actions,
+            actions=None if asked.buttons is None else tuple(asked.buttons),
             room=asked.room,
         )
         opening = partial(
@@ -258,6 +267,37 @@ class Questions:
             conversation.sent[record] = message
         return conversation.sent[record]
 
+    async def _clear(
+        self,
+        asked: "_Asked",
+        conversation: Conversation,
+        record: str,
+        found: MessageContext | SubmissionContext | None,
+    ) -> None:
+        """Post what was pressed, then delete the card, each once over all runs."""
+        act, client = conversation.records.act, asked.context.client
+        try:
+            card = await self._send(asked, conversation, record)
+            card_id = card.id
+            if isinstance(found, SubmissionContext):
+                card_id = found.message_id
+                root, room_type = await thread_of(found)
+                place = {"roomId": found.room_id, **({} if root == card_id else {"parentId": root})}
+                for number, body in enumerate(asked.bodies_with(card, found.action)):
+                    say = partial(post, client, {**place, **body}, may_leave_thread=root != card_id)
+                    said = await act("pressed", [record, number], say, Message)
+                    if root == card_id:
+                        set_thread(found, said.id, room_type)
+
+            async def delete() -> tuple[bool, bytes]:
+                await remove(client, card_id)
+                return True, b"true"
+
+            await act("cleared", record, delete, bool)
+        except Exception as error:  # noqa: BLE001 - the question is over all the same
+            why = describe_exception(error)
+            logger.warning("%s: the card of %r stays: %s", conversation.about, asked.words, why)
+
     @staticmethod
     def _answered(conversation: Conversation, answer: bytes) -> MessageContext | SubmissionContext:
         found = AnswerRecord.of(answer).context(of_each(conversation.context))
@@ -306,7 +346,8 @@ class _Asked:
         content: The rest of the message.
         seconds: For how long an answer is waited for.
         commands: Whether a command stays one.
-        actions: The actions of its buttons, if it has some.
+        keeps_card: Whether the card stays when the question is over.
+        buttons: Its buttons, if it has some.
         identity: The key that tells it from other questions.
         words: The text, for the log.
     """
@@ -318,7 +359,8 @@ class _Asked:
     seconds: float
     commands: bool
     is_text: bool
-    actions: tuple[str, ...] | None
+    keeps_card: bool
+    buttons: Buttons | None
     identity: object
     words: str
 
@@ -333,12 +375,12 @@ class _Asked:
         if is_text and not texts_of(text, content["markdown"]):
             raise ValueError('there is nothing to ask: pass a text, such as "Which day?"')
         new_messages(text, **content)
-        commands, key, buttons = (
-            options.get("commands", True),
-            options.get("key"),
-            content["buttons"],
-        )
+        commands, key = options.get("commands", True), options.get("key")
+        keeps_card = options.get("keep_card", False)
         check_flag("commands", commands)
+        check_flag("keep_card", keeps_card)
+        if keeps_card and is_text:
+            raise ValueError("keep_card is for a question with buttons or a card: leave it out")
         if not (commands or is_text):
             raise ValueError("commands=False is for a question that a text answers: leave it out")
         if key is not None:
@@ -356,7 +398,8 @@ class _Asked:
             seconds=_seconds(options.get("timeout"), is_text=is_text),
             commands=commands,
             is_text=is_text,
-            actions=None if buttons is None else tuple(buttons),
+            keeps_card=keeps_card,
+            buttons=content["buttons"],
             identity=identity if key is None else key,
             words=(text or content["markdown"] or "a card")[:_MOST_SHOWN],
         )
@@ -370,6 +413,18 @@ class _Asked:
     def person_id(self) -> str | None:
         """The id of who is asked, if it is given."""
         return self.person.person_id if self.place is None else self.place.get("toPersonId")
+
+    def bodies_with(self, card: Message, action: str) -> list[dict[str, Any]]:
+        """Return the messages that say what a card said, and which button was pressed.
+
+        A card mentions nobody, so what looks like a mention is shown as text.
+        """
+        if self.buttons is None:
+            return []
+        said = (card.markdown or card.text or "").rstrip().replace("<@", "&lt;@")
+        behind = "\n\n" if "\n" in said else " "  # not in the last line of a list or of code
+        title = self.buttons.get(action, action)
+        return new_messages(None, markdown=f"{said}{closing_of(said)}{behind}**{title}**")
 
     @property
     def room(self) -> str | None:

@@ -210,11 +210,16 @@ async def delete(client: Client, message: Message | str) -> None:
     """Delete a message, or the one with an id, as `Context.delete` says."""
     message_id = _id_of(message)
     check_outside("delete a message")
-    with suppress(NotFoundError, GoneError):
-        await client.delete("messages", message_id)
+    await remove(client, message_id)
     execution = active_execution()
     if execution is not None and execution.records is not None:
         await execution.records.unsay(message_id)
+
+
+async def remove(client: Client, message_id: str) -> None:
+    """Delete a message, unless it is gone."""
+    with suppress(NotFoundError, GoneError):
+        await client.delete("messages", message_id)
 
 
 DELETION = "webex-webhooks:delete"
