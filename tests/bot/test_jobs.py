@@ -147,6 +147,28 @@ async def test_what_a_job_knows(jobs: Jobs, monkeypatch: pytest.MonkeyPatch) -> 
     assert jobs.webex.texts == []
 
 
+async def test_the_time(jobs: Jobs) -> None:
+    """`context.now` is in UTC: by the clock of the inbox, or of the machine without one."""
+    bot, known = jobs.webex.bot(), list[datetime]()
+
+    @jobs.bot.job("look")
+    @bot.message()
+    async def look(context: Context) -> None:
+        known.append(await context.now())
+
+    async with jobs.webex.running(jobs.bot):
+        await jobs.bot.enqueue("look", 1)
+        await until(lambda: jobs.stored == [])
+    before = datetime.now(UTC)
+    async with jobs.webex.running(bot):
+        await jobs.webex.sandbox.say("Hello")
+    known.append(await Context(client=jobs.webex.client, me=Person(id="p")).now())
+
+    assert known[0] == datetime.fromtimestamp(jobs.time.now_in_seconds(), UTC)
+    assert before <= known[1] <= known[2] <= datetime.now(UTC)
+    assert {each.tzinfo for each in known} == {UTC}
+
+
 async def test_nothing_but_jobs(webex: Webex, caplog: pytest.LogCaptureFixture) -> None:
     """A bot that has only jobs starts, with a URL and without, and leaves the webhooks alone."""
     new = NewWebhook(name="bot:rooms:all", target_url=URL, resource="rooms", event="all")

@@ -9,6 +9,7 @@ from typing import Any, Generic, Protocol, TypedDict, TypeVar, Unpack, cast, ove
 
 from attrs import field, fields, frozen
 
+from webex_webhooks_async.applications.inboxes import time_of
 from webex_webhooks_async.applications.jobs import JobOptions
 from webex_webhooks_async.bot.contexts.buttons import Buttons
 from webex_webhooks_async.bot.contexts.stream import Stream
@@ -95,6 +96,10 @@ class Asker(Protocol):
 
     async def end_conversations(self, context: "PersonContext[Any]") -> int:
         """End the conversations of a person in a room."""
+        ...
+
+    async def now(self) -> datetime:
+        """Return the time, in UTC."""
         ...
 
 
@@ -297,6 +302,22 @@ class Context:
             RuntimeError: As there, or the context isn't of a bot.
         """
         return await self._of_bot().cancel(name, key=key)
+
+    async def now(self) -> datetime:
+        """Return the time, in UTC, by the clock of the inbox, which says when a job is due.
+
+        ::
+
+            later = await context.now() + timedelta(days=3)
+            await context.enqueue("remind", context.room_id, at=later)
+
+        Without an inbox, it is the clock of the machine. A handler that runs again gets the time
+        of that run.
+
+        Raises:
+            Exception: Any error of the inbox.
+        """
+        return await (time_of(None) if self._asker is None else self._asker.now())
 
     async def send(self, text: str | None = None, **options: Unpack[SendOptions]) -> Message:
         """Write into the room, outside of a thread, or elsewhere.

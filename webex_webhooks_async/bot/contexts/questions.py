@@ -5,12 +5,13 @@ import hashlib
 import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, nullcontext
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
 from attrs import evolve, frozen
 
+from webex_webhooks_async.applications.inboxes import time_of
 from webex_webhooks_async.bot.contexts.answers import (
     place_of_card,
     place_of_sending,
@@ -127,6 +128,10 @@ class Questions:
             known = await conversation.begin()
             raise NoAnswerError(message, is_failure=record in known.others)
         return found
+
+    async def now(self) -> datetime:
+        """Return the time, as `Context.now` says."""
+        return await time_of(self._inbox)
 
     def _conversation(self, what: str) -> Conversation:
         """Return what asks."""
