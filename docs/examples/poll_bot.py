@@ -1,73 +1,50 @@
-"""A poll in a room, in which each person has one vote: the last one.
+"""A poll in a room: one card, which shows the count, and one vote for each person, the last one.
 
 $ uvicorn poll_bot:bot
 
-The votes and the inbox are in the file poll.db. Install sqlalchemy[asyncio] and aiosqlite.
+WEBEX_INBOX is the file of the inbox; the votes are in poll.db.
 """
 
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+import json
+import sqlite3
+from collections import Counter
+from contextlib import closing
 
-from sqlalchemy import Column, MetaData, String, Table, func, select
-from sqlalchemy.dialects.sqlite import insert
-from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
+from webex_webhooks_async import Bot, JobContext, MessageContext, SubmissionContext
 
-from webex_webhooks_async import Bot, MessageContext, SQLiteInbox, SubmissionContext, once
+DISHES = {"pasta": "Pasta", "soup": "Soup", "salad": "Salad"}
 
-DISHES = ("Pasta", "Soup", "Salad")
-VOTES = [
-    {"type": "Action.Submit", "title": each, "data": {"action": "vote", "dish": each}}
-    for each in DISHES
-]
-COUNT = {"type": "Action.Submit", "title": "Count", "data": {"action": "count"}}
-CARD = {"type": "AdaptiveCard", "version": "1.3", "actions": [*VOTES, COUNT]}
-
-engine = create_async_engine("sqlite+aiosqlite:///poll.db")
-sessions = async_sessionmaker(engine)
-votes = Table(
-    "votes",
-    MetaData(),
-    Column("poll", String, primary_key=True),
-    Column("person", String, primary_key=True),
-    Column("dish", String),
-)
-
-
-@asynccontextmanager
-async def lifespan(_: Bot) -> AsyncGenerator[None]:
-    try:
-        async with engine.begin() as connection:
-            await connection.run_sync(votes.metadata.create_all)
-        yield
-    finally:
-        await engine.dispose()
-
-
-bot = Bot.from_env(inbox=SQLiteInbox("poll.db"), lifespan=lifespan)
+bot = Bot.from_env()
 
 
 @bot.command("poll")
 async def poll(context: MessageContext) -> None:
     """Ask everyone in the room what they want."""
-    await context.send("What do you want?", card=CARD)
+    new = (context.room_id, context.message.id, None)
+    await context.enqueue("count", new, line=context.room_id)
 
 
-@bot.submission("vote")
+@bot.submission({"of": "poll"})
 async def vote(context: SubmissionContext) -> None:
-    dish = context.inputs.get("dish")
-    if dish not in DISHES:
-        return  # the card doesn't offer it
-
-    async def write(session: AsyncSession) -> None:
-        new = insert(votes).values(poll=context.message_id, person=context.person_id, dish=dish)
-        await session.execute(new.on_conflict_do_update(set_={"dish": dish}))
-
-    await once("vote", write, within=sessions.begin)
+    if context.action in DISHES:
+        ballot = {context.person_id: context.action}
+        new = (context.room_id, str(context.inputs["poll"]), ballot)
+        await context.enqueue("count", new, line=context.room_id)
 
 
-@bot.submission("count")
-async def count(context: SubmissionContext) -> None:
-    of_poll = select(votes.c.dish, func.count()).where(votes.c.poll == context.message_id)
-    async with sessions() as session:
-        found = await session.execute(of_poll.group_by(votes.c.dish).order_by(votes.c.dish))
-    await context.reply(", ".join(f"{dish}: {number}" for dish, number in found) or "No votes.")
+@bot.job("count")
+async def count(context: JobContext) -> None:
+    room_id, poll_id, ballot = context.value
+    with closing(sqlite3.connect("poll.db", isolation_level=None)) as file:
+        file.execute("CREATE TABLE IF NOT EXISTS polls (id PRIMARY KEY, votes, card)")
+        poll = f"{room_id} {poll_id}"
+        row = file.execute("SELECT votes, card FROM polls WHERE id = ?", [poll]).fetchone()
+        votes: dict[str, str] = json.loads(row[0]) if row else {}
+        votes |= ballot or {}
+        counts = Counter(votes.values())
+        shown = ", ".join(f"{title}: {counts[dish]}" for dish, title in DISHES.items())
+        data = {"of": "poll", "poll": poll_id}
+        card = await context.send(shown, buttons=DISHES, data=data, room_id=room_id)
+        if row and row[1] != card.id:
+            await context.delete(row[1], after=10)  # until then, a press on it counts
+        file.execute("REPLACE INTO polls VALUES (?, ?, ?)", [poll, json.dumps(votes), card.id])
