@@ -17,7 +17,6 @@ from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
 from functools import partial
 from http import HTTPStatus
-from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self, TypedDict, TypeVar, Unpack, overload
 
 import httpx
@@ -80,18 +79,17 @@ from webex_webhooks_async.notifications.parsing import parse_unverified_notifica
 from webex_webhooks_async.notifications.signatures import SignatureAlgorithm, verify_with_keys
 from webex_webhooks_async.notifications.signing_secrets import Keys
 from webex_webhooks_async.receiving.activity import Activity
+from webex_webhooks_async.receiving.application import Application
 from webex_webhooks_async.receiving.asgi import (
     BodyTooLargeError,
     ClientDisconnectError,
     Receive,
     Scope,
     Send,
-    follow_lifespan,
     receive_body,
-    refuse_websocket,
     send_response,
 )
-from webex_webhooks_async.receiving.lifespan import Life, Lifespan, State
+from webex_webhooks_async.receiving.lifespan import Life, Lifespan
 from webex_webhooks_async.serialization.converter import structure, unstructure
 from webex_webhooks_async.validation import (
     absolute_url,
@@ -175,7 +173,7 @@ class HandlerOptions(TypedDict, total=False):
     in_order: bool
 
 
-class Integration:
+class Integration(Application):
     """An integration of Webex that many people connect their accounts to.
 
     ::
@@ -192,8 +190,8 @@ class Integration:
     stored in the inbox, and handled with their own token.
 
     It is started by its server, or with ``async with integration:``. A start asks Webex for
-    nothing. It works on its inbox as a `Receiver` does, and closes the inbox and the store at the
-    end.
+    nothing, and succeeds while the store is away. It works on its inbox as a `Receiver` does, and
+    closes the inbox and the store at the end.
 
     A token is refreshed before it ends, by one process at a time. Somebody is lost only when Webex
     says that the grant is gone.
@@ -327,7 +325,6 @@ class Integration:
         self._on: dict[str, Callable[[ConnectedUser], Coroutine[Any, Any, object]]] = {}
         self._failed: deque[tuple[str, ...]] = deque(maxlen=_REMEMBERED)
         self._looking: asyncio.Task[None] | None = None
-        self._is_started = False
 
     @classmethod
     def from_env(cls, *, prefix: str = "", **options: Unpack[IntegrationOptions]) -> Self:
@@ -366,11 +363,6 @@ class Integration:
             base_url=base_url_from_env(prefix),
             **options,
         )
-
-    @property
-    def state(self) -> State:
-        """The mapping that the `lifespan` has yielded, as attributes; empty before that."""
-        return self._life.state
 
     @overload
     def on(
@@ -677,59 +669,6 @@ class Integration:
         person = check_not_empty("person_id", person_id)
         return await cancel(self._worker, name, key, person=person)
 
-    async def start(self) -> Self:
-        """Start the integration, as entering ``async with`` does, and return it.
-
-        Raises:
-            RuntimeError: It has been started, and not closed since.
-            TypeError: As for `Receiver.start`.
-            Exception: Any error of the lifespan, the inbox or the store. If the store can't be
-                reached for a while, that isn't raised.
-        """
-        if self._is_started:
-            raise RuntimeError("this Integration has been started: it can't be started again")
-        self._is_started = True
-        self._activity.begin()
-        try:
-            await self._start()
-        except BaseException:
-            await self._end()
-            raise
-        return self
-
-    async def aclose(self) -> None:
-        """End the integration, as leaving ``async with`` does: finish what has begun.
-
-        Raises:
-            RuntimeError: A handler of this integration called it, and would wait for itself.
-            Exception: Any error of the lifespan.
-        """
-        self._in_flight.check_is_outside()
-        await self._end()
-
-    async def __aenter__(self) -> Self:
-        return await self.start()
-
-    async def __aexit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        await self.aclose()
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Respond to a request, as an ASGI application."""
-        match scope["type"]:
-            case "http":
-                await self._respond(scope, receive, send)
-            case "lifespan":
-                await follow_lifespan(receive, send, self)
-            case "websocket":
-                await refuse_websocket(receive, send)
-            case other:
-                raise ValueError(f"an integration can't serve an ASGI scope of type {other!r}")
-
     async def _disconnect(self, account: str) -> None:
         async for user in self._each(account):
             await self.disconnect(user.person_id)
@@ -744,7 +683,7 @@ class Integration:
         await self._worker.open()
         self._looking = asyncio.create_task(self._looks.run())
 
-    async def _end(self) -> None:
+    async def _stop(self) -> None:
         looking, self._looking = self._looking, None
         try:
             if looking is not None:
@@ -759,8 +698,6 @@ class Integration:
                 await self._app.aclose()
                 await self._store.aclose()
                 await self._inbox.aclose()
-                self._is_started = False
-                self._activity.end()
 
     async def _respond(self, scope: Scope, receive: Receive, send: Send) -> None:
         if not self._app.is_open:

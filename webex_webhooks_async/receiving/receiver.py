@@ -5,8 +5,8 @@ from contextlib import suppress
 from datetime import timedelta
 from http import HTTPStatus
 from os import PathLike
-from types import EllipsisType, TracebackType
-from typing import TYPE_CHECKING, Any, Self, TypedDict
+from types import EllipsisType
+from typing import TYPE_CHECKING, Any, TypedDict
 
 from webex_webhooks_async.claims import Claims, MemoryClaims, check_claim
 from webex_webhooks_async.errors import PayloadError, SignatureError
@@ -28,18 +28,17 @@ from webex_webhooks_async.notifications.signatures import (
 )
 from webex_webhooks_async.notifications.signing_secrets import Keys, Secrets
 from webex_webhooks_async.receiving.activity import Activity
+from webex_webhooks_async.receiving.application import Application
 from webex_webhooks_async.receiving.asgi import (
     BodyTooLargeError,
     ClientDisconnectError,
     Receive,
     Scope,
     Send,
-    follow_lifespan,
     receive_body,
-    refuse_websocket,
     send_response,
 )
-from webex_webhooks_async.receiving.lifespan import Life, Lifespan, State
+from webex_webhooks_async.receiving.lifespan import Life, Lifespan
 from webex_webhooks_async.validation import (
     check_count,
     check_flag,
@@ -70,7 +69,7 @@ class ReceiverOptions(TypedDict, total=False):
     lifespan: Lifespan | None
 
 
-class Receiver(Router):
+class Receiver(Router, Application):
     """Passes verified notifications to handlers, each notification once.
 
     It is an ASGI application: serve it alone or mount it in another one. On servers that aren't
@@ -191,7 +190,6 @@ class Receiver(Router):
         self._keys = Keys(secrets)
         self._max_body = max_body
         self._minimum = minimum_algorithm
-        self._is_started = False
         self._inbox = inbox
         self._claims: Claims = MemoryClaims() if inbox is None else inbox
         selection = self._selection_of(ignore_own_actions=ignore_own_actions)
@@ -307,11 +305,6 @@ class Receiver(Router):
             ) from error
         serve_until_stopped(self, host, port, seconds)
 
-    @property
-    def state(self) -> State:
-        """The mapping that the `lifespan` has yielded, as attributes; empty before that."""
-        return self._life.state
-
     async def dispatch(self, notification: Notification[Any]) -> None:
         """Run the handlers for a notification from anywhere, as `Router.dispatch` does.
 
@@ -367,31 +360,6 @@ class Receiver(Router):
             return HTTPStatus.NO_CONTENT, None
         return await self._direct.handle(execution)
 
-    async def start(self) -> Self:
-        """Start the receiver, as entering ``async with`` does, and return it; `aclose` ends it.
-
-        Raises:
-            RuntimeError: It has been started, and not closed since, or is closed while it starts.
-            TypeError: `lifespan` returns no async context manager, or yields neither a mapping nor
-                `None`.
-            Exception: Any error of the lifespan or the inbox.
-        """
-        if self._is_started:
-            raise RuntimeError(
-                f"this {type(self).__name__} has been started: it can't be started a second time"
-            )
-        self._is_started = True
-        self._activity.begin()
-        try:
-            await self._start()
-        except BaseException:
-            await self._end()
-            raise
-        if not self._is_started:  # `aclose` had nothing to end yet
-            await self._end()
-            raise RuntimeError(f"this {type(self).__name__} was closed while it started")
-        return self
-
     async def claim(self, name: str, seconds: float | timedelta) -> bool:
         """Return True for the first who asks within so many seconds, or a `timedelta`.
 
@@ -418,25 +386,6 @@ class Receiver(Router):
         self._check_is_running()
         return await self._claims.claim(f"claim:{name}", seconds)  # our own claims have other names
 
-    async def aclose(self) -> None:
-        """Accept nothing more, wait until what was accepted is handled, and end.
-
-        With an inbox, it waits for what has begun.
-
-        Raises:
-            RuntimeError: A handler of this receiver called it, and would wait for itself.
-            Exception: Any error of the lifespan.
-        """
-        self._check_is_outside()
-        await self._end()
-
-    async def _end(self) -> None:
-        try:
-            await self._stop()
-        finally:
-            self._is_started = False
-            self._activity.end()
-
     async def _start(self) -> None:
         await self._life.begin(self)
         await self._open()
@@ -450,7 +399,6 @@ class Receiver(Router):
         self._direct.open()
 
     async def _stop(self) -> None:
-        """Receive no more, wait for what was accepted, and leave the lifespan."""
         try:
             if self._worker is not None:
                 await self._worker.aclose()
@@ -462,30 +410,7 @@ class Receiver(Router):
                 if self._inbox is not None:  # which the lifespan may have used at its end
                     await self._inbox.aclose()
 
-    async def __aenter__(self) -> Self:
-        return await self.start()
-
-    async def __aexit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        await self.aclose()
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Receive a request, as an ASGI application."""
-        match scope["type"]:
-            case "http":
-                await self._receive_http(scope, receive, send)
-            case "lifespan":
-                await follow_lifespan(receive, send, self)
-            case "websocket":
-                await refuse_websocket(receive, send)
-            case other:
-                raise ValueError(f"a receiver can't serve an ASGI scope of type {other!r}")
-
-    async def _receive_http(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _respond(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["method"] != "POST":
             await send_response(send, HTTPStatus.METHOD_NOT_ALLOWED)
             return
@@ -562,9 +487,6 @@ class Receiver(Router):
         """Check that the lifespan and the inbox are open, also while the last handlers run."""
         if not (self._life.has_begun and (self._is_started or self._worker is None)):
             raise RuntimeError(_NOT_RUNNING)
-
-    def _check_is_outside(self) -> None:
-        self._in_flight.check_is_outside()
 
 
 def _inbox_of(text: str) -> str:

@@ -142,7 +142,7 @@ class ReceiverThread:
             Exception: Any error of `Receiver.aclose` or `Bot.aclose`.
         """
         self._check_is_outside()
-        self._receiver._check_is_outside()  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] - our own
+        self._receiver._in_flight.check_is_outside()  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] - our own
         if self._is_ours:
             self._own_thread().submit(self._leave()).result()
 
