@@ -4,9 +4,8 @@ import pytest
 
 from tests.bot.doubles import Handlers, Webex
 from tests.bot.talking import Talk
-from tests.support.clocks import Time
-from webex_webhooks_async import Client
-from webex_webhooks_async.handling import inbox_worker
+from tests.support.clocks import Time, timed
+from webex_webhooks_async import Bot, Client
 from webex_webhooks_async.testing import Sandbox
 
 
@@ -23,9 +22,9 @@ def handlers() -> Handlers:
 
 
 @pytest.fixture
-def talk(webex: Webex, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Talk:
+def talk(webex: Webex, tmp_path: Path) -> Talk:
     """A bot that asks, and people to answer."""
     webex.sandbox.raise_handler_errors = False
     time = Time()
-    monkeypatch.setattr(inbox_worker, "_sleep", time.sleep)
+    webex.bots = timed(Bot, sleep=time.sleep)
     return Talk(webex, tmp_path / "inbox.db", time)

@@ -5,7 +5,7 @@ from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any, Unpack
 
-from attrs import frozen
+from attrs import define
 
 from webex_webhooks_async import Bot, BotRouter, Client, MessageContext, SubmissionContext
 from webex_webhooks_async.bot.bot import BotOptions
@@ -26,12 +26,13 @@ async def echo(context: MessageContext) -> None:
     await context.reply(f"You said: {context.text}")
 
 
-@frozen
+@define(eq=False)
 class Webex:
-    """A local Webex, and a client that calls it."""
+    """A local Webex, a client that calls it, and the class of its bots."""
 
     sandbox: Sandbox
     client: Client
+    bots: type[Bot] = Bot
 
     @property
     def texts(self) -> list[str | None]:
@@ -39,7 +40,7 @@ class Webex:
 
     def bot(self, **options: Unpack[BotOptions]) -> Bot:
         options.setdefault("target_url", URL)
-        return Bot(self.client, SECRET, **options)
+        return self.bots(self.client, SECRET, **options)
 
     @asynccontextmanager
     async def running(self, bot: Bot) -> AsyncGenerator[None]:

@@ -13,13 +13,12 @@ from unittest.mock import AsyncMock, Mock
 import pytest
 
 from tests.bot.doubles import CARD, Handlers, Webex
-from tests.support.clocks import QuickClock, Time
+from tests.support.clocks import StoppedClock, Time, timed
 from tests.support.inboxes import stored_in
 from tests.support.wire import until
-from webex_webhooks_async import Notification, Person, SQLiteInbox
+from webex_webhooks_async import Bot, Notification, Person, SQLiteInbox
 from webex_webhooks_async.bot import access
 from webex_webhooks_async.bot.access import Access
-from webex_webhooks_async.handling import inbox_worker
 from webex_webhooks_async.testing import SandboxPerson
 
 pytestmark = pytest.mark.once
@@ -89,11 +88,9 @@ async def test_it_is_asked_only_where_a_handler_matches(webex: Webex) -> None:
     assert not any(re.search("/people/(?!me)", each.path) for each in webex.sandbox.requests)
 
 
-async def test_a_refusal_is_replied_once_a_day(
-    webex: Webex, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_refusal_is_replied_once_a_day(webex: Webex) -> None:
     """A person hears once a day that the bot isn't for them, and again if it couldn't be sent."""
-    monkeypatch.setattr(access, "_clock", clock := QuickClock())
+    webex.bots = timed(Bot, clock=(clock := StoppedClock()))
     bot = webex.bot(allow=lambda _: False, refusal="Not for you")
     Handlers().message(bot)
     webex.sandbox.raise_handler_errors = False
@@ -110,12 +107,10 @@ async def test_a_refusal_is_replied_once_a_day(
     assert [said[str(each.parent_id)] for each in refusals] == ["At 1", "At 86401", "Hello"]
 
 
-async def test_a_refusal_is_replied_once_by_all_replicas(
-    webex: Webex, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_refusal_is_replied_once_by_all_replicas(webex: Webex, tmp_path: Path) -> None:
     """A person hears it from one of the bots that share an inbox, be it in a later attempt."""
     time, path = Time(), tmp_path / "inbox.db"
-    monkeypatch.setattr(inbox_worker, "_sleep", time.sleep)
+    webex.bots = timed(Bot, sleep=time.sleep)
     webex.sandbox.raise_handler_errors = False
     webex.sandbox.fail(status=400, method="POST", path="/messages")
     for number in range(2):
@@ -135,12 +130,10 @@ async def test_a_refusal_is_replied_once_by_all_replicas(
     assert said[str(refusal.parent_id)] == "At 0"
 
 
-async def test_a_person_is_fetched_once_in_ten_minutes(
-    webex: Webex, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_person_is_fetched_once_in_ten_minutes(webex: Webex) -> None:
     """What `allow` gets of a person is ten minutes old at most; who was removed is out by then."""
     allowed = {ANN.emails[0]}
-    monkeypatch.setattr(access, "_clock", clock := QuickClock())
+    webex.bots = timed(Bot, clock=(clock := StoppedClock()))
     bot = webex.bot(allow=lambda person: bool(allowed & {*person.emails}))
     handlers = Handlers()
     handlers.message(bot)
@@ -163,7 +156,7 @@ async def test_a_person_is_fetched_once_in_ten_minutes(
 
 async def test_messages_at_the_same_time_ask_once(webex: Webex) -> None:
     """A person who writes twice at once is fetched once; a request that fails isn't remembered."""
-    access_ = Access(lambda _: True, None, bot="bot", inbox=None)
+    access_ = Access(lambda _: True, None, bot="bot", inbox=None, clock=StoppedClock())
     await webex.sandbox.say("Hello", person=ANN)
     webex.sandbox.fail(status=404, path="/people")
 
@@ -182,7 +175,7 @@ async def test_only_the_last_persons_are_remembered(
 ) -> None:
     """However many people write, the memory for them is bounded."""
     monkeypatch.setattr(access, "_MAX_REMEMBERED", 1)
-    access_ = Access(lambda _: True, None, bot="bot", inbox=None)
+    access_ = Access(lambda _: True, None, bot="bot", inbox=None, clock=StoppedClock())
     for person in (ANN, EVE):
         await webex.sandbox.say("Hello", person=person)
 

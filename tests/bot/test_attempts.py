@@ -20,12 +20,13 @@ from attrs import frozen
 
 from tests.bot.doubles import CARD, Webex
 from tests.bot.talking import Talk
-from tests.support.clocks import Time
+from tests.support.clocks import Time, timed
 from tests.support.inboxes import retry_all_in, stored_in
 from tests.support.postgres_inboxes import taken
 from tests.support.wire import until
 from webex_webhooks_async import (
     BadRequestError,
+    Bot,
     DecodeError,
     File,
     GiveUpError,
@@ -42,7 +43,6 @@ from webex_webhooks_async import (
     parse_unverified_notification,
     sign,
 )
-from webex_webhooks_async.handling import inbox_worker
 from webex_webhooks_async.testing import sample_notification
 from webex_webhooks_async.types import Attempt, CallNext, InboxEntry
 
@@ -57,6 +57,7 @@ class Attempts:
     def __init__(self, webex: Webex, path: Path) -> None:
         self.time = Time()
         self.inbox = SQLiteInbox(path, clock=self.time.now_in_seconds)
+        webex.bots = timed(Bot, sleep=self.time.sleep)
         self.bot = webex.bot(inbox=self.inbox)
         self.failures = 1
         self.number = 0
@@ -91,12 +92,10 @@ class Attempts:
 
 
 @pytest.fixture
-def attempts(webex: Webex, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Attempts:
+def attempts(webex: Webex, tmp_path: Path) -> Attempts:
     """A handler that fails once."""
     webex.sandbox.raise_handler_errors = False
-    attempts = Attempts(webex, tmp_path / "inbox.db")
-    monkeypatch.setattr(inbox_worker, "_sleep", attempts.time.sleep)
-    return attempts
+    return Attempts(webex, tmp_path / "inbox.db")
 
 
 async def test_what_was_said_is_not_said_again(attempts: Attempts) -> None:

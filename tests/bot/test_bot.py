@@ -15,7 +15,7 @@ import pytest
 import respx
 
 from tests.bot.doubles import CARD, SECRET, URL, Handlers, Webex, echo
-from tests.support.clocks import StoppedClock, let_pass
+from tests.support.clocks import StoppedClock, let_pass, timed
 from tests.support.inboxes import stored_in
 from tests.support.refusals import refused
 from tests.support.wire import PATIENCE, until, unused_port
@@ -39,7 +39,6 @@ from webex_webhooks_async import (
     parse_unverified_notification,
     sign,
 )
-from webex_webhooks_async.bot import bot as bot_module
 from webex_webhooks_async.client.auth import StaticToken
 from webex_webhooks_async.testing import Sandbox, sample_notification
 from webex_webhooks_async.types import InboxEntry
@@ -219,10 +218,10 @@ class Pauses(StoppedClock):
 
 
 @pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> Pauses:
+def clock(webex: Webex) -> Pauses:
     """The time in which an outage passes."""
     stopped = Pauses()
-    monkeypatch.setattr(bot_module, "_clock", stopped)
+    webex.bots = timed(Bot, clock=stopped)
     return stopped
 
 
@@ -371,7 +370,7 @@ class TestOutage:
             await clock.pass_each(1)
 
     async def test_it_does_not_wait_for_long(
-        self, bot: Bot, webex: Webex, clock: Pauses, caplog: pytest.LogCaptureFixture
+        self, clock: Pauses, bot: Bot, webex: Webex, caplog: pytest.LogCaptureFixture
     ) -> None:
         """A Webex that doesn't respond at all keeps an application from starting for 10 seconds."""
         webex.sandbox.fail(delay=3600, path="/people/me")
@@ -392,7 +391,7 @@ class TestOutage:
             await Bot(StaticToken("a-token"), SECRET).__aenter__()
 
     async def test_it_waits_as_long_as_webex_says(
-        self, bot: Bot, webex: Webex, clock: Pauses, caplog: pytest.LogCaptureFixture
+        self, clock: Pauses, bot: Bot, webex: Webex, caplog: pytest.LogCaptureFixture
     ) -> None:
         """A Retry-After is honored and logged, up to an hour; it forgets whom it knew before."""
         async with bot:
@@ -426,7 +425,7 @@ class TestOutage:
         url = f"http://127.0.0.1:{unused_port()}/v1"
         async with (
             Client("a-token", base_url=url, retry=RetryPolicy.none()) as client,
-            Bot(client, SECRET) as bot,
+            timed(Bot, clock=clock)(client, SECRET) as bot,
         ):
             await until(lambda: clock.sleepers == 1)
 
@@ -563,9 +562,9 @@ class TestDispatch:
 
     async def test_it_waits_for_a_start(
         self,
+        clock: Pauses,
         bot: Bot,
         webex: Webex,
-        clock: Pauses,
         notification: Any,  # noqa: ANN401 - as above
     ) -> None:
         """Also through an outage, until the bot knows itself; who no longer waits ends nothing."""

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.bot.doubles import CARD, Webex
-from tests.support.clocks import Time
+from tests.support.clocks import Time, timed
 from tests.support.inboxes import retry_all_in, stored_in
 from tests.support.refusals import refused
 from tests.support.wire import until
@@ -19,7 +19,6 @@ from webex_webhooks_async import (
     SQLiteInbox,
     SubmissionContext,
 )
-from webex_webhooks_async.handling import inbox_worker
 
 pytestmark = pytest.mark.once
 
@@ -84,10 +83,10 @@ async def test_who_gets_none(webex: Webex) -> None:
     assert webex.texts[-1] == SORRY
 
 
-async def test_it_comes_once(webex: Webex, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_it_comes_once(webex: Webex, tmp_path: Path) -> None:
     """With an inbox, when the message is kept as failed, and not again after `inbox retry`."""
     time = Time()
-    monkeypatch.setattr(inbox_worker, "_sleep", time.sleep)
+    webex.bots = timed(Bot, sleep=time.sleep)
     path = tmp_path / "inbox.db"
     inbox = SQLiteInbox(path, clock=time.now_in_seconds)
     bot = failing(webex.bot(error_reply=SORRY, inbox=inbox, attempts=2), KeyError("x"))

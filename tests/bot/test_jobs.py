@@ -12,7 +12,7 @@ import pytest
 from attrs import evolve, frozen
 
 from tests.bot.doubles import SECRET, URL, Webex
-from tests.support.clocks import START, Time
+from tests.support.clocks import START, Time, timed
 from tests.support.inboxes import stored_in
 from tests.support.refusals import refused
 from tests.support.wire import PATIENCE, until
@@ -34,9 +34,7 @@ from webex_webhooks_async import (
     parse_unverified_notification,
     sign,
 )
-from webex_webhooks_async.applications import jobs as jobs_module
-from webex_webhooks_async.bot import fetching
-from webex_webhooks_async.handling import inbox_worker, outcomes
+from webex_webhooks_async.handling import outcomes
 from webex_webhooks_async.testing import sample_notification
 from webex_webhooks_async.types import CallNext, StoredNotification
 
@@ -59,6 +57,7 @@ class Jobs:
         self.webex = webex
         self.path = path
         self.time = Time()
+        webex.bots = timed(Bot, sleep=self.time.sleep)
         self.values: list[Any] = []
         self.errors: list[Exception] = []
         self.reported: list[tuple[str, str, Any]] = []
@@ -88,12 +87,10 @@ class Jobs:
 
 
 @pytest.fixture
-def jobs(webex: Webex, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Jobs:
+def jobs(webex: Webex, tmp_path: Path) -> Jobs:
     """A bot with a job."""
     webex.sandbox.raise_handler_errors = False
-    jobs = Jobs(webex, tmp_path / "inbox.db")
-    monkeypatch.setattr(inbox_worker, "_sleep", jobs.time.sleep)
-    return jobs
+    return Jobs(webex, tmp_path / "inbox.db")
 
 
 async def test_a_job(jobs: Jobs) -> None:
@@ -120,11 +117,13 @@ async def test_a_job(jobs: Jobs) -> None:
     assert shown == ("jobs", "remind", "later", "a line")
 
 
-async def test_what_a_job_knows(jobs: Jobs, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_what_a_job_knows(jobs: Jobs) -> None:
     """Its key, and the time for which it was enqueued, also when it runs again; and its route."""
     known: list[object] = []
+    jobs.webex.bots = timed(Bot, clock=jobs.time, sleep=jobs.time.sleep)
+    bot = jobs.replica()
 
-    @jobs.bot.job("look")
+    @bot.job("look")
     async def look(context: JobContext) -> None:
         known.append((context.route, context.key, context.due, context.age))
         message = await context.send("Hello", to_person_email="ann@example.com")
@@ -133,10 +132,8 @@ async def test_what_a_job_knows(jobs: Jobs, monkeypatch: pytest.MonkeyPatch) -> 
         if len(known) == 1:
             raise KeyError("x")
 
-    for module in (jobs_module, fetching):
-        monkeypatch.setattr(module, "_clock", jobs.time)
-    async with jobs.webex.running(jobs.bot):
-        await jobs.bot.enqueue("look", 1, key="k", after=timedelta(seconds=2))
+    async with jobs.webex.running(bot):
+        await bot.enqueue("look", 1, key="k", after=timedelta(seconds=2))
         await jobs.time.pass_(2)
         await until(lambda: [each.failures for each in jobs.stored] == [1])
         await jobs.time.pass_(1)
@@ -456,7 +453,8 @@ async def test_a_receiver_beside_the_bot(jobs: Jobs, caplog: pytest.LogCaptureFi
     caplog.set_level(logging.INFO)
     async with jobs.webex.running(jobs.bot):
         await jobs.bot.enqueue("remind", 1, after=60)
-    async with Receiver(SECRET, inbox=SQLiteInbox(jobs.path, clock=jobs.time.now_in_seconds)):
+    inbox = SQLiteInbox(jobs.path, clock=jobs.time.now_in_seconds)
+    async with timed(Receiver, sleep=jobs.time.sleep)(SECRET, inbox=inbox):
         await jobs.time.pass_(60)
         await until(lambda: "jobs remind waits 30 s" in caplog.text)
     async with jobs.webex.running(jobs.bot):

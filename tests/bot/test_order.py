@@ -15,7 +15,7 @@ import pytest
 
 from tests.bot.doubles import CARD, SECRET, Webex
 from tests.bot.talking import ANN, BUTTONS, Talk
-from tests.support.clocks import Time
+from tests.support.clocks import Time, timed
 from tests.support.wire import until
 from webex_webhooks_async import (
     Bot,
@@ -29,7 +29,6 @@ from webex_webhooks_async import (
     parse_unverified_notification,
     sign,
 )
-from webex_webhooks_async.handling import inbox_worker
 from webex_webhooks_async.testing import sample_notification
 from webex_webhooks_async.types import CallNext
 
@@ -78,12 +77,12 @@ async def test_one_after_the_other(webex: Webex, tmp_path: Path) -> None:
 
 
 async def test_what_waits_does_not_hang(
-    webex: Webex, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    webex: Webex, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Of two messages of a person, the log says after a while that the first one may hang."""
     caplog.set_level(logging.WARNING)
     time = Time()
-    monkeypatch.setattr(inbox_worker, "_sleep", time.sleep)
+    webex.bots = timed(Bot, sleep=time.sleep)
     inbox = SQLiteInbox(tmp_path / "inbox.db", clock=time.now_in_seconds)
     bot = webex.bot(inbox=inbox)
     slow = Slow(bot)
@@ -98,9 +97,9 @@ async def test_what_waits_does_not_hang(
     assert sum("does it hang?" in each for each in caplog.messages) == 1
 
 
-async def test_a_busy_person(webex: Webex, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_busy_person(webex: Webex, tmp_path: Path) -> None:
     """What waits in line takes no place of others, and begins when the one before it ends."""
-    monkeypatch.setattr(inbox_worker, "_sleep", Time().sleep)  # in which no time passes
+    webex.bots = timed(Bot, sleep=Time().sleep)  # in which no time passes
     inbox = SQLiteInbox(tmp_path / "inbox.db")
     bot = webex.bot(inbox=inbox, max_pending=2)
     slow = Slow(bot)

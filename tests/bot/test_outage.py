@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests.bot.doubles import SECRET, URL, Webex
-from tests.support.clocks import Time, let_pass
+from tests.support.clocks import Time, let_pass, timed
 from tests.support.inboxes import stored_in
 from tests.support.wire import idle_loop, until
 from webex_webhooks_async import (
@@ -25,7 +25,6 @@ from webex_webhooks_async import (
     attempt,
 )
 from webex_webhooks_async.applications import outage
-from webex_webhooks_async.handling import inbox_worker
 from webex_webhooks_async.types import Attempt, InboxEntry, StoredNotification
 
 pytestmark = pytest.mark.once
@@ -51,7 +50,7 @@ class Shift:
             retry=RetryPolicy.none(),
         )
         inbox = SQLiteInbox(self.path, clock=self.time.now_in_seconds)
-        bot = Bot(
+        bot = timed(Bot, clock=self.time, sleep=self.time.sleep)(
             client,
             SECRET,
             target_url=URL,
@@ -103,7 +102,6 @@ def shift(webex: Webex, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Shif
     """Bots that share an inbox."""
     webex.sandbox.raise_handler_errors = False
     shift = Shift(webex, tmp_path / "inbox.db")
-    monkeypatch.setattr(inbox_worker, "_sleep", shift.time.sleep)
     monkeypatch.setattr(outage, "_clock", shift.time)
     return shift
 

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from tests.bot.doubles import Webex
-from tests.support.clocks import Time
+from tests.support.clocks import Time, timed
 from tests.support.inboxes import stored_in
 from tests.support.refusals import refused
 from tests.support.wire import until
@@ -22,9 +22,7 @@ from webex_webhooks_async import (
     JobContext,
     SQLiteInbox,
 )
-from webex_webhooks_async.bot import schedules as schedules_module
 from webex_webhooks_async.bot.schedules import Times
-from webex_webhooks_async.handling import inbox_worker
 from webex_webhooks_async.types import StoredNotification
 
 pytestmark = pytest.mark.once
@@ -90,11 +88,10 @@ class Days:
 
 
 @pytest.fixture
-def days(webex: Webex, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Days:
+def days(webex: Webex, tmp_path: Path) -> Days:
     """Bots that share an inbox, five minutes before seven."""
     days = Days(webex, tmp_path / "inbox.db")
-    monkeypatch.setattr(inbox_worker, "_sleep", days.time.sleep)
-    monkeypatch.setattr(schedules_module, "_clock", days.time)
+    webex.bots = timed(Bot, clock=days.time, sleep=days.time.sleep)
     return days
 
 

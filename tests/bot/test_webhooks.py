@@ -12,7 +12,7 @@ import pytest
 from attrs import frozen
 
 from tests.bot.doubles import SECRET, URL, Webex
-from tests.support.clocks import StoppedClock, let_pass
+from tests.support.clocks import StoppedClock, let_pass, timed
 from tests.support.wire import until
 from webex_webhooks_async import (
     Bot,
@@ -22,7 +22,6 @@ from webex_webhooks_async import (
     SQLiteInbox,
     WebhookUpdate,
 )
-from webex_webhooks_async.bot import bot as bot_module
 
 pytestmark = pytest.mark.once
 
@@ -48,10 +47,10 @@ class Looks(StoppedClock):
 
 
 @pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> Looks:
+def clock(webex: Webex) -> Looks:
     """The time of all bots."""
     clock = Looks()
-    monkeypatch.setattr(bot_module, "_clock", clock)
+    webex.bots = timed(Bot, clock=clock)
     return clock
 
 
@@ -68,7 +67,7 @@ class Replicas:
 
     def bot(self, *, client: Client | None = None, **options: Any) -> Bot:  # noqa: ANN401 - any option
         options = {"target_url": URL, "inbox": self.inbox(), "catch_up": None, **options}
-        bot = Bot(client or self.webex.client, SECRET, **options)
+        bot = self.webex.bots(client or self.webex.client, SECRET, **options)
 
         @bot.on("messages", "created")  # which asks nothing, so there is one webhook
         async def echo(notification: Notification[MessageData]) -> None:

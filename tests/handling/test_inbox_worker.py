@@ -21,12 +21,11 @@ from tests.notifications.doubles import (
     distinct,
     taken,
 )
-from tests.support.clocks import Time, let_pass
+from tests.support.clocks import Time, let_pass, timed
 from tests.support.inboxes import retry_all_in, stored_in
 from tests.support.refusals import refused
 from tests.support.wire import idle_loop, until
 from webex_webhooks_async.errors import GiveUpError, RateLimitError
-from webex_webhooks_async.handling import inbox_worker
 from webex_webhooks_async.handling.attempts import attempt
 from webex_webhooks_async.handling.outcomes import failure_of
 from webex_webhooks_async.inbox.base import Inbox
@@ -57,7 +56,8 @@ class InboxBot(ReceiverUnderTest):
         self.inbox = self._inbox()
         self.errors_reported: list[Exception] = []
         self.last_attempts: list[bool] = []
-        super().__init__(inbox=self.inbox, on_error=self.report, **options)
+        kind = timed(Receiver, sleep=time.sleep)
+        super().__init__(kind, inbox=self.inbox, on_error=self.report, **options)
 
     def report(self, error: Exception, _: Notification[NotificationData]) -> None:
         self.errors_reported.append(error)
@@ -86,11 +86,9 @@ Make = Callable[..., InboxBot]
 
 
 @pytest.fixture
-def make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Make:
+def make(tmp_path: Path) -> Make:
     """Make a bot with an inbox."""
-    time = Time()
-    monkeypatch.setattr(inbox_worker, "_sleep", time.sleep)
-    return partial(InboxBot, tmp_path / "inbox.db", time)
+    return partial(InboxBot, tmp_path / "inbox.db", Time())
 
 
 @pytest.fixture
@@ -295,7 +293,8 @@ async def test_a_notification_for_another_version(
 
     If none does within ten minutes, it is completed, with a warning.
     """
-    new = Receiver(SECRET, inbox=SQLiteInbox(bot.path, clock=bot.time.now_in_seconds))
+    inbox = SQLiteInbox(bot.path, clock=bot.time.now_in_seconds)
+    new = timed(Receiver, sleep=bot.time.sleep)(SECRET, inbox=inbox)
     handled: list[str] = []
 
     @new.on("rooms")

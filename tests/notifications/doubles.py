@@ -138,8 +138,8 @@ class ReceiverUnderTest:
         may_end: Set unless runs have to wait.
     """
 
-    def __init__(self, **options: Any) -> None:  # noqa: ANN401 - any option
-        self.receiver = Receiver(SECRET, **options)
+    def __init__(self, kind: type[Receiver] = Receiver, **options: Any) -> None:  # noqa: ANN401 - any option
+        self.receiver = kind(SECRET, **options)
         self.started: list[str] = []
         self.done: list[str] = []
         self.errors: list[BaseException] = []

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from types import SimpleNamespace
@@ -13,10 +13,11 @@ import pytest
 from tests.support import contracts
 from tests.support.contracts import check_inbox
 from tests.support.wire import idle_loop, until
-from webex_webhooks_async import Inbox
+from webex_webhooks_async import Inbox, Receiver
 from webex_webhooks_async.client.limiter import Clock
 
 T = TypeVar("T")
+R = TypeVar("R", bound=Receiver)
 
 START = datetime(2024, 5, 17, 9, 30, tzinfo=UTC)
 
@@ -91,6 +92,17 @@ class Time(StoppedClock):
             await until(is_waited_for)
             self.advance(1)
         await until(is_waited_for)
+
+
+def timed(
+    kind: type[R],
+    *,
+    clock: Clock | None = None,
+    sleep: Callable[[float], Awaitable[object]] | None = None,
+) -> type[R]:
+    """Return a class of bots with a clock, or of receivers whose work on an inbox sleeps so."""
+    given = {"_clock": clock, "_sleep": sleep}
+    return type(kind.__name__, (kind,), {k: v for k, v in given.items() if v is not None})
 
 
 def let_pass(seconds: float) -> None:

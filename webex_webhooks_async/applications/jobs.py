@@ -9,7 +9,6 @@ from weakref import WeakKeyDictionary
 
 from attrs import frozen
 
-from webex_webhooks_async.client.limiter import Clock
 from webex_webhooks_async.handling.attempts import recorded
 from webex_webhooks_async.handling.dispatch import Execution, Registration, active_execution
 from webex_webhooks_async.handling.records import check_outside, numbered
@@ -27,8 +26,6 @@ from webex_webhooks_async.validation import check_keywords, check_not_empty, sec
 
 if TYPE_CHECKING:
     from webex_webhooks_async.handling.inbox_worker import InboxWorker
-
-_clock = Clock()  # tests replace it
 
 
 class JobOptions(TypedDict, total=False):
@@ -77,12 +74,13 @@ class Job(Registration):
         return f"job {self.name}"
 
 
-async def enqueue(
+async def enqueue(  # noqa: PLR0913 - as `Bot.enqueue`, the time, and whose job it is
     worker: "InboxWorker",
     name: str,
     value: object,
     options: JobOptions,
     *,
+    now: datetime,
     person: str | None = None,
 ) -> bool:
     """Store a job, as `Bot.enqueue` says; what an earlier attempt has stored isn't stored again.
@@ -100,7 +98,7 @@ async def enqueue(
     line = None if line is None else line_of_id(line)
     if replace and key is None:
         raise ValueError("replace needs a key: pass that of the job whose place it takes")
-    due = _clock.now() + timedelta(seconds=after) if at is None else at
+    due = now + timedelta(seconds=after) if at is None else at
     value = _as_json(name, value)
     with _new_job(name, value, key, person) as job_key:
         body = body_of_job(name, value, key, due, person=person)

@@ -28,8 +28,6 @@ _MAX_REMEMBERED = 10_000  # persons
 _REFUSAL = "webex-webhooks:refusal:"  # what the names of claims begin with
 _DAY = 86_400.0
 
-_clock = Clock()  # tests replace it
-
 
 class Access:
     """Decides who may use a bot."""
@@ -41,12 +39,14 @@ class Access:
         *,
         bot: str,
         inbox: Inbox | None,
+        clock: Clock,
     ) -> None:
         self._allow = allow
         self._refusal = refusal
         self._bot = bot
         self._inbox = inbox
-        self._claims: Claims = MemoryClaims(_clock.monotonic) if inbox is None else inbox
+        self._clock = clock
+        self._claims: Claims = MemoryClaims(clock.monotonic) if inbox is None else inbox
         # When each person was asked for, and the request, by the id; the oldest first.
         self._persons: OrderedDict[str, tuple[float, asyncio.Task[Person]]] = OrderedDict()
 
@@ -85,7 +85,7 @@ class Access:
 
     async def _person(self, person_id: str, client: Client) -> Person:
         since, fetching = self._persons.get(person_id, (0.0, None))
-        now = _clock.monotonic()
+        now = self._clock.monotonic()
         if fetching is None or now - since >= _PERSON_SECONDS:
             fetching = asyncio.create_task(client.get("people", person_id, into=Person))
             fetching.add_done_callback(lambda _: self._forget_failure(person_id, fetching))

@@ -149,6 +149,8 @@ class Bot(BotRouter, Receiver):
             `caught_up` and `set_caught_up`.
     """
 
+    _clock: Clock = Clock()
+
     def __init__(  # noqa: PLR0913 - the settings of a bot, each with a default
         self,
         client: Client | str | TokenProvider,
@@ -184,9 +186,12 @@ class Bot(BotRouter, Receiver):
             self,
             self._startup,
             name=name,
-            access=None if allow is None else Access(allow, refusal, bot=name, inbox=inbox),
+            access=None
+            if allow is None
+            else Access(allow, refusal, bot=name, inbox=inbox, clock=self._clock),
             error_reply=error_reply,
             inbox=inbox,
+            clock=self._clock,
         )
         self._has_secret = secrets is not None
         super().__init__(_secrets(secrets, target_url), **options)
@@ -420,7 +425,7 @@ class Bot(BotRouter, Receiver):
                     f"enqueue({name!r}, None)"
                 )
             options["line"] = line_of(name)
-        return await enqueue(worker, name, value, options)
+        return await enqueue(worker, name, value, options, now=self._clock.now())
 
     async def cancel(self, name: str, *, key: str) -> bool:
         """Remove a job that was enqueued with a key, so that it doesn't run, and free the key.
@@ -517,7 +522,7 @@ class Bot(BotRouter, Receiver):
             await self._life.begin(self)
             if self._selected.schedules is not None:
                 await self._selected.schedules.start(self._selected.routes.schedules())
-            await self._startup.begin(self.client, webhooks, self._open, self._accept, _clock)
+            await self._startup.begin(self.client, webhooks, self._open, self._accept, self._clock)
 
     async def _accept(self) -> None:
         if self._worker is not None:
@@ -547,7 +552,7 @@ class Bot(BotRouter, Receiver):
             self._name,
             self.wanted_webhooks,
             shared,
-            _clock,
+            self._clock,
             missed=catch_up,
         )
 
@@ -566,7 +571,7 @@ class Bot(BotRouter, Receiver):
             self._worker,
             self._activity,
             seconds=seconds,
-            clock=_clock,
+            clock=self._clock,
         )
         caught.note()
         return caught
@@ -605,8 +610,6 @@ _WATCHES_RARELY = (
 )
 
 _RESPOND_WITHIN = 5.0
-
-_clock = Clock()  # tests replace it
 
 
 def _secrets(given: Secrets | None, target_url: str | None) -> Secrets:

@@ -31,8 +31,6 @@ from webex_webhooks_async.receiving.lifespan import State
 
 logger: logging.Logger = logging.getLogger("webex_webhooks_async")
 
-_clock = Clock()  # tests replace it
-
 
 class Home(Jobs, Protocol):
     """The bot whose handlers run."""
@@ -65,13 +63,17 @@ class Fetcher:
         home: The bot.
         startup: Knows who the bot is.
         asker: Asks the questions of the contexts.
+        clock: Tells the age of what is handled; it is an attribute as well.
         may_be_shared: Whether another bot may use the same inbox.
     """
 
-    def __init__(self, home: Home, startup: Startup, asker: Asker, *, may_be_shared: bool) -> None:
+    def __init__(
+        self, home: Home, startup: Startup, asker: Asker, clock: Clock, *, may_be_shared: bool
+    ) -> None:
         self._home = home
         self._startup = startup
         self._asker = asker
+        self.clock: Clock = clock
         self._may_be_shared = may_be_shared
 
     @property
@@ -98,7 +100,10 @@ class Fetcher:
         if is_same(found.person_id, self.me.id):
             log_debug(OWN_ACTION, notification)
             return None
-        given: dict[str, Any] = {"notification": notification, "age": age_of(found.created)}
+        given: dict[str, Any] = {
+            "notification": notification,
+            "age": age_of(found.created, self.clock.now()),
+        }
         if isinstance(found, Message):
             text = text_without_mention(found, self.me.id)
             return Fetched(text, MessageContext, {**given, "message": found, "text": text})
@@ -133,9 +138,9 @@ class Fetcher:
             logger.error(_SHARED, describe(notification), short_id(owner), short_id(me.id))
 
 
-def age_of(created: datetime | None) -> float:
-    """Return for how many seconds something has been there by the clock of this process."""
-    return 0.0 if created is None else max(0.0, (_clock.now() - created).total_seconds())
+def age_of(created: datetime | None, now: datetime) -> float:
+    """Return for how many seconds something has been there."""
+    return 0.0 if created is None else max(0.0, (now - created).total_seconds())
 
 
 _SHARED = (

@@ -27,8 +27,6 @@ _EVERY = 60.0  # seconds
 _DAY = timedelta(days=1)
 _MOST_WALLS = 5_000  # a day that a zone leaves out has 1,440
 
-_clock = Clock()  # tests replace it
-
 
 @frozen
 class Times:
@@ -158,10 +156,12 @@ class Schedules:
 
     Args:
         worker: Works on the inbox.
+        clock: Waits between two looks whether the next times are stored.
     """
 
-    def __init__(self, worker: "InboxWorker") -> None:
+    def __init__(self, worker: "InboxWorker", clock: Clock) -> None:
         self._worker = worker
+        self._clock = clock
         self._keeping: asyncio.Task[None] | None = None
 
     async def start(self, schedules: Sequence[Schedule]) -> None:
@@ -203,7 +203,7 @@ class Schedules:
 
     async def _keep(self, schedules: Sequence[Schedule]) -> None:
         while True:
-            await _clock.sleep(_EVERY)
+            await self._clock.sleep(_EVERY)
             try:
                 await self._store(schedules)
             except Exception as error:  # noqa: BLE001 - it may work in the next minute

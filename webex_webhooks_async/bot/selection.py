@@ -28,6 +28,7 @@ from webex_webhooks_async.bot.routes import Route, Routes
 from webex_webhooks_async.bot.schedules import Schedule, Schedules
 from webex_webhooks_async.bot.start import NOT_RUNNING, Stage, Startup
 from webex_webhooks_async.client.environment import PASS_AN_INBOX
+from webex_webhooks_async.client.limiter import Clock
 from webex_webhooks_async.client.resource import InternalRequests
 from webex_webhooks_async.handling.dispatch import (
     Execution,
@@ -69,6 +70,7 @@ class BotSelection(Selection):
         access: Says who may use it; `None` is everybody. It is an attribute as well.
         error_reply: What to reply to what has failed. It is an attribute as well.
         inbox: The inbox of questions, if there is one, which another bot may use as well.
+        clock: The clock of the bot.
 
     Attributes:
         routes: The handlers that get a context, since the start.
@@ -91,6 +93,7 @@ class BotSelection(Selection):
         access: Access | None,
         error_reply: str | None,
         inbox: "Inbox | None",
+        clock: Clock,
     ) -> None:
         self._home = home
         self._startup = startup
@@ -98,6 +101,7 @@ class BotSelection(Selection):
         self.access: Access | None = access
         self.error_reply: str | None = error_reply
         self._inbox = inbox
+        self._clock = clock
         self.routes: Routes = Routes()
         self.catch_up: CatchUp | None = None
         self.schedules: Schedules | None = None
@@ -105,7 +109,9 @@ class BotSelection(Selection):
         self.asker: Questions = Questions(
             inbox, admits=admits, is_answered=lambda: self._is_answered(self.routes.labels)
         )
-        self.fetcher: Fetcher = Fetcher(home, startup, self.asker, may_be_shared=inbox is not None)
+        self.fetcher: Fetcher = Fetcher(
+            home, startup, self.asker, clock, may_be_shared=inbox is not None
+        )
         self.worker: InboxWorker | None = None
         self.handlers: HandlerIndex = HandlerIndex(())
         self._around: tuple[Any, ...] = ()  # the bot's own middleware
@@ -113,7 +119,7 @@ class BotSelection(Selection):
     def work_with(self, worker: "InboxWorker") -> None:
         """Use the inbox of the bot's worker, which is made after this."""
         self.worker = worker
-        self.schedules = Schedules(worker)
+        self.schedules = Schedules(worker, self._clock)
 
     def prepare(self, placed: Sequence[Placed]) -> None:
         """Take what is registered now.
@@ -434,8 +440,9 @@ class JobRun:
             if not await self._may_begin(job, due):
                 return
             value, due = job.value, job.times.here(due)
-        age = age_of(due) if self._known is None else self._known.began.age
-        given = self._selection.fetcher.of_each(self._execution.route)
+        fetcher = self._selection.fetcher
+        age = age_of(due, fetcher.clock.now()) if self._known is None else self._known.began.age
+        given = fetcher.of_each(self._execution.route)
         context = JobContext(value=value, key=data.get("id"), due=due, age=age, **given)
         conversation = _begin_conversation(self._execution, context, self._known)
         await _run_with(conversation, self._placed, context)

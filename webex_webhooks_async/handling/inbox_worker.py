@@ -59,8 +59,6 @@ _LOST = "%s has lost its lease, and may be handled twice: does a handler block t
 
 _UNREADABLE = "the inbox can't be read: %s"
 
-_sleep: Callable[[float], Awaitable[object]] = asyncio.sleep  # tests replace it
-
 
 class Outage(Protocol):
     """An outage of the service that handlers need: what fails because of it isn't counted.
@@ -100,6 +98,7 @@ class InboxWorker:
         in_flight: The object that begins and ends its work for one.
         attempts: How often the handlers of a notification run if they fail.
         limit: How many entries may be worked on at a time.
+        sleep: Waits for so many seconds.
 
     Attributes:
         is_open: Whether what comes may be stored.
@@ -110,7 +109,15 @@ class InboxWorker:
         TypeError: `inbox` isn't an `Inbox`.
     """
 
-    def __init__(self, inbox: Inbox, in_flight: InFlight, *, attempts: int, limit: int) -> None:
+    def __init__(
+        self,
+        inbox: Inbox,
+        in_flight: InFlight,
+        *,
+        attempts: int,
+        limit: int,
+        sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
+    ) -> None:
         check_inherits("inbox", inbox, Inbox)
         self.is_open: bool = False
         self.outage: Outage | None = None
@@ -119,6 +126,7 @@ class InboxWorker:
         self._in_flight = in_flight
         self._attempts = attempts
         self._limit = limit
+        self._sleep = sleep
         self._woken = asyncio.Event()
         self._taking: set[asyncio.Task[None]] = set()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -259,7 +267,7 @@ class InboxWorker:
             await self.outage.aclose()
 
     async def _pause(self) -> None:
-        timer = asyncio.ensure_future(_sleep(_POLL_SECONDS))
+        timer = asyncio.ensure_future(self._sleep(_POLL_SECONDS))
         timer.add_done_callback(self._wake)
         await self._woken.wait()
         timer.remove_done_callback(self._wake)  # its end must not wake the next pause
@@ -428,7 +436,7 @@ class InboxWorker:
                 await records.load()
             except Exception as error:  # noqa: BLE001 - it may work again later
                 logger.error(_UNREADABLE, describe_exception(error))  # noqa: TRY400 - once a second
-                await _sleep(_POLL_SECONDS)
+                await self._sleep(_POLL_SECONDS)
             else:
                 return True
         return False
@@ -494,7 +502,7 @@ class InboxWorker:
         try:
             async with limit:
                 while not await self._has_recorded(work, outcome):
-                    await _sleep(_POLL_SECONDS)
+                    await self._sleep(_POLL_SECONDS)
         except TimeoutError:
             logger.error("%s will be handled again: the receiver ends", work.name)  # noqa: TRY400 - no more is known
         finally:
@@ -551,7 +559,7 @@ class InboxWorker:
         lost: InboxEntry | None = None
         renewals = 0
         while True:
-            await _sleep(work.entry.lease / _RENEWALS_PER_LEASE)
+            await self._sleep(work.entry.lease / _RENEWALS_PER_LEASE)
             if work.entry is lost:
                 continue
             renewals += 1

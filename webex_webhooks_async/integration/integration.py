@@ -654,7 +654,9 @@ class Integration(Application):
                 f"no job {name!r} is registered: write @integration.job({name!r}) on a handler"
             )
         person = check_not_empty("person_id", person_id)
-        return await enqueue(self._worker, name, value, options, person=person)
+        return await enqueue(
+            self._worker, name, value, options, now=self._clock.now(), person=person
+        )
 
     async def cancel(self, name: str, *, person_id: str, key: str) -> bool:
         """Remove a job of somebody that was enqueued with a key, as `Bot.cancel` does.

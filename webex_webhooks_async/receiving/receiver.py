@@ -1,6 +1,8 @@
 """Receives what Webex sends: verified, each notification once, and passed to the handlers."""
 
+import asyncio
 import logging
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from datetime import timedelta
 from http import HTTPStatus
@@ -156,6 +158,8 @@ class Receiver(Router, Application):
         TypeError: An argument has a wrong type.
     """
 
+    _sleep: Callable[[float], Awaitable[object]] = staticmethod(asyncio.sleep)  # of the worker
+
     def __init__(  # noqa: PLR0913 - the settings of a receiver, each with a default
         self,
         secrets: Secrets,
@@ -210,7 +214,9 @@ class Receiver(Router, Application):
         # Imported here, as in `Client.webhooks`: most receivers have no inbox.
         from webex_webhooks_async.handling.inbox_worker import InboxWorker  # noqa: PLC0415 - see above
 
-        return InboxWorker(inbox, self._in_flight, attempts=attempts, limit=limit)
+        return InboxWorker(
+            inbox, self._in_flight, attempts=attempts, limit=limit, sleep=self._sleep
+        )
 
     async def wanted_webhooks(
         self, *, name: str, target_url: str, owned_by: str | None = None

@@ -4,12 +4,12 @@ import gc
 import json
 import weakref
 from datetime import UTC, datetime, timedelta
-from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
 from tests.bot.doubles import CARD, SECRET, Webex
+from tests.support.clocks import START, StoppedClock, timed
 from tests.support.refusals import refused
 from webex_webhooks_async import (
     Bot,
@@ -21,7 +21,7 @@ from webex_webhooks_async import (
     SubmissionContext,
     sign,
 )
-from webex_webhooks_async.bot import fetching
+from webex_webhooks_async.bot.fetching import age_of
 from webex_webhooks_async.testing import Sandbox
 
 if TYPE_CHECKING:
@@ -405,9 +405,10 @@ async def test_wrong_buttons(says: dict[str, Any], error: str, bot: Bot, webex: 
     assert webex.texts == []
 
 
-async def test_the_age_of_what_is_handled(webex: Webex, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_age_of_what_is_handled(webex: Webex) -> None:
     """It is how many seconds ago the message was written, or the card submitted; 0 at least."""
     ages: list[float] = []
+    webex.bots = timed(Bot, clock=(clock := StoppedClock()))
     bot = webex.bot()
 
     @bot.message()
@@ -419,13 +420,12 @@ async def test_the_age_of_what_is_handled(webex: Webex, monkeypatch: pytest.Monk
     async with webex.running(bot):
         card = await bot.send(card=CARD, to_person_email="ann@example.com")
         for now in (later, later - timedelta(hours=2)):
-            clock = SimpleNamespace(now=lambda now=now: now)
-            monkeypatch.setattr(fetching, "_clock", clock)
+            clock.seconds = (now - START).total_seconds()
             await webex.sandbox.say("Hello", person="ann@example.com")
             await webex.sandbox.submit(card.id, {"dish": "Pasta"}, person="ann@example.com")
 
     assert [round(each, -2) for each in ages] == [3600, 3600, 0, 0]
-    assert fetching.age_of(None) == 0.0
+    assert age_of(None, START) == 0.0
 
 
 @pytest.mark.parametrize("mark", ["<@personId:{0.id}|Lunch>", "<@personEmail:{0.emails[0]}>"])
