@@ -726,7 +726,7 @@ async def test_an_older_process_during_a_change_of_keys(stage: Stage, time: Shif
         before = stage.webhooks()[0].secret
         async with stage.running(newer):
             await until(lambda: stage.webhooks()[0].secret != before)
-            user = await noted(older, lambda details: details.named_by > looks._started)
+            user = await noted(older, lambda details: details.named_by > looks.started)
             made = stage.webhooks()[0].secret
             await looks.look(user.row)
             assert stage.webhooks()[0].secret == made

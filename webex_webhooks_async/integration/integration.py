@@ -107,19 +107,7 @@ from webex_webhooks_async.validation import (
 if TYPE_CHECKING:
     from collections.abc import Awaitable
 
-    from webex_webhooks_async.models.notification_data import (
-        AttachmentActionData,
-        MeetingData,
-        MeetingParticipantData,
-        MeetingTranscriptData,
-        MembershipData,
-        MessageData,
-        NotificationData,
-        RecordingData,
-        RoomData,
-        ServiceAppData,
-        TelephonyCallData,
-    )
+    from webex_webhooks_async.models import notification_data as data
 
 logger: logging.Logger = logging.getLogger("webex_webhooks_async")
 
@@ -130,19 +118,17 @@ UserHandlerOf = Callable[[UserContext[T]], Coroutine[Any, Any, object]]
 if TYPE_CHECKING:
     # One type variable per resource, as for `Router.on`.
     H = TypeVar("H", bound=UserHandlerOf[Any])
-    OnMessage = TypeVar("OnMessage", bound=UserHandlerOf[MessageData])
-    OnAttachmentAction = TypeVar("OnAttachmentAction", bound=UserHandlerOf[AttachmentActionData])
-    OnMembership = TypeVar("OnMembership", bound=UserHandlerOf[MembershipData])
-    OnRoom = TypeVar("OnRoom", bound=UserHandlerOf[RoomData])
-    OnTelephonyCall = TypeVar("OnTelephonyCall", bound=UserHandlerOf[TelephonyCallData])
-    OnServiceApp = TypeVar("OnServiceApp", bound=UserHandlerOf[ServiceAppData])
-    OnMeeting = TypeVar("OnMeeting", bound=UserHandlerOf[MeetingData])
-    OnMeetingParticipant = TypeVar(
-        "OnMeetingParticipant", bound=UserHandlerOf[MeetingParticipantData]
-    )
-    OnRecording = TypeVar("OnRecording", bound=UserHandlerOf[RecordingData])
-    OnMeetingTranscript = TypeVar("OnMeetingTranscript", bound=UserHandlerOf[MeetingTranscriptData])
-    OnAnything = TypeVar("OnAnything", bound=UserHandlerOf[NotificationData])
+    OnMessage = TypeVar("OnMessage", bound=UserHandlerOf[data.MessageData])
+    OnSubmission = TypeVar("OnSubmission", bound=UserHandlerOf[data.AttachmentActionData])
+    OnMembership = TypeVar("OnMembership", bound=UserHandlerOf[data.MembershipData])
+    OnRoom = TypeVar("OnRoom", bound=UserHandlerOf[data.RoomData])
+    OnTelephonyCall = TypeVar("OnTelephonyCall", bound=UserHandlerOf[data.TelephonyCallData])
+    OnServiceApp = TypeVar("OnServiceApp", bound=UserHandlerOf[data.ServiceAppData])
+    OnMeeting = TypeVar("OnMeeting", bound=UserHandlerOf[data.MeetingData])
+    OnParticipant = TypeVar("OnParticipant", bound=UserHandlerOf[data.MeetingParticipantData])
+    OnRecording = TypeVar("OnRecording", bound=UserHandlerOf[data.RecordingData])
+    OnTranscript = TypeVar("OnTranscript", bound=UserHandlerOf[data.MeetingTranscriptData])
+    OnAnything = TypeVar("OnAnything", bound=UserHandlerOf[data.NotificationData])
     J = TypeVar("J", bound=Callable[[UserJobContext], Coroutine[Any, Any, object]])
     U = TypeVar("U", bound=Callable[[ConnectedUser], Coroutine[Any, Any, object]])
 
@@ -377,7 +363,7 @@ class Integration(Application):
         resource: Literal[Resource.ATTACHMENT_ACTIONS, "attachmentActions"],
         event: str | None = None,
         **options: Unpack[HandlerOptions],
-    ) -> "Callable[[OnAttachmentAction], OnAttachmentAction]": ...
+    ) -> "Callable[[OnSubmission], OnSubmission]": ...
     @overload
     def on(
         self,
@@ -419,7 +405,7 @@ class Integration(Application):
         resource: Literal[Resource.MEETING_PARTICIPANTS, "meetingParticipants"],
         event: str | None = None,
         **options: Unpack[HandlerOptions],
-    ) -> "Callable[[OnMeetingParticipant], OnMeetingParticipant]": ...
+    ) -> "Callable[[OnParticipant], OnParticipant]": ...
     @overload
     def on(
         self,
@@ -433,7 +419,7 @@ class Integration(Application):
         resource: Literal[Resource.MEETING_TRANSCRIPTS, "meetingTranscripts"],
         event: str | None = None,
         **options: Unpack[HandlerOptions],
-    ) -> "Callable[[OnMeetingTranscript], OnMeetingTranscript]": ...
+    ) -> "Callable[[OnTranscript], OnTranscript]": ...
     @overload
     def on(
         self, resource: None = None, event: str | None = None, **options: Unpack[HandlerOptions]
@@ -896,10 +882,10 @@ class UserList:
         return self._each()
 
     def __await__(self) -> Generator[Any, None, tuple[ConnectedUser, ...]]:
-        return self._all().__await__()
+        async def users() -> tuple[ConnectedUser, ...]:
+            return tuple([each async for each in self])
 
-    async def _all(self) -> tuple[ConnectedUser, ...]:
-        return tuple([each async for each in self._each()])
+        return users().__await__()
 
 
 class _Outage(Outage):

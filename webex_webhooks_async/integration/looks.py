@@ -7,7 +7,7 @@ from contextlib import AbstractAsyncContextManager
 from datetime import timedelta
 from functools import partial
 
-from attrs import evolve
+from attrs import define, evolve, field
 
 from webex_webhooks_async.client.client import Client
 from webex_webhooks_async.client.limiter import Clock
@@ -28,34 +28,25 @@ LOOK_SECONDS = 120.0
 """After so many seconds without an end of a look, another process looks."""
 
 
+@define(eq=False)
 class Looks:
     """The looks of one process, from its start to its end."""
 
-    def __init__(  # noqa: PLR0913 - all are needed
-        self,
-        users: Users,
-        keyring: Keyring,
-        opened: Opened,
-        webhooks: Callable[[str], Sequence[NewWebhook]],
-        *,
-        prefix: str,
-        welcome: Callable[[User], Awaitable[None]],
-        part: Callable[[User], Awaitable[None]],
-        every: float,
-        clock: Clock,
-    ) -> None:
-        self._users = users
-        self._keyring = keyring
-        self._opened = opened
-        self._webhooks = webhooks
-        self._prefix = prefix
-        self._welcome = welcome
-        self._part = part
-        self._every = every
-        self._clock = clock
-        self._started = clock.now().timestamp()
-        self._running: set[asyncio.Task[None]] = set()
-        self._woken = asyncio.Event()
+    users: Users
+    keyring: Keyring
+    opened: Opened
+    webhooks: Callable[[str], Sequence[NewWebhook]]
+    prefix: str
+    welcome: Callable[[User], Awaitable[None]]
+    part: Callable[[User], Awaitable[None]]
+    every: float
+    clock: Clock
+    started: float = field(init=False)
+    _running: set[asyncio.Task[None]] = field(factory=set[asyncio.Task[None]], init=False)
+    _woken: asyncio.Event = field(factory=asyncio.Event, init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self.started = self.clock.now().timestamp()
 
     def wake(self) -> None:
         """Look for users who are due at once."""
@@ -70,7 +61,7 @@ class Looks:
                 rows: Sequence[Row] = ()
                 if (free := _AT_A_TIME - len(self._running)) > 0:
                     try:
-                        rows = await self._users.store.take_due(free, LOOK_SECONDS)
+                        rows = await self.users.store.take_due(free, LOOK_SECONDS)
                     except OSError as error:
                         logger.error("the users can't be read: %s", describe_exception(error))  # noqa: TRY400 - it says all
                 for row in rows:
@@ -83,11 +74,11 @@ class Looks:
     async def look(self, row: Row) -> None:
         """Look at a user; an error of one is none of the others."""
         try:
-            user = self._users.opened(row)
+            user = self.users.opened(row)
             await self._look(user)
         except Exception as error:  # noqa: BLE001 - it is logged, and the next look may succeed
             is_outage = isinstance(error, (*FAILURES_OF_A_TURN, OSError))
-            pause = min(_OUTAGE_SECONDS, self._every) if is_outage else self._every
+            pause = min(_OUTAGE_SECONDS, self.every) if is_outage else self.every
             who, why = short_id(row.person), describe_exception(error)
             await self._set_due(row, pause)
             logger.warning("the webhooks of %s aren't as wanted: %s", who, why)
@@ -107,50 +98,50 @@ class Looks:
         elif user.row.state == "leaving":
             await self._let_go(user)
         else:
-            await self._note(user, Change(user.details, self._every, self._keyring.first))
+            await self._note(user, Change(user.details, self.every, self.keyring.first))
 
     async def _keep(self, user: User) -> None:
         details, row = user.details, user.row
         # Older than the process that made the webhooks, whose key is known from the deploy before.
-        is_older = self._started < details.named_by and row.webhooks_key in self._keyring.ids
-        key = row.webhooks_key if is_older else self._keyring.first
-        wanted = self._webhooks(self._keyring.secret_of(row.person, key))
+        is_older = self.started < details.named_by and row.webhooks_key in self.keyring.ids
+        key = row.webhooks_key if is_older else self.keyring.first
+        wanted = self.webhooks(self.keyring.secret_of(row.person, key))
         names = tuple(each.name for each in wanted)
         has_new_names = names != details.names or not details.is_welcome
         if is_older:
             wanted = [each for each in wanted if each.name in details.names]
-        prune = self._prefix if has_new_names and not is_older else None
+        prune = self.prefix if has_new_names and not is_older else None
         if wanted or prune:
-            async with self._opened(user) as client:
+            async with self.opened(user) as client:
                 await client.webhooks.ensure(wanted, prune=prune)
         if not details.is_welcome:
-            await self._welcome(user)
+            await self.welcome(user)
         changed = evolve(details, is_welcome=True)
         if not is_older and (has_new_names or {row.webhooks_key, row.key} != {key}):
-            changed = evolve(changed, names=names, named_by=self._started)
-        await self._note(user, Change(changed, self._every, key))
+            changed = evolve(changed, names=names, named_by=self.started)
+        await self._note(user, Change(changed, self.every, key))
 
     async def _let_go(self, user: User) -> None:
         who = short_id(user.public.person_id)
         try:
-            async with self._opened(user) as client:
-                await client.webhooks.ensure([], prune=self._prefix)
+            async with self.opened(user) as client:
+                await client.webhooks.ensure([], prune=self.prefix)
         except NotConnectedError:
             logger.warning("the webhooks of %s stay, because the permission is gone", who)
         except Exception as error:
-            if self._clock.now() - user.public.since < _PATIENCE:
+            if self.clock.now() - user.public.since < _PATIENCE:
                 raise
             logger.warning("the webhooks of %s stay: %s", who, describe_exception(error))
-        await self._part(user)
-        await self._set_due(user.row, self._every)
+        await self.part(user)
+        await self._set_due(user.row, self.every)
 
     async def _note(self, user: User, change: Change) -> None:
         """Store what a look has changed, unless somebody has connected or left meanwhile."""
         row, before = user.row, user.details
-        first, key = self._keyring.first, change.webhooks_key
+        first, key = self.keyring.first, change.webhooks_key
         is_sealed = row.key == first or key != first  # as far as this process has the say
         if is_sealed and change.details == before and key == row.webhooks_key:
-            await self._set_due(row, self._every)
+            await self._set_due(row, self.every)
             return
 
         def merged(now: User | None) -> Change | None:
@@ -164,11 +155,11 @@ class Looks:
             )
             return Change(details, change.due_in, change.webhooks_key)
 
-        await self._users.change(row.person, merged)
+        await self.users.change(row.person, merged)
 
     async def _set_due(self, row: Row, seconds: float) -> None:
         try:
-            await self._users.store.set_due(row, seconds)
+            await self.users.store.set_due(row, seconds)
         except OSError as error:  # it is due all the same, a little later
             logger.warning("the next look can't be set: %s", describe_exception(error))
 
@@ -177,7 +168,7 @@ class Looks:
         self._woken.set()
 
     async def _pause(self) -> None:
-        timer = asyncio.ensure_future(self._clock.sleep(min(_POLL_SECONDS, self._every)))
+        timer = asyncio.ensure_future(self.clock.sleep(min(_POLL_SECONDS, self.every)))
         timer.add_done_callback(partial(_set, self._woken))
         try:
             await self._woken.wait()

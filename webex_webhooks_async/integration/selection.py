@@ -2,7 +2,7 @@
 
 import logging
 from collections import Counter
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager
 from functools import partial
 from typing import TYPE_CHECKING, Any, cast
@@ -12,7 +12,7 @@ from attrs import frozen
 from webex_webhooks_async.applications.jobs import Job
 from webex_webhooks_async.client.client import Client
 from webex_webhooks_async.errors import NotConnectedError
-from webex_webhooks_async.handling.dispatch import Execution, Registration, run_each
+from webex_webhooks_async.handling.dispatch import Execution, Handler, Registration, run_each
 from webex_webhooks_async.handling.router import Selection
 from webex_webhooks_async.handling.suspension import exceptions_in
 from webex_webhooks_async.integration.contexts import Jobs, UserContext, UserJobContext
@@ -128,49 +128,31 @@ class UserSelection(Selection):
         ):
             cast("InboxWorker", self.worker).wake()
 
-        async def run(user: User, client: Client) -> None:
-            for each in selected:
-                context = UserContext[Any](
-                    user=user.public,
-                    client=client,
-                    notification=notification,
-                    state=self.state,
-                    route=each.label,
-                    jobs=self._enqueuing,
-                )
-                await run_each([each.handler], context)
-
-        await self._run_as(execution, notification.created_by or "", run)
+        contexts = (
+            (each.handler, partial(UserContext[Any], notification=notification, route=each.label))
+            for each in selected
+        )
+        await self._run_as(execution, notification.created_by or "", contexts)
 
     async def _run_job(
         self, execution: Execution, job: Job, notification: Notification[Any]
     ) -> None:
         data = notification.data
-
-        async def run(user: User, client: Client) -> None:
-            context = UserJobContext(
-                user=user.public,
-                client=client,
-                value=data["value"],
-                key=data.get("id"),
-                state=self.state,
-                route=job.label,
-                jobs=self._enqueuing,
-            )
-            await run_each([job.handler], context)
-
-        await self._run_as(execution, data[PERSON], run)
+        context = partial(UserJobContext, value=data["value"], key=data.get("id"), route=job.label)
+        await self._run_as(execution, data[PERSON], [(job.handler, context)])
 
     async def _run_as(
         self,
         execution: Execution,
         person_id: str,
-        run: Callable[[User, Client], Awaitable[None]],
+        contexts: Iterable[tuple[Handler[Any], Callable[..., Any]]],
     ) -> None:
         """Run handlers as somebody; whoever isn't connected, or ceases to be, needs none."""
         try:
             async with self._opened(person_id) as (user, client):
-                await run(user, client)
+                given = {"user": user.public, "client": client, "state": self.state}
+                for handler, context in contexts:
+                    await run_each([handler], context(**given, jobs=self._enqueuing))
         except BaseException as error:
             gone = exceptions_in(error, NotConnectedError)
             if not any(is_same(each.person_id, person_id) for each in gone):

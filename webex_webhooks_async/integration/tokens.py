@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import NamedTuple, cast
 from uuid import uuid4
 
-from attrs import evolve
+from attrs import define, evolve, field
 
 from webex_webhooks_async.client.limiter import Clock
 from webex_webhooks_async.client.oauth import Tokens
@@ -36,23 +36,24 @@ Refresh = Callable[[str], Awaitable[Tokens]]
 """Asks Webex for new tokens, with a refresh token."""
 
 
+class _Renewal(NamedTuple):
+    """A refresh in progress; one that is needed waits for others, and its error counts."""
+
+    task: "asyncio.Task[User | None]"
+    is_needed: bool
+
+
+@define
 class TokenKeeper:
     """Keeps the tokens of all users of this process."""
 
-    def __init__(
-        self,
-        users: Users,
-        refresh: Refresh,
-        lose: Callable[[Details], Awaitable[None]],
-        clock: Clock,
-    ) -> None:
-        self.users: Users = users
-        self.refresh: Refresh = refresh
-        self.lose: Callable[[Details], Awaitable[None]] = lose
-        self.clock: Clock = clock
-        self.holder: str = uuid4().hex  # of claims
-        self._renewals: dict[str, _Renewal] = {}  # by the person
-        self._next_tries: dict[str, float] = {}  # the same
+    users: Users
+    refresh: Refresh
+    lose: Callable[[Details], Awaitable[None]]
+    clock: Clock
+    holder: str = field(factory=lambda: uuid4().hex, init=False)  # of claims
+    _renewals: dict[str, _Renewal] = field(factory=dict[str, _Renewal], init=False)  # by the person
+    _next_tries: dict[str, float] = field(factory=dict[str, float], init=False)  # the same
 
     async def renewed(self, person: str, rejected: str | None) -> User | None:
         """Return a user with newer tokens, refreshed once for all who ask at the same time.
@@ -120,7 +121,8 @@ class TokenKeeper:
                     f"no response to a refresh within {_REFRESH_SECONDS:g} s"
                 ) from None
             except WebexError as error:
-                _log_refused_app(error)
+                if is_app_refused(error):
+                    logger.error("Webex refuses the client id or secret: %s", error)  # noqa: TRY400 - it says all
                 if not is_grant_gone(error):
                     raise
                 user = await self._with_tokens(person)
@@ -142,10 +144,8 @@ class TokenKeeper:
     def _is_newer(self, details: Details, rejected: str | None) -> bool:
         if rejected is None:
             return not is_early(details.tokens, self.clock.now())
-        access_token = details.tokens.access_token
-        return access_token not in {"", rejected} and not is_expired(
-            details.tokens, self.clock.now()
-        )
+        is_other = details.tokens.access_token not in {"", rejected}
+        return is_other and not is_expired(details.tokens, self.clock.now())
 
     async def _stored(self, before: Details, tokens: Tokens) -> User:
         """Store the tokens of a refresh, and return the user, whose tokens may be others by now."""
@@ -158,32 +158,26 @@ class TokenKeeper:
                 details = in_state(details, "connected", self.clock.now())
             return Change(details)
 
-        user = await self._again_for_a_while(
-            lambda: self.users.change(before.user.person_id, renew)
-        )
-        if user is None:
-            raise NotConnectedError(before.user.person_id, "unknown")
-        return user
-
-    async def _again_for_a_while(self, change: Callable[[], Awaitable[User | None]]) -> User | None:
         until = self.clock.monotonic() + _STORE_SECONDS
         while True:
             try:
-                return await change()
+                user = await self.users.change(before.user.person_id, renew)
+                break
             except (ConnectionError, TimeoutError) as error:
                 if self.clock.monotonic() >= until:
                     why = describe_exception(error)
                     logger.error("the tokens of a refresh can't be stored: %s", why)  # noqa: TRY400 - it says all
                     raise
                 await self.clock.sleep(_STORE_PAUSE)
+        if user is None:
+            raise NotConnectedError(before.user.person_id, "unknown")
+        return user
 
     async def _mark_lost(self, before: Details) -> None:
         await self.lose(before)
 
         def lose(user: User | None) -> Change | None:
-            if user is None or user.details.grant != before.grant:
-                return None
-            if user.row.state != "connected":
+            if user is None or user.details.grant != before.grant or user.row.state != "connected":
                 return None
             return Change(in_state(user.details, "lost", self.clock.now()))
 
@@ -195,13 +189,6 @@ class TokenKeeper:
             await self.users.store.unclaim(person, self.holder)
         except OSError as error:  # it ends by itself
             logger.warning("a claim can't be given back: %s", describe_exception(error))
-
-
-class _Renewal(NamedTuple):
-    """A refresh in progress; one that is needed waits for others, and its error counts."""
-
-    task: "asyncio.Task[User | None]"
-    is_needed: bool
 
 
 class UserToken:
@@ -229,8 +216,7 @@ class UserToken:
         tokens = self._user.details.tokens
         person = self._user.row.person
         renewed = await self._keeper.renewed(person, rejected or tokens.access_token)
-        self._use(cast("User", renewed))  # somebody else at it was waited for
-        return self._user.details.tokens.access_token
+        return self._use(cast("User", renewed))  # somebody else at it was waited for
 
     def secrets(self) -> tuple[str, ...]:
         """Return the tokens that it has had, for what hides them."""
@@ -250,11 +236,12 @@ class UserToken:
         else:
             self._use(user)
 
-    def _use(self, user: User) -> None:
+    def _use(self, user: User) -> str:
         if user.row.state == "leaving" and not self._may_leave:
             raise NotConnectedError(user.public.person_id, "leaving")
         self._user = user
         self._note(user)
+        return user.details.tokens.access_token
 
     def _note(self, user: User) -> None:
         tokens = user.details.tokens
@@ -280,11 +267,6 @@ def is_grant_gone(error: WebexError) -> bool:
     RFC 6749, 5.2. How Webex words it is second-hand.
     """
     return _says(error, "invalid_grant")
-
-
-def _log_refused_app(error: WebexError) -> None:
-    if is_app_refused(error):
-        logger.error("Webex refuses the client id or secret: %s", error)
 
 
 def is_app_refused(error: WebexError) -> bool:

@@ -116,12 +116,13 @@ class Users:
             if changed is None:
                 return before
             person = comparable(person_id)
+            made_by = "" if before is None else before.row.webhooks_key
             row = Row(
                 person=person,
                 version=uuid4().hex,
                 state=changed.details.user.state,
                 key=self._keyring.first,
-                webhooks_key=_webhooks_key(changed, before),
+                webhooks_key=changed.webhooks_key or made_by,
                 sealed=self._keyring.seal(to_json(changed.details), name=f"user {person}"),
             )
             replaces = None if before is None else before.row.version
@@ -137,12 +138,6 @@ class Users:
                 if account is None or user.public.account == account:
                     yield user
             after = rows[-1].person
-
-
-def _webhooks_key(changed: Change, before: User | None) -> str:
-    if changed.webhooks_key is not None:
-        return changed.webhooks_key
-    return "" if before is None else before.row.webhooks_key
 
 
 def in_state(details: Details, state: State, since: datetime) -> Details:
