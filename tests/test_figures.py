@@ -40,7 +40,7 @@ def ports(numbers: Sequence[int]) -> str:
     [
         ("how-to/jobs-and-schedules", f"at most one a {span(base.OUTAGE_SECONDS)[4:]}, the error"),
         ("how-to/many-requests", f"closes a connection {span(pool.KEEPALIVE_SECONDS)} after its"),
-        ("how-to/what-holds", f"locks it for {span(sqlite_file.LOCKED_SECONDS)}, the response"),
+        ("how-to/inbox", f"locks it for {span(sqlite_file.LOCKED_SECONDS)}, the response"),
         ("reference/command-line", f"ngrok at {ports(tunnels.ON_THIS_MACHINE.ngrok)}"),
         ("reference/command-line", f"flared at {ports(tunnels.ON_THIS_MACHINE.cloudflared)}"),
         ("reference/sandbox", f"and {calls.PAGE_SIZE} of anything else; at most"),
