@@ -445,6 +445,7 @@ DEVIATIONS: Mapping[str, Callable[[], Deviation]] = {
     "members-of-a-room": lambda: body(ONE_ROOM, without("isReadOnly")),
     "title-of-a-direct-room": lambda: body(ONE_ROOM, setting(title="Direct")),
     "no-such-room": lambda: body(ONE_ROOM, setting(message="No such room")),
+    "gone-grant": lambda: status("POST", "access_token", 400, 403),
     "member-already": lambda: status("POST", "memberships", 409, 200),
     "last-name": lambda: body("people/[^/]+", without("lastName")),
     "bare-uuid": lambda: status("GET", "people/(?!me)[^/]+", 200, 404),

@@ -31,6 +31,11 @@ TOKEN = "WEBEX_LIVE_TOKEN"
 PERSON_TOKEN = "WEBEX_LIVE_PERSON_TOKEN"
 URL = "WEBEX_LIVE_URL"
 PORT = "WEBEX_LIVE_PORT"
+GRANT = {
+    "client_id": "WEBEX_LIVE_CLIENT_ID",
+    "client_secret": "WEBEX_LIVE_CLIENT_SECRET",
+    "refresh_token": "WEBEX_LIVE_GONE_REFRESH_TOKEN",
+}
 
 
 class LiveError(Exception):
@@ -45,6 +50,7 @@ class Settings:
     url: str | None
     port: int
     base_url: str
+    grant: Mapping[str, str] = field(factory=dict[str, str], repr=False)
 
     @property
     def server(self) -> str | None:
@@ -62,11 +68,13 @@ def settings(environment: Mapping[str, str] = os.environ) -> Settings:
     if not (port.isdecimal() and 0 < int(port) < 1 << 16):
         raise LiveError(f"{PORT} must be a number from 1 to 65535")
     names = {"bot": TOKEN, "person": PERSON_TOKEN}
+    grant = {name: environment.get(variable, "") for name, variable in GRANT.items()}
     return Settings(
         tokens={role: token for role, name in names.items() if (token := environment.get(name))},
         url=environment.get(URL, "").rstrip("/") or None,
         port=int(port),
         base_url=(environment.get("WEBEX_BASE_URL") or BASE_URL).rstrip("/"),
+        grant=grant if all(grant.values()) else {},
     )
 
 
@@ -80,7 +88,7 @@ async def at_webex(wanted: Settings) -> AsyncGenerator[tuple[Webex, list[str]]]:
     guard = Guard()
     guard.secrets.update(wanted.tokens.values())
     inbox = ArrivalServer(guard)
-    target = LiveTarget()
+    target = LiveTarget(wanted.grant)
     remarks: list[str] = []
     async with (
         opened(wanted.base_url, wanted.tokens, guard, target) as (callers, exchanges),

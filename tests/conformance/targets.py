@@ -63,12 +63,21 @@ class SandboxTarget:
         stranger.meet((await stranger.get("/people/me")).json())
         return stranger
 
+    def gone_grant(self) -> Mapping[str, str]:
+        """Take back a permission."""
+        grant = {"client_id": "C1", "client_secret": "S1", "refresh_token": secrets.token_hex(16)}
+        self._sandbox.revoke(grant["refresh_token"])
+        return grant
+
 
 class LiveTarget:
     """Webex: what doesn't come is waited for, and what can't be made to happen is unchecked."""
 
     pauses: Sequence[float] = (1, 2, 4, 8, 16)
     stagger: float | None = 0.05
+
+    def __init__(self, grant: Mapping[str, str] | None = None) -> None:
+        self._grant = grant or {}
 
     def unchecked(self, reason: str) -> BaseException:
         """What leaves a row unchecked."""
@@ -95,6 +104,12 @@ class LiveTarget:
         if (await person.get("/messages/direct", personId=bot.id)).is_success:
             raise self.unchecked("bot and person have a direct room already: make a new bot")
         return person
+
+    def gone_grant(self) -> Mapping[str, str]:
+        """Return that of the environment."""
+        if not self._grant:
+            raise self.unchecked("WEBEX_LIVE_GONE_REFRESH_TOKEN isn't set")
+        return self._grant
 
 
 @asynccontextmanager

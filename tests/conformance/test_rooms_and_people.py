@@ -222,3 +222,16 @@ async def test_no_token(webex: Webex) -> None:
     response = await webex.bot.without_token("/people/me")
     assert response.status_code == 401
     assert response.json()["message"] == NO_TOKEN
+
+
+@assumption(
+    "gone-grant",
+    "A refresh whose permission was taken back is 400 or 401, with invalid_grant in its words.",
+    source="RFC 6749, 5.2",
+    grade="second-hand",
+)
+async def test_gone_grant(webex: Webex) -> None:
+    response = await webex.refresh_what_is_gone()
+    assert response.status_code in {400, 401}
+    body = response.json()
+    assert "invalid_grant" in f"{body.get('error')} {body.get('message')}"

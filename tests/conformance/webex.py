@@ -50,6 +50,10 @@ class Target(Protocol):
         """Return a person who has never written to the bot, nor the bot to that person."""
         ...
 
+    def gone_grant(self) -> Mapping[str, str]:
+        """Return the id and the secret of an integration, and a refresh token that has ended."""
+        ...
+
 
 @frozen(kw_only=True)
 class Exchange:
@@ -196,6 +200,18 @@ class Caller:
         """GET without a token."""
         return await self._answered("GET", path, headers={"Authorization": ""})
 
+    async def refresh(self, grant: Mapping[str, str]) -> httpx.Response:
+        """Ask for new tokens, with what nothing prints."""
+        self.guard.secrets.update(grant.values())
+        form = {"grant_type": "refresh_token", **grant}
+        response = await self._answered(
+            "POST", "/access_token", data=form, headers={"Authorization": ""}
+        )
+        body = self._redactor.value(_body(response))
+        exchange = Exchange(request="POST /access_token", status=response.status_code, body=body)
+        self._record(exchange)
+        return response
+
     async def everything(self, path: str, **query: Any) -> list[Json]:  # noqa: ANN401 - any value
         """All items of a list, also those of others, which are shown to nobody; 1,000 at most."""
         found: list[Json] = []
@@ -272,6 +288,10 @@ class Webex:
     async def stranger(self) -> Caller:
         """Return a person who has no direct room with the bot yet."""
         return await self._target.stranger(self.bot, self.person)
+
+    async def refresh_what_is_gone(self) -> httpx.Response:
+        """Ask for new tokens of somebody who has taken back the permission."""
+        return await self.bot.refresh(self._target.gone_grant())
 
     @property
     def both(self) -> tuple[Caller, Caller]:
