@@ -192,6 +192,21 @@ def programs() -> Iterator[tuple[str, ast.Module]]:
         yield path.name, ast.parse(path.read_bytes())
 
 
+def test_a_block_uses_what_it_imports() -> None:
+    """Each name that a block or an example imports is used there."""
+    unused = [
+        f"{name}: {each.asname or each.name}"
+        for name, program in programs()
+        for node in ast.walk(program)
+        if isinstance(node, ast.Import | ast.ImportFrom)
+        for each in node.names
+        if (each.asname or each.name).partition(".")[0]
+        not in {used.id for used in ast.walk(program) if isinstance(used, ast.Name)}
+    ]
+
+    assert unused == []
+
+
 def test_a_lifespan_ends_what_it_has_begun() -> None:
     """Nothing is awaited after its yield outside of a finally, which an error would pass over."""
     skipped = [

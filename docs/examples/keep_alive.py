@@ -1,7 +1,7 @@
 """Keep the webhooks of a bot in place.
 
-With WEBEX_ACCESS_TOKEN and WEBEX_TARGET_URL set, it keeps them on Webex until it is interrupted.
-Otherwise it shows on a sandbox how changed webhooks are corrected.
+With WEBEX_ACCESS_TOKEN, WEBEX_TARGET_URL and WEBEX_WEBHOOK_SECRET set, it keeps them on Webex until
+it is interrupted. Otherwise it shows on a sandbox how changed webhooks are corrected.
 """
 
 import asyncio
@@ -79,7 +79,7 @@ async def main() -> None:
     """Use Webex if it is configured, a sandbox otherwise."""
     if target_url := os.environ.get("WEBEX_TARGET_URL"):
         async with Client.from_env() as client:
-            await keep(client, wanted(target_url, os.environ.get("WEBEX_WEBHOOK_SECRET")))
+            await keep(client, wanted(target_url, os.environ["WEBEX_WEBHOOK_SECRET"]))
     else:
         async with Sandbox().serve() as base_url, Client("any", base_url=base_url) as client:
             await demonstrate(client)
