@@ -216,6 +216,23 @@ async def leave(context: MessageContext) -> None:
     assert_type(await context.end_conversations(), int)
 
 
+async def ask_all(context: Context, team: list[str], card: dict[str, Any]) -> None:
+    """Each name has an answer of the kind of the question, or none; `until` gets those that are."""
+    texts = await context.ask_all("Which day?", to=team, timeout=60, until=2)
+    assert_type(texts, dict[str, MessageContext | None])
+    cards = await context.ask_all(to=team, card=card, until=lambda some: "x" in some, key="k")
+    assert_type(cards, dict[str, SubmissionContext | None])
+
+    async def is_enough(answers: Mapping[str, SubmissionContext]) -> bool:
+        return all(each.action == "yes" for each in answers.values())
+
+    buttons = {"yes": "Yes"}
+    found = await context.ask_all("?", to=team, buttons=buttons, until=is_enough, keep_card=True)
+    assert_type(found, dict[str, SubmissionContext | None])
+    await context.ask_all("?", to=team, until=is_enough)  # type: ignore[arg-type] # of texts
+    await context.ask_all("?", to=team, room_id="R")  # type: ignore[call-overload] # no place
+
+
 async def ask_again(context: Context, text: str, **options: Unpack[AskOptions]) -> None:
     """With options of its own, a question has either answer."""
     assert_type(await context.ask(text, **options), MessageContext | SubmissionContext)

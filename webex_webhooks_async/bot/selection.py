@@ -20,7 +20,7 @@ from webex_webhooks_async.bot.contexts.contexts import (
 )
 from webex_webhooks_async.bot.contexts.conversation_record import ConversationRecord
 from webex_webhooks_async.bot.contexts.conversations import Conversation
-from webex_webhooks_async.bot.contexts.questions import Questions
+from webex_webhooks_async.bot.contexts.several import SeveralQuestions
 from webex_webhooks_async.bot.contexts.stream import mark_unended
 from webex_webhooks_async.bot.contexts.writing import DELETION
 from webex_webhooks_async.bot.fetching import Fetched, Fetcher, Home, NothingLeftError, age_of
@@ -106,7 +106,7 @@ class BotSelection(Selection):
         self.catch_up: CatchUp | None = None
         self.schedules: Schedules | None = None
         admits = None if access is None else access.is_open_to
-        self.asker: Questions = Questions(
+        self.asker: SeveralQuestions = SeveralQuestions(
             inbox, admits=admits, is_answered=lambda: self._is_answered(self.routes.labels)
         )
         self.fetcher: Fetcher = Fetcher(

@@ -174,7 +174,7 @@ class Execution:
         """
         self._started = time.perf_counter()
         await run_each(self.steps, self.notification)
-        if self.suspension is not None and self.suspension.record is not None:
+        if self.suspension is not None and self.suspension.records:
             raise RuntimeError(_NOT_SUSPENDED)
         if self.misfit is not None:
             raise self.misfit

@@ -469,7 +469,7 @@ class InboxWorker:
         """Return that an entry waits; what it has said and deleted stays done."""
         logger.info("%s waits for an answer", work.name)
         cast("Records", work.records).keep_unsaid()
-        return Wait(cast("str", suspension.record))
+        return Wait(suspension.records)
 
     async def _may_run(self, entry: InboxEntry) -> bool:
         """Wait until an entry may run: one that has its last chance, for what runs, or for a lease.
@@ -531,7 +531,7 @@ class InboxWorker:
         if outcome is None:
             return await self._inbox.complete(entry)
         if isinstance(outcome, Wait):
-            return await self._inbox.wait(entry, outcome.record)
+            return await self._inbox.wait(entry, *outcome.records)
         if isinstance(outcome, Release):
             return await self._inbox.release(
                 entry,

@@ -55,9 +55,9 @@ class Failure:
 
 @frozen
 class Wait:
-    """A notification whose handler has asked a question."""
+    """A notification whose handler has asked questions."""
 
-    record: str
+    records: tuple[str, ...]
 
 
 @frozen

@@ -46,16 +46,16 @@ class Suspension:
     """The suspension of a run at the question that is open.
 
     Attributes:
-        record: The record that will have the answer; `None` if the run asks nothing that is open.
+        records: The records that will have the answers; none if the run asks nothing that is open.
     """
 
-    record: str | None = None
+    records: tuple[str, ...] = ()
     _raised: HandlerSuspended | None = None
     _has_warned: bool = False
 
-    def begin(self, record: str, words: str) -> HandlerSuspended:
+    def begin(self, records: tuple[str, ...], words: str) -> HandlerSuspended:
         """Return what suspends the handler, to be raised."""
-        self.record = record
+        self.records = records
         self._raised = HandlerSuspended(words)
         return self._raised
 

@@ -2,7 +2,7 @@
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, Generic, Protocol, TypedDict, TypeVar, Unpack, cast, overload
@@ -36,12 +36,17 @@ T = TypeVar("T")
 D = TypeVar("D", MessageData, AttachmentActionData)
 
 
-class PersonQuestionOptions(TypedDict, total=False):
+class QuestionOptions(TypedDict, total=False):
     """The arguments of each question."""
 
     markdown: str | None
     key: str | None
     timeout: float | timedelta | None
+
+
+class PersonQuestionOptions(QuestionOptions, total=False):
+    """The arguments of a question to one person, or to a room."""
+
     to_person_id: str | None
     to_person_email: str | None
 
@@ -59,11 +64,11 @@ class CardQuestionOptions(PersonQuestionOptions, total=False):
     keep_card: bool
 
 
-class QuestionOptions(TextQuestionOptions, CardQuestionOptions, total=False):
+class AnyQuestionOptions(TextQuestionOptions, CardQuestionOptions, total=False):
     """The arguments of any question besides what answers it."""
 
 
-class AskOptions(QuestionOptions, total=False):
+class AskOptions(AnyQuestionOptions, total=False):
     """The arguments of `ask` besides the text and the default.
 
     Attributes:
@@ -85,6 +90,10 @@ class AskOptions(QuestionOptions, total=False):
     buttons: Buttons | None
 
 
+Until = int | Callable[[Mapping[str, T]], bool | Awaitable[bool]]
+"""How many answers are enough, or a function that says whether some are."""
+
+
 class Asker(Protocol):
     """Asks the questions of a context."""
 
@@ -92,6 +101,17 @@ class Asker(Protocol):
         self, context: "Context", text: str | None, options: AskOptions
     ) -> "MessageContext | SubmissionContext":
         """Ask a question, and return its answer."""
+        ...
+
+    async def ask_all(
+        self,
+        context: "Context",
+        text: str | None,
+        to: Iterable[str],
+        until: "Until[Any] | None",
+        options: AskOptions,
+    ) -> "dict[str, MessageContext | None] | dict[str, SubmissionContext | None]":
+        """Ask several people, and return the answer of each."""
         ...
 
     async def end_conversations(self, context: "PersonContext[Any]") -> int:
@@ -207,7 +227,7 @@ class Context:
         *,
         card: Mapping[str, Any] | None,
         buttons: Buttons | None,
-        **options: Unpack[QuestionOptions],
+        **options: Unpack[AnyQuestionOptions],
     ) -> "MessageContext | SubmissionContext": ...
     @overload
     async def ask(
@@ -217,7 +237,7 @@ class Context:
         default: T,
         card: Mapping[str, Any] | None,
         buttons: Buttons | None,
-        **options: Unpack[QuestionOptions],
+        **options: Unpack[AnyQuestionOptions],
     ) -> "MessageContext | SubmissionContext | T": ...
     async def ask(
         self,
@@ -278,6 +298,106 @@ class Context:
             if default is ...:
                 raise
             return default
+
+    @overload
+    async def ask_all(
+        self,
+        text: str | None = None,
+        *,
+        to: Iterable[str],
+        card: None = None,
+        buttons: None = None,
+        until: "Until[MessageContext] | None" = None,
+        **options: Unpack[QuestionOptions],
+    ) -> "dict[str, MessageContext | None]": ...
+    @overload
+    async def ask_all(
+        self,
+        text: str | None = None,
+        *,
+        to: Iterable[str],
+        card: Mapping[str, Any],
+        keep_card: bool = False,
+        until: "Until[SubmissionContext] | None" = None,
+        **options: Unpack[QuestionOptions],
+    ) -> "dict[str, SubmissionContext | None]": ...
+    @overload
+    async def ask_all(
+        self,
+        text: str | None = None,
+        *,
+        to: Iterable[str],
+        buttons: Buttons,
+        keep_card: bool = False,
+        until: "Until[SubmissionContext] | None" = None,
+        **options: Unpack[QuestionOptions],
+    ) -> "dict[str, SubmissionContext | None]": ...
+    async def ask_all(  # noqa: PLR0913 - what there is to say of a question
+        self,
+        text: str | None = None,
+        *,
+        to: Iterable[str],
+        markdown: str | None = None,
+        card: Mapping[str, Any] | None = None,
+        buttons: Buttons | None = None,
+        key: str | None = None,
+        timeout: float | timedelta | None = None,  # noqa: ASYNC109 - days, over processes
+        keep_card: bool = False,
+        until: Until[Any] | None = None,
+    ) -> "dict[str, MessageContext | None] | dict[str, SubmissionContext | None]":
+        """Ask several people at once, each in the direct room, and return what each has answered.
+
+        ::
+
+            answers = await context.ask_all("Lunch?", to=TEAM, buttons={"yes": "Yes", "no": "No"})
+            yes = [name for name, answer in answers.items() if answer and answer.action == "yes"]
+
+        The handler is suspended, and runs again with each answer, as for `ask`. This returns when
+        all have answered, when `until` holds, or when the time is over. A text that waits for the
+        end of another question to the same person is sent then, and no more when it is over for
+        all others.
+
+        Whoever has no account, isn't let in by the bot's `allow`, or can't be written to (403, 404)
+        counts as somebody who doesn't answer, with a warning.
+
+        Args:
+            text: Plain text, as for `MessageContext.reply`.
+            to: The ids or the addresses of the people. One who is in it twice is asked once.
+            markdown: As for `ask`.
+            card: As for `ask`.
+            buttons: As for `ask`.
+            key: As for `ask`: each question is known by the key and the person.
+            timeout: As for `ask`.
+            keep_card: As for `ask`.
+            until: How many answers are enough. Or a plain or async function, which gets a mapping
+                of those who have answered, in the order of their answers, once after each answer,
+                and returns whether that is enough.
+
+        Returns:
+            The answer of each, by the name in `to`, in that order; `None` of those without one.
+
+        Raises:
+            HandlerSuspended: The questions are open; it inherits from `BaseException`: let it pass.
+            ValueError: `until` isn't positive, or somebody in `to` is an empty text; or as for
+                `ask`; nothing was sent.
+            TypeError: `to` is one text, or has something else than texts, `until` is neither a
+                number nor a function, or it has returned something else than a bool; or as for
+                `ask`.
+            RuntimeError: As for `ask`.
+            GiveUpError: As for `ask`.
+            APIError: Webex responded with another error status. Who was asked isn't asked again.
+            TransportError: No response arrived; as for `APIError`.
+            Exception: Any error of the inbox, or of `until`.
+        """
+        options = AskOptions(
+            markdown=markdown,
+            card=card,
+            buttons=buttons,
+            key=key,
+            timeout=timeout,
+            keep_card=keep_card,
+        )
+        return await self._asking().ask_all(self, text, to, until, options)
 
     async def enqueue(self, name: str, value: object, **options: Unpack[JobOptions]) -> bool:
         """Enqueue a job, as `Bot.enqueue` does.

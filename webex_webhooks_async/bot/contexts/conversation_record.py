@@ -3,10 +3,11 @@
 Nothing else reads or writes their form, which stays in an inbox for days.
 """
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, cast
 
-from attrs import frozen
+from attrs import field, frozen
 
 from webex_webhooks_async.bot.contexts.contexts import (
     Context,
@@ -106,6 +107,26 @@ class ConversationRecord:
 
     @classmethod
     def of(cls, record: bytes) -> "ConversationRecord":
+        """Read a record."""
+        return from_json(record, cls)
+
+
+@frozen(kw_only=True)
+class SeveralRecord:
+    """What is recorded of a question to several people.
+
+    Attributes:
+        people: The id of each, by the name that the handler has; empty if nobody can be asked.
+        answered: Who has answered, in the order of the answers, when the handler ran last.
+        is_over: Whether the others aren't waited for any more.
+    """
+
+    people: Mapping[str, str] = field(factory=dict[str, str])
+    answered: tuple[str, ...] = ()
+    is_over: bool = False
+
+    @classmethod
+    def of(cls, record: bytes) -> "SeveralRecord":
         """Read a record."""
         return from_json(record, cls)
 

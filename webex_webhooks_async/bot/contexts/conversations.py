@@ -120,7 +120,7 @@ class Conversation:
         if self._is_asking:
             raise RuntimeError(
                 "a handler asks one question at a time: await the first one before the next; to "
-                "ask several people, enqueue a job for each"
+                "ask several people, use ask_all"
             )
         self._is_asking = True
         try:

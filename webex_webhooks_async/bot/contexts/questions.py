@@ -104,16 +104,11 @@ class Questions:
         self, context: Context, text: str | None, options: AskOptions
     ) -> MessageContext | SubmissionContext:
         """Ask a question, as `Context.ask` says."""
-        asked = _Asked.of(context, text, options)
-        conversation = self._conversation("ask anything")
-        if not self._is_answered():
-            raise RuntimeError(
-                "with a person's token, which hears every room, a job alone makes no webhooks for "
-                "answers: register a handler of messages or submissions, or use a bot's token"
-            )
+        asked = Asked.of(context, text, options)
+        conversation = self._asking()
         with conversation.one_at_a_time():
             await conversation.begin()
-            digest = hashlib.sha256(as_json(asked.identity)).hexdigest()
+            digest = digest_of(asked.identity)
             with numbered(conversation.numbers[digest]) as number:
                 record = f"answer:{digest}:{number}"
                 answer = await conversation.records.recall(record)
@@ -133,6 +128,16 @@ class Questions:
         """Return the time, as `Context.now` says."""
         return await time_of(self._inbox)
 
+    def _asking(self) -> Conversation:
+        """Return what asks, if answers can arrive."""
+        conversation = self._conversation("ask anything")
+        if not self._is_answered():
+            raise RuntimeError(
+                "with a person's token, which hears every room, a job alone makes no webhooks for "
+                "answers: register a handler of messages or submissions, or use a bot's token"
+            )
+        return conversation
+
     def _conversation(self, what: str) -> Conversation:
         """Return what asks."""
         if self._inbox is None:
@@ -151,7 +156,7 @@ class Questions:
             ", or the middleware of its context, before it ends"
         )
 
-    async def _open(self, asked: "_Asked", conversation: Conversation, record: str) -> bytes:
+    async def _open(self, asked: "Asked", conversation: Conversation, record: str) -> bytes:
         """Open a question and send it, unless that has been done; return its answer."""
         known = await conversation.begin()
         is_new = known.asked is None or known.asked.record != record
@@ -160,16 +165,37 @@ class Questions:
             person_id = await self._person(asked)
         else:
             person_id = known.asked.person
-        owner, place, is_own = known.owner, "", False
+        place, is_own = "", False
         if asked.is_text:
             place = await asked.place_of(cast("str", person_id))  # somebody answers a text
             is_own = (
                 asked.place is None
-                and place == owner
+                and place == known.owner
                 and await self._is_newest(conversation, place, is_first=known.asked is None)
             )
         if is_new:
             await conversation.note(record, asked.words, person_id)
+        found = await self._opened(
+            asked, conversation, record, person_id, is_new=is_new, place=place, is_own=is_own
+        )
+        if isinstance(found, bytes):
+            return found
+        raise conversation.suspension.begin((record,), asked.words)
+
+    async def _opened(  # noqa: PLR0913 - what there is to know of a question
+        self,
+        asked: "Asked",
+        conversation: Conversation,
+        record: str,
+        person_id: str | None,
+        *,
+        is_new: bool,
+        place: str,
+        is_own: bool = False,
+        beside: bool = False,
+    ) -> Question | bytes:
+        """Open a question, and send it when it is its turn; return its answer, if it has one."""
+        owner = (await conversation.begin()).owner
         after, created = conversation.since(person_id)
         data = QuestionData(
             about=conversation.about,
@@ -188,6 +214,7 @@ class Questions:
             record,
             owner=owner,
             queues=asked.is_text and not is_own,
+            beside=beside,
         )
 
         async def open_sent(place: str, data: QuestionData) -> Question | bytes | None:
@@ -213,21 +240,18 @@ class Questions:
                 async with _closed_on_error(conversation, record):
                     message = await self._send(asked, conversation, record)
                 found = await open_sent(place_of_card(asked.context.me, message.id), data)
-        if isinstance(found, bytes):
-            return found
         if found is None:
             raise RuntimeError(
                 f"{conversation.about} has lost its lease, so another process asks: does a handler "
                 "block the event loop?"
             )
-        raise conversation.suspension.begin(record, asked.words)
+        return found
 
-    async def _person(self, asked: "_Asked") -> str | None:
+    async def _person(self, asked: "Asked") -> str | None:
         """Return the id of who is asked; `None` if that is anybody in a room."""
         person_id, client = asked.person_id, asked.context.client
         if asked.email is not None:
-            async for person in client.list("people", into=Person, params={"email": asked.email}):
-                person_id = person.id
+            person_id = await id_of_address(client, asked.email)
             if person_id is None:
                 raise ValueError(f"nobody in Webex has the address {asked.email!r}: correct it")
         is_refused = (
@@ -259,7 +283,7 @@ class Questions:
             await end_questions(conversation.inbox, earlier, "its person has begun another one")
         return len(older) == len(owned)
 
-    async def _send(self, asked: "_Asked", conversation: Conversation, record: str) -> Message:
+    async def _send(self, asked: "Asked", conversation: Conversation, record: str) -> Message:
         """Send a question, unless an earlier run or this one has sent it."""
         if record not in conversation.sent:
             context, text, content = asked.context, asked.text, asked.content
@@ -274,7 +298,7 @@ class Questions:
 
     async def _clear(
         self,
-        asked: "_Asked",
+        asked: "Asked",
         conversation: Conversation,
         record: str,
         found: MessageContext | SubmissionContext | None,
@@ -324,6 +348,19 @@ class Questions:
         return await conversation.records.act("ended", place, end, int)
 
 
+def digest_of(identity: object) -> str:
+    """Return what a question is known by."""
+    return hashlib.sha256(as_json(identity)).hexdigest()
+
+
+async def id_of_address(client: "Client", email: str) -> str | None:
+    """Return the id of the person with an address, if there is one."""
+    found = None
+    async for person in client.list("people", into=Person, params={"email": email}):
+        found = person.id
+    return found
+
+
 @asynccontextmanager
 async def _closed_on_error(conversation: Conversation, record: str) -> AsyncGenerator[None]:
     """Open or send a question in the block; if that fails, close it before anything else."""
@@ -344,7 +381,7 @@ async def end_questions(inbox: "Inbox", questions: Sequence[Question], why: str)
 
 
 @frozen(kw_only=True)
-class _Asked:
+class Asked:
     """A question, and the person who is asked.
 
     Attributes:
@@ -370,7 +407,7 @@ class _Asked:
     words: str
 
     @classmethod
-    def of(cls, context: Context, text: str | None, options: AskOptions) -> "_Asked":
+    def of(cls, context: Context, text: str | None, options: AskOptions) -> "Asked":
         """Check the arguments of a question."""
         check_keywords("ask", options, AskOptions.__annotations__)
         content: dict[str, Any] = {

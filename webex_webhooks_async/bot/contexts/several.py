@@ -1,0 +1,272 @@
+"""Asks several people at once, and waits for their answers until there are enough."""
+
+import logging
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from attrs import define, evolve, field
+
+from webex_webhooks_async.applications.decisions import decision
+from webex_webhooks_async.bot.contexts.contexts import (
+    AskOptions,
+    Context,
+    MessageContext,
+    SubmissionContext,
+    Until,
+    created_at,
+)
+from webex_webhooks_async.bot.contexts.conversation_record import SeveralRecord
+from webex_webhooks_async.bot.contexts.questions import Asked, Questions, digest_of, id_of_address
+from webex_webhooks_async.client.responses import is_gone
+from webex_webhooks_async.errors import (
+    APIError,
+    BadRequestError,
+    NotFoundError,
+    PermissionDeniedError,
+)
+from webex_webhooks_async.formatting import describe_exception
+from webex_webhooks_async.handling.records import numbered
+from webex_webhooks_async.inbox.entries import NO_ANSWER, Question
+from webex_webhooks_async.models.messages import Person
+from webex_webhooks_async.serialization.converter import to_json
+from webex_webhooks_async.validation import check_not_empty
+
+if TYPE_CHECKING:
+    from webex_webhooks_async.bot.contexts.conversations import Conversation
+    from webex_webhooks_async.client.client import Client
+
+logger: logging.Logger = logging.getLogger("webex_webhooks_async")
+
+
+class SeveralQuestions(Questions):
+    """The questions of a bot, also those to several people at once."""
+
+    async def ask_all(
+        self,
+        context: Context,
+        text: str | None,
+        to: Iterable[str],
+        until: Until[Any] | None,
+        options: AskOptions,
+    ) -> dict[str, Any]:
+        """Ask several people, as `Context.ask_all` says."""
+        names = _checked_names(to)
+        _check_until(until)
+        asked = Asked.of(context, text, {**options, "to_person_id": "anybody"})
+        conversation, key = self._asking(), options.get("key")
+        if not names:
+            return {}
+        digest = digest_of(["all", text, asked.content, names] if key is None else ["all", key])
+        with conversation.one_at_a_time(), numbered(conversation.numbers[digest]) as number:
+            known = await conversation.records.recall(name := f"all:{digest}:{number}")
+            data = SeveralRecord() if known is None else SeveralRecord.of(known)
+            group = _Group(conversation, asked, name, names, until, data)
+            if not group.is_asked or [*group.waiting()]:
+                await self._ask_each(group)
+            conversation.taken.add(name)
+            await self._hear(group)
+            if group.open:
+                if not group.is_over:
+                    records = tuple(map(group.record_of, group.open))
+                    raise conversation.suspension.begin(records, asked.words)
+                await group.end()
+                await self._hear(group)
+        return group.result()
+
+    async def _ask_each(self, group: "_Group") -> None:
+        """Look up who is to be asked, and ask those who haven't answered."""
+        conversation, words = group.conversation, group.asked.words
+        asked = (await conversation.begin()).asked
+        is_new = asked is None or asked.record != group.name
+        if is_new:
+            await conversation.check_has_taken(group.name, words)
+        if not group.is_asked:
+            client = group.asked.context.client
+            missing = [each for each in group.names if each not in group.data.people]
+            found = {each: await self._id_of(each, client) for each in missing}
+            await group.remember(people={**group.data.people, **found})
+        if is_new:
+            await conversation.note(group.name, words, None)
+        for person_id in [*group.waiting()]:
+            question, record = group.question_for(person_id), group.record_of(person_id)
+            try:
+                found_or_answer = await self._opened(
+                    question,
+                    conversation,
+                    record,
+                    person_id,
+                    is_new=is_new,
+                    place=await question.place_of(person_id) if question.is_text else "",
+                    beside=bool(group.open) or not is_new,
+                )
+            except (PermissionDeniedError, NotFoundError) as error:
+                logger.warning("%s can't be asked: %s", person_id, describe_exception(error))
+                people = group.data.people.items()
+                others = {name: "" if each == person_id else each for name, each in people}
+                await group.remember(people=others)
+            else:
+                if isinstance(found_or_answer, bytes):
+                    conversation.records.known[record] = found_or_answer
+                else:
+                    group.open[person_id] = found_or_answer
+
+    async def _id_of(self, name: str, client: "Client") -> str:
+        """Return the id of a person who is to be asked; it is empty if that can't be."""
+        person_id = None
+        if "@" in name:
+            person_id = await id_of_address(client, name)
+        else:
+            try:
+                person_id = (await client.get("people", name, into=Person)).id
+            except APIError as error:
+                if not (isinstance(error, BadRequestError) or is_gone(error)):
+                    raise
+        if person_id is None:
+            logger.warning("%s can't be asked: nobody in Webex is called so", name)
+            return ""
+        if self._admits is not None and not await self._admits(person_id, client):
+            logger.warning("%s can't be asked: the bot's allow doesn't let them in", name)
+            return ""
+        return person_id
+
+    async def _hear(self, group: "_Group") -> None:
+        """Take the answers that are there, the new ones in their order, and ask for enough."""
+        new: list[str] = []
+        for person_id in group.people:
+            answer = group.answer_of(person_id)
+            if answer is None or person_id in group.heard:
+                continue
+            group.heard.add(person_id)
+            context = None
+            if answer != NO_ANSWER:
+                context = group.contexts[person_id] = self._answered(group.conversation, answer)
+                if person_id not in group.data.answered:
+                    new.append(person_id)
+            question = group.question_for(person_id)
+            if not (question.is_text or question.keeps_card):
+                record = group.record_of(person_id)
+                await self._clear(question, group.conversation, record, context)
+        for person_id in sorted(new, key=lambda each: created_at(group.contexts[each]) or _LAST):
+            await group.note_answer(person_id)
+        if new:
+            await group.remember()
+
+
+_LAST = datetime.max.replace(tzinfo=UTC)
+
+
+@define(eq=False)
+class _Group:
+    """A question to several people, in one run.
+
+    Attributes:
+        asked: The question, without the person.
+        name: The name of its record.
+        names: Who is asked, as the handler names them.
+        data: The record.
+        open: The questions that aren't answered, by the ids of the people.
+        contexts: The answers, by the ids of the people.
+        heard: Whose answer was taken, also that there is none.
+    """
+
+    conversation: "Conversation"
+    asked: Asked
+    name: str
+    names: list[str]
+    until: Until[Any] | None
+    data: SeveralRecord
+    open: dict[str, Question] = field(factory=dict[str, Question])
+    contexts: dict[str, MessageContext | SubmissionContext] = field(
+        factory=dict[str, "MessageContext | SubmissionContext"]
+    )
+    heard: set[str] = field(factory=set[str])
+
+    @property
+    def is_asked(self) -> bool:
+        """Whether everybody was looked up."""
+        return self.data.people.keys() >= {*self.names}
+
+    @property
+    def people(self) -> list[str]:
+        """The ids of those who are asked, each once."""
+        found = (self.data.people[each] for each in self.names)
+        return [*dict.fromkeys(each for each in found if each)]
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nobody is waited for: there is enough, or only texts that weren't sent are left.
+
+        Somebody has to be over for that.
+        """
+        is_sent = any(each.opened is not None for each in self.open.values())
+        return self.data.is_over or not (is_sent or len(self.open) == len(self.people))
+
+    def waiting(self) -> Iterator[str]:
+        """Yield those whose answers aren't known."""
+        return (each for each in self.people if self.answer_of(each) is None)
+
+    def question_for(self, person_id: str) -> Asked:
+        """Return the question to a person."""
+        return evolve(self.asked, place={"toPersonId": person_id})
+
+    def record_of(self, person_id: str) -> str:
+        """Return the name of the record of a person's answer."""
+        return f"answer:{digest_of([self.name, person_id])}"
+
+    def answer_of(self, person_id: str) -> bytes | None:
+        """Return the record of a person's answer, if there is one."""
+        return self.conversation.records.known.get(self.record_of(person_id))
+
+    async def note_answer(self, person_id: str) -> None:
+        """Note the next answer, and whether it makes enough, if somebody is waited for."""
+        self.data = evolve(self.data, answered=(*self.data.answered, person_id))
+        if not self.open or self.data.is_over or self.until is None:
+            return
+        if isinstance(self.until, int):
+            is_over = len(self.data.answered) >= self.until
+        else:
+            people, answered = self.data.people, self.data.answered
+            pairs = (
+                (name, each) for each in answered for name in self.names if people[name] == each
+            )
+            answers = {name: self.contexts[each] for name, each in pairs}
+            is_over = await decision("until", self.until, answers)
+        self.data = evolve(self.data, is_over=is_over)
+
+    async def remember(self, **changes: Any) -> None:  # noqa: ANN401 - of the record
+        """Record what is known of it."""
+        self.data = evolve(self.data, **changes)
+        records = self.conversation.records
+        await records.remember(self.name, to_json(self.data), "a question to several people")
+
+    async def end(self) -> None:
+        """End the questions that are open; whoever has answered by now has."""
+        inbox, entry = self.conversation.inbox, self.conversation.entry
+        await inbox.end([each.id for each in self.open.values()], NO_ANSWER)
+        found = await inbox.records(entry)
+        for record in map(self.record_of, self.open):
+            self.conversation.records.known[record] = found.get(record, NO_ANSWER)
+        self.open.clear()
+
+    def result(self) -> dict[str, MessageContext | SubmissionContext | None]:
+        """Return the answer of each, by the name."""
+        return {each: self.contexts.get(self.data.people[each]) for each in self.names}
+
+
+def _checked_names(to: Iterable[str]) -> list[str]:
+    """Return the people who are to be asked, each name once."""
+    if isinstance(to, str) or not isinstance(to, Iterable):  # pyright: ignore[reportUnnecessaryIsInstance] - of users
+        raise TypeError(
+            'to must have the ids or the addresses of people, such as ["ann@example.com"], got '
+            f"{type(to).__name__}"
+        )
+    return [*dict.fromkeys(check_not_empty("a person in to", each) for each in to)]
+
+
+def _check_until(until: object) -> None:
+    is_number = isinstance(until, int) and not isinstance(until, bool)
+    if not (until is None or is_number or callable(until)):
+        raise TypeError(f"until must be a number of answers or a function, got {until!r}")
+    if isinstance(until, int) and until < 1:
+        raise ValueError(f"until must be at least 1, got {until}")
