@@ -11,18 +11,23 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import AsyncMock, patch
 
+import psycopg
 import pytest
 
 from tests.bot.doubles import CARD, SECRET, Webex
 from tests.bot.talking import ANN, BUTTONS, Talk
 from tests.support.clocks import Time, timed
-from tests.support.wire import until
+from tests.support.postgres_inboxes import BLOCKED, execute
+from tests.support.postgres_server import PostgresServer
+from tests.support.wire import PATIENCE, until
 from webex_webhooks_async import (
     Bot,
+    BotRouter,
     Context,
     JobContext,
     MessageContext,
     Notification,
+    PostgresInbox,
     SQLiteInbox,
     SubmissionContext,
     once,
@@ -123,6 +128,52 @@ async def test_an_odd_person(webex: Webex, tmp_path: Path) -> None:
     body = sample_notification("messages", "created", data=data)
     async with webex.running(bot):
         assert await bot.handle(body, sign(body, SECRET)) == 204
+
+
+async def test_what_appears_late(webex: Webex, postgres: PostgresServer, schema: str) -> None:
+    """No message goes to a handler while its author is asked, also one whose storing took long."""
+    bot, replica = (
+        webex.bot(inbox=PostgresInbox(postgres.url, schema=schema), watch_every=None)
+        for _ in range(2)
+    )
+    router = BotRouter()
+    bot.include(router)
+    replica.include(router)
+
+    @router.command("go")
+    async def go(context: MessageContext) -> None:
+        await context.reply((await context.ask("Which dish?")).text)
+
+    @router.message()
+    async def other(context: MessageContext) -> None:
+        await context.reply(f"Heard {context.text}")
+
+    async with webex.running(bot), replica:
+        webex.sandbox.deliver_to(None)
+        deliveries = [(await webex.sandbox.say(text))[0] for text in ("Pasta", "go", "Soup")]
+        bodies = [each.body for each in deliveries]
+        first = webex.sandbox.messages[0].id
+        # It has its number, and isn't committed before this lock is given back.
+        execute(
+            postgres,
+            f"CREATE FUNCTION {schema}.wait() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN"
+            "    PERFORM pg_advisory_xact_lock(4); RETURN NEW; END $$",
+            f"CREATE TRIGGER wait AFTER INSERT ON {schema}.notifications FOR EACH ROW"
+            f"    WHEN (position('{first}'::bytea IN NEW.body) > 0)"
+            f"    EXECUTE FUNCTION {schema}.wait()",
+        )
+        with psycopg.connect(postgres.url) as connection:
+            connection.execute("SELECT pg_advisory_lock(4)")
+            late = asyncio.create_task(replica.handle(bodies[0], sign(bodies[0], SECRET)))
+            await until(lambda: len(execute(postgres, BLOCKED)) == 1)
+            command = asyncio.create_task(bot.handle(bodies[1], sign(bodies[1], SECRET)))
+            await until(lambda: len(execute(postgres, BLOCKED)) == 2)
+        assert {*await asyncio.gather(late, command)} == {204}
+        said = [(await webex.sandbox.next_reply(PATIENCE)).text for _ in range(2)]
+        assert await bot.handle(bodies[2], sign(bodies[2], SECRET)) == 204
+        said.append((await webex.sandbox.next_reply(PATIENCE)).text)
+
+    assert said == ["Heard Pasta", "Which dish?", "Soup"]
 
 
 UUID = "7c9e6679-7425-40de-944b-e07fc1f90ae7"
