@@ -1,12 +1,15 @@
 """The two stores, and a stage with a sandbox, on which people connect their accounts."""
 
 import asyncio
+import re
 from collections.abc import AsyncGenerator, Callable
 from pathlib import Path
 
 import pytest
 
 from tests.integration.stage import Shift, Stage
+from tests.support.postgres_inboxes import execute
+from webex_webhooks_async import Inbox, PostgresInbox, SQLiteInbox
 from webex_webhooks_async.client.limiter import Clock
 from webex_webhooks_async.integration.postgres_store import PostgresUserStore
 from webex_webhooks_async.integration.sqlite_store import SQLiteUserStore
@@ -45,8 +48,39 @@ def new_store(request: pytest.FixtureRequest, tmp_path: Path, schema: str, time:
     return lambda: PostgresUserStore(url, schema=schema)
 
 
-@pytest.fixture
-async def stage(tmp_path: Path, time: Shift) -> AsyncGenerator[Stage]:
-    """A sandbox, and integrations with a store and an inbox in files."""
-    async with Stage(tmp_path, time) as stage:
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.once)])
+async def stage(
+    request: pytest.FixtureRequest, tmp_path: Path, schema: str, time: Shift
+) -> AsyncGenerator[Stage]:
+    """A sandbox, and integrations that share a store and an inbox."""
+
+    def on_sqlite() -> tuple[UserStore, Inbox]:
+        store = SQLiteUserStore(tmp_path / "users.db", clock=time.timestamp)
+        return store, SQLiteInbox(tmp_path / "inbox.db")
+
+    def on_postgres() -> tuple[UserStore, Inbox]:
+        store = PostgresUserStore(server.url, schema=schema)
+        return store, PostgresInbox(server.url, schema=schema)
+
+    def in_files() -> bytes:
+        return b"".join(each.read_bytes() for each in tmp_path.glob("*.db*"))
+
+    def in_tables() -> bytes:
+        tables = execute(server, f"SELECT tablename FROM pg_tables WHERE schemaname = '{schema}'")
+        rows = [execute(server, f"SELECT t::text FROM {schema}.{name} t") for (name,) in tables]
+        binary = [bytes.fromhex(each) for each in re.findall(r"\\x([0-9a-f]+)", str(rows))]
+        return b"".join((*binary, str(rows).encode()))
+
+    def shift(seconds: float) -> None:
+        execute(
+            server,
+            f"UPDATE {schema}.users SET due = due - {seconds}, held_until = held_until - {seconds}",
+        )
+
+    if request.param == "postgres":
+        server = request.getfixturevalue("postgres")
+        time.shift_database = shift
+    is_sqlite = request.param == "sqlite"
+    async with Stage(on_sqlite if is_sqlite else on_postgres, time) as stage:
+        stage.stored = in_files if is_sqlite else in_tables
         yield stage

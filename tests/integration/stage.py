@@ -4,17 +4,15 @@ import asyncio
 from collections.abc import AsyncGenerator, Callable, Sized
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any, Self
 from unittest.mock import patch
 
 import httpx
 
 from tests.support import wire
-from webex_webhooks_async import SQLiteInbox, Webhook
+from webex_webhooks_async import Inbox, Webhook
 from webex_webhooks_async.client.limiter import Clock
 from webex_webhooks_async.integration.integration import Integration
-from webex_webhooks_async.integration.sqlite_store import SQLiteUserStore
 from webex_webhooks_async.integration.store import UserStore
 from webex_webhooks_async.testing import Sandbox
 
@@ -42,6 +40,7 @@ class Shift(Clock):
 
     def __init__(self) -> None:
         self.ahead: float = 0.0
+        self.shift_database: Callable[[float], None] = lambda _: None  # whose clock goes on
         self._sleepers: set[asyncio.Event] = set()
 
     def monotonic(self) -> float:
@@ -74,6 +73,7 @@ class Shift(Clock):
     def advance(self, seconds: float) -> None:
         """Let the time jump."""
         self.ahead += seconds
+        self.shift_database(seconds)
         for each in self._sleepers:
             each.set()
 
@@ -81,8 +81,10 @@ class Shift(Clock):
 class Stage:
     """A sandbox, and integrations that share a store and an inbox."""
 
-    def __init__(self, folder: Path, time: Shift) -> None:
-        self.folder = folder
+    def __init__(self, new_storage: Callable[[], tuple[UserStore, Inbox]], time: Shift) -> None:
+        self.new_storage = new_storage
+        self.stored: Callable[[], bytes] = bytes
+        self.secrets: set[str] = {SECRET, KEY}  # what is in no log and in no storage
         self.time = time
         self.sandbox: Sandbox = Sandbox(
             clock=time.now, token_life=1000, rotate=True, client_secret=SECRET, private=True
@@ -98,9 +100,6 @@ class Stage:
     async def __aexit__(self, *_: object) -> None:
         await self._stack.aclose()
 
-    def store(self) -> UserStore:
-        return SQLiteUserStore(self.folder / "users.db", clock=self.time.timestamp)
-
     def integration(self, **options: Any) -> Integration:
         """An integration, which isn't started."""
         given: dict[str, Any] = {
@@ -112,9 +111,9 @@ class Stage:
             "http_client": self.http_client,
             **options,
         }
-        if "inbox" not in given:
-            given["inbox"] = SQLiteInbox(self.folder / "inbox.db")
-        store = given.pop("store", None) or self.store()
+        new_store, new_inbox = self.new_storage()
+        given.setdefault("inbox", new_inbox)
+        store = given.pop("store", new_store)
         with patch("webex_webhooks_async.integration.integration.Clock", lambda: self.time):
             return Integration(store, **given)
 
@@ -139,7 +138,9 @@ class Stage:
         """Let somebody allow it at Webex, and come back."""
         url = httpx.URL(begun.headers["location"]).copy_merge_params({"login_hint": email})
         allowed = await self.http_client.get(url)
-        return await browser.get(allowed.headers["location"])
+        location = httpx.URL(allowed.headers["location"])
+        self.secrets |= {location.params["state"], location.params["code"]}
+        return await browser.get(location)
 
     async def meeting(self, email: str = ANN, event: str = "ended") -> None:
         """Report that a meeting of somebody has ended, whose title is the address."""

@@ -2,8 +2,9 @@ import asyncio
 import json
 import logging
 from collections.abc import AsyncGenerator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -197,7 +198,7 @@ async def test_a_start_that_fails(stage: Stage) -> None:
 
     with pytest.raises(LookupError):
         await stage.integration(lifespan=fail).start()
-    store = stage.store()
+    store, _ = stage.new_storage()
     for error, is_raised in ((OSError("broken"), True), (ConnectionError("away"), False)):
 
         async def counts(_: str, error: OSError = error) -> Any:
@@ -601,6 +602,7 @@ async def test_a_look_corrects_what_has_happened(
         before = len(stage.sent("/v1/webhooks"))
         time.advance(595)
         await stage.sandbox.idle()
+        await until(lambda: time.sleepers)
         assert len(stage.sent("/v1/webhooks")) == before
         time.advance(10)
         await until(lambda: stage.webhooks(ANN))
@@ -933,6 +935,7 @@ async def test_who_closes_from_within(stage: Stage) -> None:
     assert "can't close its own" in errors[0]
 
 
+@pytest.mark.parametrize("stage", ["sqlite"], indirect=True)
 @pytest.mark.parametrize(
     ("options", "error", "words"),
     [
@@ -1047,3 +1050,83 @@ async def test_a_handler_does_things_once(stage: Stage) -> None:
         await stage.connect(integration)
         await until(lambda: len(calls) == 2)
     assert calls == [1, 2]
+
+
+async def test_no_secret_is_logged_stored_or_shown(
+    stage: Stage, time: Shift, caplog: pytest.LogCaptureFixture
+) -> None:
+    """No log, no page and no byte of a storage has a token, a code, a state, a key or a secret."""
+    caplog.set_level(logging.DEBUG)
+    failed: list[str] = []
+    integration = stage.integration(on_error=lambda error, _: failed.append(str(error)))
+
+    @integration.on(Resource.MEETINGS, attempts=1)
+    async def ended(context: UserContext[MeetingData]) -> None:
+        await context.fetch()
+        await context.client.get("people/nobody")
+
+    async def note() -> None:
+        ring = integration._keyring
+        async for user in integration._users.each(None):
+            tokens = user.details.tokens
+            stage.secrets |= {tokens.access_token, tokens.refresh_token}
+            stage.secrets.add(ring.secret_of(user.row.person, ring.first))
+
+    async with stage.running(integration):
+        pages = [(await stage.connect(integration, each)).text for each in (ANN, BOB)]
+        await note()
+        time.advance(950)  # an early refresh, before the handlers fail
+        for email in (ANN, BOB):
+            await stage.meeting(email)
+        await until_there_are(failed, 2)
+        await note()
+        stage.sandbox.revoke_user(BOB)
+        await stage.meeting(BOB)
+        await until(lambda: "is completed" in caplog.text)
+        await integration.disconnect(stage.person(ANN))
+        stored = stage.stored()
+        await _until_counts(integration, 1)
+        stored += stage.stored()
+    logged = [each for each in caplog.records if each.name == "webex_webhooks_async"]
+    shown = "\n".join([caplog.handler.format(each) for each in logged] + pages + failed)
+
+    assert len(stage.secrets) == 2 + 2 * 2 + 2 * 2 * 2 + 2  # codes; tokens, twice; webhooks
+    assert "BadRequestError" in shown
+    assert b"BadRequestError" in stored
+    assert not [each for each in stage.secrets if each in shown or each.encode() in stored]
+
+
+@pytest.mark.once
+async def test_many_tokens_that_expire_at_once(stage: Stage, time: Shift) -> None:
+    """Over three replicas, with slow commits, each token is refreshed once, and nobody is lost."""
+    handled: list[str | None] = []
+    reported: list[Exception] = []
+    replicas: list[Integration] = []
+    emails = [f"person-{number}@example.com" for number in range(60)]
+
+    async def ended(context: UserContext[MeetingData]) -> None:
+        await context.fetch()
+        handled.append(context.user.email)
+
+    async with AsyncExitStack() as stack:
+        for _ in range(3):
+            replica = stage.integration(on_error=lambda error, _: reported.append(error))
+            replica.on(Resource.MEETINGS, in_order=False)(ended)
+            replicas.append(await stack.enter_async_context(stage.running(replica)))
+        await asyncio.gather(*(stage.connect(replica, each) for each in emails))
+        for each in replicas:
+            each._store._write = partial(_slowly, each._store._write)  # type: ignore[method-assign] # of this test
+        time.advance(1001)
+        before = len(stage.sent())
+        for email in emails * 3:
+            await stage.meeting(email)
+        await until_there_are(handled, 180)
+        assert len(stage.sent()) == before + 60
+        assert (await replica.counts()).connected == 60
+    assert not reported
+
+
+async def _slowly(write: Callable[..., Any], *statement: str, **values: object) -> Any:
+    is_changed = await write(*statement, **values)
+    await asyncio.sleep(0.2)
+    return is_changed

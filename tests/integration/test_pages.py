@@ -175,7 +175,7 @@ async def test_webex_that_refuses(
 
 async def test_a_store_that_is_away(stage: Stage, caplog: pytest.LogCaptureFixture) -> None:
     """While the store is away, a callback is a 503."""
-    store = stage.store()
+    store, _ = stage.new_storage()
     integration = stage.integration(store=store)
     async with stage.running(integration), Browser(integration) as browser:
         begun = await browser.get("/connect")
