@@ -365,8 +365,8 @@ async def test_a_test_of_a_job_that_fails(jobs: Jobs) -> None:
 
 
 async def test_a_job_within_a_transaction(jobs: Jobs) -> None:
-    """It would be there also if the transaction is rolled back, so it is an error."""
-    errors: list[str] = []
+    """It is there once if it is a part of the transaction of `once`; else it is an error there."""
+    calls = 0
 
     @asynccontextmanager
     async def transaction() -> AsyncGenerator[aiosqlite.Connection]:
@@ -376,21 +376,30 @@ async def test_a_job_within_a_transaction(jobs: Jobs) -> None:
 
     @jobs.bot.message()
     async def handler(context: MessageContext) -> None:
-        async def call(_: aiosqlite.Connection) -> None:
-            with pytest.raises(RuntimeError, match="don't enqueue a job within") as raised:
+        async def call(connection: aiosqlite.Connection) -> None:
+            nonlocal calls
+            calls += 1
+            with pytest.raises(RuntimeError, match=r"don't enqueue .* or pass transaction="):
                 await context.enqueue("remind", 1)
-            errors.append(str(raised.value))
-            with pytest.raises(RuntimeError, match="don't cancel a job within") as raised:
+            with pytest.raises(RuntimeError, match="don't cancel a job within"):
                 await context.cancel("remind", key="k")
-            errors.append(str(raised.value))
+            assert await context.enqueue("remind", 2, key="k", transaction=connection)
+            assert await context.cancel("remind", key="k", transaction=connection)
+            assert await context.enqueue("remind", 3, transaction=connection)
+            if attempt().number == 1:
+                raise KeyError("it is rolled back")
 
         await once("order", call, within=transaction)
+        if attempt().number == 2:
+            raise KeyError("it was committed")
 
     async with jobs.webex.running(jobs.bot):
         await jobs.webex.sandbox.say("Hello")
+        await until(lambda: [each.failures for each in jobs.stored] == [1])
+        await jobs.time.pass_(10)
         await until(lambda: jobs.stored == [])
 
-    assert len(errors) == 2
+    assert (calls, jobs.values) == (2, [3])
 
 
 async def test_what_is_enqueued_elsewhere(jobs: Jobs) -> None:

@@ -43,6 +43,9 @@ class JobOptions(TypedDict, total=False):
             ``line=context.person_id``, in any form of the id, is in line with what that person says
             to a bot; ``line=context.room_id`` is a line of the room's jobs.
         replace: Whether it takes the place of the job that has its `key`, if there is one.
+        transaction: A connection or a session of yours in the inbox's database, with which the job
+            is committed or rolled back: of psycopg, asyncpg or aiosqlite, or an AsyncConnection or
+            AsyncSession of SQLAlchemy.
     """
 
     key: str | None
@@ -50,6 +53,7 @@ class JobOptions(TypedDict, total=False):
     at: datetime | None
     line: str | None
     replace: bool
+    transaction: object
 
 
 @frozen(eq=False)
@@ -88,7 +92,8 @@ async def enqueue(  # noqa: PLR0913 - as `Bot.enqueue`, the time, and whose job 
     With a person, the job is theirs, and so is its key.
     """
     check_keywords("enqueue", options, JobOptions.__annotations__)
-    check_outside("enqueue a job")
+    transaction = options.get("transaction")
+    check_outside("enqueue a job", transaction)
     key, line, replace = options.get("key"), options.get("line"), options.get("replace", False)
     given, at = options.get("after"), options.get("at")
     if given is not None and at is not None:
@@ -108,6 +113,12 @@ async def enqueue(  # noqa: PLR0913 - as `Bot.enqueue`, the time, and whose job 
                 "replace=True, and it runs once more after this"
             )
 
+        if transaction is not None:
+            await worker.inbox_within().put_within(
+                transaction, job_key, body, line=line, after=after, at=at, replace=replace
+            )
+            return True
+
         async def put() -> tuple[bool, bytes]:
             is_new = await worker.put(job_key, body, line=line, after=after, at=at, replace=replace)
             return is_new, dump_json(is_new)
@@ -115,12 +126,22 @@ async def enqueue(  # noqa: PLR0913 - as `Bot.enqueue`, the time, and whose job 
         return await recorded("enqueued", job_key, put, bool)
 
 
-async def cancel(worker: "InboxWorker", name: str, key: str, *, person: str | None = None) -> bool:
+async def cancel(
+    worker: "InboxWorker",
+    name: str,
+    key: str,
+    *,
+    transaction: object = None,
+    person: str | None = None,
+) -> bool:
     """Remove a job, as `Bot.cancel` says; what an earlier attempt has removed is left alone."""
     check_not_empty("name", name)
     check_not_empty("key", key)
-    check_outside("cancel a job")
+    check_outside("cancel a job", transaction)
     job_key = key_of_job("key", name, key, *_of(person))
+    if transaction is not None:
+        await worker.inbox_within().put_within(transaction, job_key, None)
+        return True
 
     async def remove() -> tuple[bool, bytes]:
         is_removed = await worker.cancel(job_key)

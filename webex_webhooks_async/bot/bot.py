@@ -394,11 +394,11 @@ class Bot(BotRouter, Receiver):
             name: The name of the job.
             value: The handler's value: anything that JSON can hold, or an attrs instance of it.
             options: When the job is due (`after` or `at`, by default at once), its `key`, whether
-                it may `replace` a job with that, and its `line`.
+                it may `replace` a job with that, its `line`, and a `transaction` of yours.
 
         Returns:
             False if it is known, and so isn't stored. In a handler that runs again, what the call
-            returned before.
+            returned before. With a `transaction`, which nobody knows the end of, always True.
 
         Raises:
             ValueError: No job of this name is registered, `key` or `line` is empty, both `after`
@@ -407,8 +407,9 @@ class Bot(BotRouter, Receiver):
                 job has the `key` of the job that enqueues it, without `replace`; nothing was
                 stored.
             TypeError: JSON can't hold the value, or an argument is unknown or has a wrong type;
-                nothing was stored.
-            RuntimeError: The bot has no inbox, hasn't been started, or has ended; or it is called
+                nothing was stored. `transaction` isn't in a connection or session of this kind.
+            RuntimeError: The bot has no inbox, hasn't been started, or has ended; no transaction is
+                open in `transaction`, or it is in another database; or it is called without one
                 inside of a call of `once` with ``within``, which may be rolled back.
             Exception: Any error of the inbox.
         """
@@ -427,7 +428,7 @@ class Bot(BotRouter, Receiver):
             options["line"] = line_of(name)
         return await enqueue(worker, name, value, options, now=self._clock.now())
 
-    async def cancel(self, name: str, *, key: str) -> bool:
+    async def cancel(self, name: str, *, key: str, transaction: object = None) -> bool:
         """Remove a job that was enqueued with a key, so that it doesn't run, and free the key.
 
         ::
@@ -439,18 +440,19 @@ class Bot(BotRouter, Receiver):
         Args:
             name: The name of the job, registered or not.
             key: Its key.
+            transaction: As of `enqueue`: it is removed if that is committed.
 
         Returns:
             Whether there was something to remove. In a handler that runs again, what the call
-            returned before.
+            returned before. With a `transaction`, always True.
 
         Raises:
             ValueError: `name` or `key` is empty.
-            TypeError: `name` or `key` isn't text.
+            TypeError: `name` or `key` isn't text, or as for `enqueue`.
             RuntimeError: As for `enqueue`.
             Exception: Any error of the inbox.
         """
-        return await cancel(self._worker_of_jobs(), name, key)
+        return await cancel(self._worker_of_jobs(), name, key, transaction=transaction)
 
     def _worker_of_jobs(self) -> "InboxWorker":
         if self._worker is None:

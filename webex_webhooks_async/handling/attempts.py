@@ -97,7 +97,8 @@ async def once(
         within: A function without arguments that returns an async context manager, which yields a
             connection or a session in a transaction, and commits it: of psycopg, asyncpg or
             aiosqlite, or an AsyncConnection or AsyncSession of SQLAlchemy. In `call`, nothing is
-            said, enqueued, claimed or done with `once`, because it may be rolled back.
+            said, claimed, done with `once`, or enqueued without ``transaction=``, because it may be
+            rolled back.
         into: The class of the result, such as an attrs class of yours or ``list[Order]``, or a
             function that takes the recorded JSON, such as a model's ``model_validate``. What it
             raises is raised in each run, the record stays, and nothing is called again.

@@ -31,7 +31,7 @@ from webex_webhooks_async.handling.outcomes import (
 )
 from webex_webhooks_async.handling.records import CHOSEN, CONVERSATION, Records
 from webex_webhooks_async.handling.suspension import Suspension, is_quiet_end, is_suspension
-from webex_webhooks_async.inbox.base import Inbox
+from webex_webhooks_async.inbox.base import Inbox, TransactionalInbox, transactional
 from webex_webhooks_async.inbox.entries import STOPPED, InboxEntry
 from webex_webhooks_async.models.notifications import Notification
 from webex_webhooks_async.notifications.descriptions import describe
@@ -221,6 +221,10 @@ class InboxWorker:
         if is_removed:
             self._woken.set()
         return is_removed
+
+    def inbox_within(self) -> TransactionalInbox:
+        """Return the inbox, which can write in a transaction."""
+        return transactional(self._inbox, "transaction")
 
     async def _take(self) -> InboxEntry | None:
         """Take an entry; where this begins, what was sent before comes before questions end."""

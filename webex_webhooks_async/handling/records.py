@@ -22,7 +22,7 @@ from attrs import define, evolve
 
 from webex_webhooks_async.formatting import describe_exception
 from webex_webhooks_async.handling.suspension import current_suspension
-from webex_webhooks_async.inbox.base import TransactionalInbox
+from webex_webhooks_async.inbox.base import TransactionalInbox, transactional
 from webex_webhooks_async.inbox.transactions import COMMITTED, check_transaction
 from webex_webhooks_async.models.notifications import Notification
 from webex_webhooks_async.notifications.descriptions import describe
@@ -213,12 +213,7 @@ class Records:
                 "leave within out"
             )
         inbox, entry = self.stored
-        if not isinstance(inbox, TransactionalInbox):
-            raise TypeError(
-                f"within needs an inbox that is a TransactionalInbox, and {type(inbox).__name__} "
-                "isn't: leave within out"
-            )
-        return inbox, entry
+        return transactional(inbox, "within"), entry
 
     def next_name(self, kind: str, key: str) -> str:
         """Return the name of the record of the next of a kind with a key: each attempt counts."""
@@ -352,16 +347,17 @@ class _Inside:
 _inside: "ContextVar[_Inside | None]" = ContextVar("_inside", default=None)
 
 
-def check_outside(what: str) -> None:
-    """Check that something isn't done within a transaction, which may be rolled back."""
+def check_outside(what: str, transaction: object = None) -> None:
+    """Check that something isn't done within a transaction of which it isn't a part."""
     suspension = current_suspension.get()
     if suspension is not None:
         suspension.check(what)
     inside = _inside.get()
-    if inside is not None and inside.is_open:
+    if inside is not None and inside.is_open and transaction is None:
         raise RuntimeError(
             f"don't {what} within the transaction of once({inside.name!r}), which may be rolled "
-            "back: return what you need, and do it after once"
+            "back: return what you need, and do it after once, or pass transaction= to enqueue and "
+            "cancel"
         )
 
 

@@ -428,6 +428,50 @@ class TransactionalInbox(Inbox):
             Exception: Any error of the driver.
         """
 
+    @abstractmethod
+    async def put_within(  # noqa: PLR0913 - as `put`
+        self,
+        transaction: object,
+        key: str,
+        body: bytes | None,
+        *,
+        line: str | None = None,
+        after: float = 0.0,
+        at: datetime | None = None,
+        replace: bool = False,
+    ) -> None:
+        """Do what `put` does when a transaction is committed, or what `cancel` does.
+
+        What one transaction has left is done together, in its order, by the next `take` or `cancel`
+        after the commit. Until then it holds up nobody, and its key is free.
+
+        Args:
+            transaction: A connection or a session in the inbox's own database.
+            key: As of `put`.
+            body: The body; `None` removes what has the key.
+            line: As of `put`.
+            after: The same, counted from this call.
+            at: The same.
+            replace: The same.
+
+        Raises:
+            TypeError: `transaction` is something else, or an argument has a wrong type.
+            ValueError: As for `put`.
+            RuntimeError: No transaction has begun in it, it is another database, or rights are
+                missing.
+            Exception: Any error of the driver.
+        """
+
+
+def transactional(inbox: Inbox, argument: str) -> TransactionalInbox:
+    """Return an inbox that can write in a transaction, for an argument that needs one."""
+    if isinstance(inbox, TransactionalInbox):
+        return inbox
+    raise TypeError(
+        f"{argument} needs an inbox that is a TransactionalInbox, and {type(inbox).__name__} "
+        f"isn't: leave {argument} out"
+    )
+
 
 def check_put(line: str | None, after: float, at: datetime | None, *, replace: bool) -> str | None:
     """Check the options of `Inbox.put`, for any inbox.

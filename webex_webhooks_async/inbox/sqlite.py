@@ -37,6 +37,7 @@ from webex_webhooks_async.inbox.listing import in_parts
 from webex_webhooks_async.inbox.sqlite_file import InboxFile, check_file
 from webex_webhooks_async.inbox.sqlite_rows import (
     ADD_RECORD,
+    ADD_TO_OUTBOX,
     LOCK,
     RECORD,
     REPLACE_RECORD,
@@ -47,6 +48,7 @@ from webex_webhooks_async.inbox.transactions import (
     COMMITTED,
     COMPLETED,
     ROLLED_BACK,
+    Transaction,
     same_transaction_of,
     transaction_of,
     without_transaction,
@@ -262,16 +264,7 @@ class SQLiteInbox(TransactionalInbox):
         Until the transaction ends, nobody else can write to the file.
         """
         name = storable(name)
-        within = await transaction_of(transaction)
-        files = await within.execute("PRAGMA database_list") if within.kind == "SQLite" else []
-        if not any(number == 0 and _is_same(path, self._path) for number, _, path in files):
-            raise RuntimeError(
-                f"within yields a connection to another database than {self._path}: use the file "
-                "of the inbox"
-            )
-        await within.execute(LOCK)
-        if not await within.is_open():
-            raise without_transaction(transaction)
+        within = await self._within(transaction)
         self._locked_at = time.monotonic()
         if not await within.execute(UNFINISHED, [entry.number]):
             raise RuntimeError(COMPLETED)
@@ -280,6 +273,36 @@ class SQLiteInbox(TransactionalInbox):
         await within.execute(f"SAVEPOINT {_SAVEPOINT}")  # it ends with the transaction
         await within.execute(ADD_RECORD, [entry.number, name, value])
         return True
+
+    async def _within(self, given: object) -> Transaction:
+        """Return a transaction of a user's in the file, which nobody else writes to from now on."""
+        within = await transaction_of(given)
+        files = await within.execute("PRAGMA database_list") if within.kind == "SQLite" else []
+        if not any(number == 0 and _is_same(path, self._path) for number, _, path in files):
+            raise RuntimeError(
+                f"this is a connection to another database than {self._path}: use the file of the "
+                "inbox"
+            )
+        await within.execute(LOCK)
+        if not await within.is_open():
+            raise without_transaction(given)
+        return within
+
+    async def put_within(  # noqa: PLR0913 - as `put`
+        self,
+        transaction: object,
+        key: str,
+        body: bytes | None,
+        *,
+        line: str | None = None,
+        after: float = 0.0,
+        at: datetime | None = None,
+        replace: bool = False,
+    ) -> None:
+        line = check_put(line, after, at, replace=replace)
+        due = self._clock() + after if at is None else at.timestamp()
+        within = await self._within(transaction)
+        await within.execute(ADD_TO_OUTBOX, [storable(key), body, line, due, replace])
 
     async def replace_within(
         self, transaction: object, entry: InboxEntry, name: str, value: bytes

@@ -86,6 +86,22 @@ class InboxRows:
 
     def cancel(self, key: str) -> bool:
         """Remove a notification and its successor; of one that runs, the successor alone."""
+        self._empty_outbox()
+        return self._cancel(key)
+
+    def _empty_outbox(self) -> None:
+        """Do what transactions of the user's have left, in the order of their commits."""
+        left = self._connection.execute(_OUTBOX).fetchall()
+        for key, body, line, due, replace in left:
+            if body is None:
+                self._cancel(key)
+            else:
+                at = datetime.fromtimestamp(due, UTC)
+                self.put(key, body, line=line, at=at, replace=bool(replace))
+        if left:
+            self._changes("DELETE FROM webex_outbox", ())
+
+    def _cancel(self, key: str) -> bool:
         row = {"key": key, "now": self._clock()}
         found = self._connection.execute(f"{_KNOWN} AND forget IS NULL", row).fetchone()
         if found is None:
@@ -107,6 +123,7 @@ class InboxRows:
 
         Rows on the way that can't be read are set aside.
         """
+        self._empty_outbox()
         now = self._clock()
         while (found := self._connection.execute(_NEXT, {"now": now}).fetchone()) is not None:
             number, key, body, line, due, lost, waits, error, stopped, *counted = found
@@ -489,6 +506,17 @@ _SCHEMA = (
     """,
     "CREATE INDEX webex_until ON webex_claims (until)",
     "CREATE TABLE webex_times (name TEXT PRIMARY KEY, time REAL NOT NULL) WITHOUT ROWID",
+    # What transactions of the user's leave: without a body, the key is cancelled.
+    """
+    CREATE TABLE webex_outbox (
+        number INTEGER PRIMARY KEY,
+        key TEXT NOT NULL,
+        body BLOB,
+        line TEXT,
+        due REAL NOT NULL,
+        replace INTEGER NOT NULL
+    )
+    """,
     *QUESTIONS,
 )
 _IDENTITY = (
@@ -609,6 +637,8 @@ _COUNTS = f"""
     SELECT state, count(*), min(due) FROM (
         SELECT {_STATE} AS state, due FROM webex_notifications WHERE forget IS NULL
         UNION ALL SELECT 'scheduled', due FROM webex_successors
+        UNION ALL SELECT CASE WHEN due <= :now THEN 'waiting' ELSE 'scheduled' END, due
+        FROM webex_outbox WHERE body IS NOT NULL
     )
     GROUP BY state
 """  # noqa: S608 - ours
@@ -630,6 +660,10 @@ UNFINISHED = "SELECT 1 FROM webex_notifications WHERE number = $1 AND forget IS 
 RECORD = "SELECT value FROM webex_records WHERE number = $1 AND name = $2"
 ADD_RECORD = "INSERT INTO webex_records (number, name, value) VALUES ($1, $2, $3)"
 REPLACE_RECORD = "UPDATE webex_records SET value = $3 WHERE number = $1 AND name = $2"
+ADD_TO_OUTBOX = """
+    INSERT INTO webex_outbox (key, body, line, due, replace) VALUES ($1, $2, $3, $4, $5)
+"""
+_OUTBOX = "SELECT key, body, line, due, replace FROM webex_outbox ORDER BY number"
 
 _FORGOTTEN_WITH_A_PUT = 4
 _LISTED_AT_ONCE = 100

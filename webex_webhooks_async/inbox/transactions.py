@@ -29,8 +29,8 @@ async def transaction_of(given: object) -> Transaction:
         if module in sys.modules and (found := await find(given, sys.modules[module])):
             return found
     raise TypeError(
-        "within must yield a connection or a session in a transaction: one of psycopg, asyncpg or "
-        f"aiosqlite, or an AsyncConnection or AsyncSession of SQLAlchemy, got {_name(given)}"
+        "pass a connection or a session in a transaction: one of psycopg, asyncpg or aiosqlite, or "
+        f"an AsyncConnection or AsyncSession of SQLAlchemy, got {_name(given)}"
     )
 
 
@@ -72,9 +72,9 @@ def sqlstate_of(error: BaseException) -> str | None:
 def without_transaction(given: object) -> RuntimeError:
     """Return the error for a connection in which nothing is committed or rolled back together."""
     return RuntimeError(
-        f"within yields {_name(given)} in which no transaction is, so each statement commits by "
-        "itself: yield one in a transaction, as engine.begin, async_sessionmaker.begin, psycopg's "
-        "pool.connection and asyncpg's connection.transaction() do"
+        f"this is {_name(given)} in which no transaction is, so each statement commits by itself: "
+        "pass one in a transaction, as engine.begin, async_sessionmaker.begin, psycopg's "
+        "pool.connection and asyncpg's connection.transaction() yield"
     )
 
 
@@ -93,9 +93,7 @@ ROLLED_BACK = (
 
 
 def _synchronous(given: object, instead: str) -> TypeError:
-    return TypeError(
-        f"within yields {_name(given)}, which would block the event loop: yield {instead}"
-    )
+    return TypeError(f"{_name(given)} would block the event loop: pass {instead}")
 
 
 def _name(given: object) -> str:
@@ -204,8 +202,8 @@ async def _of_sqlalchemy(given: object, asynchronous: Any) -> Transaction | None
         raise _synchronous(given, "an AsyncConnection or an AsyncSession")
     if isinstance(given, (asynchronous.AsyncEngine, asynchronous.async_sessionmaker)):
         raise TypeError(
-            f"within yields {_name(given)}, in which no transaction is: pass its method begin, as "
-            "in within=sessions.begin"
+            f"no transaction is in {_name(given)}: pass its method begin, as in "
+            "within=sessions.begin, or the session that it yields, as in transaction=session"
         )
     is_session: bool = isinstance(given, asynchronous.AsyncSession)
     if not (is_session or isinstance(given, asynchronous.AsyncConnection)):

@@ -28,7 +28,9 @@ class Jobs(Protocol):
         """Store a job."""
         ...
 
-    async def cancel(self, name: str, *, person_id: str, key: str) -> bool:
+    async def cancel(
+        self, name: str, *, person_id: str, key: str, transaction: object = None
+    ) -> bool:
         """Remove a job."""
         ...
 
@@ -63,13 +65,15 @@ class OfUser:
             name, value, person_id=self.user.person_id, **options
         )
 
-    async def cancel(self, name: str, *, key: str) -> bool:
+    async def cancel(self, name: str, *, key: str, transaction: object = None) -> bool:
         """Remove a job of this user, as `Integration.cancel` does.
 
         Raises:
             RuntimeError: As there, or the context isn't of an integration.
         """
-        return await self._of_integration().cancel(name, person_id=self.user.person_id, key=key)
+        return await self._of_integration().cancel(
+            name, person_id=self.user.person_id, key=key, transaction=transaction
+        )
 
     def _of_integration(self) -> Jobs:
         if self._jobs is None:

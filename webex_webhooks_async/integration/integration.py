@@ -630,8 +630,8 @@ class Integration(Application):
         Raises:
             ValueError: As for `Bot.enqueue`, or `person_id` is empty.
             TypeError: As for `Bot.enqueue`.
-            RuntimeError: The integration hasn't been started, or has ended; or it is called inside
-                of a call of `once` with ``within``.
+            RuntimeError: The integration hasn't been started, or has ended; or as for
+                `Bot.enqueue`.
             Exception: Any error of the inbox.
         """
         self._check_running()
@@ -644,18 +644,20 @@ class Integration(Application):
             self._worker, name, value, options, now=self._clock.now(), person=person
         )
 
-    async def cancel(self, name: str, *, person_id: str, key: str) -> bool:
+    async def cancel(
+        self, name: str, *, person_id: str, key: str, transaction: object = None
+    ) -> bool:
         """Remove a job of somebody that was enqueued with a key, as `Bot.cancel` does.
 
         Raises:
             ValueError: An argument is empty.
-            TypeError: An argument isn't text.
+            TypeError: An argument isn't text, or as for `Bot.enqueue`.
             RuntimeError: As for `enqueue`.
             Exception: Any error of the inbox.
         """
         self._check_running()
         person = check_not_empty("person_id", person_id)
-        return await cancel(self._worker, name, key, person=person)
+        return await cancel(self._worker, name, key, transaction=transaction, person=person)
 
     async def _disconnect(self, account: str) -> None:
         async for user in self._each(account):

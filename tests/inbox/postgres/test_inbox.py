@@ -335,7 +335,7 @@ class TestLines:
     ) -> None:
         """A take is one statement, but for the first one that finds a line."""
         async with opened(postgres.url, schema) as (inbox,):
-            inbox._forgets_at = inbox._looks_at = math.inf
+            inbox._forgets_at = inbox._looks_at = inbox._empties_at = math.inf
             counts: list[int] = []
             for key, line in (("1", None), ("2", "a room"), ("3", None), ("4", "another")):
                 await inbox.put(key, BODY, line=line)
@@ -656,7 +656,9 @@ class TestOutages:
             await other.put("another", BODY, line="a room")
             await inbox.complete(await taken(inbox))
             await other.put("a key", BODY, line="a room")
-            inbox._forgets_at = inbox._looks_at = math.inf  # it does nothing else
+            inbox._forgets_at = inbox._looks_at = inbox._empties_at = (
+                math.inf
+            )  # it does nothing else
             proxy.freeze(requests=False)
             taking = asyncio.create_task(inbox.take())
             is_taken = f"SELECT 1 FROM {schema}.notifications WHERE token IS NOT NULL"

@@ -130,7 +130,7 @@ class Jobs(Protocol):
         """Store a job."""
         ...
 
-    async def cancel(self, name: str, *, key: str) -> bool:
+    async def cancel(self, name: str, *, key: str, transaction: object = None) -> bool:
         """Remove a job."""
         ...
 
@@ -413,7 +413,7 @@ class Context:
         """
         return await self._of_bot().enqueue(name, value, **options)
 
-    async def cancel(self, name: str, *, key: str) -> bool:
+    async def cancel(self, name: str, *, key: str, transaction: object = None) -> bool:
         """Remove a job that was enqueued with a key, as `Bot.cancel` does.
 
         The arguments, the result and the errors are those of `Bot.cancel`.
@@ -421,7 +421,7 @@ class Context:
         Raises:
             RuntimeError: As there, or the context isn't of a bot.
         """
-        return await self._of_bot().cancel(name, key=key)
+        return await self._of_bot().cancel(name, key=key, transaction=transaction)
 
     async def now(self) -> datetime:
         """Return the time, in UTC, by the clock of the inbox, which says when a job is due.

@@ -152,7 +152,7 @@ class PostgresInbox(TransactionalInbox):
         self._lost: dict[str, float] = {}
         self._has_lines = False  # whether one was ever to be looked at
         self._lowest = 0.0  # before this time, in seconds since 1970, nothing is due
-        self._looks_at = self._forgets_at = self._gives_back_at = 0.0
+        self._looks_at = self._forgets_at = self._gives_back_at = self._empties_at = 0.0
 
     async def put(  # noqa: PLR0913 - those of the base class
         self,
@@ -185,6 +185,7 @@ class PostgresInbox(TransactionalInbox):
         key, token = _indexed(key), os.urandom(16).hex()
         statements = self._in_loop()
         deadline = statements.deadline()
+        await self._empty_outbox(statements, deadline, sql.EMPTY_OUTBOX)
         cancel = self._query(sql.CANCEL, sql.CANCELLED_BEFORE)
         is_removable = self._query(sql.IS_REMOVABLE)
         while not await statements.execute(cancel, (key, token), deadline):
@@ -358,11 +359,10 @@ class PostgresInbox(TransactionalInbox):
     async def remember_within(
         self, transaction: object, entry: InboxEntry, name: str, value: bytes
     ) -> bool:
-        within = await transaction_of(transaction)
-        if within.kind != "PostgreSQL":
-            raise self._elsewhere()
+        within = await self._within(transaction)
         with self._explained():
-            await self._check(within, transaction, entry)
+            if not await self._check(within, transaction, entry.number):
+                raise RuntimeError(COMPLETED)
             values = [entry.number, _indexed(name), value]
             return bool(await within.execute(self._text(sql.REMEMBER_WITHIN), values))
 
@@ -378,18 +378,42 @@ class PostgresInbox(TransactionalInbox):
             if not await within.execute(self._text(sql.REPLACE_WITHIN), values):
                 raise RuntimeError(ROLLED_BACK)
 
-    async def _check(self, within: Transaction, given: object, entry: InboxEntry) -> None:
-        """Check that a record that is written there would be one of the entry's."""
+    async def put_within(  # noqa: PLR0913 - those of the base class
+        self,
+        transaction: object,
+        key: str,
+        body: bytes | None,
+        *,
+        line: str | None = None,
+        after: float = 0.0,
+        at: datetime | None = None,
+        replace: bool = False,
+    ) -> None:
+        line = check_put(line, after, at, replace=replace)
+        times = _bounded(after), 0.0 if at is None else at.timestamp()
+        within = await self._within(transaction)
+        with self._explained():
+            await self._check(within, transaction)
+            values = [_indexed(key), body, _indexed(line or ""), *times, replace]
+            await within.execute(self._text(sql.PUT_WITHIN), values)
+
+    async def _within(self, given: object) -> Transaction:
+        within = await transaction_of(given)
+        if within.kind != "PostgreSQL":
+            raise self._elsewhere()
+        return within
+
+    async def _check(self, within: Transaction, given: object, number: int | None = None) -> bool:
+        """Check that it is in our database; return whether an entry isn't completed."""
         is_unfinished = self._text(sql.IS_UNFINISHED)
-        ((inbox, is_there),) = await within.execute(is_unfinished, [entry.number])
+        ((inbox, is_there),) = await within.execute(is_unfinished, [number])
         if not await within.is_open():
             raise without_transaction(given)
         if inbox != self._known_inbox:
             ((self._known_inbox,),) = await self._rows(sql.INBOX)
         if inbox != self._known_inbox:
             raise self._elsewhere()
-        if not is_there:
-            raise RuntimeError(COMPLETED)
+        return bool(is_there)
 
     @contextmanager
     def _explained(self) -> Generator[None]:
@@ -410,7 +434,7 @@ class PostgresInbox(TransactionalInbox):
 
     def _elsewhere(self) -> RuntimeError:
         return RuntimeError(
-            "within yields a connection to another database than that of the inbox, whose tables "
+            "this is a connection to another database than that of the inbox, whose tables "
             f"aren't in its schema {self._schema!r}: use the database of the inbox"
         )
 
@@ -481,6 +505,9 @@ class PostgresInbox(TransactionalInbox):
         now = asyncio.get_running_loop().time()
         if self._lost and (now >= self._gives_back_at or math.inf in self._lost.values()):
             await self._give_back(statements, deadline)
+        if now >= self._empties_at:
+            await self._empty_outbox(statements, deadline, sql.TRY_TO_EMPTY_OUTBOX)
+            self._empties_at = now + _SECONDS_BETWEEN_OUTBOXES
         if now >= self._looks_at:
             self._looks_at = now + _SECONDS_BETWEEN_LOOKS
             self._lowest = 0.0
@@ -492,6 +519,13 @@ class PostgresInbox(TransactionalInbox):
             )
             if len(gone) < _FORGOTTEN_AT_ONCE:  # else the next call removes more
                 self._forgets_at = now + _SECONDS_BETWEEN_FORGETS
+
+    async def _empty_outbox(self, statements: "Statements", deadline: float, block: str) -> None:
+        """Do what transactions of users have left; many thousands of jobs take long."""
+        if await statements.execute(self._query(sql.OUTBOX), (), deadline):
+            text = sql.in_a_block(self._text(block)).encode()
+            until = deadline + _TIMES_LONGER * self._timeout
+            await statements.execute(sql.Query(text, text), (), until)
 
     async def _give_back(self, statements: "Statements", deadline: float) -> None:
         """Give back what was taken without a response, for a moment, for that may come late."""
@@ -647,6 +681,8 @@ _TRIES = 3
 _FORGOTTEN_AT_ONCE = 1_000
 _SECONDS_BETWEEN_FORGETS = 1.0
 _SECONDS_BETWEEN_LOOKS = 5.0
+_SECONDS_BETWEEN_OUTBOXES = 0.5  # less than workers wait between two looks
+_TIMES_LONGER = 10
 _SECONDS_BETWEEN_RETURNS = 1.0  # of what was given back, and may have been taken since
 _LONGEST = 3e9  # seconds: PostgreSQL's times end, and a hundred years do for all
 

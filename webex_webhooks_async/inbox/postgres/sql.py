@@ -23,7 +23,10 @@ OLD_RELEASES = {1: "0.4", 2: "0.5"}
 SLACK = 5.0
 """Seconds for which a statement may wait, after it has looked at the clock."""
 
-TABLES = ("claims", "known", "lines", "notifications", "questions", "records", "times", "version")
+TABLES = (
+    *("claims", "known", "lines", "notifications", "outbox", "questions", "records", "times"),
+    "version",
+)
 
 # The stages of a notification: it is kept as failed, it comes first in its line (it runs, or goes
 # on before the others), or it was due, or due later, when it was written. So the first of a line
@@ -137,6 +140,17 @@ CREATE TABLE {schema}.claims (
 )""",
     "CREATE INDEX claims_until ON {schema}.claims (until)",
     "CREATE TABLE {schema}.times (name text PRIMARY KEY, time timestamptz NOT NULL)",
+    # What transactions of users leave: without a body, the key is cancelled.
+    """
+CREATE TABLE {schema}.outbox (
+    number bigint PRIMARY KEY GENERATED ALWAYS AS IDENTITY,
+    transaction xid8 NOT NULL DEFAULT pg_catalog.pg_current_xact_id(),
+    key text NOT NULL,
+    body bytea,
+    line text NOT NULL,
+    at float8 NOT NULL,
+    replace boolean NOT NULL
+) WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 500)""",
     """
 CREATE TABLE {schema}.version (
     number int NOT NULL,
@@ -712,6 +726,77 @@ REPLACE_WITHIN = """
 UPDATE <records> SET value = $3::bytea WHERE number = $1::bigint AND name = $2::text RETURNING name
 """
 """The same; returns the name."""
+PUT_WITHIN = """
+INSERT INTO <outbox> (key, body, line, at, replace) VALUES (
+    $1::text, $2::bytea, $3::text,
+    GREATEST(EXTRACT(epoch FROM <now>)::float8 + $4::float8, $5::float8), $6::boolean
+) RETURNING 1
+"""
+"""Takes what `REPLACE` takes first, or no body, and whether it replaces."""
+
+OUTBOX = "SELECT 1 FROM <outbox> LIMIT 1::bigint"
+"""Whether something is to be done there."""
+
+
+def _of_left(statement: str) -> str:
+    """Return a statement on the row that is left in the outbox, a `job`."""
+    names = ("key", "body", "line", "after", "at", "owner")
+
+    def value(place: re.Match[str]) -> str:
+        kind = place[2]
+        name = "token" if kind == "uuid" else names[int(place[1]) - 1]
+        return f"ARRAY[job.{name}]::{kind}[]" if place[3] else f"job.{name}::{kind}"
+
+    return re.sub(r"\$(\d)::(\w+)(\[\])?", value, statement)
+
+
+# One transaction empties it at a time, or what one of the users' has left would be torn apart.
+_OUTBOX_LOCK = f"({_LOCK}::int, tableoid::int) FROM <version>"
+
+
+def _emptied(lock: str) -> str:
+    return f"""DECLARE
+    job record;
+    done text;
+    is_new boolean;
+    is_known boolean;
+BEGIN
+    {lock}
+    FOR job IN
+        SELECT number, key, body, line, 0::float8 AS after, at, replace, ''::text AS owner,
+            pg_catalog.gen_random_uuid() AS token
+        FROM <outbox> WHERE transaction IN (
+            SELECT transaction FROM <outbox> ORDER BY number LIMIT 1000::bigint
+        ) ORDER BY number
+    LOOP
+        DELETE FROM <outbox> WHERE number = job.number;
+        LOOP
+            IF job.body IS NULL THEN
+                {_of_left(CANCEL)} INTO done;
+                EXIT WHEN FOUND;
+                {_of_left(IS_REMOVABLE)} INTO done;
+                EXIT WHEN NOT FOUND;
+            ELSIF job.replace THEN
+                {_of_left(REPLACE)} INTO done;
+                EXIT;
+            ELSE
+                {_of_left(PUT)} INTO done;
+                EXIT WHEN FOUND;
+                {_of_left(BEHIND)} INTO is_new, is_known;
+                EXIT WHEN is_known;
+            END IF;
+        END LOOP;
+    END LOOP;
+END;"""
+
+
+EMPTY_OUTBOX = _emptied(f"PERFORM pg_catalog.pg_advisory_xact_lock{_OUTBOX_LOCK};")
+"""The body of a block, which does what is in the outbox."""
+
+TRY_TO_EMPTY_OUTBOX = _emptied(
+    f"IF NOT (SELECT pg_catalog.pg_try_advisory_xact_lock{_OUTBOX_LOCK}) THEN RETURN; END IF;"
+)
+"""The same, unless another one does it now."""
 
 # More ended claims are removed than come.
 CLAIM = """
@@ -750,6 +835,8 @@ COUNTS = f"""
 SELECT state, pg_catalog.count(*), EXTRACT(epoch FROM <now> - pg_catalog.min(due))::float8 FROM (
     SELECT {_STATE} AS state, due FROM <notifications>
     UNION ALL SELECT 'scheduled'::text, NULL FROM <notifications> WHERE next IS NOT NULL
+    UNION ALL SELECT CASE WHEN due <= <now> THEN 'waiting'::text ELSE 'scheduled'::text END, due
+    FROM (SELECT pg_catalog.to_timestamp(at) AS due FROM <outbox> WHERE body IS NOT NULL) o
 ) s GROUP BY state
 """
 """The states, how many are in each, and for how many seconds the oldest of them has been due."""
