@@ -172,6 +172,21 @@ def test_a_handler_runs_again_and_never_goes_on() -> None:
     assert [each.name for each in written if "goes on" in each.read_text(encoding="utf-8")] == []
 
 
+@pytest.mark.parametrize(
+    ("word", "page"), [("timeout", "conversation"), ("token expired", "integration")]
+)
+def test_the_search_finds_what_people_look_for(word: str, page: str) -> None:
+    """The search shows the page that has a word in its index first, and one page alone has it."""
+    found = [
+        each.stem
+        for each in (ROOT / "docs").rglob("*.md")
+        for entries in re.findall("<!-- index: (.+) -->", each.read_text(encoding="utf-8"))
+        if word in entries.split(", ")
+    ]
+
+    assert found == [page]
+
+
 def test_a_picture_shows_a_conversation_before_anything_is_listed() -> None:
     """README, and so the index of the site, begins with a conversation, before any list."""
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
