@@ -117,8 +117,8 @@ class SeveralRecord:
 
     Attributes:
         people: The id of each, by the name that the handler has; empty if nobody can be asked.
-        answered: Who has answered, in the order of the answers, when the handler ran last.
-        is_over: Whether the others aren't waited for any more.
+        answered: Of whose answers `until` knows, in the order of the answers.
+        is_over: Whether `until` has held.
     """
 
     people: Mapping[str, str] = field(factory=dict[str, str])

@@ -132,7 +132,7 @@ class SeveralQuestions(Questions):
 
     async def _hear(self, group: "_Group") -> None:
         """Take the answers that are there, the new ones in their order, and ask for enough."""
-        new: list[str] = []
+        new: dict[str, datetime] = {}  # when they were written
         for person_id in group.people:
             answer = group.answer_of(person_id)
             if answer is None or person_id in group.heard:
@@ -142,15 +142,14 @@ class SeveralQuestions(Questions):
             if answer != NO_ANSWER:
                 context = group.contexts[person_id] = self._answered(group.conversation, answer)
                 if person_id not in group.data.answered:
-                    new.append(person_id)
+                    new[person_id] = created_at(context) or _LAST
             question = group.question_for(person_id)
             if not (question.is_text or question.keeps_card):
                 record = group.record_of(person_id)
                 await self._clear(question, group.conversation, record, context)
-        for person_id in sorted(new, key=lambda each: created_at(group.contexts[each]) or _LAST):
-            await group.note_answer(person_id)
-        if new:
-            await group.remember()
+        if group.until is not None:
+            for person_id in sorted(new, key=lambda each: new[each]):
+                await group.note_answer(person_id, group.until)
 
 
 _LAST = datetime.max.replace(tzinfo=UTC)
@@ -218,21 +217,20 @@ class _Group:
         """Return the record of a person's answer, if there is one."""
         return self.conversation.records.known.get(self.record_of(person_id))
 
-    async def note_answer(self, person_id: str) -> None:
-        """Note the next answer, and whether it makes enough, if somebody is waited for."""
-        self.data = evolve(self.data, answered=(*self.data.answered, person_id))
-        if not self.open or self.data.is_over or self.until is None:
-            return
-        if isinstance(self.until, int):
-            is_over = len(self.data.answered) >= self.until
+    async def note_answer(self, person_id: str, until: Until[Any]) -> None:
+        """Record the next answer, and whether there is enough now, if somebody is waited for."""
+        answered, people = (*self.data.answered, person_id), self.data.people
+        if not self.open or self.data.is_over:
+            is_over = self.data.is_over
+        elif isinstance(until, int):
+            is_over = len(answered) >= until
         else:
-            people, answered = self.data.people, self.data.answered
             pairs = (
                 (name, each) for each in answered for name in self.names if people[name] == each
             )
             answers = {name: self.contexts[each] for name, each in pairs}
-            is_over = await decision("until", self.until, answers)
-        self.data = evolve(self.data, is_over=is_over)
+            is_over = await decision("until", until, answers)
+        await self.remember(answered=answered, is_over=is_over)
 
     async def remember(self, **changes: Any) -> None:  # noqa: ANN401 - of the record
         """Record what is known of it."""
