@@ -44,31 +44,35 @@ class QuestionOptions(TypedDict, total=False):
     timeout: float | timedelta | None
 
 
-class PersonQuestionOptions(QuestionOptions, total=False):
-    """The arguments of a question to one person, or to a room."""
+class PersonQuestion(QuestionOptions, total=False):
+    """The arguments of a question to one person."""
 
     to_person_id: str | None
     to_person_email: str | None
 
 
-class TextQuestionOptions(PersonQuestionOptions, total=False):
+class TextQuestion(PersonQuestion, total=False):
     """The arguments of a question that a text answers."""
 
+    card: None
+    buttons: None
     commands: bool
 
 
-class CardQuestionOptions(PersonQuestionOptions, total=False):
-    """The arguments of a question with a card or buttons."""
+class CardQuestion(PersonQuestion, total=False):
+    """The arguments of a question with a card or buttons, besides these."""
 
     room_id: str | None
     keep_card: bool
 
 
-class AnyQuestionOptions(TextQuestionOptions, CardQuestionOptions, total=False):
-    """The arguments of any question besides what answers it."""
+class AnyQuestion(CardQuestion, total=False):
+    """The arguments of any question besides the card and the buttons."""
+
+    commands: bool
 
 
-class AskOptions(AnyQuestionOptions, total=False):
+class AskOptions(AnyQuestion, total=False):
     """The arguments of `ask` besides the text and the default.
 
     Attributes:
@@ -165,70 +169,47 @@ class Context:
 
     @overload
     async def ask(
-        self,
-        text: str | None = None,
-        *,
-        card: None = None,
-        buttons: None = None,
-        **options: Unpack[TextQuestionOptions],
+        self, text: str | None = None, **options: Unpack[TextQuestion]
     ) -> "MessageContext": ...
+    @overload
+    async def ask(
+        self, text: str | None = None, *, card: Mapping[str, Any], **options: Unpack[CardQuestion]
+    ) -> "SubmissionContext": ...
+    @overload
+    async def ask(
+        self, text: str | None = None, *, buttons: Buttons, **options: Unpack[CardQuestion]
+    ) -> "SubmissionContext": ...
     @overload
     async def ask(
         self,
         text: str | None = None,
         *,
-        default: T,
-        card: None = None,
-        buttons: None = None,
-        **options: Unpack[TextQuestionOptions],
+        card: Mapping[str, Any] | None,
+        buttons: Buttons | None,
+        **options: Unpack[AnyQuestion],
+    ) -> "MessageContext | SubmissionContext": ...
+    @overload
+    async def ask(
+        self, text: str | None = None, *, default: T, **options: Unpack[TextQuestion]
     ) -> "MessageContext | T": ...
     @overload
     async def ask(
         self,
         text: str | None = None,
         *,
-        card: Mapping[str, Any],
-        buttons: None = None,
-        **options: Unpack[CardQuestionOptions],
-    ) -> "SubmissionContext": ...
-    @overload
-    async def ask(
-        self,
-        text: str | None = None,
-        *,
         default: T,
         card: Mapping[str, Any],
-        buttons: None = None,
-        **options: Unpack[CardQuestionOptions],
+        **options: Unpack[CardQuestion],
     ) -> "SubmissionContext | T": ...
     @overload
     async def ask(
         self,
         text: str | None = None,
         *,
-        card: None = None,
-        buttons: Buttons,
-        **options: Unpack[CardQuestionOptions],
-    ) -> "SubmissionContext": ...
-    @overload
-    async def ask(
-        self,
-        text: str | None = None,
-        *,
         default: T,
-        card: None = None,
         buttons: Buttons,
-        **options: Unpack[CardQuestionOptions],
+        **options: Unpack[CardQuestion],
     ) -> "SubmissionContext | T": ...
-    @overload
-    async def ask(
-        self,
-        text: str | None = None,
-        *,
-        card: Mapping[str, Any] | None,
-        buttons: Buttons | None,
-        **options: Unpack[AnyQuestionOptions],
-    ) -> "MessageContext | SubmissionContext": ...
     @overload
     async def ask(
         self,
@@ -237,7 +218,7 @@ class Context:
         default: T,
         card: Mapping[str, Any] | None,
         buttons: Buttons | None,
-        **options: Unpack[AnyQuestionOptions],
+        **options: Unpack[AnyQuestion],
     ) -> "MessageContext | SubmissionContext | T": ...
     async def ask(
         self,
@@ -305,8 +286,6 @@ class Context:
         text: str | None = None,
         *,
         to: Iterable[str],
-        card: None = None,
-        buttons: None = None,
         until: "Until[MessageContext] | None" = None,
         **options: Unpack[QuestionOptions],
     ) -> "dict[str, MessageContext | None]": ...
@@ -332,18 +311,13 @@ class Context:
         until: "Until[SubmissionContext] | None" = None,
         **options: Unpack[QuestionOptions],
     ) -> "dict[str, SubmissionContext | None]": ...
-    async def ask_all(  # noqa: PLR0913 - what there is to say of a question
+    async def ask_all(
         self,
         text: str | None = None,
         *,
         to: Iterable[str],
-        markdown: str | None = None,
-        card: Mapping[str, Any] | None = None,
-        buttons: Buttons | None = None,
-        key: str | None = None,
-        timeout: float | timedelta | None = None,  # noqa: ASYNC109 - days, over processes
-        keep_card: bool = False,
         until: Until[Any] | None = None,
+        **options: Unpack[AskOptions],
     ) -> "dict[str, MessageContext | None] | dict[str, SubmissionContext | None]":
         """Ask several people at once, each in the direct room, and return what each has answered.
 
@@ -363,15 +337,11 @@ class Context:
         Args:
             text: Plain text, as for `MessageContext.reply`.
             to: The ids or the addresses of the people. One who is in it twice is asked once.
-            markdown: As for `ask`.
-            card: As for `ask`.
-            buttons: As for `ask`.
-            key: As for `ask`: each question is known by the key and the person.
-            timeout: As for `ask`.
-            keep_card: As for `ask`.
             until: How many answers are enough. Or a plain or async function, which gets a mapping
                 of those who have answered, in the order of their answers, once after each answer,
                 and returns whether that is enough.
+            options: As for `ask`, also `keep_card`, but no place and no `commands`. With a `key`,
+                each question is known by that and the person.
 
         Returns:
             The answer of each, by the name in `to`, in that order; `None` of those without one.
@@ -389,14 +359,6 @@ class Context:
             TransportError: No response arrived; as for `APIError`.
             Exception: Any error of the inbox, or of `until`.
         """
-        options = AskOptions(
-            markdown=markdown,
-            card=card,
-            buttons=buttons,
-            key=key,
-            timeout=timeout,
-            keep_card=keep_card,
-        )
         return await self._asking().ask_all(self, text, to, until, options)
 
     async def enqueue(self, name: str, value: object, **options: Unpack[JobOptions]) -> bool:

@@ -1,7 +1,7 @@
 """Asks several people at once, and waits for their answers until there are enough."""
 
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -11,13 +11,12 @@ from webex_webhooks_async.applications.decisions import decision
 from webex_webhooks_async.bot.contexts.contexts import (
     AskOptions,
     Context,
-    MessageContext,
-    SubmissionContext,
     Until,
     created_at,
 )
 from webex_webhooks_async.bot.contexts.conversation_record import SeveralRecord
 from webex_webhooks_async.bot.contexts.questions import Asked, Questions, digest_of, id_of_address
+from webex_webhooks_async.bot.contexts.writing import PLACES
 from webex_webhooks_async.client.responses import is_gone
 from webex_webhooks_async.errors import (
     APIError,
@@ -30,13 +29,15 @@ from webex_webhooks_async.handling.records import numbered
 from webex_webhooks_async.inbox.entries import NO_ANSWER, Question
 from webex_webhooks_async.models.messages import Person
 from webex_webhooks_async.serialization.converter import to_json
-from webex_webhooks_async.validation import check_not_empty
+from webex_webhooks_async.validation import check_keywords, check_not_empty
 
 if TYPE_CHECKING:
     from webex_webhooks_async.bot.contexts.conversations import Conversation
     from webex_webhooks_async.client.client import Client
 
 logger: logging.Logger = logging.getLogger("webex_webhooks_async")
+
+_LAST = datetime.max.replace(tzinfo=UTC)
 
 
 class SeveralQuestions(Questions):
@@ -51,6 +52,9 @@ class SeveralQuestions(Questions):
         options: AskOptions,
     ) -> dict[str, Any]:
         """Ask several people, as `Context.ask_all` says."""
+        check_keywords(
+            "ask_all", options, AskOptions.__annotations__.keys() - {*PLACES, "commands"}
+        )
         names = _checked_names(to)
         _check_until(until)
         asked = Asked.of(context, text, {**options, "to_person_id": "anybody"})
@@ -61,18 +65,19 @@ class SeveralQuestions(Questions):
         with conversation.one_at_a_time(), numbered(conversation.numbers[digest]) as number:
             known = await conversation.records.recall(name := f"all:{digest}:{number}")
             data = SeveralRecord() if known is None else SeveralRecord.of(known)
-            group = _Group(conversation, asked, name, names, until, data)
-            if not group.is_asked or [*group.waiting()]:
+            group = _Group(conversation, asked, name, names, data)
+            if {*names} - data.people.keys() or None in map(group.answer_of, group.people):
                 await self._ask_each(group)
             conversation.taken.add(name)
-            await self._hear(group)
+            await self._hear(group, until)
+            if group.open and not group.is_over:
+                raise conversation.suspension.begin(
+                    (*map(group.record_of, group.open),), asked.words
+                )
             if group.open:
-                if not group.is_over:
-                    records = tuple(map(group.record_of, group.open))
-                    raise conversation.suspension.begin(records, asked.words)
                 await group.end()
-                await self._hear(group)
-        return group.result()
+                await self._hear(group, until)
+        return {each: group.contexts.get(group.data.people[each]) for each in names}
 
     async def _ask_each(self, group: "_Group") -> None:
         """Look up who is to be asked, and ask those who haven't answered."""
@@ -81,17 +86,17 @@ class SeveralQuestions(Questions):
         is_new = asked is None or asked.record != group.name
         if is_new:
             await conversation.check_has_taken(group.name, words)
-        if not group.is_asked:
-            client = group.asked.context.client
-            missing = [each for each in group.names if each not in group.data.people]
-            found = {each: await self._id_of(each, client) for each in missing}
+        if missing := [each for each in group.names if each not in group.data.people]:
+            found = {each: await self._id_of(each, group.asked.context.client) for each in missing}
             await group.remember(people={**group.data.people, **found})
         if is_new:
             await conversation.note(group.name, words, None)
-        for person_id in [*group.waiting()]:
+        for person_id in group.people:
+            if group.answer_of(person_id) is not None:
+                continue
             question, record = group.question_for(person_id), group.record_of(person_id)
             try:
-                found_or_answer = await self._opened(
+                opened = await self._opened(
                     question,
                     conversation,
                     record,
@@ -105,11 +110,11 @@ class SeveralQuestions(Questions):
                 people = group.data.people.items()
                 others = {name: "" if each == person_id else each for name, each in people}
                 await group.remember(people=others)
+                continue
+            if isinstance(opened, bytes):
+                conversation.records.known[record] = opened
             else:
-                if isinstance(found_or_answer, bytes):
-                    conversation.records.known[record] = found_or_answer
-                else:
-                    group.open[person_id] = found_or_answer
+                group.open[person_id] = opened
 
     async def _id_of(self, name: str, client: "Client") -> str:
         """Return the id of a person who is to be asked; it is empty if that can't be."""
@@ -124,35 +129,31 @@ class SeveralQuestions(Questions):
                     raise
         if person_id is None:
             logger.warning("%s can't be asked: nobody in Webex is called so", name)
-            return ""
-        if self._admits is not None and not await self._admits(person_id, client):
+        elif self._admits is not None and not await self._admits(person_id, client):
             logger.warning("%s can't be asked: the bot's allow doesn't let them in", name)
-            return ""
-        return person_id
+        else:
+            return person_id
+        return ""
 
-    async def _hear(self, group: "_Group") -> None:
-        """Take the answers that are there, the new ones in their order, and ask for enough."""
+    async def _hear(self, group: "_Group", until: Until[Any] | None) -> None:
+        """Take the answers that are there, and ask `until` about the new ones in their order."""
         new: dict[str, datetime] = {}  # when they were written
         for person_id in group.people:
             answer = group.answer_of(person_id)
             if answer is None or person_id in group.heard:
                 continue
             group.heard.add(person_id)
-            context = None
+            found = None
             if answer != NO_ANSWER:
-                context = group.contexts[person_id] = self._answered(group.conversation, answer)
+                found = group.contexts[person_id] = self._answered(group.conversation, answer)
                 if person_id not in group.data.answered:
-                    new[person_id] = created_at(context) or _LAST
-            question = group.question_for(person_id)
+                    new[person_id] = created_at(found) or _LAST
+            question, record = group.question_for(person_id), group.record_of(person_id)
             if not (question.is_text or question.keeps_card):
-                record = group.record_of(person_id)
-                await self._clear(question, group.conversation, record, context)
-        if group.until is not None:
+                await self._clear(question, group.conversation, record, found)
+        if until is not None:
             for person_id in sorted(new, key=lambda each: new[each]):
-                await group.note_answer(person_id, group.until)
-
-
-_LAST = datetime.max.replace(tzinfo=UTC)
+                await group.note_answer(person_id, until)
 
 
 @define(eq=False)
@@ -173,37 +174,22 @@ class _Group:
     asked: Asked
     name: str
     names: list[str]
-    until: Until[Any] | None
     data: SeveralRecord
     open: dict[str, Question] = field(factory=dict[str, Question])
-    contexts: dict[str, MessageContext | SubmissionContext] = field(
-        factory=dict[str, "MessageContext | SubmissionContext"]
-    )
+    contexts: dict[str, Any] = field(factory=dict[str, Any])
     heard: set[str] = field(factory=set[str])
-
-    @property
-    def is_asked(self) -> bool:
-        """Whether everybody was looked up."""
-        return self.data.people.keys() >= {*self.names}
 
     @property
     def people(self) -> list[str]:
         """The ids of those who are asked, each once."""
-        found = (self.data.people[each] for each in self.names)
+        found = (self.data.people.get(each) for each in self.names)
         return [*dict.fromkeys(each for each in found if each)]
 
     @property
     def is_over(self) -> bool:
-        """Whether nobody is waited for: there is enough, or only texts that weren't sent are left.
-
-        Somebody has to be over for that.
-        """
+        """Whether there is enough, or it is over for somebody, and the rest wasn't sent."""
         is_sent = any(each.opened is not None for each in self.open.values())
         return self.data.is_over or not (is_sent or len(self.open) == len(self.people))
-
-    def waiting(self) -> Iterator[str]:
-        """Yield those whose answers aren't known."""
-        return (each for each in self.people if self.answer_of(each) is None)
 
     def question_for(self, person_id: str) -> Asked:
         """Return the question to a person."""
@@ -247,18 +233,12 @@ class _Group:
             self.conversation.records.known[record] = found.get(record, NO_ANSWER)
         self.open.clear()
 
-    def result(self) -> dict[str, MessageContext | SubmissionContext | None]:
-        """Return the answer of each, by the name."""
-        return {each: self.contexts.get(self.data.people[each]) for each in self.names}
-
 
 def _checked_names(to: Iterable[str]) -> list[str]:
     """Return the people who are to be asked, each name once."""
     if isinstance(to, str) or not isinstance(to, Iterable):  # pyright: ignore[reportUnnecessaryIsInstance] - of users
-        raise TypeError(
-            'to must have the ids or the addresses of people, such as ["ann@example.com"], got '
-            f"{type(to).__name__}"
-        )
+        given = type(to).__name__
+        raise TypeError(f'to must have ids or addresses, such as ["ann@example.com"], got {given}')
     return [*dict.fromkeys(check_not_empty("a person in to", each) for each in to)]
 
 
