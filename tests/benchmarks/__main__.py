@@ -9,6 +9,7 @@ import argparse
 import functools
 import platform
 import shutil
+import sys
 from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 
@@ -43,16 +44,16 @@ def versions() -> str:
     return ", ".join(found)
 
 
-def main() -> None:
+def main(arguments: list[str], cases: tuple[Case, ...] = CASES) -> None:
     """Measure the chosen cases, and print a line for each."""
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
     parser.add_argument("case", nargs="*", help="a part of the names of the cases to run")
     parser.add_argument("--processes", type=int, help="pairs of processes, for each case")
     parser.add_argument("--rounds", type=int, help="rounds of each pair")
-    options = parser.parse_args()
+    options = parser.parse_args(arguments)
     say = functools.partial(print, flush=True)
     parts = options.case or [""]
-    chosen = [each for each in CASES if any(part in each.name for part in parts)]
+    chosen = [each for each in cases if any(part in each.name for part in parts)]
     if not chosen:
         parser.error(f"no case has this in its name: {', '.join(parts)}")
     say(HEADER)
@@ -69,4 +70,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

@@ -1,10 +1,8 @@
 import os
-import sys
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from importlib import import_module
 from pathlib import Path
-from unittest.mock import Mock
 
 import pytest
 
@@ -43,16 +41,12 @@ case $1 in --instr=on) touch "${0%/*}/valgrind.counts";; *) rm "${0%/*}/valgrind
 """
 
 
-def test_the_bench_prints_the_lowest_costs_of_one(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_the_bench_prints_the_lowest_costs_of_one(capsys: pytest.CaptureFixture[str]) -> None:
     """Contenders compete in processes of their own; what warms them up doesn't count."""
     bench = import_module("tests.benchmarks.__main__")  # here: what it imports, no contender needs
     options = ["--processes", "1", "--rounds", "3"]
-    monkeypatch.setattr(bench, "CASES", CASES[:1])
-    monkeypatch.setattr(sys, "argv", ["bench", "same / same", *options])
 
-    bench.main()
+    bench.main(["same / same", *options], CASES[:1])
 
     *_, line, versions = capsys.readouterr().out.splitlines()
     assert line.split() == ["same", "/", "same", "4000000.0", "4000000.0", "1.00", "2.00"]
@@ -68,17 +62,13 @@ def test_instructions_are_those_of_a_round(
 ) -> None:
     """Neither the start nor what warms up is counted; without valgrind, the bench says so."""
     bench = import_module("tests.benchmarks.__main__")
-    if program is None:
-        monkeypatch.setattr("shutil.which", Mock(return_value=None))
-    else:
+    monkeypatch.setenv("PATH", "" if program is None else f"{tmp_path}:{os.environ['PATH']}")
+    if program is not None:
         for name, text in (("valgrind", program), ("callgrind_control", CALLGRIND_CONTROL)):
             (tmp_path / name).write_text(text)
             (tmp_path / name).chmod(0o755)
-        monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
-    monkeypatch.setattr(bench, "CASES", CASES[1:])
-    monkeypatch.setattr(sys, "argv", ["bench"])
 
-    bench.main()
+    bench.main([], CASES[1:])
 
     *_, line, _versions = capsys.readouterr().out.splitlines()
     _, counted = line.split("(instructions)")
@@ -86,14 +76,10 @@ def test_instructions_are_those_of_a_round(
     assert counted.split() == expected.split()
 
 
-def test_a_part_of_no_name_is_refused(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_part_of_no_name_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     """A misspelled case doesn't look like one that was measured."""
     bench = import_module("tests.benchmarks.__main__")
-    monkeypatch.setattr(sys, "argv", ["bench", "Receivr"])
-
     with pytest.raises(SystemExit):
-        bench.main()
+        bench.main(["Receivr"])
 
     assert "no case has this in its name: Receivr" in capsys.readouterr().err

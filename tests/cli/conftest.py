@@ -1,6 +1,9 @@
 """What the tests of the command line share."""
 
+import sys
 from collections.abc import Iterator
+from typing import TextIO
+from unittest.mock import patch
 
 import pytest
 
@@ -37,10 +40,11 @@ def webex(monkeypatch: pytest.MonkeyPatch) -> Iterator[ServedWebex]:
 
 @pytest.fixture
 def invoke(capsys: pytest.CaptureFixture[str]) -> Invoke:
-    """Run a command in this process."""
+    """Run a command in this process, with the standard input that is passed."""
 
-    def run(*arguments: str) -> Finished:
-        exit_code = app.run(arguments)
+    def run(*arguments: str, stdin: TextIO | None = sys.stdin) -> Finished:
+        with patch("sys.stdin", stdin):
+            exit_code = app.run(arguments)
         printed = capsys.readouterr()
         return Finished(exit_code, printed.out, printed.err)
 

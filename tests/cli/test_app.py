@@ -143,13 +143,9 @@ def test_an_output_that_is_closed(monkeypatch: pytest.MonkeyPatch, name: str) ->
         (["chat"], "standard input is closed: pass the message as an argument"),
     ],
 )
-def test_an_input_that_is_closed(
-    invoke: Invoke, monkeypatch: pytest.MonkeyPatch, arguments: list[str], message: str
-) -> None:
+def test_an_input_that_is_closed(invoke: Invoke, arguments: list[str], message: str) -> None:
     """An input that is closed and needed is an error of one line."""
-    monkeypatch.setattr("sys.stdin", None)
-
-    done = invoke(*arguments)
+    done = invoke(*arguments, stdin=None)
 
     assert (done.exit_code, done.err.count("\n")) == (2, 1)
     assert done.err.startswith(f"error: {message}")

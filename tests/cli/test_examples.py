@@ -73,20 +73,19 @@ def test_examples(
                 for assignment in words_of(line):
                     monkeypatch.setenv(*assignment.split("=", 1))
             else:
-                run(line, invoke, monkeypatch)
+                run(line, invoke)
 
     assert f"webex-webhooks {command}" in script
 
 
-def run(line: str, invoke: Invoke, monkeypatch: pytest.MonkeyPatch) -> None:
+def run(line: str, invoke: Invoke) -> None:
     """Run the command in a line here, and what is before or after it in the line in bash."""
     parts = re.fullmatch(r"(?:(.+)\| )?(webex-webhooks [^|>]+)([|>].+)?", line)
     assert parts
     before, command, after = parts.groups()
     Path("piped").write_bytes(subprocess.check_output(["bash", "-c", before or "true"]))
     with Path("piped").open(encoding="utf-8") as piped:
-        monkeypatch.setattr("sys.stdin", piped)
-        done = invoke(*words_of(command))
+        done = invoke(*words_of(command), stdin=piped)
     assert (done.exit_code, "Traceback" in done.err) == (0, False), done.err
     subprocess.check_output(["bash", "-c", f"cat {after or ''}"], input=done.out.encode())
 

@@ -38,9 +38,9 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "inbox.db"
 
 
-async def test_the_contract(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_contract(path: Path) -> None:
     """It keeps every promise of the protocol."""
-    await check_inbox_at_once(partial(SQLiteInbox, path), monkeypatch)
+    await check_inbox_at_once(partial(SQLiteInbox, path))
 
 
 BODY = sample_notification("messages", "created", data={"id": "M"})

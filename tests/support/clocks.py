@@ -5,12 +5,8 @@ import time
 from collections.abc import Awaitable, Callable, Coroutine
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from types import SimpleNamespace
 from typing import Any, TypeVar
 
-import pytest
-
-from tests.support import contracts
 from tests.support.contracts import check_inbox
 from tests.support.wire import idle_loop, until
 from webex_webhooks_async import Inbox, Receiver
@@ -121,10 +117,8 @@ async def soon(waiting: Coroutine[Any, Any, T], seconds: float) -> T:
     return task.result()
 
 
-async def check_inbox_at_once(make: Callable[..., Inbox], monkeypatch: pytest.MonkeyPatch) -> None:
+async def check_inbox_at_once(make: Callable[..., Inbox], only: str | None = None) -> None:
     """Check an inbox, which takes a clock, in a time that passes only while the check sleeps."""
     clock = QuickClock()
-    asyncio_of_clock = SimpleNamespace(gather=asyncio.gather, sleep=clock.sleep)
-    monkeypatch.setattr(contracts, "asyncio", asyncio_of_clock)
-    monkeypatch.setattr(contracts, "time", clock)
-    await check_inbox(partial(make, clock=lambda: START.timestamp() + clock.seconds))
+    made = partial(make, clock=lambda: START.timestamp() + clock.seconds)
+    await check_inbox(made, clock=clock, only=only)

@@ -1,12 +1,12 @@
 """Checks that a storage of your own keeps what its base class promises."""
 
 import asyncio
-import time
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar, cast
 from uuid import uuid4
 
+from webex_webhooks_async.client.limiter import Clock
 from webex_webhooks_async.inbox.base import Inbox
 from webex_webhooks_async.inbox.entries import (
     ANSWERED,
@@ -17,12 +17,13 @@ from webex_webhooks_async.inbox.entries import (
 )
 from webex_webhooks_async.notifications.identity import key_of_job
 from webex_webhooks_async.testing.samples import sample_notification
-from webex_webhooks_async.validation import check_inherits
 
 T = TypeVar("T")
 
 
-async def check_inbox(factory: Callable[..., Inbox]) -> None:
+async def check_inbox(
+    factory: Callable[..., Inbox], *, clock: Clock | None = None, only: str | None = None
+) -> None:
     """Check that an `Inbox` of your own keeps the promises of the class.
 
     ::
@@ -36,61 +37,25 @@ async def check_inbox(factory: Callable[..., Inbox]) -> None:
     Args:
         factory: Called as ``factory(lease=..., keep=...)``, with seconds. Each call returns an
             inbox on the same storage.
+        clock: The clock by which leases and claims expire, if it isn't that of the machine.
+        only: The part of the check that runs; all of them run by default.
 
     Raises:
         AssertionError: A promise is broken; the message says which.
-        TypeError: `factory` isn't a function, or what it returns doesn't inherit from `Inbox`.
     """
-    _check_factory(factory)
     check = _InboxCheck(
         factory(lease=_LONG, keep=_LONG),
         factory(lease=_LONG, keep=_LONG),
         factory(lease=_SECONDS, keep=_SECONDS),
+        clock or Clock(),
     )
+    parts = [each for each in vars(_InboxCheck) if not each.startswith("_") and each != "aclose"]
     try:
-        await check.known()
-        await check.shared()
-        await check.records()
-        await check.failures()
-        await check.releases()
-        await check.completion()
-        await check.leases()
-        await check.lines()
-        await check.strict_order()
-        await check.pauses()
-        await check.outages()
-        await check.expiries_in_a_line()
-        await check.delays()
-        await check.replacements()
-        await check.successors()
-        await check.cancellations()
-        await check.counts()
-        await check.listing()
-        await check.decisions()
-        await check.questions()
-        await check.closings()
-        await check.fences()
-        await check.several()
-        await check.exits()
-        await check.stops()
-        await check.stopped_jobs()
-        await check.order_in_a_line()
-        await check.queues()
-        await check.ends_of_questions()
-        await check.late_answers()
-        await check.races_of_questions()
-        await check.claims()
-        await check.times()
-        await check.concurrency()
-        await check.closing()
+        for part in parts:
+            if only in {part, None}:
+                await getattr(check, part)()
     finally:
         await check.aclose()
-
-
-def _check_factory(factory: object) -> None:
-    if not callable(factory):
-        given = type(factory).__name__
-        raise TypeError(f"factory must be a function, got {given}: pass one that returns an inbox")
 
 
 _SECONDS = 0.5  # how long leases, pauses and memories are that have to end
@@ -103,11 +68,13 @@ _FUTURE = datetime(2990, 1, 2, tzinfo=UTC)
 
 
 class _InboxCheck:
-    def __init__(self, inbox: Inbox, other: Inbox, quick: Inbox) -> None:
-        check_inherits("inbox", inbox, Inbox)
+    """Its methods are the parts of the check, in their order."""
+
+    def __init__(self, inbox: Inbox, other: Inbox, quick: Inbox, clock: Clock) -> None:
         self._inbox = inbox
         self._other = other
         self._quick = quick
+        self._clock = clock
 
     async def aclose(self) -> None:
         for each in (self._inbox, self._other, self._quick):
@@ -136,11 +103,11 @@ class _InboxCheck:
         key = _new_key()
         await self._inbox.put(key, b"body")
         entry = await self._take(self._inbox, "put")
-        start = time.monotonic()
+        start = self._clock.monotonic()
         failed = await self._inbox.fail(entry, error="it failed", retry_in=_SECONDS)
         _expect(failed is True, "fail returns True")
         _expect(await self._inbox.put(key, b"") is False, "put returns False for one that failed")
-        again = await _eventually(
+        again = await self._eventually(
             self._inbox.take, "an entry is due when retry_in has passed", start
         )
         _expect(again.body == b"body", "an entry that is due again has its body")
@@ -170,17 +137,17 @@ class _InboxCheck:
         late = "returns False when the lease was released"
         _expect(await inbox.renew(entry) is False, f"renew {late}")
         _expect(await inbox.release(entry) is False, f"release {late}")
-        start = time.monotonic()
+        start = self._clock.monotonic()
         await inbox.release(again, retry_in=_SECONDS)
         await self._complete(
-            await _eventually(inbox.take, "release waits for `retry_in` seconds", start)
+            await self._eventually(inbox.take, "release waits for `retry_in` seconds", start)
         )
 
     async def completion(self) -> None:
         key = _new_key()
         await self._quick.put(key, b"")
         entry = await self._take(self._quick, "put")
-        start = time.monotonic()
+        start = self._clock.monotonic()
         _expect(await self._quick.complete(entry) is True, "complete returns True")
         _expect(await self._quick.complete(entry) is False, "complete ends the lease")
 
@@ -188,18 +155,20 @@ class _InboxCheck:
             return await self._inbox.put(key, b"new") or None
 
         whose = "of the inbox that completed it"
-        await _eventually(put, f"what is completed is known for the `keep` seconds {whose}", start)
+        await self._eventually(
+            put, f"what is completed is known for the `keep` seconds {whose}", start
+        )
         await self._complete(await self._take(self._inbox, "put after `keep` seconds"))
 
     async def leases(self) -> None:
         await self._quick.put(_new_key(), b"body")
         lost = await self._take(self._quick, "put")
         _expect(lost.lease == _SECONDS, "an entry says for how many seconds its lease lasts")
-        await asyncio.sleep(_SECONDS / 5)  # so that only a lease that is longer passes
-        start = time.monotonic()
+        await self._clock.sleep(_SECONDS / 5)  # so that only a lease that is longer passes
+        start = self._clock.monotonic()
         _expect(await self._quick.renew(lost) is True, "renew returns True")
         promise = "a lease lasts for `lease` seconds after renew"
-        taken = await _eventually(self._inbox.take, promise, start)
+        taken = await self._eventually(self._inbox.take, promise, start)
         _expect(taken.body == b"body", "an entry that is taken over has its body")
         promise = "an entry says for how many seconds its lease had been over"
         _expect(0 <= taken.late < _PATIENCE, promise)
@@ -245,17 +214,17 @@ class _InboxCheck:
         for key in keys:
             await inbox.put(key, b"", line="line")
         first = await self._take(inbox, "put")
-        start = time.monotonic()
+        start = self._clock.monotonic()
         await inbox.fail(first, error="it failed", retry_in=_SECONDS)
         promise = "an entry that failed holds up its line until it has run again"
-        first = await _eventually(self._other.take, promise, start)
+        first = await self._eventually(self._other.take, promise, start)
         _expect(first.key == keys[0], promise)
-        start = time.monotonic()
+        start = self._clock.monotonic()
         await inbox.release(first, retry_in=_SECONDS)
         second = await self._take(inbox, "behind one that was released, which holds up nobody")
         _expect(second.key == keys[1], "of a line the first one that is due is taken")
-        while time.monotonic() < start + 2 * _SECONDS:  # noqa: ASYNC110 - time passes
-            await asyncio.sleep(_SECONDS / 5)
+        while self._clock.monotonic() < start + 2 * _SECONDS:
+            await self._clock.sleep(_SECONDS / 5)
         promise = "of a line one is taken at a time, also when an earlier one is due again"
         _expect(await inbox.take() is None, promise)
         await inbox.fail(second, error="it failed", retry_in=None)
@@ -283,20 +252,20 @@ class _InboxCheck:
         await inbox.retry([keys[0]])
         first = await self._take(inbox, "made due")
         await inbox.put(keys[0] + "2", b"", line="line")
-        start = time.monotonic()
+        start = self._clock.monotonic()
         await inbox.fail(first, error="it is put off", retry_in=_SECONDS, counts=False)
         listed = [each async for each in inbox.unfinished() if each.key == keys[0]]
         promise = "what is put off without a failure counts a release, keeps the error"
         described = [(each.state, each.error) for each in listed]
         _expect(described == [("retrying", "it is put off")], promise)
         held = "what is put off without a failure and holds up its line is taken first"
-        first = await _eventually(self._other.take, held, start)
+        first = await self._eventually(self._other.take, held, start)
         _expect(first.key == keys[0], held)
         _expect((first.failures, first.releases) == (0, 1), promise)
-        start = time.monotonic()
+        start = self._clock.monotonic()
         await inbox.release(first, retry_in=_SECONDS, holds=True)
         promise = "what is released and holds up its line is taken first"
-        first = await _eventually(self._other.take, promise, start)
+        first = await self._eventually(self._other.take, promise, start)
         _expect((first.key, first.releases) == (keys[0], 2), promise)
         await self._complete(first)
         await self._complete(await self._take(inbox, "behind it"))
@@ -309,7 +278,7 @@ class _InboxCheck:
         first = await self._take(inbox, "put")
         await inbox.release(first, retry_in=_SECONDS)
         second = await self._take(inbox, "behind one that was released")
-        await asyncio.sleep(2 * _SECONDS)  # until both are due
+        await self._clock.sleep(2 * _SECONDS)  # until both are due
         promise = "an entry that an outage gave back is the next of its line"
         for _ in range(2):
             _expect(await inbox.release(second, outage=True) is True, "release returns True")
@@ -332,10 +301,12 @@ class _InboxCheck:
         for key in keys:
             await inbox.put(key, b"", line="line")
         first = await self._take(inbox, "put")
-        start = time.monotonic()
+        start = self._clock.monotonic()
         await inbox.release(first, retry_in=_SECONDS / 2)
         lost = await self._take(self._quick, "behind it")
-        taken = await _eventually(inbox.take, "a lease in a line lasts for `lease` seconds", start)
+        taken = await self._eventually(
+            inbox.take, "a lease in a line lasts for `lease` seconds", start
+        )
         promise = "of a line the one whose lease has expired goes on"
         _expect((taken.key, taken.expiries) == (lost.key, 1), promise)
         await self._complete(taken)
@@ -346,14 +317,14 @@ class _InboxCheck:
         """Check that what isn't due waits, and holds up no other of its line."""
         inbox = self._inbox
         late, early, past, future = (_new_key() for _ in range(4))
-        start = time.monotonic()
+        start = self._clock.monotonic()
         await inbox.put(late, b"", line="line", after=_SECONDS)
         await inbox.put(early, b"", line="line")
         entry = await self._take(inbox, "put, behind one that isn't due")
         promise = "an entry is due `after` seconds after put, and holds up no other until then"
         _expect(entry.key == early, promise)
         await self._complete(entry)
-        await self._complete(await _eventually(inbox.take, promise, start))
+        await self._complete(await self._eventually(inbox.take, promise, start))
         promise = "put refuses a negative `after` with a ValueError"
         await _expect_error(inbox.put(_new_key(), b"", after=-1.0), promise)
         promise = "put refuses `after` together with `at` with a ValueError"
@@ -402,7 +373,7 @@ class _InboxCheck:
         await self._complete(second)
         await self._quick.put(key, b"4", replace=True)
         lost = await self._take(self._quick, "put in place of one that is completed")
-        await asyncio.sleep(2 * _SECONDS)
+        await self._clock.sleep(2 * _SECONDS)
         await inbox.put(key, b"5", replace=True)
         taken = await self._take(inbox, "put in place of one whose lease is over")
         promise = "one whose lease is over is replaced as one that waits"
@@ -444,11 +415,11 @@ class _InboxCheck:
         await self._complete(beside)
         await inbox.put(key, b"3", after=_SECONDS, replace=True)
         await inbox.fail(after, error="it failed", retry_in=None)
-        start = time.monotonic()
+        start = self._clock.monotonic()
         promise = "a successor takes the place of what is kept as failed, at its own time"
         listed = [each async for each in inbox.unfinished() if each.key == key]
         _expect([each.state for each in listed] == ["scheduled"], promise)
-        after = await _eventually(inbox.take, promise, start)
+        after = await self._eventually(inbox.take, promise, start)
         _expect((after.body, after.failures) == (b"3", 0), promise)
         await self._complete(after)
         promise = "what is completed is known, also as a successor"
@@ -492,7 +463,7 @@ class _InboxCheck:
             await self._quick.put(each, body, line="line")
         counts = await self._other.counts()
         _expect((counts.waiting, counts.running) == (2, 0), "counts has all that waits")
-        start = time.monotonic()
+        start = self._clock.monotonic()
         await self._take(self._quick, "put")
         counts = await self._other.counts()
         _expect((counts.waiting, counts.running) == (1, 1), "counts has what runs")
@@ -500,7 +471,7 @@ class _InboxCheck:
         async def expired() -> bool | None:
             return not (await self._other.counts()).running or None
 
-        await _eventually(expired, "in counts, what has lost its lease doesn't run", start)
+        await self._eventually(expired, "in counts, what has lost its lease doesn't run", start)
         promise = "counts says for how many seconds the oldest waiting one has been due"
         counts = await self._other.counts()
         _expect(counts.oldest is not None and 0 < counts.oldest < _PATIENCE, promise)
@@ -692,7 +663,7 @@ class _InboxCheck:
         await inbox.release(again, retry_in=_SECONDS)
         await inbox.put(behind := _new_key(), b"", line="line")
         _expect(await inbox.take() is None, promise)
-        again = await _eventually(inbox.take, promise)
+        again = await self._eventually(inbox.take, promise)
         _expect(again.key == asks.key, promise)
         await self._complete(again)
         _expect(await self._found("place") == [], "complete closes the questions")
@@ -713,7 +684,7 @@ class _InboxCheck:
         _expect(await inbox.recall(lost, "conversation") == b"old", promise)
         promise = "questions returns them to who has the lease"
         _expect(await quick.questions("place", entry=lost) == [question], promise)
-        again = await _eventually(inbox.take, "a lease lasts for `lease` seconds")
+        again = await self._eventually(inbox.take, "a lease lasts for `lease` seconds")
         await quick.remember(lost, "conversation", b"new", leased=True)
         promise = "remember with leased does nothing for who has lost the lease"
         _expect(await inbox.recall(again, "conversation") == b"old", promise)
@@ -733,10 +704,10 @@ class _InboxCheck:
         for record in records:
             seconds = _SECONDS if record == "two" else _LONG
             await self._ask(asks, record, record=record, seconds=seconds, beside=True)
-        start = time.monotonic()
+        start = self._clock.monotonic()
         await inbox.wait(asks, *records)
         promise = "what asks several is due when the first of them is over"
-        again = await _eventually(inbox.take, promise, start)
+        again = await self._eventually(inbox.take, promise, start)
         ended = await inbox.ask(again, "two", place="two", data=b"", beside=True)
         _expect(ended == NO_ANSWER, promise)
         promise = "the end of a question leaves the others of its entry open"
@@ -921,11 +892,11 @@ class _InboxCheck:
         """Check the ends of questions: in time, by `end`, `retry`, `cancel` and `put`."""
         inbox, other = self._inbox, self._other
         asks = await self._asking(None)
-        start = time.monotonic()
+        start = self._clock.monotonic()
         await self._ask(asks, "place", seconds=_SECONDS)
         await inbox.wait(asks, "record")
         promise = "what asks is due when the seconds of its question have passed"
-        again = await _eventually(inbox.take, promise, start)
+        again = await self._eventually(inbox.take, promise, start)
         question = await inbox.ask(again, "record", place="place", data=b"")
         _expect(question == NO_ANSWER, "a question whose seconds have passed has no answer")
         promise = "that there was no answer is recorded"
@@ -938,13 +909,13 @@ class _InboxCheck:
         again = await self._take(inbox, "made due")
         question = await inbox.ask(again, "next", place="place", data=b"")
         _expect(question == NO_ANSWER, "retry ends the question of what asks")
-        start = time.monotonic()
+        start = self._clock.monotonic()
         await self._ask(again, "place", record="last", seconds=_SECONDS / 2)
         await inbox.wait(again, "last")
         for _ in range(2):
             await other.postpone(_SECONDS)
         promise = "postpone lets each question end later, once"
-        again = await _eventually(inbox.take, promise, start)
+        again = await self._eventually(inbox.take, promise, start)
         question = await self._ask(again, "place", record="more")
         await inbox.wait(again, "more")
         ended = await other.end([question.id, -question.id], b"ended")
@@ -992,7 +963,7 @@ class _InboxCheck:
         await inbox.put(key_of_job("check", _new_key()), b"", line="line of jobs")
         others = [await self._take(inbox, "put"), await self._asking(None), talks, left]
         await self._ask(asks, "place", seconds=_SECONDS / 5)
-        await asyncio.sleep(2 * _SECONDS / 5)
+        await self._clock.sleep(2 * _SECONDS / 5)
         others.append(await self._asking("line"))
         again, found = await self._ask_late(asks)
         promise = "what can't answer a question any more doesn't put off its end"
@@ -1006,7 +977,7 @@ class _InboxCheck:
         """Let an entry wait, and ask again when it is due."""
         await self._inbox.wait(entry, "record")
         promise = "what asks is due when the seconds of its question have passed"
-        again = await _eventually(self._other.take, promise)
+        again = await self._eventually(self._other.take, promise)
         return again, await self._other.ask(again, "record", place="place", data=b"")
 
     async def races_of_questions(self) -> None:
@@ -1067,7 +1038,7 @@ class _InboxCheck:
     async def claims(self) -> None:
         inbox, other = self._inbox, self._other
         name = _new_key()
-        start = time.monotonic()
+        start = self._clock.monotonic()
         _expect(await inbox.claim(name, _SECONDS) is True, "claim returns True for the first")
         once = "claim returns True once within `seconds`, over all inboxes"
         for each in (inbox, other):
@@ -1081,7 +1052,7 @@ class _InboxCheck:
         async def claimed() -> bool | None:
             return await other.claim(name, _LONG) or None
 
-        await _eventually(
+        await self._eventually(
             claimed, "a claim ends after its seconds, also if others were refused", start
         )
         await other.unclaim(name)
@@ -1092,14 +1063,14 @@ class _InboxCheck:
         _expect(await other.claim(name, _LONG, renew=True) is False, promise)
         renewed = _new_key()
         await inbox.claim(renewed, _SECONDS)
-        await asyncio.sleep(_SECONDS / 5)  # so that only a claim that is longer passes
-        start = time.monotonic()
+        await self._clock.sleep(_SECONDS / 5)  # so that only a claim that is longer passes
+        start = self._clock.monotonic()
         await inbox.claim(renewed, _SECONDS, renew=True)
 
         async def ended() -> bool | None:
             return await other.claim(renewed, _LONG) or None
 
-        await _eventually(ended, "a claim that is renewed lasts from then on", start)
+        await self._eventually(ended, "a claim that is renewed lasts from then on", start)
         await other.unclaim(renewed)
         promise = "claims and keys have nothing to do with each other"
         _expect(await inbox.put(name, b"") is True, promise)
@@ -1122,7 +1093,7 @@ class _InboxCheck:
         quick, other = self._quick, self._inbox
         for _ in range(2):
             await quick.put(_new_key(), b"")
-        start = time.monotonic()
+        start = self._clock.monotonic()
         entry, second = await self._take(quick, "put"), await self._take(quick, "put")
         nothing = "recall returns None where nothing was recorded"
         _expect(await quick.recall(entry, "name") is None, nothing)
@@ -1140,7 +1111,7 @@ class _InboxCheck:
         _expect(await other.recall(entry, "name") == b"\x00record", promise)
         lost = (entry, second)
         promise = "a lease lasts for `lease` seconds"
-        again = [await _eventually(other.take, promise, start) for _ in lost]
+        again = [await self._eventually(other.take, promise, start) for _ in lost]
         (entry,) = (each for each in again if each.key == lost[0].key)
         promise = "records outlast a lost lease, and can be written without it"
         await quick.remember(lost[0], "late", b"late")
@@ -1196,6 +1167,22 @@ class _InboxCheck:
         await self.aclose()
         await self._complete(await self._take(self._inbox, "put before aclose"))
 
+    async def _eventually(
+        self, call: Callable[[], Awaitable[T | None]], promise: str, since: float | None = None
+    ) -> T:
+        """Call until it returns something; not before `_SECONDS` have passed since `since`."""
+        end = self._clock.monotonic() + _PATIENCE
+        while self._clock.monotonic() < end:
+            result = await call()
+            if result is not None:
+                is_late = (
+                    since is None or self._clock.monotonic() - since >= (1 - _TOLERANCE) * _SECONDS
+                )
+                _expect(is_late, promise)
+                return result
+            await self._clock.sleep(_SECONDS / 20)
+        raise AssertionError(promise)
+
     async def _take(self, inbox: Inbox, what: str) -> InboxEntry:
         entry = await inbox.take()
         if entry is None:
@@ -1220,21 +1207,6 @@ async def _expect_error(call: Awaitable[object], promise: str) -> None:
         await call
     except ValueError:
         return
-    raise AssertionError(promise)
-
-
-async def _eventually(
-    call: Callable[[], Awaitable[T | None]], promise: str, since: float | None = None
-) -> T:
-    """Call until it returns something; not before `_SECONDS` have passed since then, if given."""
-    end = time.monotonic() + _PATIENCE
-    while time.monotonic() < end:
-        result = await call()
-        if result is not None:
-            is_late = since is None or time.monotonic() - since >= (1 - _TOLERANCE) * _SECONDS
-            _expect(is_late, promise)
-            return result
-        await asyncio.sleep(_SECONDS / 20)
     raise AssertionError(promise)
 
 

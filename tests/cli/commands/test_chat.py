@@ -377,15 +377,12 @@ def test_a_service_with_odd_responses(
     assert done.err == f"error: {message.format(url=url)}\n"
 
 
-def test_a_pipe(
-    webex: ServedWebex, invoke: Invoke, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_a_pipe(webex: ServedWebex, invoke: Invoke, tmp_path: Path) -> None:
     """In a pipe, each line is a message or submits a card, and the replies come in order."""
     lines = tmp_path / "lines"
     lines.write_text('Hello\n\ncard\n/submit lunch="Fish pie" drink=a=b')
     with served_echo_bot(webex), lines.open() as standard_input:
-        monkeypatch.setattr("sys.stdin", standard_input)
-        done = invoke("chat")
+        done = invoke("chat", stdin=standard_input)
 
     assert (done.exit_code, done.err) == (0, "")
     assert done.out.splitlines() == [
@@ -395,15 +392,12 @@ def test_a_pipe(
     ]
 
 
-def test_a_pipe_with_mistakes(
-    webex: ServedWebex, invoke: Invoke, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_a_pipe_with_mistakes(webex: ServedWebex, invoke: Invoke, tmp_path: Path) -> None:
     """In a pipe, a line that is refused is an error, and the next lines are sent."""
     lines = tmp_path / "lines"
     lines.write_text("card\n/press Order\n/submit lnch=Pasta\nHello")
     with served_echo_bot(webex), lines.open() as standard_input:
-        monkeypatch.setattr("sys.stdin", standard_input)
-        done = invoke("chat")
+        done = invoke("chat", stdin=standard_input)
 
     assert (done.exit_code, done.out.splitlines()[-1]) == (2, "Hello")
     press, submit = done.err.splitlines()

@@ -107,8 +107,7 @@ def test_standard_input(
 ) -> None:
     """- reads the file from standard input, at any position among the options; ./- is a file."""
     for arguments in (("-", "--check"), ("--dry-run", "-"), ("-",)):
-        monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(WANTED.encode())))
-        invoke("ensure", *arguments)
+        invoke("ensure", *arguments, stdin=io.TextIOWrapper(io.BytesIO(WANTED.encode())))
     monkeypatch.chdir(Path(wanted).rename(Path(wanted).with_name("-")).parent)
 
     assert webex.names == ["bot:messages", "bot:cards"]
@@ -116,7 +115,7 @@ def test_standard_input(
 
 
 @pytest.mark.usefixtures("webex", "wanted")
-def test_errors_in_standard_input(invoke: Invoke, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_errors_in_standard_input(invoke: Invoke) -> None:
     """Errors name standard input."""
     twice = WANTED.replace("cards", "messages")
     for text, message in (
@@ -124,8 +123,7 @@ def test_errors_in_standard_input(invoke: Invoke, monkeypatch: pytest.MonkeyPatc
         (b"webhooks = 1", "standard input: webhooks: expected tables"),
         (twice.encode(), "standard input: 'bot:messages' is wanted twice"),
     ):
-        monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(text)))
-        done = invoke("ensure", "-")
+        done = invoke("ensure", "-", stdin=io.TextIOWrapper(io.BytesIO(text)))
 
         assert (done.exit_code, done.out) == (2, "")
         assert done.err.startswith(f"error: {message}")
@@ -215,13 +213,9 @@ def test_on_a_terminal(
     assert any(line.startswith(f"warning: '{name}' brings") for line in err.splitlines())
 
 
-def test_a_file_that_is_typed(
-    webex: ServedWebex, invoke: Invoke, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_file_that_is_typed(webex: ServedWebex, invoke: Invoke) -> None:
     """On a terminal, standard input is announced, so that nobody waits without knowing why."""
-    monkeypatch.setattr("sys.stdin", Typist("webhooks = []\n"))
-
-    done = invoke("ensure", "-")
+    done = invoke("ensure", "-", stdin=Typist("webhooks = []\n"))
 
     assert done.err.startswith("Reading standard input. Ctrl-D ends it.\n")
     assert (done.exit_code, webex.names) == (0, [])

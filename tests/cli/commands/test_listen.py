@@ -264,9 +264,7 @@ LEFT_OVER = "webex-webhooks listen 0123abcd all all"
 
 
 @pytest.mark.usefixtures("briefly")
-def test_webhooks_that_are_left_over(
-    webex: ServedWebex, port: str, invoke: Invoke, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_webhooks_that_are_left_over(webex: ServedWebex, port: str, invoke: Invoke) -> None:
     """Those of a `listen` that was killed are shown with what deletes them; a terminal asks."""
     left = webex.create(name=LEFT_OVER)
     webex.create(name="of others")
@@ -283,8 +281,7 @@ def test_webhooks_that_are_left_over(
     assert (done.exit_code, webex.names) == (0, [LEFT_OVER, "of others"])
 
     for typed, names in (("\n", [LEFT_OVER, "of others"]), ("y\n", ["of others"])):
-        monkeypatch.setattr("sys.stdin", Typist(typed))
-        done = invoke(*at(port))
+        done = invoke(*at(port), stdin=Typist(typed))
 
         assert "Was it killed? Delete them? [y/N]" in done.err
         assert (done.exit_code, webex.names) == (0, names)

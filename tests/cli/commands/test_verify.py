@@ -63,10 +63,9 @@ def test_signatures(
 
 
 @pytest.mark.parametrize(("more", "exit_code"), [(b"", 0), (b"\n", 1)])
-def test_bytes_in_a_pipe(
-    invoke: Invoke, monkeypatch: pytest.MonkeyPatch, more: bytes, exit_code: int
-) -> None:
+def test_bytes_in_a_pipe(invoke: Invoke, more: bytes, exit_code: int) -> None:
     """The bytes of a body in a pipe aren't changed."""
-    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(BODY + more)))
+    body = io.TextIOWrapper(io.BytesIO(BODY + more))
+    done = invoke("verify", "--header", SPARK, "--secret-env", "SECRET", stdin=body)
 
-    assert invoke("verify", "--header", SPARK, "--secret-env", "SECRET").exit_code == exit_code
+    assert done.exit_code == exit_code

@@ -195,14 +195,11 @@ def test_a_name_that_several_have(webex: ServedWebex, invoke: Invoke) -> None:
 
 
 @pytest.mark.parametrize(("typed", "left"), [("Yes\n", 0), ("\n", 1), ("", 1)])
-def test_delete_asks(
-    webex: ServedWebex, invoke: Invoke, monkeypatch: pytest.MonkeyPatch, typed: str, left: int
-) -> None:
+def test_delete_asks(webex: ServedWebex, invoke: Invoke, typed: str, left: int) -> None:
     """On a terminal the webhooks are shown, and are deleted only after a yes."""
     webhook = webex.create()
-    monkeypatch.setattr("sys.stdin", Typist(typed))
 
-    done = invoke("delete", webhook.name)
+    done = invoke("delete", webhook.name, stdin=Typist(typed))
 
     assert webhook.id in done.err
     assert "Delete this webhook? [y/N]" in done.err
