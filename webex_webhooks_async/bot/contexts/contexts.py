@@ -348,16 +348,11 @@ class Context:
 
         Raises:
             HandlerSuspended: The questions are open; it inherits from `BaseException`: let it pass.
-            ValueError: `until` isn't positive, or somebody in `to` is an empty text; or as for
-                `ask`; nothing was sent.
-            TypeError: `to` is one text, or has something else than texts, `until` is neither a
-                number nor a function, or it has returned something else than a bool; or as for
-                `ask`.
-            RuntimeError: As for `ask`.
-            GiveUpError: As for `ask`.
-            APIError: Webex responded with another error status. Who was asked isn't asked again.
-            TransportError: No response arrived; as for `APIError`.
-            Exception: Any error of the inbox, or of `until`.
+            ValueError: `until` isn't positive, somebody in `to` is empty, or as for `ask`; nothing
+                was sent.
+            TypeError: `to` is one text, `until` is neither a number nor a function, or it returns
+                something else than a bool; or as for `ask`.
+            Exception: As for `ask`, or any error of `until`. Who was asked isn't asked again.
         """
         return await self._asking().ask_all(self, text, to, until, options)
 

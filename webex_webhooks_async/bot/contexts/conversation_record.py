@@ -5,7 +5,7 @@ Nothing else reads or writes their form, which stays in an inbox for days.
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Self, cast
 
 from attrs import field, frozen
 
@@ -23,6 +23,13 @@ from webex_webhooks_async.serialization.converter import from_json
 
 if TYPE_CHECKING:
     from webex_webhooks_async.inbox.entries import Question
+
+
+class _Record:
+    @classmethod
+    def of(cls, record: bytes) -> Self:
+        """Read a record."""
+        return from_json(record, cls)
 
 
 @frozen(kw_only=True)
@@ -86,7 +93,7 @@ class AskedQuestion:
 
 
 @frozen(kw_only=True)
-class ConversationRecord:
+class ConversationRecord(_Record):
     """What is recorded of a conversation.
 
     Attributes:
@@ -105,14 +112,9 @@ class ConversationRecord:
     has_strayed: bool = False
     completed: tuple[str, ...] = ()
 
-    @classmethod
-    def of(cls, record: bytes) -> "ConversationRecord":
-        """Read a record."""
-        return from_json(record, cls)
-
 
 @frozen(kw_only=True)
-class SeveralRecord:
+class SeveralRecord(_Record):
     """What is recorded of a question to several people.
 
     Attributes:
@@ -125,23 +127,13 @@ class SeveralRecord:
     answered: tuple[str, ...] = ()
     is_over: bool = False
 
-    @classmethod
-    def of(cls, record: bytes) -> "SeveralRecord":
-        """Read a record."""
-        return from_json(record, cls)
-
 
 @frozen(kw_only=True)
-class AnswerRecord:
+class AnswerRecord(_Record):
     """The record of an answer: what was said, and the body of its notification."""
 
     said: ContextRecord
     body: str
-
-    @classmethod
-    def of(cls, record: bytes) -> "AnswerRecord":
-        """Read a record."""
-        return from_json(record, cls)
 
     def context(self, of_each: dict[str, Any]) -> MessageContext | SubmissionContext:
         """Make the context of the answer."""

@@ -5,7 +5,7 @@ import hashlib
 import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, nullcontext
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
@@ -78,6 +78,7 @@ logger: logging.Logger = logging.getLogger("webex_webhooks_async")
 
 _TEXT_SECONDS = 3600.0
 _CARD_SECONDS = 86_400.0
+_CONTENT = ("markdown", "card", "buttons")
 
 
 class Questions:
@@ -197,6 +198,7 @@ class Questions:
         """Open a question, and send it when it is its turn; return its answer, if it has one."""
         owner = (await conversation.begin()).owner
         after, created = conversation.since(person_id)
+        room_id = (asked.place or {}).get("roomId")
         data = QuestionData(
             about=conversation.about,
             is_own=is_own,
@@ -206,7 +208,7 @@ class Questions:
             takes_commands=not asked.commands,
             person=None if person_id is None else comparable(person_id),
             actions=None if asked.buttons is None else tuple(asked.buttons),
-            room=asked.room,
+            room=None if room_id is None else comparable(room_id),
         )
         opening = partial(
             conversation.inbox.ask,
@@ -250,10 +252,10 @@ class Questions:
     async def _person(self, asked: "Asked") -> str | None:
         """Return the id of who is asked; `None` if that is anybody in a room."""
         person_id, client = asked.person_id, asked.context.client
-        if asked.email is not None:
-            person_id = await id_of_address(client, asked.email)
+        if (email := (asked.place or {}).get("toPersonEmail")) is not None:
+            person_id = await id_of_address(client, email)
             if person_id is None:
-                raise ValueError(f"nobody in Webex has the address {asked.email!r}: correct it")
+                raise ValueError(f"nobody in Webex has the address {email!r}: correct it")
         is_refused = (
             person_id is not None
             and self._admits is not None
@@ -410,39 +412,35 @@ class Asked:
     def of(cls, context: Context, text: str | None, options: AskOptions) -> "Asked":
         """Check the arguments of a question."""
         check_keywords("ask", options, AskOptions.__annotations__)
-        content: dict[str, Any] = {
-            name: options.get(name) for name in ("markdown", "card", "buttons")
-        }
+        content: dict[str, Any] = {each: options.get(each) for each in _CONTENT}
         is_text = content["card"] is None and content["buttons"] is None
         if is_text and not texts_of(text, content["markdown"]):
             raise ValueError('there is nothing to ask: pass a text, such as "Which day?"')
         new_messages(text, **content)
-        commands, key = options.get("commands", True), options.get("key")
-        keeps_card = options.get("keep_card", False)
+        commands, keeps_card = options.get("commands", True), options.get("keep_card", False)
         check_flag("commands", commands)
         check_flag("keep_card", keeps_card)
         if keeps_card and is_text:
             raise ValueError("keep_card is for a question with buttons or a card: leave it out")
         if not (commands or is_text):
             raise ValueError("commands=False is for a question that a text answers: leave it out")
-        if key is not None:
+        if (key := options.get("key")) is not None:
             check_not_empty("key", key)
+        timeout = options.get("timeout")
+        seconds = _TEXT_SECONDS if is_text else _CARD_SECONDS
         place = _place_asked(context, options, is_text=is_text)
-        if place is None:
-            identity = [text, content, {"reply": cast("Any", context).notification.data.id}]
-        else:
-            identity = [text, content, dict(place)]
+        where = {"reply": cast("Any", context).notification.data.id} if place is None else {**place}
         return cls(
             context=context,
             text=text,
             content=cast("MessageOptions", content),
             place=place,
-            seconds=_seconds(options.get("timeout"), is_text=is_text),
+            seconds=seconds if timeout is None else seconds_of("timeout", timeout),
             commands=commands,
             is_text=is_text,
             keeps_card=keeps_card,
             buttons=content["buttons"],
-            identity=identity if key is None else key,
+            identity=[text, content, where] if key is None else key,
             words=(text or content["markdown"] or "a card")[:_MOST_SHOWN],
         )
 
@@ -467,17 +465,6 @@ class Asked:
         behind = "\n\n" if "\n" in said else " "  # not in the last line of a list or of code
         title = self.buttons.get(action, action)
         return new_messages(None, markdown=f"{said}{closing_of(said)}{behind}**{title}**")
-
-    @property
-    def room(self) -> str | None:
-        """The comparable id of the room in which anybody answers, if it is given."""
-        room_id = None if self.place is None else self.place.get("roomId")
-        return None if room_id is None else comparable(room_id)
-
-    @property
-    def email(self) -> str | None:
-        """The address of who is asked, if it is given."""
-        return None if self.place is None else self.place.get("toPersonEmail")
 
     async def threads(self) -> tuple[str, ...]:
         """Return the thread of a reply."""
@@ -510,12 +497,6 @@ def _place_asked(
             "nobody began this, so say who is asked: pass to_person_id, to_person_email or room_id"
         )
     return None
-
-
-def _seconds(timeout: float | timedelta | None, *, is_text: bool) -> float:
-    if timeout is None:
-        return _TEXT_SECONDS if is_text else _CARD_SECONDS
-    return seconds_of("timeout", timeout)
 
 
 _MOST_SHOWN = 100  # characters of a question, in the log
