@@ -9,13 +9,7 @@ from tests.bot.doubles import Webex
 from tests.support.clocks import Time
 from tests.support.inboxes import stored_in
 from tests.support.wire import PATIENCE, until
-from webex_webhooks_async import (
-    Bot,
-    Message,
-    MessageContext,
-    Notification,
-    SQLiteInbox,
-)
+from webex_webhooks_async import Bot, Message, MessageContext, Notification, SQLiteInbox
 from webex_webhooks_async.types import StoredNotification
 
 ANN, BOB, BOSS = "ann@example.com", "bob@example.com", "boss@example.com"

@@ -9,13 +9,7 @@ import pytest
 from tests.bot.doubles import CARD
 from tests.bot.talking import ANN, BOB, BOSS, BUTTONS, Talk
 from tests.support.refusals import refused
-from webex_webhooks_async import (
-    JobContext,
-    Message,
-    MessageContext,
-    SQLiteInbox,
-    SubmissionContext,
-)
+from webex_webhooks_async import JobContext, Message, MessageContext, SQLiteInbox, SubmissionContext
 
 pytestmark = pytest.mark.once
 

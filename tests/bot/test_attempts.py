@@ -517,11 +517,7 @@ async def test_one_inside_of_another_one() -> None:
         made.append(await once("name", lambda: asyncio.sleep(0, "again")))
 
     await outer.dispatch(parse_unverified_notification(BODY))
-    assert made == [
-        *("outer", "inner"),
-        Attempt(number=1, is_first=True, is_last=True),
-        "outer",
-    ]
+    assert made == [*("outer", "inner"), Attempt(number=1, is_first=True, is_last=True), "outer"]
     with pytest.raises(RuntimeError, match=r"^attempt is for what is being handled: call it in a"):
         attempt()
 

@@ -105,10 +105,7 @@ class TestStart:
         (other,) = await bot.wanted_webhooks(name="other", target_url="https://example.com/")
 
         assert (wanted.name, wanted.target_url, wanted.secret) == (made.name, URL, SECRET)
-        assert (other.name, other.target_url) == (
-            "other:messages:created",
-            "https://example.com/",
-        )
+        assert (other.name, other.target_url) == ("other:messages:created", "https://example.com/")
         with pytest.raises(ValueError, match="pass target_url"):
             await hearing(webex.bot(target_url=None)).wanted_webhooks()
 

@@ -669,10 +669,7 @@ class TestBot:
         "changes", [{"status": "inactive"}, {"target_url": "https://elsewhere.example.com/"}, None]
     )
     async def test_a_webhook_that_was_not_as_wanted(
-        self,
-        changes: dict[str, Any] | None,
-        webex: Webex,
-        webex_inbox: SQLiteInbox,
+        self, changes: dict[str, Any] | None, webex: Webex, webex_inbox: SQLiteInbox
     ) -> None:
         """What a webhook missed that was off, changed or deleted is fetched after the next look."""
         bot = webex.bot(inbox=webex_inbox, watch_every=0.2)

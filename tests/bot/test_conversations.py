@@ -718,11 +718,7 @@ async def test_a_message_whose_lease_is_lost(talk: Talk, monkeypatch: pytest.Mon
     questions, thief = SQLiteInbox.questions, SQLiteInbox(talk.path, clock=talk.time.now_in_seconds)
     stolen: list[object] = []
 
-    async def look(
-        self: SQLiteInbox,
-        *places: str,
-        entry: InboxEntry | None = None,
-    ) -> object:
+    async def look(self: SQLiteInbox, *places: str, entry: InboxEntry | None = None) -> object:
         if entry is not None and not stolen:
             talk.time.seconds += entry.lease + 1
             stolen.append(await thief.take())

@@ -610,12 +610,7 @@ async def test_what_is_an_error_at_once(
         for error, name, value, options in (
             ("ValueError: no job 'remin' is registered: write @bot.job('remin')", "remin", 1, {}),
             ("TypeError: the value of job 'remind' isn't JSON", "remind", float("nan"), {}),
-            (
-                "TypeError: $.a: JSON can't hold a value",
-                "remind",
-                {"a": object()},
-                {},
-            ),
+            ("TypeError: $.a: JSON can't hold a value", "remind", {"a": object()}, {}),
             ("ValueError: key is empty", "remind", 1, {"key": ""}),
             ("TypeError: key must be str, got int", "remind", 1, {"key": 5}),
             ("ValueError: line is empty", "remind", 1, {"line": ""}),

@@ -45,9 +45,7 @@ class Shift:
     def bot(self, **options: Any) -> Bot:  # noqa: ANN401 - any option
         """A process."""
         client = Client(
-            "sandbox-token",
-            http_client=self.webex.sandbox.http_client(),
-            retry=RetryPolicy.none(),
+            "sandbox-token", http_client=self.webex.sandbox.http_client(), retry=RetryPolicy.none()
         )
         inbox = SQLiteInbox(self.path, clock=self.time.now_in_seconds)
         bot = timed(Bot, clock=self.time, sleep=self.time.sleep)(

@@ -264,10 +264,7 @@ def text_of(context: MessageContext) -> Any:  # noqa: ANN401 - a mistake
     ("where", "error"),
     [
         (divide, ZeroDivisionError("division by zero")),
-        (
-            text_of,
-            TypeError("where of handler of message() must return True or False, got str"),
-        ),
+        (text_of, TypeError("where of handler of message() must return True or False, got str")),
     ],
 )
 async def test_a_condition_that_fails_is_a_failure_of_the_handling(

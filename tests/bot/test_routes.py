@@ -128,7 +128,7 @@ async def test_the_order_of_registration_counts(webex: Webex) -> None:
             await webex.sandbox.say(text or "x", person="ann@example.com")
 
     assert handlers.names == [
-        *("lunch$", "order", "order", "^order", "eat", "lunch$", "all", "all"),
+        *("lunch$", "order", "order", "^order", "eat", "lunch$", "all", "all")
     ]
 
 

@@ -15,13 +15,7 @@ from tests.support.clocks import Time, timed
 from tests.support.inboxes import stored_in
 from tests.support.refusals import refused
 from tests.support.wire import until
-from webex_webhooks_async import (
-    Bot,
-    BotRouter,
-    GiveUpError,
-    JobContext,
-    SQLiteInbox,
-)
+from webex_webhooks_async import Bot, BotRouter, GiveUpError, JobContext, SQLiteInbox
 from webex_webhooks_async.bot.schedules import Times
 from webex_webhooks_async.types import StoredNotification
 
@@ -156,11 +150,7 @@ async def test_the_context_of_a_schedule(days: Days) -> None:
         (
             "*/30 2 25 10 *",
             "2026-10-25T02:00+02:00",
-            [
-                "2026-10-25T02:30+02:00",
-                "2026-10-25T02:00+01:00",
-                "2026-10-25T02:30+01:00",
-            ],
+            ["2026-10-25T02:30+02:00", "2026-10-25T02:00+01:00", "2026-10-25T02:30+01:00"],
         ),
         ("0 0 29 2 *", "2026-03-01T00:00+01:00", ["2028-02-29T00:00+01:00"]),
     ],

@@ -14,14 +14,7 @@ from attrs import frozen
 from tests.bot.doubles import SECRET, URL, Webex
 from tests.support.clocks import StoppedClock, let_pass, timed
 from tests.support.wire import until
-from webex_webhooks_async import (
-    Bot,
-    Client,
-    MessageData,
-    Notification,
-    SQLiteInbox,
-    WebhookUpdate,
-)
+from webex_webhooks_async import Bot, Client, MessageData, Notification, SQLiteInbox, WebhookUpdate
 
 pytestmark = pytest.mark.once
 

@@ -15,12 +15,7 @@ from contextlib import aclosing, asynccontextmanager
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
-from webex_webhooks_async import (
-    PostgresInbox,
-    SQLiteInbox,
-    once,
-    parse_unverified_notification,
-)
+from webex_webhooks_async import PostgresInbox, SQLiteInbox, once, parse_unverified_notification
 from webex_webhooks_async.handling.dispatch import Execution
 from webex_webhooks_async.handling.records import Records
 from webex_webhooks_async.testing import sample_notification

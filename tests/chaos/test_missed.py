@@ -58,13 +58,7 @@ class Office:
     heard: dict[str, list[str]]  # by the room
 
     def bot(self) -> Bot:
-        bot = Bot(
-            self.client,
-            SECRET,
-            target_url=URL,
-            inbox=self.inbox(),
-            watch_every=EVERY,
-        )
+        bot = Bot(self.client, SECRET, target_url=URL, inbox=self.inbox(), watch_every=EVERY)
 
         @bot.message()
         async def hear(context: MessageContext) -> None:
@@ -155,10 +149,7 @@ class Office:
 def office(webex_sandbox: Sandbox, webex_client: Client, tmp_path: Path) -> Office:
     """An office whose bots share a file."""
     return Office(
-        webex_sandbox,
-        webex_client,
-        lambda: SQLiteInbox(tmp_path / "inbox.db"),
-        defaultdict(list),
+        webex_sandbox, webex_client, lambda: SQLiteInbox(tmp_path / "inbox.db"), defaultdict(list)
     )
 
 

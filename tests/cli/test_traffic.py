@@ -28,8 +28,7 @@ def test_a_message_of_the_bots_own(
     url = "https://example.com/hook"
 
     print_delivery(
-        stdout(),
-        Delivery(webhook=webhook(), url=url, body=body, headers={}, status_code=204),
+        stdout(), Delivery(webhook=webhook(), url=url, body=body, headers={}, status_code=204)
     )
 
     assert capsys.readouterr().out.endswith(f" {url} 204 No Content{shown}\n")

@@ -140,10 +140,7 @@ def _folder(unused: ServedWebex, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         ("inbox list inbox.db --schema s", "--schema is for a PostgresInbox: a file has no sche"),
         ("inbox list nowhere.db", "there is no file nowhere.db\n"),
         ("inbox list 'host=db password=canary'", "this is a conninfo: pass the file of a SQL"),
-        (
-            "inbox drop postgre://u:canary@db/bot K",
-            "this is a URL that begins with 'postgre:': p",
-        ),
+        ("inbox drop postgre://u:canary@db/bot K", "this is a URL that begins with 'postgre:': p"),
     ],
 )
 def test_wrong_usage(unused: ServedWebex, invoke: Invoke, line: str, message: str) -> None:

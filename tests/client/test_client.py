@@ -112,11 +112,7 @@ def test_any_other_base_url_is_refused(base_url: str) -> None:
         (TypeError, {"token": b"a-token"}, "token must be str or TokenProvider, got bytes"),
         (TypeError, {"token": RefreshingToken}, "got the class RefreshingToken: pass an instance"),
         (TypeError, {"base_url": 5}, "base_url must be str, got int"),
-        (
-            TypeError,
-            {"http_client": httpx.Client()},
-            "AsyncBaseTransport, got Client",
-        ),
+        (TypeError, {"http_client": httpx.Client()}, "AsyncBaseTransport, got Client"),
         (TypeError, {"timeout": "5"}, "timeout must be float or int or timedelta, got str"),
         (TypeError, {"timeout": None}, "timeout must be float or int or timedelta, got NoneType"),
         (TypeError, {"retry": 3}, "retry must be RetryPolicy, got int"),

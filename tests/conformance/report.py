@@ -12,14 +12,7 @@ from typing import Any, Literal, cast
 import pytest
 from attrs import asdict, frozen
 
-from tests.conformance.assumptions import (
-    ACCEPTED,
-    HERE,
-    Checked,
-    Row,
-    accepted_results,
-    all_rows,
-)
+from tests.conformance.assumptions import ACCEPTED, HERE, Checked, Row, accepted_results, all_rows
 from tests.conformance.live import TOKEN, Settings
 from tests.conformance.redaction import Redactor
 from tests.conformance.webex import Webex

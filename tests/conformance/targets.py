@@ -114,8 +114,7 @@ class LiveTarget:
 
 @asynccontextmanager
 async def in_sandbox(
-    transport: httpx.AsyncBaseTransport | None = None,
-    deliver_with: httpx.AsyncClient | None = None,
+    transport: httpx.AsyncBaseTransport | None = None, deliver_with: httpx.AsyncClient | None = None
 ) -> AsyncGenerator[Webex]:
     """The door to a served sandbox; requests and deliveries go through these, if they are given."""
     sandbox = Sandbox(delivery_timeout=TIMEOUT * _SCALE, deliver_with=deliver_with)

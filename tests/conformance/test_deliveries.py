@@ -85,9 +85,7 @@ async def test_message_data(webex: Webex) -> None:
 
 
 @assumption(
-    "file-data",
-    "The data of a message with a file have its URL in files.",
-    grade="assumed",
+    "file-data", "The data of a message with a file have its URL in files.", grade="assumed"
 )
 async def test_file_data(webex: Webex) -> None:
     room = await webex.room()
@@ -127,11 +125,7 @@ async def test_mention_data(webex: Webex) -> None:
     assert (await webex.delivery(hook, mention)).data["mentionedPeople"] == [webex.bot.id]
 
 
-@assumption(
-    "mention-of-all",
-    "A mention of everyone isn't delivered to a bot.",
-    grade="assumed",
-)
+@assumption("mention-of-all", "A mention of everyone isn't delivered to a bot.", grade="assumed")
 async def test_mention_of_all(webex: Webex) -> None:
     room = await webex.room(webex.person)
     hook = await webex.hook(room)
@@ -153,9 +147,7 @@ async def test_direct_message(webex: Webex) -> None:
 
 
 @assumption(
-    "own-direct-message",
-    "A bot is notified of its own message in a direct room.",
-    grade="assumed",
+    "own-direct-message", "A bot is notified of its own message in a direct room.", grade="assumed"
 )
 async def test_own_direct_message(webex: Webex) -> None:
     room = (await webex.direct(webex.person))["roomId"]
@@ -219,11 +211,7 @@ async def test_membership_data(webex: Webex) -> None:
     assert {"roomType", "isRoomHidden", "personOrgId", "personDisplayName"} <= data.keys()
 
 
-@assumption(
-    "room-data",
-    "The data of a room have its title.",
-    grade="assumed",
-)
+@assumption("room-data", "The data of a room have its title.", grade="assumed")
 async def test_room_data(webex: Webex) -> None:
     hook = await webex.hook(None, resource="rooms")
     room = await webex.room()
@@ -290,9 +278,7 @@ async def test_filter(webex: Webex) -> None:
 
 
 @assumption(
-    "same-bytes",
-    "A notification that is delivered twice has the same bytes.",
-    grade="assumed",
+    "same-bytes", "A notification that is delivered twice has the same bytes.", grade="assumed"
 )
 async def test_same_bytes(webex: Webex) -> None:
     room = await webex.room()

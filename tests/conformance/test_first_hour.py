@@ -212,9 +212,7 @@ async def test_late_response(webex: Webex) -> None:
 
 
 @assumption(
-    "redirect",
-    "A redirect isn't followed, and the notification isn't sent again.",
-    grade="assumed",
+    "redirect", "A redirect isn't followed, and the notification isn't sent again.", grade="assumed"
 )
 async def test_redirect(webex: Webex) -> None:
     room = await webex.room()
@@ -241,9 +239,7 @@ async def test_gone(webex: Webex) -> None:
 
 
 @assumption(
-    "secret-is-kept",
-    "A PUT without a secret keeps the secret of a webhook.",
-    grade="assumed",
+    "secret-is-kept", "A PUT without a secret keeps the secret of a webhook.", grade="assumed"
 )
 async def test_secret_is_kept(webex: Webex) -> None:
     room = await webex.room()

@@ -82,9 +82,7 @@ async def test_mentions_list(webex: Webex) -> None:
 
 
 @assumption(
-    "own-messages-in-that-list",
-    "The bot's own messages aren't in that list.",
-    grade="assumed",
+    "own-messages-in-that-list", "The bot's own messages aren't in that list.", grade="assumed"
 )
 async def test_own_messages_in_that_list(webex: Webex) -> None:
     room = await webex.room(webex.person)

@@ -138,11 +138,7 @@ async def test_edit_of_a_card(webex: Webex) -> None:
     assert response.status_code == 400
 
 
-@assumption(
-    "file-without-text",
-    "A message that is a file alone has no text.",
-    grade="assumed",
-)
+@assumption("file-without-text", "A message that is a file alone has no text.", grade="assumed")
 async def test_file_without_text(webex: Webex) -> None:
     message = await webex.upload(webex.bot, await webex.room())
     assert "text" not in (await webex.bot.get(f"/messages/{message['id']}")).json()
@@ -188,9 +184,7 @@ async def test_one_file(webex: Webex) -> None:
 
 
 @assumption(
-    "parent-elsewhere",
-    "A reply to a message of another room is refused with 400.",
-    grade="assumed",
+    "parent-elsewhere", "A reply to a message of another room is refused with 400.", grade="assumed"
 )
 async def test_parent_elsewhere(webex: Webex) -> None:
     message = await webex.say(webex.bot, await webex.room())
@@ -200,11 +194,7 @@ async def test_parent_elsewhere(webex: Webex) -> None:
     assert response.status_code == 400
 
 
-@assumption(
-    "deleted-parent",
-    "A reply to a deleted message is refused with 400.",
-    grade="assumed",
-)
+@assumption("deleted-parent", "A reply to a deleted message is refused with 400.", grade="assumed")
 async def test_deleted_parent(webex: Webex) -> None:
     room = await webex.room()
     message = await webex.say(webex.bot, room)

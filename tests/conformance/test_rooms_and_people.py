@@ -188,11 +188,7 @@ async def test_malformed_id(webex: Webex) -> None:
     assert [each.json()["message"] for each in responses] == [MALFORMED] * 2
 
 
-@assumption(
-    "malformed-id-of-a-message",
-    "A malformed id of a message is 404.",
-    grade="assumed",
-)
+@assumption("malformed-id-of-a-message", "A malformed id of a message is 404.", grade="assumed")
 async def test_malformed_id_of_a_message(webex: Webex) -> None:
     response = await webex.bot.get(f"/messages/{webex.guard.invented('no-id')}")
     assert response.status_code == 404

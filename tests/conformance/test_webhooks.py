@@ -45,11 +45,7 @@ async def test_put_changes_four_members(webex: Webex) -> None:
     assert members == [webex.tag, "messages", "created", f"roomId={room}"]
 
 
-@assumption(
-    "webhook-of-another",
-    "The webhook of another creator is 404.",
-    grade="assumed",
-)
+@assumption("webhook-of-another", "The webhook of another creator is 404.", grade="assumed")
 async def test_webhook_of_another(webex: Webex) -> None:
     hook = await webex.hook(await webex.room(webex.person), by=webex.person)
     assert (await webex.bot.get(f"/webhooks/{hook.id}")).status_code == 404

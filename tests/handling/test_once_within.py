@@ -155,9 +155,7 @@ async def test_in_a_receiver(place: Place) -> None:
     assert place.rows() == 1
 
 
-async def test_two_processes(
-    place: Place,
-) -> None:
+async def test_two_processes(place: Place) -> None:
     """Of two processes that hold the same notification, one calls, and both get its result."""
     entry = await place.entry()
     both = (entry, evolve(entry, token="f" * 32))
@@ -440,11 +438,7 @@ class TestRefusals:
         assert place.rows() == 0
 
     async def test_a_completion_meanwhile(
-        self,
-        postgres: PostgresServer,
-        schema: str,
-        tmp_path: Path,
-        monkeypatch: pytest.MonkeyPatch,
+        self, postgres: PostgresServer, schema: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """What is completed between the check and the record can't be recorded for either."""
         async with opened("PostgreSQL", postgres, schema, tmp_path) as place:

@@ -84,7 +84,7 @@ class FullInbox(SQLiteInbox):
 
 
 REASONS: list[tuple[Callable[[Path], dict[str, Any]], str]] = [
-    (lambda path: {"inbox": FullInbox(path / "inbox.db")}, "the inbox failed"),
+    (lambda path: {"inbox": FullInbox(path / "inbox.db")}, "the inbox failed")
 ]
 
 

@@ -78,7 +78,7 @@ SECTIONS = {
         ("a failure begins to count outages from 0 again", "take", 5, "failures"),
     ],
     "expiries_in_a_line": [
-        ("of a line the one whose lease has expired goes on", "take", 23, "expiries"),
+        ("of a line the one whose lease has expired goes on", "take", 23, "expiries")
     ],
     "delays": [
         ("take returns nothing that is due after now", "take", 26, ""),
@@ -198,9 +198,7 @@ SECTIONS = {
         ("the key of a job that was stopped is free", "put", 6, ""),
         ("put returns False for a message that is stopped", "put", 8, ""),
     ],
-    "order_in_a_line": [
-        ("what is stored in a line has a higher number", "unfinished", 18, "key"),
-    ],
+    "order_in_a_line": [("what is stored in a line has a higher number", "unfinished", 18, "key")],
     "queues": [
         ("the first question that queues at a place is open", "ask", 1, "opened"),
         ("a question that queues waits for the one before it", "ask", 2, "opened"),

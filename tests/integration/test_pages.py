@@ -155,10 +155,7 @@ async def test_a_used_code(stage: Stage) -> None:
     [({"status": 502}, 503), ({"status": 429}, 503), ({"status": 403}, 500), (None, 500)],
 )
 async def test_webex_that_refuses(
-    stage: Stage,
-    fault: dict[str, Any] | None,
-    status: int,
-    caplog: pytest.LogCaptureFixture,
+    stage: Stage, fault: dict[str, Any] | None, status: int, caplog: pytest.LogCaptureFixture
 ) -> None:
     """An outage is a 503; an application that Webex refuses is a 500 and an ERROR."""
     integration = stage.integration(client_secret="wrong" if fault is None else SECRET)

@@ -554,18 +554,9 @@ class TestRespondWithin:
     @pytest.mark.parametrize(
         ("value", "error"),
         [
-            (
-                -1,
-                NOT_NEGATIVE,
-            ),
-            (
-                float("nan"),
-                NOT_NEGATIVE,
-            ),
-            (
-                float("inf"),
-                NOT_NEGATIVE,
-            ),
+            (-1, NOT_NEGATIVE),
+            (float("nan"), NOT_NEGATIVE),
+            (float("inf"), NOT_NEGATIVE),
             (False, "TypeError: respond_within must be float or int or timedelta, got bool"),
             (True, "TypeError: respond_within must be float or int or timedelta, got bool"),
             ("", "TypeError: respond_within must be float or int or timedelta, got str"),

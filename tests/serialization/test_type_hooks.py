@@ -8,17 +8,7 @@ from decimal import Decimal
 from enum import Enum, IntEnum, StrEnum
 from pathlib import Path
 from types import GenericAlias
-from typing import (
-    Annotated,
-    Any,
-    Generic,
-    Literal,
-    NewType,
-    Optional,
-    TypeVar,
-    Union,
-    cast,
-)
+from typing import Annotated, Any, Generic, Literal, NewType, Optional, TypeVar, Union, cast
 from uuid import UUID
 
 import pytest

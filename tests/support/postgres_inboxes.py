@@ -20,10 +20,7 @@ BLOCKED = "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
 
 @asynccontextmanager
 async def opened(
-    url: str | Callable[[], str | Awaitable[str]],
-    schema: str,
-    number: int = 1,
-    **options: float,
+    url: str | Callable[[], str | Awaitable[str]], schema: str, number: int = 1, **options: float
 ) -> AsyncGenerator[list[PostgresInbox]]:
     """Inboxes on the same tables, which are there."""
     inboxes = [PostgresInbox(url, schema=schema, **options) for _ in range(number)]

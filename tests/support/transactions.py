@@ -22,10 +22,7 @@ from webex_webhooks_async.types import InboxEntry, TransactionalInbox
 
 Within = Callable[[], AbstractAsyncContextManager[Any]]
 
-WAYS = {
-    "PostgreSQL": ("psycopg", "psycopg, autocommit", "asyncpg"),
-    "SQLite": ("aiosqlite",),
-}
+WAYS = {"PostgreSQL": ("psycopg", "psycopg, autocommit", "asyncpg"), "SQLite": ("aiosqlite",)}
 OF_SQLALCHEMY = ("engine.begin", "sessions.begin")
 ALL_WAYS = [
     *(("PostgreSQL", way) for way in WAYS["PostgreSQL"]),

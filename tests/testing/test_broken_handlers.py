@@ -85,12 +85,7 @@ async def forget_await(context: MessageContext) -> None:
     ],
 )
 async def test_a_broken_handler(  # noqa: PLR0913, PLR0917 - fixtures and a table
-    webex: Webex,
-    tmp_path: Path,
-    kind: str,
-    handler: Handler,
-    error: type[Exception],
-    words: str,
+    webex: Webex, tmp_path: Path, kind: str, handler: Handler, error: type[Exception], words: str
 ) -> None:
     """Each mistake is raised by the line that says something, or that waits for the reply."""
     bot = webex.bot(**options_of(kind, tmp_path))

@@ -38,11 +38,7 @@ WRONG: list[tuple[Callable[[Any], object], type[Exception], str]] = [
     (lambda _: Sandbox(delivery_timeout=0), ValueError, "delivery_timeout"),
     (lambda _: Sandbox(delivery_timeout=-1), ValueError, "delivery_timeout"),
     (lambda _: Sandbox(delivery_timeout=float("nan")), ValueError, "delivery_timeout"),
-    (
-        lambda it: it.deliver_to("bot:app"),
-        TypeError,
-        "app must be an ASGI application or None",
-    ),
+    (lambda it: it.deliver_to("bot:app"), TypeError, "app must be an ASGI application or None"),
     (lambda it: it.revoke(""), ValueError, "token is empty"),
     (lambda it: it.revoke(None), TypeError, "token must be str, got NoneType"),
     (lambda it: it.authorize_as("ann"), ValueError, "no person has the id 'ann'"),

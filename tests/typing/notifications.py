@@ -241,12 +241,7 @@ class OwnInbox(Inbox):
         return entry.failures == 0 and bool(error) and retry_in is None and holds and counts
 
     async def release(
-        self,
-        entry: InboxEntry,
-        *,
-        retry_in: float = 0.0,
-        outage: bool = False,
-        holds: bool = False,
+        self, entry: InboxEntry, *, retry_in: float = 0.0, outage: bool = False, holds: bool = False
     ) -> bool:
         return entry.releases == 0 and retry_in > 0 and outage and holds
 

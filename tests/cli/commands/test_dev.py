@@ -167,8 +167,7 @@ def outcomes_on(page: str, *, worked: bool) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize(
-    ("options", "then"),
-    [("", r"attempt 1 of 5, again in 1\.?\d* s"), ("respond_within=0", "")],
+    ("options", "then"), [("", r"attempt 1 of 5, again in 1\.?\d* s"), ("respond_within=0", "")]
 )
 def test_a_handler_that_fails(
     options: str, then: str, tmp_path: Path, invoke: Invoke, monkeypatch: pytest.MonkeyPatch

@@ -14,20 +14,9 @@ from typing import Any
 import pytest
 
 from tests.support.clocks import let_pass
-from tests.support.postgres_inboxes import (
-    BODY,
-    execute,
-    opened,
-    taken,
-    through_proxy,
-    use_at_once,
-)
+from tests.support.postgres_inboxes import BODY, execute, opened, taken, through_proxy, use_at_once
 from tests.support.postgres_proxy import running_proxy
-from tests.support.postgres_server import (
-    PASSWORD,
-    PostgresServer,
-    running_pgbouncer,
-)
+from tests.support.postgres_server import PASSWORD, PostgresServer, running_pgbouncer
 from tests.support.wire import idle_loop, until, unused_port
 from webex_webhooks_async import Inbox, PostgresInbox
 from webex_webhooks_async.inbox.postgres import connections as postgres_connections
@@ -324,11 +313,7 @@ def limited(server: PostgresServer, schema: str, most: int) -> Generator[str]:
 class TestFewConnections:
     @pytest.mark.parametrize("most", [1, 2, 3])
     async def test_what_a_dead_process_had_is_taken_over(
-        self,
-        postgres: PostgresServer,
-        schema: str,
-        most: int,
-        caplog: pytest.LogCaptureFixture,
+        self, postgres: PostgresServer, schema: str, most: int, caplog: pytest.LogCaptureFixture
     ) -> None:
         """However few connections there are, the inbox works with them, and says so once."""
         async with opened(postgres.url, schema, 1, lease=0.001) as (dead,):

@@ -24,10 +24,7 @@ from tests.support.postgres_inboxes import (
     through_proxy,
     use_at_once,
 )
-from tests.support.postgres_server import (
-    PostgresServer,
-    running_pgbouncer,
-)
+from tests.support.postgres_server import PostgresServer, running_pgbouncer
 from tests.support.wire import PATIENCE, idle_loop, until
 from webex_webhooks_async import PostgresInbox
 from webex_webhooks_async.inbox import postgres as postgres_room
@@ -54,10 +51,7 @@ def statements(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
     execute = postgres_connections.Connection.execute
 
     async def watched(
-        self: postgres_connections.Connection,
-        text: bytes,
-        values: Sequence[Any],
-        deadline: float,
+        self: postgres_connections.Connection, text: bytes, values: Sequence[Any], deadline: float
     ) -> postgres_connections.Rows:
         executed.append(text)
         return await execute(self, text, values, deadline)

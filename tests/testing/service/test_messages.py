@@ -59,11 +59,7 @@ async def test_a_message_in_a_direct_room(api: httpx.AsyncClient, webex_sandbox:
         await api.post("/messages", json=joining, headers=BOB),
     ]
     assert [each.status_code for each in others] == [404] * 3
-    assert [each.id for each in webex_sandbox.messages] == [
-        message["id"],
-        reply["id"],
-        bobs["id"],
-    ]
+    assert [each.id for each in webex_sandbox.messages] == [message["id"], reply["id"], bobs["id"]]
 
 
 async def test_people_write_to_each_other(api: httpx.AsyncClient, webex_sandbox: Sandbox) -> None:
