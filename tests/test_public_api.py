@@ -22,7 +22,7 @@ from webex_webhooks_async import (
     errors,
     types,
 )
-from webex_webhooks_async.models.notification_data import DATA_CLASSES
+from webex_webhooks_async.models.notification_data import DATA_CLASSES, NotificationData
 
 pytestmark = pytest.mark.once
 
@@ -168,7 +168,7 @@ def test_every_error_is_public() -> None:
 def test_every_data_class_is_known_everywhere() -> None:
     """Each data class is public, in `NotificationData`, and has an overload of `on`."""
     public = {getattr(webex_webhooks_async, name) for name in dir(webex_webhooks_async)}
-    matched = set(get_args(webex_webhooks_async.NotificationData)) - {Mapping[str, Any]}
+    matched = set(get_args(NotificationData)) - {Mapping[str, Any]}
     typed = {
         word
         for overload in get_overloads(Receiver.on)

@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     from webex_webhooks_async.client.oauth import RefreshingToken as RefreshingToken
     from webex_webhooks_async.client.oauth import Tokens as Tokens
     from webex_webhooks_async.client.oauth import authorization_url as authorization_url
-    from webex_webhooks_async.client.pagination import AsyncPaginator as AsyncPaginator
-    from webex_webhooks_async.client.planning import WebhookAction as WebhookAction
     from webex_webhooks_async.client.planning import WebhookPlanWarning as WebhookPlanWarning
     from webex_webhooks_async.client.planning import plan_webhooks as plan_webhooks
     from webex_webhooks_async.client.retries import RetryPolicy as RetryPolicy
@@ -69,7 +67,6 @@ if TYPE_CHECKING:
         PostgresUserStore as PostgresUserStore,
     )
     from webex_webhooks_async.integration.sqlite_store import SQLiteUserStore as SQLiteUserStore
-    from webex_webhooks_async.integration.users import ConnectedUser as ConnectedUser
     from webex_webhooks_async.models.files import File as File
     from webex_webhooks_async.models.messages import AttachmentAction as AttachmentAction
     from webex_webhooks_async.models.messages import Message as Message
@@ -86,7 +83,6 @@ if TYPE_CHECKING:
     )
     from webex_webhooks_async.models.notification_data import MembershipData as MembershipData
     from webex_webhooks_async.models.notification_data import MessageData as MessageData
-    from webex_webhooks_async.models.notification_data import NotificationData as NotificationData
     from webex_webhooks_async.models.notification_data import RecordingData as RecordingData
     from webex_webhooks_async.models.notification_data import RoomData as RoomData
     from webex_webhooks_async.models.notification_data import ServiceAppData as ServiceAppData
@@ -124,8 +120,7 @@ else:
         "client.auth": "TokenProvider",
         "client.client": "Client",
         "client.oauth": "RefreshingToken Tokens authorization_url",
-        "client.pagination": "AsyncPaginator",
-        "client.planning": "WebhookAction WebhookPlanWarning plan_webhooks",
+        "client.planning": "WebhookPlanWarning plan_webhooks",
         "client.retries": "RetryPolicy",
         "client.aiohttp_transport": "AiohttpTransport",
         "client.webhooks": "Webhooks",
@@ -141,12 +136,11 @@ else:
         "integration.integration": "Integration",
         "integration.postgres_store": "PostgresUserStore",
         "integration.sqlite_store": "SQLiteUserStore",
-        "integration.users": "ConnectedUser",
         "models.files": "File",
         "models.messages": "AttachmentAction Message Person",
         "models.notification_data": (
             "AttachmentActionData MeetingData MeetingParticipantData MeetingTranscriptData "
-            "MembershipData MessageData NotificationData RecordingData RoomData "
+            "MembershipData MessageData RecordingData RoomData "
             "ServiceAppData TelephonyCallData"
         ),
         "models.notifications": "Notification",

@@ -24,7 +24,9 @@ if TYPE_CHECKING:
     from webex_webhooks_async.bot.router import ContextMiddleware as ContextMiddleware
     from webex_webhooks_async.bot.router import Where as Where
     from webex_webhooks_async.client.client import ClientOptions as ClientOptions
+    from webex_webhooks_async.client.pagination import AsyncPaginator as AsyncPaginator
     from webex_webhooks_async.client.pagination import Page as Page
+    from webex_webhooks_async.client.planning import WebhookAction as WebhookAction
     from webex_webhooks_async.client.planning import WebhookChange as WebhookChange
     from webex_webhooks_async.client.planning import WebhookPlan as WebhookPlan
     from webex_webhooks_async.client.planning import WebhookPlanResult as WebhookPlanResult
@@ -47,7 +49,9 @@ if TYPE_CHECKING:
     from webex_webhooks_async.integration.pages import CurrentAccount as CurrentAccount
     from webex_webhooks_async.integration.store import UserCounts as UserCounts
     from webex_webhooks_async.integration.store import UserStore as UserStore
+    from webex_webhooks_async.integration.users import ConnectedUser as ConnectedUser
     from webex_webhooks_async.models.messages import PhoneNumber as PhoneNumber
+    from webex_webhooks_async.models.notification_data import NotificationData as NotificationData
     from webex_webhooks_async.models.notification_data import RemoteParty as RemoteParty
     from webex_webhooks_async.notifications.signatures import Headers as Headers
     from webex_webhooks_async.notifications.signing_secrets import Secrets as Secrets
@@ -64,8 +68,8 @@ else:
         "bot.contexts.writing": "MessageOptions SendOptions",
         "bot.router": "ContextHandler ContextMiddleware Where",
         "client.client": "ClientOptions",
-        "client.pagination": "Page",
-        "client.planning": "WebhookChange WebhookPlan WebhookPlanResult",
+        "client.pagination": "AsyncPaginator Page",
+        "client.planning": "WebhookAction WebhookChange WebhookPlan WebhookPlanResult",
         "client.resource": "Params",
         "handling.dispatch": "Attempt CallNext Handler Middleware",
         "handling.in_flight": "ErrorHandler",
@@ -74,8 +78,9 @@ else:
         "integration.integration": "AllowUser IntegrationOptions UserList",
         "integration.pages": "CurrentAccount",
         "integration.store": "UserCounts UserStore",
+        "integration.users": "ConnectedUser",
         "models.messages": "PhoneNumber",
-        "models.notification_data": "RemoteParty",
+        "models.notification_data": "NotificationData RemoteParty",
         "notifications.signatures": "Headers",
         "notifications.signing_secrets": "Secrets",
         "receiving.lifespan": "Lifespan State",

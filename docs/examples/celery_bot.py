@@ -17,7 +17,6 @@ from webex_webhooks_async import (
     Bot,
     MessageContext,
     Notification,
-    NotificationData,
     RateLimitError,
     Receiver,
     ReceiverThread,
@@ -25,6 +24,7 @@ from webex_webhooks_async import (
     parse_unverified_notification,
     to_json,
 )
+from webex_webhooks_async.types import NotificationData
 
 REDIS_URL = os.environ["REDIS_URL"]
 

@@ -13,10 +13,10 @@ from webex_webhooks_async import (
     MembershipData,
     MessageData,
     Notification,
-    NotificationData,
     Receiver,
     Resource,
 )
+from webex_webhooks_async.types import NotificationData
 
 receiver = Receiver("mySecretToValidateRequests")
 

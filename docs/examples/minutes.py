@@ -11,7 +11,6 @@ from starlette.routing import Mount
 
 from webex_webhooks_async import (
     Bot,
-    ConnectedUser,
     Integration,
     MeetingData,
     MessageContext,
@@ -19,6 +18,7 @@ from webex_webhooks_async import (
     UserJobContext,
     lifespan_of,
 )
+from webex_webhooks_async.types import ConnectedUser
 
 bot = Bot.from_env()
 integration = Integration.from_env(name="minutes")

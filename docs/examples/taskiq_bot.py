@@ -28,13 +28,13 @@ from webex_webhooks_async import (
     Bot,
     MessageContext,
     Notification,
-    NotificationData,
     RateLimitError,
     Receiver,
     notification_key,
     parse_unverified_notification,
     to_json,
 )
+from webex_webhooks_async.types import NotificationData
 
 REDIS_URL = os.environ["REDIS_URL"]
 REDIS_TIMEOUT = float(os.environ.get("REDIS_TIMEOUT", "5"))  # seconds

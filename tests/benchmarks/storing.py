@@ -34,7 +34,6 @@ from tests.support.postgres_server import running_postgres
 from webex_webhooks_async import (
     Inbox,
     Notification,
-    NotificationData,
     PostgresInbox,
     Receiver,
     SQLiteInbox,
@@ -44,6 +43,7 @@ from webex_webhooks_async import (
 from webex_webhooks_async.handling.dispatch import Execution
 from webex_webhooks_async.handling.records import Records
 from webex_webhooks_async.testing import sample_notification
+from webex_webhooks_async.types import NotificationData
 
 TASKS = 64
 BODY = bytes(900)

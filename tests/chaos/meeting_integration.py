@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 from webex_webhooks_async import (
-    ConnectedUser,
     Event,
     Integration,
     MeetingData,
@@ -19,6 +18,7 @@ from webex_webhooks_async import (
     UserJobContext,
 )
 from webex_webhooks_async.receiving.asgi import Scope
+from webex_webhooks_async.types import ConnectedUser
 
 logging.basicConfig(level=logging.WARNING)
 os.environ["WEBEX_ENCRYPTION_KEYS"] = os.environ["KEYS"].replace(",", " ")

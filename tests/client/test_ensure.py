@@ -27,7 +27,6 @@ from webex_webhooks_async import (
     TransportError,
     WebexError,
     Webhook,
-    WebhookAction,
     WebhookPlanWarning,
     Webhooks,
     WebhookUpdate,
@@ -35,7 +34,7 @@ from webex_webhooks_async import (
     to_json,
 )
 from webex_webhooks_async.testing import Sandbox
-from webex_webhooks_async.types import WebhookChange
+from webex_webhooks_async.types import WebhookAction, WebhookChange
 
 # The webhooks of most tests have one target URL.
 pytestmark = [pytest.mark.once, pytest.mark.filterwarnings("ignore:every event of")]

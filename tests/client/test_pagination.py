@@ -10,15 +10,9 @@ from hypothesis import strategies as st
 
 from tests.support.clients import client_of, client_on
 from tests.support.wire import Step, Wire, after, by_target, http_response, idle_loop, page, silence
-from webex_webhooks_async import (
-    AsyncPaginator,
-    NotFoundError,
-    PaginationError,
-    TransportError,
-    Webhook,
-)
+from webex_webhooks_async import NotFoundError, PaginationError, TransportError, Webhook
 from webex_webhooks_async.client.pagination import Paginator, absolute_link, next_link, target_on
-from webex_webhooks_async.types import Page
+from webex_webhooks_async.types import AsyncPaginator, Page
 
 pytestmark = pytest.mark.once
 

@@ -14,12 +14,11 @@ from webex_webhooks_async import (
     OwnedBy,
     Resource,
     Webhook,
-    WebhookAction,
     WebhookPlanWarning,
     WebhookStatus,
     plan_webhooks,
 )
-from webex_webhooks_async.types import WebhookChange, WebhookPlan
+from webex_webhooks_async.types import WebhookAction, WebhookChange, WebhookPlan
 
 LONG_AGO = datetime(2015, 10, 18, tzinfo=UTC)
 

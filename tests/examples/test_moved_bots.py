@@ -21,7 +21,6 @@ import webex_webhooks_async
 from tests.bot.doubles import CARD
 from tests.examples.serving import EXAMPLES, SECRET, TARGET_URL, Run
 from webex_webhooks_async import (
-    AsyncPaginator,
     Bot,
     Client,
     File,
@@ -32,6 +31,7 @@ from webex_webhooks_async import (
     sign,
 )
 from webex_webhooks_async.testing import Sandbox, sample_notification
+from webex_webhooks_async.types import AsyncPaginator
 
 pytestmark = pytest.mark.once
 

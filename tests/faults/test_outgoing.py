@@ -44,7 +44,6 @@ from tests.support.wire import (
 from webex_webhooks_async import (
     AiohttpTransport,
     APIError,
-    AsyncPaginator,
     BadRequestError,
     Client,
     DecodeError,
@@ -63,6 +62,7 @@ from webex_webhooks_async import (
 )
 from webex_webhooks_async.client.pool import tls_context
 from webex_webhooks_async.client.resource import APIResource
+from webex_webhooks_async.types import AsyncPaginator
 
 TIMEOUT = 20.0
 ATTEMPTS = 3

@@ -13,7 +13,6 @@ from attrs import frozen
 
 from webex_webhooks_async import (
     AiohttpTransport,
-    AsyncPaginator,
     AttachmentAction,
     AttachmentActionData,
     Client,
@@ -22,7 +21,6 @@ from webex_webhooks_async import (
     MessageData,
     NewWebhook,
     Notification,
-    NotificationData,
     OwnedBy,
     RefreshingToken,
     RoomData,
@@ -33,7 +31,7 @@ from webex_webhooks_async import (
     from_json,
     plan_webhooks,
 )
-from webex_webhooks_async.types import Page, WebhookPlanResult
+from webex_webhooks_async.types import AsyncPaginator, NotificationData, Page, WebhookPlanResult
 
 
 class VaultToken:

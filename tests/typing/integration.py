@@ -6,7 +6,6 @@ from typing import Any, assert_type
 
 from webex_webhooks_async import (
     Client,
-    ConnectedUser,
     Event,
     Integration,
     MeetingData,
@@ -20,7 +19,7 @@ from webex_webhooks_async import (
     UserContext,
     UserJobContext,
 )
-from webex_webhooks_async.types import UserCounts
+from webex_webhooks_async.types import ConnectedUser, UserCounts
 
 integration = Integration(
     SQLiteUserStore("users.db"),

@@ -29,7 +29,6 @@ from webex_webhooks_async import (
     MembershipData,
     MessageData,
     Notification,
-    NotificationData,
     Receiver,
     RecordingData,
     Resource,
@@ -51,6 +50,7 @@ from webex_webhooks_async.types import (
     Handler,
     InboxCounts,
     InboxEntry,
+    NotificationData,
     Question,
     StoredNotification,
 )
