@@ -55,6 +55,7 @@ if TYPE_CHECKING:
     from webex_webhooks_async.handling.attempts import once as once
     from webex_webhooks_async.handling.log_context import LogContext as LogContext
     from webex_webhooks_async.handling.router import Router as Router
+    from webex_webhooks_async.handling.suspension import HandlerStopped as HandlerStopped
     from webex_webhooks_async.handling.suspension import HandlerSuspended as HandlerSuspended
     from webex_webhooks_async.handling.suspension import NoAnswerError as NoAnswerError
     from webex_webhooks_async.inbox.base import Inbox as Inbox
@@ -147,7 +148,7 @@ else:
         "models.vocabulary": "Event OwnedBy Resource WebhookStatus",
         "models.webhooks": "NewWebhook Webhook WebhookUpdate",
         "handling.attempts": "attempt once",
-        "handling.suspension": "HandlerSuspended NoAnswerError",
+        "handling.suspension": "HandlerStopped HandlerSuspended NoAnswerError",
         "inbox.base": "Inbox",
         "notifications.identity": "notification_key",
         "notifications.parsing": "parse_notification parse_unverified_notification",

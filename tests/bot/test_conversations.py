@@ -3,7 +3,6 @@
 # pyright: reportPrivateUsage=false
 
 import asyncio
-import logging
 import re
 from contextlib import AsyncExitStack, aclosing, suppress
 from datetime import timedelta
@@ -272,44 +271,6 @@ async def test_commands(talk: Talk) -> None:
         await talk.hear("Two?")
         await talk.say("time")
         await talk.hear("1 time")
-
-
-async def test_conversations_are_ended(talk: Talk, caplog: pytest.LogCaptureFixture) -> None:
-    """`end_conversations` ends those of its person in its room, whomever they ask."""
-    caplog.set_level(logging.INFO)
-
-    @talk.command()
-    async def go(context: MessageContext) -> None:
-        with suppress(NoAnswerError):
-            await context.ask("Boss?", buttons=BUTTONS, to_person_email=BOSS)
-            await context.reply("Never")
-
-    @talk.command("ask")
-    async def ask(context: MessageContext) -> None:
-        answer = await context.ask("Name?")
-        await context.reply(f"Hello {answer.text}")
-
-    @talk.command("cancel")
-    async def cancel(context: MessageContext) -> None:
-        await context.reply(f"Ended {await context.end_conversations()}")
-
-    async with talk.running():
-        for text, question in (("go", "Boss?"), ("ask", "Name?")):
-            await talk.say(text)
-            await talk.hear(question)
-        await talk.say("ask", BOB)
-        await talk.hear("Name?")
-        await talk.settle("asking", "asking", "asking")
-        await talk.say("cancel")
-        await talk.hear("Ended 2")
-        await talk.settle("asking")
-        await talk.say("Bob", BOB)
-        await talk.hear("Hello Bob")
-        await talk.say("cancel")
-        await talk.hear("Ended 0")
-
-    ends = [each for each in caplog.messages if each.endswith("ended: its person has ended it")]
-    assert len(ends) == 2
 
 
 async def test_a_new_conversation_ends_one_that_waits_for_a_text(talk: Talk) -> None:

@@ -728,7 +728,7 @@ async def test_where_nothing_can_be_asked(talk: Talk, webex: Webex) -> None:
         with pytest.raises(RuntimeError, match="only a handler of a command, a message"):
             await late[0].ask("Well?")
         with pytest.raises(RuntimeError, match="only a handler of a command, a message"):
-            await late[0].end_conversations()
+            await late[0].stop_earlier()
     assert refusals[0].startswith("don't ask anything in a call of once")
     assert refusals[1:] == ["job"]
     bot = talk.replica()

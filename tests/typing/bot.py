@@ -213,7 +213,7 @@ async def leave(context: MessageContext) -> None:
     assert_type(await day.ask("?", buttons={"y": "Y"}, default="n"), SubmissionContext | str)
     assert_type(await day.ask(card={}, default=None), SubmissionContext | None)
     await context.ask("Where?", room_id="R")  # type: ignore[call-overload] # nobody's answer
-    assert_type(await context.end_conversations(), int)
+    assert_type(await context.stop_earlier(), bool)
 
 
 async def ask_all(context: Context, team: list[str], card: dict[str, Any]) -> None:

@@ -144,7 +144,9 @@ async def cancel(
         return True
 
     async def remove() -> tuple[bool, bytes]:
-        is_removed = await worker.cancel(job_key)
+        execution = active_execution()
+        is_own = execution is not None and execution.key == job_key
+        is_removed = await worker.cancel(job_key, is_own=is_own)
         return is_removed, dump_json(is_removed)
 
     return await recorded("cancelled", job_key, remove, bool)

@@ -435,7 +435,9 @@ class Bot(BotRouter, Receiver):
 
             await bot.cancel("remind", key=f"lunch:{today}")
 
-        A job that runs at the moment isn't stopped; the one that was to take its place is removed.
+        A job that runs or asks is stopped, as by `MessageContext.stop_earlier`, and its question
+        and the job that was to take its place are removed. Its key is free when it has ended; what
+        is enqueued with it before runs after that. A job doesn't stop itself.
 
         Args:
             name: The name of the job, registered or not.
@@ -443,8 +445,8 @@ class Bot(BotRouter, Receiver):
             transaction: As of `enqueue`: it is removed if that is committed.
 
         Returns:
-            Whether there was something to remove. In a handler that runs again, what the call
-            returned before. With a `transaction`, always True.
+            Whether there was something to remove or to stop. In a handler that runs again, what the
+            call returned before. With a `transaction`, always True.
 
         Raises:
             ValueError: `name` or `key` is empty.

@@ -1,6 +1,7 @@
 """Selects what runs for a message, a submission or a job of a bot, and runs it."""
 
-from collections.abc import Iterable, Iterator, Sequence
+import logging
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any, cast
@@ -47,14 +48,16 @@ from webex_webhooks_async.models.ids import is_same
 from webex_webhooks_async.models.notification_data import AttachmentActionData, MessageData
 from webex_webhooks_async.models.notifications import Notification
 from webex_webhooks_async.models.vocabulary import Event, Resource
-from webex_webhooks_async.notifications.descriptions import OWN_ACTION, log_debug
-from webex_webhooks_async.notifications.identity import is_job, line_of_id, schedule_of
+from webex_webhooks_async.notifications.descriptions import OWN_ACTION, describe, log_debug
+from webex_webhooks_async.notifications.identity import is_job, line_of_id, owner_of, schedule_of
 
 if TYPE_CHECKING:
     from webex_webhooks_async.bot.catch_up import CatchUp
     from webex_webhooks_async.handling.inbox_worker import InboxWorker
     from webex_webhooks_async.handling.records import Records
     from webex_webhooks_async.inbox.base import Inbox
+
+logger: logging.Logger = logging.getLogger("webex_webhooks_async")
 
 Choice = tuple[Placed | None, MessageContext | SubmissionContext | None]
 """The handler that was found, and the context that it gets."""
@@ -107,7 +110,10 @@ class BotSelection(Selection):
         self.schedules: Schedules | None = None
         admits = None if access is None else access.is_open_to
         self.asker: SeveralQuestions = SeveralQuestions(
-            inbox, admits=admits, is_answered=lambda: self._is_answered(self.routes.labels)
+            inbox,
+            admits=admits,
+            is_answered=lambda: self._is_answered(self.routes.labels),
+            stop=self._stop,
         )
         self.fetcher: Fetcher = Fetcher(
             home, startup, self.asker, clock, may_be_shared=inbox is not None
@@ -115,6 +121,11 @@ class BotSelection(Selection):
         self.worker: InboxWorker | None = None
         self.handlers: HandlerIndex = HandlerIndex(())
         self._around: tuple[Any, ...] = ()  # the bot's own middleware
+
+    def _stop(self, numbers: Collection[int]) -> None:
+        worker = cast("InboxWorker", self.worker)
+        worker.stop(numbers)
+        worker.wake()  # what asked is due
 
     def work_with(self, worker: "InboxWorker") -> None:
         """Use the inbox of the bot's worker, which is made after this."""
@@ -187,6 +198,11 @@ class BotSelection(Selection):
             if me is not None and is_same(data.person_id, me.id)
             else line_of_id(data.person_id)
         )
+
+    def owner_of(self, notification: Notification[Any]) -> str | None:
+        """Return the owner of what the person of a message or a submission begins there."""
+        line = self.line_of(notification)
+        return None if line is None else owner_of(line, notification.data.room_id)
 
     def watched(self, placed: Iterable[Placed]) -> Iterator[tuple[str, str]]:
         """Yield also what answers questions, if a handler may ask some."""
@@ -322,8 +338,12 @@ class MessageRun:
         if placed is None or chosen is None:
             log_debug("%s has no matching handler", self._execution.notification)
             return None, None
-        if self._execution.records is not None:
-            self._execution.records.note_chosen()
+        records, execution = self._execution.records, self._execution
+        if records is not None:
+            if records.is_stopped and execution.is_first:
+                logger.info("%s is stopped before it began", describe(execution.notification))
+                return None, chosen
+            records.note_chosen()
         if not await self._admits(chosen):
             return None, chosen
         await thread_of(chosen)  # so that it is known to the handler
@@ -484,8 +504,10 @@ async def _run_with(
 ) -> None:
     """Run a handler with its context, within what runs around it."""
     (step,) = in_middleware(placed.around_context, [placed.entry.handler])
-    await step(context)
-    if conversation is not None:
+    if conversation is None:
+        await step(context)
+    else:
+        await conversation.suspension.stop.run(step(context))
         conversation.warn_of_untaken()
 
 

@@ -7,6 +7,7 @@ from typing import Any, TypeVar, cast, overload
 from webex_webhooks_async.handling.dispatch import Attempt, Execution, active_execution
 from webex_webhooks_async.handling.records import Records
 from webex_webhooks_async.serialization.converter import check_into, is_function, structure
+from webex_webhooks_async.validation import check_flag
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -29,12 +30,18 @@ def attempt() -> Attempt:
 
 
 @overload
-async def once(name: str, call: Callable[[], Awaitable[object]]) -> Any: ...  # noqa: ANN401 - JSON
+async def once(
+    name: str, call: Callable[[], Awaitable[object]], *, stoppable: bool = ...
+) -> Any: ...  # noqa: ANN401 - JSON
 
 
 @overload
 async def once(
-    name: str, call: Callable[[], Awaitable[object]], *, into: type[R] | Callable[[Any], R]
+    name: str,
+    call: Callable[[], Awaitable[object]],
+    *,
+    into: type[R] | Callable[[Any], R],
+    stoppable: bool = ...,
 ) -> R: ...
 
 
@@ -63,6 +70,7 @@ async def once(
     *,
     within: Callable[[], AbstractAsyncContextManager[Any]] | None = None,
     into: type[Any] | Callable[[Any], Any] | None = None,
+    stoppable: bool = False,
 ) -> Any:
     """Call a function once for what is being handled, however often its handlers run.
 
@@ -102,6 +110,8 @@ async def once(
         into: The class of the result, such as an attrs class of yours or ``list[Order]``, or a
             function that takes the recorded JSON, such as a model's ``model_validate``. What it
             raises is raised in each run, the record stays, and nothing is called again.
+        stoppable: Whether `stop_earlier` and `cancel` cut the call off at once, and nothing is
+            recorded: for a model's answer. Otherwise a stop waits until it is recorded.
 
     Returns:
         The result as JSON gives it back, or what `into` makes of that: of an attrs instance a dict,
@@ -118,12 +128,19 @@ async def once(
             isn't a `TransactionalInbox`. Or JSON can't hold the result: then that it
             was called is recorded, so later attempts raise this as well, and call nothing; a
             transaction is rolled back.
+        ValueError: `stoppable` is passed with `within`.
         DecodeError: The result doesn't fit the class that `into` is.
         Exception: An error of the inbox when it looked for a record, or of the driver.
     """
     if into is not None:  # before anything is called
         check_into(into)
-    result = await records_of("once").once(name, call, within)
+    check_flag("stoppable", stoppable)
+    if stoppable and within is not None:
+        raise ValueError(
+            "a transaction isn't cut off, because its commit may be under way: pass stoppable or "
+            "within, not both"
+        )
+    result = await records_of("once").once(name, call, within, stoppable=stoppable)
     if into is None:
         return result
     return into(result) if is_function(into) else structure(result, cast("type[Any]", into))

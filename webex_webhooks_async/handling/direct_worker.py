@@ -118,7 +118,7 @@ class DirectWorker:
                 else:
                     sandbox_reports.note_work(execution.key)
                 if execution.records is not None:
-                    await execution.records.conclude()
+                    await execution.records.conclude(is_stopped=False)
             is_handled = failure is None or self._in_flight.selection.failed_is_handled
         finally:
             sandbox_reports.end(execution.key)

@@ -174,7 +174,7 @@ class Execution:
         """
         self._started = time.perf_counter()
         await run_each(self.steps, self.notification)
-        if self.suspension is not None and self.suspension.records:
+        if self.suspension is not None and self.suspension.questions:
             raise RuntimeError(_NOT_SUSPENDED)
         if self.misfit is not None:
             raise self.misfit
@@ -211,7 +211,8 @@ class Execution:
         try:
             await self()
         except BaseException as error:  # noqa: BLE001 - users raise their own, too
-            return as_failure(error)
+            is_stopped = self.suspension is not None and self.suspension.stop.is_cause_of(error)
+            return error if is_stopped else as_failure(error)
         return None
 
     def end(self) -> None:
@@ -308,7 +309,7 @@ def _inner_router(depth: int, placed: Placed) -> int | None:
 async def run_each(steps: Iterable[Callable[[T], Coroutine[Any, Any, object]]], subject: T) -> None:
     """Run handlers, and middleware with what it is around, one after the other.
 
-    If one is suspended, those after it run, too, before that is raised.
+    If one is suspended or stopped, those after it run, too, before that is raised.
 
     Raises:
         RuntimeError: One raised `SystemExit`, alone or in a group, which asyncio, and who expects
@@ -334,7 +335,10 @@ async def run_each(steps: Iterable[Callable[[T], Coroutine[Any, Any, object]]], 
 
 def _suspension_of(error: BaseException) -> Suspension | None:
     execution = current_execution.get()
-    return execution.suspension if execution is not None and is_suspension(error) else None
+    suspension = None if execution is None else execution.suspension
+    if suspension is not None and (is_suspension(error) or suspension.stop.is_cause_of(error)):
+        return suspension
+    return None
 
 
 def as_failure(error: BaseException) -> BaseException:

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Collection, Iterable
 from datetime import datetime
 from functools import partial
 from typing import Any, Protocol, cast
@@ -32,7 +32,7 @@ from webex_webhooks_async.handling.outcomes import (
 from webex_webhooks_async.handling.records import CHOSEN, CONVERSATION, Records
 from webex_webhooks_async.handling.suspension import Suspension, is_quiet_end, is_suspension
 from webex_webhooks_async.inbox.base import Inbox, TransactionalInbox, transactional
-from webex_webhooks_async.inbox.entries import STOPPED, InboxEntry
+from webex_webhooks_async.inbox.entries import InboxEntry
 from webex_webhooks_async.models.notifications import Notification
 from webex_webhooks_async.notifications.descriptions import describe
 from webex_webhooks_async.notifications.identity import is_job, key_of, schedule_of
@@ -193,7 +193,8 @@ class InboxWorker:
     async def store(self, notification: Notification[Any], body: bytes) -> bool:
         """Store a notification in its line, if it has one; return False if it is known."""
         line = self._in_flight.selection.line_of(notification)
-        return await self.put(key_of(notification, body), body, line=line)
+        owner = self._in_flight.selection.owner_of(notification)
+        return await self.put(key_of(notification, body), body, line=line, owner=owner)
 
     async def put(  # noqa: PLR0913 - as `Inbox.put`
         self,
@@ -204,9 +205,12 @@ class InboxWorker:
         after: float = 0.0,
         at: datetime | None = None,
         replace: bool = False,
+        owner: str | None = None,
     ) -> bool:
         """Store a notification, which is taken at once if it is new; return False if it isn't."""
-        is_new = await self._inbox.put(key, body, line=line, after=after, at=at, replace=replace)
+        is_new = await self._inbox.put(
+            key, body, line=line, after=after, at=at, replace=replace, owner=owner
+        )
         if is_new:
             self._woken.set()
         return is_new
@@ -215,12 +219,29 @@ class InboxWorker:
         """Return the time by the clock of the inbox."""
         return await self._inbox.now()
 
-    async def cancel(self, key: str) -> bool:
-        """Remove a job, as `Inbox.cancel` does; what waited behind it is taken at once."""
-        is_removed = await self._inbox.cancel(key)
-        if is_removed:
+    async def cancel(self, key: str, *, is_own: bool = False) -> bool:
+        """Remove a job, and its successor, or stop it if it runs or asks; return whether it did.
+
+        Args:
+            key: The key of the job.
+            is_own: Whether the job itself does it, which isn't stopped.
+        """
+        stopped: Collection[int] = () if is_own else await self._inbox.stop(key)
+        is_removed = bool(stopped) or await self._inbox.cancel(key)
+        if not (is_removed or is_own):  # it may have begun in between
+            stopped = await self._inbox.stop(key)
+        if is_removed or stopped:
+            self.stop(stopped)
             self._woken.set()
-        return is_removed
+        return is_removed or bool(stopped)
+
+    def stop(self, numbers: Collection[int]) -> None:
+        """Stop what runs here, by its numbers, and look at once at what is due."""
+        for work in self._under_way.values():
+            if work.entry.number in numbers and work.suspension is not None:
+                work.suspension.stop.want()
+        if numbers:
+            self._woken.set()
 
     def inbox_within(self) -> TransactionalInbox:
         """Return the inbox, which can write in a transaction."""
@@ -240,18 +261,22 @@ class InboxWorker:
         return entry
 
     async def _take_each(self) -> None:
+        looked, has_paused = time.monotonic(), False
         while self.is_open:
             self._woken.clear()
             entry = None
-            if self._is_held():
-                self._has_begun = False
-            elif self._alone is None and not self._is_full():
-                try:
+            is_held = self._is_held()
+            self._has_begun &= not is_held
+            try:
+                if self._under_way and (has_paused or time.monotonic() - looked >= _POLL_SECONDS):
+                    looked = time.monotonic()
+                    self.stop(await self._inbox.stopping())  # in another process
+                if not is_held and self._alone is None and not self._is_full():
                     entry = await self._take()
-                except Exception as error:  # noqa: BLE001 - it may work again later
-                    logger.error(_UNREADABLE, describe_exception(error))  # noqa: TRY400 - once a second
+            except Exception as error:  # noqa: BLE001 - it may work again later
+                logger.error(_UNREADABLE, describe_exception(error))  # noqa: TRY400 - once a second
             if entry is None:
-                await self._pause()
+                has_paused = await self._pause()
             else:
                 self._start(entry)
 
@@ -270,12 +295,14 @@ class InboxWorker:
         if self.outage is not None:
             await self.outage.aclose()
 
-    async def _pause(self) -> None:
+    async def _pause(self) -> bool:
+        """Wait until something may be due; return whether that took as long as a pause does."""
         timer = asyncio.ensure_future(self._sleep(_POLL_SECONDS))
         timer.add_done_callback(self._wake)
         await self._woken.wait()
         timer.remove_done_callback(self._wake)  # its end must not wake the next pause
         timer.cancel()
+        return timer.done()
 
     def _wake(self, _: object) -> None:
         self.wake()
@@ -326,7 +353,7 @@ class InboxWorker:
                 isinstance(outcome, Failure) and outcome.again_in is None
             )
             if is_final and work.records is not None:
-                await work.records.conclude()
+                await work.records.conclude(is_stopped=work.is_stopped)
             await self._record(work, outcome)
             if outcome is None or isinstance(outcome, Wait):
                 sandbox_reports.note_work(entry.key)
@@ -345,12 +372,10 @@ class InboxWorker:
         work.records = Records(notification, (self._inbox, entry), is_first=is_first)
         if not await self._has_loaded(work.records):
             return Release(0.0)
-        is_ended = STOPPED in work.records.known.values()  # its question was
-        execution = (
-            None if is_ended else self._in_flight.begin(notification, entry.key, work.records)
-        )
+        execution = self._in_flight.begin(notification, entry.key, work.records)
         if execution is None:
-            return None if is_ended else self._without_handler(entry, notification, work.records)
+            return self._without_handler(entry, notification, work.records)
+        work.execution = execution
         try:
             may_run = await self._may_run(entry)
             if not self.is_open or self._is_held():
@@ -473,7 +498,7 @@ class InboxWorker:
         """Return that an entry waits; what it has said and deleted stays done."""
         logger.info("%s waits for an answer", work.name)
         cast("Records", work.records).keep_unsaid()
-        return Wait(suspension.records)
+        return Wait(suspension.questions)
 
     async def _may_run(self, entry: InboxEntry) -> bool:
         """Wait until an entry may run: one that has its last chance, for what runs, or for a lease.
@@ -535,7 +560,10 @@ class InboxWorker:
         if outcome is None:
             return await self._inbox.complete(entry)
         if isinstance(outcome, Wait):
-            return await self._inbox.wait(entry, *outcome.records)
+            # A stop marks it, and then ends its questions: if it is too late for that, it is here.
+            if entry.number in await self._inbox.stopping():
+                await self._inbox.end(outcome.questions.values())
+            return await self._inbox.wait(entry, *outcome.questions)
         if isinstance(outcome, Release):
             return await self._inbox.release(
                 entry,
@@ -553,11 +581,11 @@ class InboxWorker:
         return await fail()
 
     def _may_leave_line(self, work: "_Work") -> bool:
-        """Whether it is no job and no answer: a handler was chosen, or all run, and none asked."""
+        """Whether it is no job and no answer: a handler was chosen, or all run, and none asks."""
         if self._in_flight.selection.leaves_line:
             return not is_job(work.entry.key)
         known = {} if work.records is None else work.records.known
-        return CHOSEN in known and CONVERSATION not in known
+        return CHOSEN in known and (CONVERSATION not in known or work.entry.stopped)
 
     async def _renew(self, work: "_Work") -> None:
         lost: InboxEntry | None = None
@@ -586,7 +614,11 @@ class InboxWorker:
 
 
 def _is_ended_quietly(work: "_Work", error: BaseException) -> bool:
-    """Whether a handler has ended without an answer, and hasn't failed."""
+    """Whether a handler has ended without an answer, or was stopped, and hasn't failed."""
+    if work.suspension is not None and work.suspension.stop.is_cause_of(error):
+        work.is_stopped = True
+        logger.info("%s is stopped", work.name)
+        return True
     if not is_quiet_end(error):
         return False
     logger.info("%s is ended: %s", work.name, error)
@@ -610,6 +642,7 @@ class _Work:
         entry: The entry, with its newest lease.
         ended: The entry with the lease that the outcome has ended.
         lock: Held by who renews the lease, or ends it.
+        is_stopped: Whether its handler has ended because it was stopped.
     """
 
     entry: InboxEntry
@@ -617,6 +650,13 @@ class _Work:
     lock: asyncio.Lock = field(factory=asyncio.Lock)
     notification: Notification[Any] | None = None
     records: Records | None = None
+    execution: Execution | None = None
+    is_stopped: bool = False
+
+    @property
+    def suspension(self) -> Suspension | None:
+        """The suspension of its run, if a handler runs that may ask or be stopped."""
+        return None if self.execution is None else self.execution.suspension
 
     @property
     def name(self) -> str:

@@ -1,7 +1,7 @@
 """The outcome of an attempt to handle an entry of an inbox: completed, failed or given back."""
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from attrs import frozen
 
@@ -55,9 +55,13 @@ class Failure:
 
 @frozen
 class Wait:
-    """A notification whose handler has asked questions."""
+    """A notification whose handler has asked questions.
 
-    records: tuple[str, ...]
+    Attributes:
+        questions: Their ids, by the names of the records that will have the answers.
+    """
+
+    questions: Mapping[str, int]
 
 
 @frozen

@@ -21,7 +21,12 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 from attrs import define, evolve
 
 from webex_webhooks_async.formatting import describe_exception
-from webex_webhooks_async.handling.suspension import current_suspension
+from webex_webhooks_async.handling.suspension import (
+    check_stop,
+    current_suspension,
+    end_of,
+    uncut,
+)
 from webex_webhooks_async.inbox.base import TransactionalInbox, transactional
 from webex_webhooks_async.inbox.transactions import COMMITTED, check_transaction
 from webex_webhooks_async.models.notifications import Notification
@@ -65,7 +70,8 @@ class Records:
 
     Attributes:
         known: The records that `load` has found, and those made since, by their names.
-        at_end: What is done when the notification is completed or kept as failed, by a name.
+        at_end: What is done when the notification is completed or kept as failed, by a name; it
+            gets whether the handler was stopped.
     """
 
     def __init__(
@@ -86,13 +92,18 @@ class Records:
         self._unsaid: dict[str, bytes] = {}  # what was said and deleted in this attempt
         self._locks: dict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._unwritten: dict[str, Callable[[], Awaitable[None]]] = {}
-        self.at_end: dict[str, Callable[[], Awaitable[None]]] = {}
+        self.at_end: dict[str, Callable[[bool], Awaitable[None]]] = {}
 
     async def load(self) -> None:
         """Read all records at once, if there may be any."""
         if self.stored is not None and not self._is_first:
             inbox, entry = self.stored
             self.known = dict(await inbox.records(entry))
+
+    @property
+    def is_stopped(self) -> bool:
+        """Whether the notification was to be stopped before this attempt."""
+        return self.stored is not None and self.stored[1].stopped
 
     async def leave_line(self) -> bool:
         """Leave the line of the notification, so that the next of it is due; return whether it did.
@@ -126,11 +137,22 @@ class Records:
         """
         if self.stored is None:
             return (await act())[0]
+        return await uncut(partial(self._act, kind, what, act, into))
+
+    async def _act(
+        self,
+        kind: str,
+        what: object,
+        act: Callable[[], Awaitable[tuple[T, bytes]]],
+        into: type[T],
+    ) -> T:
         digest = hashlib.sha256(as_json(what)).hexdigest()
         new: bytes | None = None
         with numbered(self._numbers[f"{kind}:{digest}"]) as number:
             name = f"{kind}:{digest}:{number}"
-            if record := await self.recall(name):
+            record = await self.recall(name)
+            await check_stop(is_recorded=bool(record))
+            if record:
                 done = from_json(record, into)
             else:
                 done, new = await act()
@@ -146,7 +168,9 @@ class Records:
             self._unsaid[name] = self.known[name]
             await self.remember(name, b"", "the deletion of a message")
 
-    async def once(self, name: str, call: Call, within: Within | None = None) -> Any:  # noqa: ANN401 - JSON
+    async def once(
+        self, name: str, call: Call, within: Within | None = None, *, stoppable: bool = False
+    ) -> Any:  # noqa: ANN401 - JSON
         """Call a function, or return what was recorded when it was called under this name."""
         check_text("name", name)
         if not callable(call):
@@ -160,8 +184,15 @@ class Records:
                 f"once({name!r}) is called inside of itself, and would wait for its own end: use "
                 "another name for what is inside"
             )
+        calling = partial(self._once, name, call, within, lock)
+        return _result_in(await (calling() if stoppable else uncut(calling)))
+
+    async def _once(
+        self, name: str, call: Call, within: Within | None, lock: asyncio.Lock
+    ) -> bytes:
         async with lock:
-            record = await self.recall(f"once:{name}")
+            record, held = await self.recall(f"once:{name}"), _held.get()
+            await check_stop(is_recorded=record is not None)
             if record is None:
                 _held.set(held | {lock})
                 try:
@@ -174,7 +205,7 @@ class Records:
                 self.known[f"once:{name}"] = record  # before it is written, which may be cancelled
                 if within is None:
                     await self.remember(f"once:{name}", record, repr(name))
-        return _result_in(record)
+        return record
 
     async def _call_within(
         self, name: str, call: Call, manager: AbstractAsyncContextManager[Any]
@@ -221,11 +252,11 @@ class Records:
         used.add(len(used))
         return f"{kind}:{len(used)}:{key}"
 
-    async def conclude(self) -> None:
+    async def conclude(self, *, is_stopped: bool) -> None:
         """Do what is left to do, before the notification is completed or kept as failed."""
         while self.at_end:
             _, act = self.at_end.popitem()
-            await act()
+            await act(is_stopped)
 
     def note_chosen(self) -> None:
         """Note that a handler was chosen: if that fails, this answers no later question."""
@@ -309,18 +340,6 @@ def numbered(used: set[int]) -> Generator[int]:
     except BaseException:
         used.discard(number)
         raise
-
-
-async def end_of(task: asyncio.Task[None]) -> None:
-    """Wait for the end of a task, also if the caller is cancelled; that is raised afterwards."""
-    cancellation: asyncio.CancelledError | None = None
-    while not task.done():
-        try:
-            await asyncio.wait({task})
-        except asyncio.CancelledError as error:
-            cancellation = error
-    if cancellation is not None:
-        raise cancellation
 
 
 async def _is_completed(inbox: "Inbox", entry: "InboxEntry") -> bool:

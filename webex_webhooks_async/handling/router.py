@@ -359,6 +359,10 @@ class Selection(ABC):
         """Return what a notification has its place in, if it has to wait for others."""
         return None
 
+    def owner_of(self, notification: Notification[Any]) -> str | None:  # noqa: ARG002 - most can't be stopped
+        """Return by which `Inbox.stop` finds a notification, if somebody may stop it."""
+        return None
+
     def why_not(self) -> str | None:
         """Return why nothing can be received now; it is empty if something can.
 

@@ -89,6 +89,14 @@ def line_of_id(each_id: str) -> str | None:
     return storable(comparable(each_id)) or None
 
 
+def owner_of(line: str, room_id: str | None = None) -> str:
+    """Return the owner of what the person of a line begins in a room.
+
+    Without a room, it is that of what a job in their line asks, and the beginning of each other.
+    """
+    return f"{line}/" if room_id is None else f"{line}/{storable(comparable(room_id))}/"
+
+
 def _digest(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 

@@ -118,8 +118,8 @@ class Asker(Protocol):
         """Ask several people, and return the answer of each."""
         ...
 
-    async def end_conversations(self, context: "PersonContext[Any]") -> int:
-        """End the conversations of a person in a room."""
+    async def stop_earlier(self, context: "PersonContext[Any]", *, everywhere: bool) -> bool:
+        """Stop what a person has begun."""
         ...
 
     async def now(self) -> datetime:
@@ -552,6 +552,7 @@ class PersonContext(Context, ABC, Generic[D]):
         *,
         key: str | None = None,
         interrupted: str = "⚠️ *interrupted*",
+        stopped: str = "⏹ *stopped*",
     ) -> Stream:
         """Return an answer that grows: a reply that is edited while it is written.
 
@@ -574,10 +575,11 @@ class PersonContext(Context, ABC, Generic[D]):
             key: The name by which the stream is known when the handler runs again; by default all
                 streams of a handler are counted together.
             interrupted: The line below an answer that hasn't ended.
+            stopped: That line where `stop_earlier` or `cancel` has stopped the handler.
 
         Raises:
-            ValueError: `status` or `interrupted` is empty or has more than 300 bytes, or `key` is
-                empty.
+            ValueError: `status`, `interrupted` or `stopped` is empty or has more than 300 bytes, or
+                `key` is empty.
             TypeError: An argument has a wrong type.
         """
         return Stream(
@@ -586,29 +588,42 @@ class PersonContext(Context, ABC, Generic[D]):
             status,
             key=key,
             interrupted=interrupted,
+            stopped=stopped,
         )
 
-    async def end_conversations(self) -> int:
-        """End all conversations that this person has begun in this room, whomever they ask.
+    async def stop_earlier(self, *, everywhere: bool = False) -> bool:
+        """Stop what this person has begun in this room before this, and what asks them there.
 
         ::
 
             @bot.command("cancel")
             async def cancel(context: MessageContext) -> None:
-                ended = await context.end_conversations()
-                await context.reply("Cancelled." if ended else "There is nothing to cancel.")
+                stopped = await context.stop_earlier()
+                await context.reply("Stopped." if stopped else "There is nothing to stop.")
 
-        Their handlers don't run again. A conversation whose question has just been answered goes
-        on, and so do questions to this person that somebody else or a job asks.
+        A handler that waits for an answer runs again, and its ``ask`` raises `HandlerStopped`. One
+        that runs is stopped where it awaits: here at once, in other processes within two seconds,
+        and never in the middle of a call of `once` or of what it says, edits, deletes or enqueues.
+        One that has failed, or has just been answered, is stopped before it does anything new. What
+        hasn't begun is completed without its handler.
+
+        The person's messages come one after the other, so this reaches what waits, and handlers
+        with ``in_order=False``. Jobs go on, but for one in the person's line that asks here.
+
+        Args:
+            everywhere: Whether what the person has begun in other rooms is stopped as well.
 
         Returns:
-            How many have ended. In a handler that runs again, what the call returned before.
+            Whether something is stopped that had begun. In a handler that runs again, what the
+            call returned before.
 
         Raises:
-            RuntimeError: The bot has no inbox, or it is called where `ask` can't be called.
+            RuntimeError: The bot has no inbox, or it is called where `ask` can't be called, or in a
+                job.
+            TypeError: `everywhere` isn't a bool.
             Exception: Any error of the inbox.
         """
-        return await self._asking().end_conversations(self)
+        return await self._asking().stop_earlier(self, everywhere=everywhere)
 
     @property
     @abstractmethod

@@ -97,7 +97,7 @@ class ConversationRecord(_Record):
     """What is recorded of a conversation.
 
     Attributes:
-        owner: The place of the texts of the person who began it, there; `None` in a job.
+        owner: Whose it is, as the inbox knows it; `None` in a job of nobody's line.
         began: What it began with.
         asked: Its newest question; `None` before the first.
         others: The records of the questions to others than the person who began it.
@@ -156,6 +156,7 @@ class QuestionData:
         person: The one who answers; `None` if anybody in the room does.
         actions: The actions of the buttons, of which one answers; `None` if every submission does.
         room: The room in which anybody answers.
+        where: The room of its message, once it is sent.
     """
 
     about: str
@@ -167,6 +168,7 @@ class QuestionData:
     person: str | None = None
     actions: tuple[str, ...] | None = None
     room: str | None = None
+    where: str | None = None
 
     @classmethod
     def of(cls, question: "Question") -> "QuestionData":

@@ -35,6 +35,7 @@ from webex_webhooks_async.models.ids import comparable, is_same
 from webex_webhooks_async.models.notification_data import RoomData
 from webex_webhooks_async.models.notifications import Notification
 from webex_webhooks_async.notifications.descriptions import describe
+from webex_webhooks_async.notifications.identity import line_of_id, owner_of
 from webex_webhooks_async.serialization.converter import to_json
 
 if TYPE_CHECKING:
@@ -74,7 +75,7 @@ class Conversation:
         self.records = records
         self.context = context
         self.execution = execution
-        self.suspension: Suspension = Suspension()
+        self.suspension: Suspension = Suspension(is_stopped=entry.stopped)
         self.numbers: dict[str, set[int]] = defaultdict(set)
         self.sent: dict[str, Message] = {}
         self.taken: set[str] = set()
@@ -153,12 +154,24 @@ class Conversation:
         """Whether a person began it."""
         return self._began is not None and is_same(self._began.person_id, person_id)
 
+    def began_with(self, context: PersonContext[Any]) -> bool:
+        """Whether it began with something of the same person in the same room."""
+        is_there = self._began is not None and is_same(self._began.room_id, context.room_id)
+        return is_there and self.is_of(context.person_id)
+
     async def begin(self) -> ConversationRecord:
         """Return what the conversation began with, to be recorded with a question."""
         if self.known is None:
-            owner = None if self._began is None else await place_of_person(self._began)
-            self.known = ConversationRecord(owner=owner, began=await ContextRecord.of(self.context))
+            if self._began is not None:
+                await place_of_person(self._began)  # which finds out what is recorded of its room
+            began = await ContextRecord.of(self.context)
+            self.known = ConversationRecord(owner=self._owner(), began=began)
         return self.known
+
+    def _owner(self) -> str | None:
+        if self._began is None:
+            return None if self.entry.line is None else owner_of(self.entry.line)
+        return owner_of(line_of_id(self._began.person_id) or "", self._began.room_id)
 
     async def note(self, record: str, words: str, person_id: str | None) -> None:
         """Record the question that is asked next, and whom it is for."""

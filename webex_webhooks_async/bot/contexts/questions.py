@@ -3,7 +3,7 @@
 import asyncio
 import hashlib
 import logging
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager, nullcontext
 from datetime import datetime
 from functools import partial
@@ -53,14 +53,19 @@ from webex_webhooks_async.handling.dispatch import active_execution
 from webex_webhooks_async.handling.records import (
     as_json,
     check_outside_of_once,
-    end_of,
     numbered,
 )
-from webex_webhooks_async.handling.suspension import NoAnswerError
-from webex_webhooks_async.inbox.entries import NO_ANSWER, Question
+from webex_webhooks_async.handling.suspension import (
+    HandlerStopped,
+    NoAnswerError,
+    check_stop,
+    end_of,
+    uncut,
+)
+from webex_webhooks_async.inbox.entries import NO_ANSWER, STOPPED, Question
 from webex_webhooks_async.models.ids import comparable
 from webex_webhooks_async.models.messages import Message, Person
-from webex_webhooks_async.notifications.identity import line_of_id
+from webex_webhooks_async.notifications.identity import line_of_id, owner_of
 from webex_webhooks_async.serialization.converter import to_json
 from webex_webhooks_async.serialization.strict_json import dump_json
 from webex_webhooks_async.validation import (
@@ -88,6 +93,7 @@ class Questions:
         inbox: The inbox that keeps them; without one, nothing can be asked.
         admits: Returns whether a person may use the bot; `None` if everybody may.
         is_answered: Returns whether the bot has the webhooks that bring answers.
+        stop: Stops what runs in this process, by its numbers, and looks at what is due.
     """
 
     def __init__(
@@ -96,10 +102,12 @@ class Questions:
         *,
         admits: "Callable[[str, Client], Awaitable[bool]] | None",
         is_answered: "Callable[[], bool]",
+        stop: "Callable[[Collection[int]], None]",
     ) -> None:
         self._inbox = inbox
         self._admits = admits
         self._is_answered = is_answered
+        self._stop = stop
 
     async def ask(
         self, context: Context, text: str | None, options: AskOptions
@@ -114,13 +122,17 @@ class Questions:
                 record = f"answer:{digest}:{number}"
                 answer = await conversation.records.recall(record)
                 if answer is None:
-                    answer = await self._open(asked, conversation, record)
+                    answer = await uncut(partial(self._open, asked, conversation, record))
             conversation.taken.add(record)
-        found = None if answer == NO_ANSWER else self._answered(conversation, answer)
-        if not (asked.is_text or asked.keeps_card):
-            await self._clear(asked, conversation, record, found)
+        if answer == STOPPED:
+            conversation.suspension.stop.want(is_late=True)
+            await self._send(asked, conversation, record)  # what wasn't sent isn't sent any more
+        found = None if answer in {NO_ANSWER, STOPPED} else self._answered(conversation, answer)
+        await self._clear(asked, conversation, record, found)
         if found is None:
             message = await self._send(asked, conversation, record)
+            if answer == STOPPED:
+                await conversation.suspension.stop.end(message)
             known = await conversation.begin()
             raise NoAnswerError(message, is_failure=record in known.others)
         return found
@@ -137,6 +149,8 @@ class Questions:
                 "with a person's token, which hears every room, a job alone makes no webhooks for "
                 "answers: register a handler of messages or submissions, or use a bot's token"
             )
+        if conversation.suspension.stop.has_come:
+            raise HandlerStopped
         return conversation
 
     def _conversation(self, what: str) -> Conversation:
@@ -160,6 +174,7 @@ class Questions:
     async def _open(self, asked: "Asked", conversation: Conversation, record: str) -> bytes:
         """Open a question and send it, unless that has been done; return its answer."""
         known = await conversation.begin()
+        await check_stop(is_recorded=False)
         is_new = known.asked is None or known.asked.record != record
         if known.asked is None or is_new:
             await conversation.check_has_taken(record, asked.words)
@@ -171,7 +186,7 @@ class Questions:
             place = await asked.place_of(cast("str", person_id))  # somebody answers a text
             is_own = (
                 asked.place is None
-                and place == known.owner
+                and conversation.began_with(asked.person)
                 and await self._is_newest(conversation, place, is_first=known.asked is None)
             )
         if is_new:
@@ -181,7 +196,7 @@ class Questions:
         )
         if isinstance(found, bytes):
             return found
-        raise conversation.suspension.begin((record,), asked.words)
+        raise conversation.suspension.begin({record: found.id}, asked.words)
 
     async def _opened(  # noqa: PLR0913 - what there is to know of a question
         self,
@@ -232,7 +247,8 @@ class Questions:
                     message = await self._send(asked, conversation, record)
                 created = data.created or message.created
                 threads = (*data.threads, comparable(message.id))
-                data = evolve(data, created=created, threads=threads)
+                where = comparable(message.room_id)
+                data = evolve(data, created=created, threads=threads, where=where)
                 found = await open_sent(place, data)
         else:
             # It is open before anybody can press, at a place where a press finds it until then.
@@ -241,6 +257,7 @@ class Questions:
             if isinstance(found, Question):
                 async with _closed_on_error(conversation, record):
                     message = await self._send(asked, conversation, record)
+                data = evolve(data, where=comparable(message.room_id))
                 found = await open_sent(place_of_card(asked.context.me, message.id), data)
         if found is None:
             raise RuntimeError(
@@ -273,17 +290,14 @@ class Questions:
 
         With its first question, it ends earlier ones that have a text question there.
         """
-        others = [
-            each
-            for each in await conversation.inbox.questions(place) or ()
-            if each.number != conversation.entry.number
-        ]
-        owned = [each for each in others if each.owner == place]
-        older = [each for each in owned if each.number < conversation.entry.number]
+        number, owner = conversation.entry.number, cast("str", (await conversation.begin()).owner)
+        found = await conversation.inbox.questions(place, owner) or ()
+        others = [each for each in found if each.number != number and each.owner == owner]
+        older = [each for each in others if each.number < number]
         if is_first:
             earlier = [each for each in older if each.place == place]
             await end_questions(conversation.inbox, earlier, "its person has begun another one")
-        return len(older) == len(owned)
+        return len(older) == len(others)
 
     async def _send(self, asked: "Asked", conversation: Conversation, record: str) -> Message:
         """Send a question, unless an earlier run or this one has sent it."""
@@ -305,7 +319,18 @@ class Questions:
         record: str,
         found: MessageContext | SubmissionContext | None,
     ) -> None:
-        """Post what was pressed, then delete the card, each once over all runs."""
+        """Post what was pressed, then delete the card, each once over all runs; a stop waits."""
+        if not (asked.is_text or asked.keeps_card):
+            clear = partial(self._clear_card, asked, conversation, record, found)
+            await uncut(clear, has_begun=True)
+
+    async def _clear_card(
+        self,
+        asked: "Asked",
+        conversation: Conversation,
+        record: str,
+        found: MessageContext | SubmissionContext | None,
+    ) -> None:
         act, client = conversation.records.act, asked.context.client
         try:
             card = await self._send(asked, conversation, record)
@@ -335,19 +360,35 @@ class Questions:
         conversation.follow(found)
         return found
 
-    async def end_conversations(self, context: PersonContext[Any]) -> int:
-        """End conversations, as `PersonContext.end_conversations` says."""
-        conversation = self._conversation("end conversations")
+    async def stop_earlier(self, context: PersonContext[Any], *, everywhere: bool) -> bool:
+        """Stop what a person has begun, as `PersonContext.stop_earlier` says."""
+        check_flag("everywhere", everywhere)
+        conversation = self._conversation("stop what was begun")
+        if not isinstance(conversation.context, PersonContext):
+            raise RuntimeError(  # noqa: TRY004 - of where it is called
+                "a job can't stop what a person has begun: call stop_earlier in the handler of a "
+                "message or a submission, and cancel for a job"
+            )
+        number, inbox = conversation.entry.number, conversation.inbox
+        line, room = line_of_id(context.person_id) or "", comparable(context.room_id)
+        anywhere, here = owner_of(line), owner_of(line, context.room_id)
         place = await place_of_person(context)
 
-        async def end() -> tuple[int, bytes]:
-            found = await conversation.inbox.questions(place)
-            number = conversation.entry.number
-            ended = [each for each in found or () if each.owner == place and each.number != number]
-            count = await end_questions(conversation.inbox, ended, "its person has ended it")
-            return count, dump_json(count)
+        def is_ended(question: Question) -> bool:
+            is_earlier = question.number < number or question.owner == anywhere
+            is_here = question.owner == here or question.place == place
+            is_here = is_here or QuestionData.of(question).where == room
+            return is_earlier and (everywhere or is_here)
 
-        return await conversation.records.act("ended", place, end, int)
+        async def stop() -> tuple[bool, bytes]:
+            begun = await inbox.stop(anywhere if everywhere else here, before=number)
+            asking = [each for each in await inbox.questions(anywhere) or () if is_ended(each)]
+            count = await end_questions(inbox, asking, "its person has stopped it")
+            self._stop(begun)
+            return bool(begun or count), dump_json(bool(begun or count))
+
+        what = [comparable(context.person_id), None if everywhere else room]
+        return await conversation.records.act("stopped", what, stop, bool)
 
 
 def digest_of(identity: object) -> str:

@@ -3,7 +3,8 @@
 import logging
 from collections.abc import Iterable
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING, Any, cast
 
 from attrs import define, evolve, field
 
@@ -26,7 +27,8 @@ from webex_webhooks_async.errors import (
 )
 from webex_webhooks_async.formatting import describe_exception
 from webex_webhooks_async.handling.records import numbered
-from webex_webhooks_async.inbox.entries import NO_ANSWER, Question
+from webex_webhooks_async.handling.suspension import check_stop, uncut
+from webex_webhooks_async.inbox.entries import NO_ANSWER, STOPPED, Question
 from webex_webhooks_async.models.messages import Person
 from webex_webhooks_async.serialization.converter import to_json
 from webex_webhooks_async.validation import check_keywords, check_not_empty
@@ -67,13 +69,14 @@ class SeveralQuestions(Questions):
             data = SeveralRecord() if known is None else SeveralRecord.of(known)
             group = _Group(conversation, asked, name, names, data)
             if {*names} - data.people.keys() or None in map(group.answer_of, group.people):
-                await self._ask_each(group)
+                await uncut(partial(self._ask_each, group))
             conversation.taken.add(name)
+            if STOPPED in map(group.answer_of, group.people):
+                await self._stop_each(group)
             await self._hear(group, until)
             if group.open and not group.is_over:
-                raise conversation.suspension.begin(
-                    (*map(group.record_of, group.open),), asked.words
-                )
+                open_ids = {group.record_of(who): each.id for who, each in group.open.items()}
+                raise conversation.suspension.begin(open_ids, asked.words)
             if group.open:
                 await group.end()
                 await self._hear(group, until)
@@ -81,6 +84,7 @@ class SeveralQuestions(Questions):
 
     async def _ask_each(self, group: "_Group") -> None:
         """Look up who is to be asked, and ask those who haven't answered."""
+        await check_stop(is_recorded=False)
         conversation, words = group.conversation, group.asked.words
         asked = (await conversation.begin()).asked
         is_new = asked is None or asked.record != group.name
@@ -149,11 +153,23 @@ class SeveralQuestions(Questions):
                 if person_id not in group.data.answered:
                     new[person_id] = created_at(found) or _LAST
             question, record = group.question_for(person_id), group.record_of(person_id)
-            if not (question.is_text or question.keeps_card):
-                await self._clear(question, group.conversation, record, found)
+            await self._clear(question, group.conversation, record, found)
         if until is not None:
             for person_id in sorted(new, key=lambda each: new[each]):
                 await group.note_answer(person_id, until)
+
+    async def _stop_each(self, group: "_Group") -> None:
+        """Delete the cards of a question that is stopped, and end the handler."""
+        conversation = group.conversation
+        conversation.suspension.stop.want(is_late=True)
+        for person_id in group.people:
+            question, record = group.question_for(person_id), group.record_of(person_id)
+            await self._send(question, conversation, record)  # what wasn't sent ends it
+            answer = group.answer_of(person_id)
+            is_answered = answer not in {None, NO_ANSWER, STOPPED}
+            context = self._answered(conversation, cast("bytes", answer)) if is_answered else None
+            await self._clear(question, conversation, record, context)
+        await conversation.suspension.stop.end()
 
 
 @define(eq=False)

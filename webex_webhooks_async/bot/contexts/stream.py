@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextlib import suppress
+from functools import partial
 from types import TracebackType
 from typing import Any, Self, cast
 
@@ -22,6 +23,7 @@ from webex_webhooks_async.errors import (
 from webex_webhooks_async.formatting import describe_exception
 from webex_webhooks_async.handling.attempts import records_of
 from webex_webhooks_async.handling.records import Records, check_outside
+from webex_webhooks_async.handling.suspension import check_stop, uncut
 from webex_webhooks_async.models.messages import Message
 from webex_webhooks_async.serialization.converter import from_json, to_json
 from webex_webhooks_async.validation import check_not_empty, check_text
@@ -68,11 +70,13 @@ class StreamData:
     Attributes:
         parts: Its messages, in order.
         interrupted: The line that says that it was interrupted.
+        stopped: The line that says that it was stopped.
         has_ended: Whether its text is whole.
     """
 
     parts: tuple[Part, ...]
     interrupted: str
+    stopped: str
     has_ended: bool = False
 
 
@@ -85,6 +89,7 @@ class Board:
         records: The records of what is handled.
         name: The name of the record.
         interrupted: The line that says that it was interrupted.
+        stopped: The line that says that it was stopped.
         parts: The messages, in order.
         has_ended: Whether the text is whole.
     """
@@ -93,6 +98,7 @@ class Board:
     records: Records
     name: str
     interrupted: str
+    stopped: str
     parts: list[Part] = field(factory=list[Part])
     has_ended: bool = False
 
@@ -100,8 +106,8 @@ class Board:
     def of(cls, client: Client, records: Records, name: str, record: bytes) -> Self:
         """Return the one of a record."""
         data = from_json(record, StreamData)
-        parts = list(data.parts)
-        return cls(client, records, name, data.interrupted, parts, data.has_ended)
+        parts, lines = list(data.parts), (data.interrupted, data.stopped)
+        return cls(client, records, name, *lines, parts, data.has_ended)
 
     @property
     def size(self) -> int:
@@ -113,12 +119,17 @@ class Board:
         data = StreamData(
             parts=tuple(self.parts),
             interrupted=self.interrupted,
+            stopped=self.stopped,
             has_ended=self.has_ended,
         )
         await self.records.remember(self.name, to_json(data), "what a stream shows")
 
     async def post(self, place: Mapping[str, str], text: str, tail: str = "") -> None:
         """Send another message."""
+        await uncut(partial(self._post, place, text, tail))
+
+    async def _post(self, place: Mapping[str, str], text: str, tail: str) -> None:
+        await check_stop(is_recorded=False)
         message, _ = await post(self.client, {**place, "markdown": text + tail})
         self.parts.append(Part(message=message, text=text, tail=tail))
         self.has_ended = False
@@ -128,6 +139,10 @@ class Board:
         self, number: int, text: str, tail: str = "", *, is_repeated: bool = True
     ) -> None:
         """Edit a message; the edit is recorded before it is sent, because it may count."""
+        await uncut(partial(self._edit, number, text, tail, is_repeated=is_repeated))
+
+    async def _edit(self, number: int, text: str, tail: str, *, is_repeated: bool) -> None:
+        await check_stop(is_recorded=False)
         before = self.parts[number]
         trying = Part(
             message=before.message, edits=before.edits + 1, text=text, tail=tail, is_shown=False
@@ -156,7 +171,8 @@ class Board:
         """Delete the messages from one on, the last one first."""
         while len(self.parts) > number:
             with suppress(NotFoundError, GoneError):
-                await self.client.delete("messages", self.parts[-1].message.id)
+                message_id = self.parts[-1].message.id
+                await uncut(partial(self.client.delete, "messages", message_id))
             self.parts.pop()
             await self.remember()
 
@@ -185,12 +201,13 @@ class Board:
             return False
         return True
 
-    async def mark(self, texts: list[str] | None = None) -> None:
+    async def mark(self, is_stopped: bool, texts: list[str] | None = None) -> None:  # noqa: FBT001 - as `Records.at_end`
         """Say below these texts, or what is shown, that no more follows; an error is logged."""
         if self.has_ended or not self.parts:
             return
         try:
-            await self._mark(texts or [each.text for each in self.parts], self.interrupted)
+            line = self.stopped if is_stopped else self.interrupted
+            await self._mark(texts or [each.text for each in self.parts], line)
         except Exception as error:  # noqa: BLE001 - whatever a client of the user's raises
             logger.warning(
                 "an answer ends in the middle, and its message can't say so: %s",
@@ -233,7 +250,7 @@ class Stream:
     continues in another message. At the end of the block, the messages show the whole text.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - most are options, by name
         self,
         client: Client,
         place: Callable[[], Awaitable[Mapping[str, str]]],
@@ -241,15 +258,17 @@ class Stream:
         *,
         key: str | None,
         interrupted: str,
+        stopped: str,
     ) -> None:
         _check_line("status", status)
         _check_line("interrupted", interrupted)
+        _check_line("stopped", stopped)
         if key is not None:
             check_not_empty("key", key)
         self._client = client
         self._find_place = place
         self._key = key
-        self._interrupted = interrupted
+        self._lines = interrupted, stopped
         self._text = ""
         self._status = self._first_status = status
         self._board: Board | None = None
@@ -345,7 +364,7 @@ class Stream:
         name = records.next_name(_KIND, self._key or "")
         record = await records.recall(name)
         if record is None:
-            board = Board(self._client, records, name, self._interrupted)
+            board = Board(self._client, records, name, *self._lines)
         else:
             board = Board.of(self._client, records, name, record)
         self._board = board
@@ -383,11 +402,12 @@ class Stream:
                     await self._show(board, "")
         progress.cancel()
 
-    async def _mark(self) -> None:
+    async def _mark(self, is_stopped: bool) -> None:  # noqa: FBT001 - as `Records.at_end`
         """Say that the answer ends in the middle, unless it has ended."""
-        board, texts = cast("Board", self._board), _parts_of(self._text)
-        is_longer = _size_of(texts) >= board.size
-        await board.mark(texts if is_longer else None)
+        async with self._sending:  # what is under way arrives before it
+            board, texts = cast("Board", self._board), _parts_of(self._text)
+            is_longer = _size_of(texts) >= board.size
+            await board.mark(is_stopped, texts if is_longer else None)
 
     async def _show_progress(self, board: Board) -> None:
         """Show what is written, whenever it is time to."""

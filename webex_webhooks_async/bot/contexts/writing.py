@@ -15,6 +15,7 @@ from webex_webhooks_async.errors import APIError, BadRequestError, GoneError, No
 from webex_webhooks_async.handling.attempts import recorded
 from webex_webhooks_async.handling.dispatch import active_execution
 from webex_webhooks_async.handling.records import SAID, check_outside
+from webex_webhooks_async.handling.suspension import check_stop, uncut
 from webex_webhooks_async.models import wire_name
 from webex_webhooks_async.models.files import File
 from webex_webhooks_async.models.messages import (
@@ -210,6 +211,11 @@ async def delete(client: Client, message: Message | str) -> None:
     """Delete a message, or the one with an id, as `Context.delete` says."""
     message_id = _id_of(message)
     check_outside("delete a message")
+    await uncut(partial(_delete, client, message_id))
+
+
+async def _delete(client: Client, message_id: str) -> None:
+    await check_stop(is_recorded=None)
     await remove(client, message_id)
     execution = active_execution()
     if execution is not None and execution.records is not None:
