@@ -309,7 +309,7 @@ class Integration(Application):
             current_account=current_account,
         )
         self._on: dict[str, Callable[[ConnectedUser], Coroutine[Any, Any, object]]] = {}
-        self._failed: deque[tuple[str, ...]] = deque(maxlen=_REMEMBERED)
+        self._failed: deque[tuple[str, ...]] = deque(maxlen=max_pending + _REMEMBERED)
         self._looking: asyncio.Task[None] | None = None
 
     @classmethod
@@ -935,4 +935,4 @@ _OWN_JOBS = ("on_connect", "on_lost", "on_disconnect")  # which it stores by its
 _REFUSAL = "This account can't be connected."
 _MAX_BODY = 1_048_576
 _SECONDS_FOR_WEBHOOKS = 5.0
-_REMEMBERED = 16  # users whose handlers have failed
+_REMEMBERED = 16  # users whose handlers have failed, besides those at the moment
