@@ -33,13 +33,7 @@ class Access:
     """Decides who may use a bot."""
 
     def __init__(
-        self,
-        allow: Allow,
-        refusal: str | None,
-        *,
-        bot: str,
-        inbox: Inbox | None,
-        clock: Clock,
+        self, allow: Allow, refusal: str | None, *, bot: str, inbox: Inbox | None, clock: Clock
     ) -> None:
         self._allow = allow
         self._refusal = refusal

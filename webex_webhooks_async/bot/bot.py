@@ -332,11 +332,7 @@ class Bot(BotRouter, Receiver):
         await super().dispatch(notification)
 
     async def wanted_webhooks(
-        self,
-        *,
-        name: str | None = None,
-        target_url: str | None = None,
-        owned_by: str | None = None,
+        self, *, name: str | None = None, target_url: str | None = None, owned_by: str | None = None
     ) -> tuple[NewWebhook, ...]:
         """Return the webhooks that the registered handlers need, for `Webhooks.ensure`.
 
@@ -552,12 +548,7 @@ class Bot(BotRouter, Receiver):
         catch_up = self._new_catch_up() if any(map(brings_messages, wanted)) else None
         self._selected.catch_up = catch_up
         return BotWebhooks(
-            self.client,
-            self._name,
-            self.wanted_webhooks,
-            shared,
-            self._clock,
-            missed=catch_up,
+            self.client, self._name, self.wanted_webhooks, shared, self._clock, missed=catch_up
         )
 
     def _new_catch_up(self) -> "CatchUp | None":
@@ -624,9 +615,7 @@ def _secrets(given: Secrets | None, target_url: str | None) -> Secrets:
 
 
 def _checked(
-    catch_up: float | timedelta | EllipsisType | None,
-    inbox: "Inbox | None",
-    target_url: str | None,
+    catch_up: float | timedelta | EllipsisType | None, inbox: "Inbox | None", target_url: str | None
 ) -> float | None:
     """Return how many seconds a bot looks back for what it has missed; `None` for never."""
     if catch_up is None or (catch_up is ... and (inbox is None or target_url is None)):

@@ -503,9 +503,7 @@ def _counted(number: int, noun: str) -> str:
 
 
 def checked_catch_up(
-    catch_up: float | timedelta | EllipsisType,
-    inbox: Inbox | None,
-    target_url: str | None,
+    catch_up: float | timedelta | EllipsisType, inbox: Inbox | None, target_url: str | None
 ) -> float | None:
     """Check the argument of a bot; return how many seconds it looks back, `None` for never.
 

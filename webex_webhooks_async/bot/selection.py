@@ -360,11 +360,7 @@ class MessageRun:
         return Answers(records, self._fetcher.me, data)
 
     async def _has_answered(
-        self,
-        answers: Answers,
-        context: MessageContext | SubmissionContext,
-        *,
-        is_command: bool,
+        self, answers: Answers, context: MessageContext | SubmissionContext, *, is_command: bool
     ) -> bool:
         """Answer a question, if there is one; return whether nothing else handles this."""
         while question := await answers.question_for(context, is_command=is_command):

@@ -10,11 +10,7 @@ from webex_webhooks_async.claims import Claims, InboxUnavailableError, MemoryCla
 from webex_webhooks_async.client.client import Client
 from webex_webhooks_async.client.limiter import Clock
 from webex_webhooks_async.client.planning import DesiredState, WebhookAction, WebhookChange
-from webex_webhooks_async.client.reconciler import (
-    FAILURES_OF_A_TURN,
-    Reconciler,
-    pause_after,
-)
+from webex_webhooks_async.client.reconciler import FAILURES_OF_A_TURN, Reconciler, pause_after
 from webex_webhooks_async.client.resource import InternalRequests
 from webex_webhooks_async.client.restraint import Restraint
 from webex_webhooks_async.formatting import on_one_line, short_id

@@ -336,12 +336,7 @@ async def conversation(
         with _odd_responses(place):
             state = await _first(events, place)
             talk = Conversation(
-                client,
-                place,
-                state,
-                on_message=on_message,
-                on_failure=on_failure,
-                on_note=on_note,
+                client, place, state, on_message=on_message, on_failure=on_failure, on_note=on_note
             )
             is_bot = place.person.lower() == talk.bot.lower()
         if is_bot:

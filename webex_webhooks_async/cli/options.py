@@ -10,10 +10,7 @@ from cyclopts import Parameter, Token
 
 from webex_webhooks_async.cli.files import InputFile, name_of, read_text, read_token
 from webex_webhooks_async.cli.running import UsageError, run, usage_errors
-from webex_webhooks_async.client.environment import (
-    WEBEX_ACCESS_TOKEN,
-    WEBEX_BASE_URL,
-)
+from webex_webhooks_async.client.environment import WEBEX_ACCESS_TOKEN, WEBEX_BASE_URL
 from webex_webhooks_async.models.vocabulary import BASE_URL, Event, Resource
 from webex_webhooks_async.validation import HIGHEST_PORT, check_text
 

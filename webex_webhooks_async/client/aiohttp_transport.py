@@ -7,11 +7,7 @@ from typing import TYPE_CHECKING
 
 import httpx
 
-from webex_webhooks_async.client.pool import (
-    KEEPALIVE_SECONDS,
-    proxy_for,
-    tls_context,
-)
+from webex_webhooks_async.client.pool import KEEPALIVE_SECONDS, proxy_for, tls_context
 from webex_webhooks_async.formatting import describe_exception
 
 if TYPE_CHECKING:

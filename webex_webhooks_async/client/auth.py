@@ -122,11 +122,7 @@ class Flight:
         return latest
 
     async def refreshed(
-        self,
-        rejected: str,
-        *,
-        known: "asyncio.Task[str] | None",
-        client: FormClient | None = None,
+        self, rejected: str, *, known: "asyncio.Task[str] | None", client: FormClient | None = None
     ) -> str:
         """Return the token to send instead of a rejected one.
 

@@ -375,11 +375,7 @@ class Client(APIResource):
     ) -> "Path": ...
 
     async def download(
-        self,
-        url: str,
-        *,
-        to: "str | os.PathLike[str] | None" = None,
-        max_bytes: int | None = None,
+        self, url: str, *, to: "str | os.PathLike[str] | None" = None, max_bytes: int | None = None
     ) -> "File | Path":
         """Return a file of a message, at one of the URLs in its `files`; or write any to a path.
 

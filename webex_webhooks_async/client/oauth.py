@@ -13,12 +13,7 @@ from urllib.parse import quote, urlencode
 
 from attrs import Attribute, field, frozen
 
-from webex_webhooks_async.client.auth import (
-    MAX_TOKEN,
-    ClosedError,
-    Flight,
-    checked_token,
-)
+from webex_webhooks_async.client.auth import MAX_TOKEN, ClosedError, Flight, checked_token
 from webex_webhooks_async.errors import (
     DecodeError,
     LockedError,

@@ -170,10 +170,7 @@ def _name(parameter: str) -> str:
 
 
 def target_on(
-    base_url: str,
-    url: str,
-    name: str = "the next link",
-    error: type[Exception] = PaginationError,
+    base_url: str, url: str, name: str = "the next link", error: type[Exception] = PaginationError
 ) -> str:
     """Return the path and query of a URL that has the origin of `base_url`.
 

@@ -31,13 +31,7 @@ class DirectWorker:
         limit: How many may be unfinished at a time, unless `respond_within` is `None`.
     """
 
-    def __init__(
-        self,
-        in_flight: InFlight,
-        *,
-        respond_within: float | None,
-        limit: int,
-    ) -> None:
+    def __init__(self, in_flight: InFlight, *, respond_within: float | None, limit: int) -> None:
         self._in_flight = in_flight
         self._duplicates = Duplicates()
         self._respond_within = respond_within

@@ -12,11 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 from webex_webhooks_async.errors import GiveUpError
 from webex_webhooks_async.formatting import describe_exception
 from webex_webhooks_async.handling import sandbox_reports
-from webex_webhooks_async.handling.dispatch import (
-    Execution,
-    as_failure,
-    enclosing_executions,
-)
+from webex_webhooks_async.handling.dispatch import Execution, as_failure, enclosing_executions
 from webex_webhooks_async.handling.router import Selection
 from webex_webhooks_async.handling.suspension import exceptions_in
 from webex_webhooks_async.models.notifications import Notification
@@ -42,12 +38,7 @@ class InFlight:
         keys: The secrets of the receiver, which no response and no stored error may show.
     """
 
-    def __init__(
-        self,
-        selection: Selection,
-        on_error: ErrorHandler | None,
-        keys: Keys,
-    ) -> None:
+    def __init__(self, selection: Selection, on_error: ErrorHandler | None, keys: Keys) -> None:
         self.selection: Selection = selection
         self._on_error = on_error
         self._keys = keys

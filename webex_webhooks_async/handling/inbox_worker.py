@@ -566,10 +566,7 @@ class InboxWorker:
             return await self._inbox.wait(entry, *outcome.questions)
         if isinstance(outcome, Release):
             return await self._inbox.release(
-                entry,
-                retry_in=outcome.again_in,
-                outage=outcome.is_of_outage,
-                holds=outcome.holds,
+                entry, retry_in=outcome.again_in, outage=outcome.is_of_outage, holds=outcome.holds
             )
         error = summarize_redacted(outcome.error, self._in_flight.known_secrets())
         again_in = outcome.again_in

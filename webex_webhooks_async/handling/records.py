@@ -21,12 +21,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 from attrs import define, evolve
 
 from webex_webhooks_async.formatting import describe_exception
-from webex_webhooks_async.handling.suspension import (
-    check_stop,
-    current_suspension,
-    end_of,
-    uncut,
-)
+from webex_webhooks_async.handling.suspension import check_stop, current_suspension, end_of, uncut
 from webex_webhooks_async.inbox.base import TransactionalInbox, transactional
 from webex_webhooks_async.inbox.transactions import COMMITTED, check_transaction
 from webex_webhooks_async.models.notifications import Notification
@@ -118,11 +113,7 @@ class Records:
         return True
 
     async def act(
-        self,
-        kind: str,
-        what: object,
-        act: Callable[[], Awaitable[tuple[T, bytes]]],
-        into: type[T],
+        self, kind: str, what: object, act: Callable[[], Awaitable[tuple[T, bytes]]], into: type[T]
     ) -> T:
         """Do something, or return what was recorded when an earlier attempt did it.
 
@@ -140,11 +131,7 @@ class Records:
         return await uncut(partial(self._act, kind, what, act, into))
 
     async def _act(
-        self,
-        kind: str,
-        what: object,
-        act: Callable[[], Awaitable[tuple[T, bytes]]],
-        into: type[T],
+        self, kind: str, what: object, act: Callable[[], Awaitable[tuple[T, bytes]]], into: type[T]
     ) -> T:
         digest = hashlib.sha256(as_json(what)).hexdigest()
         new: bytes | None = None

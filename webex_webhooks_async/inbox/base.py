@@ -140,12 +140,7 @@ class Inbox(ABC):
 
     @abstractmethod
     async def release(
-        self,
-        entry: InboxEntry,
-        *,
-        retry_in: float = 0.0,
-        outage: bool = False,
-        holds: bool = False,
+        self, entry: InboxEntry, *, retry_in: float = 0.0, outage: bool = False, holds: bool = False
     ) -> bool:
         """Give a notification back: no failure and no expiry; what was remembered stays.
 

@@ -172,12 +172,7 @@ class SQLiteInbox(TransactionalInbox):
         )
 
     async def release(
-        self,
-        entry: InboxEntry,
-        *,
-        retry_in: float = 0.0,
-        outage: bool = False,
-        holds: bool = False,
+        self, entry: InboxEntry, *, retry_in: float = 0.0, outage: bool = False, holds: bool = False
     ) -> bool:
         return await self._call(
             lambda rows: rows.release(entry, retry_in, outage=outage, holds=holds)

@@ -12,11 +12,7 @@ from typing import Any
 
 from webex_webhooks_async.formatting import storable
 from webex_webhooks_async.inbox.base import EXPIRED, OUTAGE_SECONDS
-from webex_webhooks_async.inbox.entries import (
-    InboxCounts,
-    InboxEntry,
-    StoredNotification,
-)
+from webex_webhooks_async.inbox.entries import InboxCounts, InboxEntry, StoredNotification
 from webex_webhooks_async.inbox.listing import (
     BEGINNING,
     row_of,
@@ -519,10 +515,7 @@ _SCHEMA = (
     """,
     *QUESTIONS,
 )
-_IDENTITY = (
-    f"PRAGMA application_id = {APPLICATION_ID}",
-    f"PRAGMA user_version = {VERSION}",
-)
+_IDENTITY = (f"PRAGMA application_id = {APPLICATION_ID}", f"PRAGMA user_version = {VERSION}")
 # In a user's own database, the header is the user's.
 _IDENTITY_IN_A_TABLE = (
     "CREATE TABLE webex_version (version INTEGER NOT NULL)",

@@ -117,10 +117,7 @@ class UserSelection(Selection):
         return execution
 
     async def _run(
-        self,
-        execution: Execution,
-        selected: Sequence[UserHandler],
-        notification: Notification[Any],
+        self, execution: Execution, selected: Sequence[UserHandler], notification: Notification[Any]
     ) -> None:
         if (
             not any(each.in_order for each in selected)

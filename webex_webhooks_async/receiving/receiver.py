@@ -201,9 +201,7 @@ class Receiver(Router, Application):
         self._worker = None if inbox is None else self._worker_on(inbox, attempts, max_pending)
         self._activity = Activity(self._in_flight, self._worker, inbox)
         self._direct = DirectWorker(
-            self._in_flight,
-            respond_within=respond_within,
-            limit=max_pending,
+            self._in_flight, respond_within=respond_within, limit=max_pending
         )
 
     def _selection_of(self, *, ignore_own_actions: bool) -> Selection:

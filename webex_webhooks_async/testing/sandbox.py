@@ -42,11 +42,7 @@ from webex_webhooks_async.testing.faults import Fault, Faults
 from webex_webhooks_async.testing.loopback_server import serve_on_loopback
 from webex_webhooks_async.testing.page_server.page_actions import PageActions
 from webex_webhooks_async.testing.page_server.web_app import WebApp
-from webex_webhooks_async.testing.requests import (
-    Entrance,
-    InProcessTransport,
-    RecordedRequest,
-)
+from webex_webhooks_async.testing.requests import Entrance, InProcessTransport, RecordedRequest
 from webex_webhooks_async.testing.service import attachment_actions, cards, documents, messages
 from webex_webhooks_async.testing.service.application import application
 from webex_webhooks_async.testing.service.events import WebexEvent

@@ -50,10 +50,7 @@ class Answers:
     """
 
     def __init__(
-        self,
-        records: Records,
-        me: Person,
-        data: MessageData | AttachmentActionData,
+        self, records: Records, me: Person, data: MessageData | AttachmentActionData
     ) -> None:
         self._records = records
         self._inbox, self._entry = cast("tuple[Inbox, InboxEntry]", records.stored)

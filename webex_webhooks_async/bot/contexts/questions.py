@@ -50,11 +50,7 @@ from webex_webhooks_async.bot.contexts.writing import (
 from webex_webhooks_async.client.environment import PASS_AN_INBOX
 from webex_webhooks_async.formatting import describe_exception
 from webex_webhooks_async.handling.dispatch import active_execution
-from webex_webhooks_async.handling.records import (
-    as_json,
-    check_outside_of_once,
-    numbered,
-)
+from webex_webhooks_async.handling.records import as_json, check_outside_of_once, numbered
 from webex_webhooks_async.handling.suspension import (
     HandlerStopped,
     NoAnswerError,
@@ -68,12 +64,7 @@ from webex_webhooks_async.models.messages import Message, Person
 from webex_webhooks_async.notifications.identity import line_of_id, owner_of
 from webex_webhooks_async.serialization.converter import to_json
 from webex_webhooks_async.serialization.strict_json import dump_json
-from webex_webhooks_async.validation import (
-    check_flag,
-    check_keywords,
-    check_not_empty,
-    seconds_of,
-)
+from webex_webhooks_async.validation import check_flag, check_keywords, check_not_empty, seconds_of
 
 if TYPE_CHECKING:
     from webex_webhooks_async.client.client import Client

@@ -9,12 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 from attrs import define, evolve, field
 
 from webex_webhooks_async.applications.decisions import decision
-from webex_webhooks_async.bot.contexts.contexts import (
-    AskOptions,
-    Context,
-    Until,
-    created_at,
-)
+from webex_webhooks_async.bot.contexts.contexts import AskOptions, Context, Until, created_at
 from webex_webhooks_async.bot.contexts.conversation_record import SeveralRecord
 from webex_webhooks_async.bot.contexts.questions import Asked, Questions, digest_of, id_of_address
 from webex_webhooks_async.bot.contexts.writing import PLACES

@@ -17,13 +17,7 @@ from rich.segment import ControlType
 from rich.text import Text
 
 from webex_webhooks_async.cli.console import print_error, stderr, stdout
-from webex_webhooks_async.cli.conversation import (
-    PRESS,
-    SUBMIT,
-    Conversation,
-    Place,
-    conversation,
-)
+from webex_webhooks_async.cli.conversation import PRESS, SUBMIT, Conversation, Place, conversation
 from webex_webhooks_async.cli.files import read_file
 from webex_webhooks_async.cli.options import SANDBOX_URL, Address, NotEmpty, SandboxUrl
 from webex_webhooks_async.cli.running import (
@@ -85,13 +79,7 @@ def command(  # noqa: PLR0913 - each is an option of its own
         raise UsageError("standard input is closed: pass the message as an argument")
     if no_mention and room is None:
         raise UsageError("--no-mention needs --room: in a direct room nobody is mentioned")
-    place = Place(
-        base_url=base_url,
-        person=as_,
-        room=room,
-        mention=not no_mention,
-        timeout=timeout,
-    )
+    place = Place(base_url=base_url, person=as_, room=room, mention=not no_mention, timeout=timeout)
     if text is None and attached is None and sys.stdin.isatty():
         run(_converse(place))
         return ExitCode.DONE

@@ -17,13 +17,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.types import Receive, Scope, Send
 
 from webex_webhooks_async.cli.browser import open_browser
-from webex_webhooks_async.cli.console import (
-    print_approval,
-    print_refusal,
-    progress,
-    stderr,
-    stdout,
-)
+from webex_webhooks_async.cli.console import print_approval, print_refusal, progress, stderr, stdout
 from webex_webhooks_async.cli.files import (
     check_that_tokens_can_be_written,
     client_credentials,

@@ -58,11 +58,7 @@ from webex_webhooks_async.inbox.transactions import (
     without_transaction,
 )
 from webex_webhooks_async.notifications.identity import JOB, is_job
-from webex_webhooks_async.validation import (
-    check_not_empty,
-    check_type,
-    seconds_of,
-)
+from webex_webhooks_async.validation import check_not_empty, check_type, seconds_of
 
 if TYPE_CHECKING:
     from webex_webhooks_async.inbox.postgres.connections import Rows
@@ -259,12 +255,7 @@ class PostgresInbox(TransactionalInbox):
         return bool(await self._rows(sql.FAIL, values, sql.ENDED_BEFORE))
 
     async def release(
-        self,
-        entry: InboxEntry,
-        *,
-        retry_in: float = 0.0,
-        outage: bool = False,
-        holds: bool = False,
+        self, entry: InboxEntry, *, retry_in: float = 0.0, outage: bool = False, holds: bool = False
     ) -> bool:
         query = sql.RELEASE_IN_OUTAGE if outage else sql.RELEASE
         values = entry.key, entry.token, _bounded(retry_in), holds or outage

@@ -7,14 +7,7 @@ meet it would be passed over.
 """
 
 from webex_webhooks_async.inbox.base import PUT_OFF_SECONDS
-from webex_webhooks_async.inbox.postgres.sql import (
-    AHEAD,
-    DUE,
-    LATER,
-    noted,
-    within,
-    woken,
-)
+from webex_webhooks_async.inbox.postgres.sql import AHEAD, DUE, LATER, noted, within, woken
 from webex_webhooks_async.notifications.identity import JOB
 
 _NEVER = "'5000-01-01 00:00:00+00'::timestamptz"  # later than all that is said

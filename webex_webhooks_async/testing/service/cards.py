@@ -117,9 +117,7 @@ def buttons(cards: object) -> Iterator[Button]:
             if part.get("type") == "Action.Submit":
                 title = part.get("title")
                 yield Button(
-                    title=title if isinstance(title, str) else None,
-                    data=_data(part),
-                    inputs=inputs,
+                    title=title if isinstance(title, str) else None, data=_data(part), inputs=inputs
                 )
 
 

@@ -17,21 +17,12 @@ from starlette.responses import Response
 
 from webex_webhooks_async.client.requester import http_url
 from webex_webhooks_async.models.files import File
-from webex_webhooks_async.models.messages import (
-    MAX_TEXT_BYTES,
-    MESSAGE_CONTENT,
-    problem_of_card,
-)
+from webex_webhooks_async.models.messages import MAX_TEXT_BYTES, MESSAGE_CONTENT, problem_of_card
 from webex_webhooks_async.models.vocabulary import BASE_URL, Event, Resource
 from webex_webhooks_async.testing.service.calls import Call, fields_of, id_or_email, page_response
 from webex_webhooks_async.testing.service.cards import remarks_on
 from webex_webhooks_async.testing.service.events import WebexEvent
-from webex_webhooks_async.testing.service.formats import (
-    name_in,
-    timestamp,
-    webex_id,
-    without_nones,
-)
+from webex_webhooks_async.testing.service.formats import name_in, timestamp, webex_id, without_nones
 from webex_webhooks_async.testing.service.markdown import mention, render
 from webex_webhooks_async.testing.service.responses import RefusedCallError, json_response
 from webex_webhooks_async.testing.service.sandbox_person import SandboxPerson

@@ -31,11 +31,7 @@ class RefusedCallError(Exception):
     headers: Mapping[str, str] = {}
 
     def __init__(
-        self,
-        status_code: int,
-        *problems: str,
-        message: str | None = None,
-        words: str | None = None,
+        self, status_code: int, *problems: str, message: str | None = None, words: str | None = None
     ) -> None:
         super().__init__(status_code, *problems)
         self.status_code = status_code

@@ -140,9 +140,7 @@ async def list_memberships(call: Call) -> Response:
 async def create_membership(call: Call) -> Response:
     """Add someone to a group room that the caller is a member of."""
     fields = fields_of(
-        await call.json(),
-        required=("roomId",),
-        optional=("personId", "personEmail", "isModerator"),
+        await call.json(), required=("roomId",), optional=("personId", "personEmail", "isModerator")
     )
     room = call.state.room_for(call.person, fields["roomId"])
     if room["type"] == DIRECT:

@@ -191,12 +191,7 @@ class State:
     """
 
     def __init__(
-        self,
-        *,
-        bot: SandboxPerson,
-        clock: WallClock,
-        rules: TokenRules,
-        private: bool,
+        self, *, bot: SandboxPerson, clock: WallClock, rules: TokenRules, private: bool
     ) -> None:
         self.bot: SandboxPerson = bot
         self.clock: WallClock = clock

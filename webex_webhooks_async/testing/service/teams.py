@@ -79,9 +79,7 @@ async def list_memberships(call: Call) -> Response:
 async def create_membership(call: Call) -> Response:
     """Add someone to a team, and to its general room."""
     fields = fields_of(
-        await call.json(),
-        required=("teamId",),
-        optional=("personId", "personEmail", "isModerator"),
+        await call.json(), required=("teamId",), optional=("personId", "personEmail", "isModerator")
     )
     team = call.state.team_for(call.person, fields["teamId"])
     _check_moderator(call, team)

@@ -149,12 +149,7 @@ class TokenStore:
         return code
 
     def redeem_code(
-        self,
-        code: str,
-        *,
-        client_id: str,
-        redirect_uri: str,
-        code_verifier: str | None,
+        self, code: str, *, client_id: str, redirect_uri: str, code_verifier: str | None
     ) -> AuthorizationCode:
         """Use a code up, whether or not it fits."""
         issued = self._codes.pop(code, None)
