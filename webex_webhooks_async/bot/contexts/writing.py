@@ -289,8 +289,7 @@ def new_messages(  # noqa: PLR0913 - what a message may have
     """The bodies of the messages that say this, in order; the last one has everything else."""
     texts = texts_of(text, markdown)
     if buttons is not None:
-        _check_beside_buttons(buttons, data, card, texts)
-        card = _of_buttons(texts, buttons, data)
+        card = _card_of_buttons(buttons, data, card, texts)
     elif data is not None:
         raise ValueError("data is what buttons have: pass buttons, too")
     attached = _attached(card, file)
@@ -314,23 +313,18 @@ def new_messages(  # noqa: PLR0913 - what a message may have
     *others, last = [piece for piece in cut(texts[name]) if not piece.isspace()]
     texts[name] = last
     if buttons is not None:
-        attached["attachments"] = [_attachment(_of_buttons(texts, buttons, data))]
+        attached["attachments"] = [_attachment(_card_of_buttons(buttons, data, None, texts))]
     return [*({name: piece} for piece in others), {**attached, **texts}]
 
 
-def _check_beside_buttons(
+def _card_of_buttons(
     buttons: Buttons, data: Mapping[str, Any] | None, card: object, texts: Mapping[str, str]
-) -> None:
+) -> Mapping[str, Any]:
     check_buttons(buttons, data)
     if card is not None:
         raise ValueError("buttons make a card: pass buttons or a card, not both")
     if not texts:
         raise ValueError("buttons are below what a message says: pass a text or markdown, too")
-
-
-def _of_buttons(
-    texts: Mapping[str, str], buttons: Buttons, data: Mapping[str, Any] | None
-) -> Mapping[str, Any]:
     return card_of_buttons(texts.get("markdown") or texts["text"], buttons, data)
 
 
