@@ -1,26 +1,19 @@
 """The programs in docs/examples of the recipes, and those that need no account, in a sandbox."""
 
-import json
 import runpy
 import sqlite3
 import sys
 from collections import Counter
-from collections.abc import AsyncGenerator, AsyncIterator, Iterable
-from contextlib import asynccontextmanager, closing
+from contextlib import closing
 from pathlib import Path
 
 import httpx
 import pytest
-from starlette.applications import Starlette
-from starlette.requests import Request
-from starlette.responses import Response, StreamingResponse
-from starlette.routing import Route
 
 from tests.examples.serving import EXAMPLES, Import, Run
 from tests.support.wire import PATIENCE
 from webex_webhooks_async import Client, SQLiteInbox
 from webex_webhooks_async.testing import Sandbox
-from webex_webhooks_async.testing.loopback_server import serve_on_loopback
 
 pytestmark = pytest.mark.once
 
@@ -167,99 +160,6 @@ async def direct(text: str, sandbox: Sandbox) -> str:
     """Ann writes to the bot alone, and gets this reply."""
     await sandbox.say(text, person="ann@example.com")
     return str((await sandbox.next_reply()).text)
-
-
-@asynccontextmanager
-async def a_model(pieces: Iterable[str], *, is_whole: bool = True) -> AsyncGenerator[str]:
-    """Serve a model that answers every question with these pieces, and may break off then."""
-
-    async def stream() -> AsyncIterator[str]:
-        for piece in pieces:
-            yield f"data: {json.dumps({'choices': [{'delta': {'content': piece}}]})}\n\n"
-        if is_whole:
-            yield 'data: {"choices": [{"delta": {}, "finish_reason": "stop"}]}\n\n'
-        yield 'data: {"choices": [], "usage": {"total_tokens": 1}}\n\ndata: [DONE]\n\n'
-
-    async def complete(request: Request) -> Response:
-        question = await request.json()
-        assert question["messages"] == [{"role": "user", "content": "Why?"}]
-        assert request.headers["Authorization"] == "Bearer a key"
-        return StreamingResponse(stream(), media_type="text/event-stream")
-
-    app = Starlette(routes=[Route("/v1/chat/completions", complete, methods=["POST"])])
-    async with serve_on_loopback(app, 0) as origin:
-        yield f"{origin}/v1"
-
-
-@pytest.mark.parametrize(("count", "messages"), [(1, 1), (2_500, 4)])
-async def test_an_answer_grows_within_the_limits(
-    count: int, messages: int, webex_sandbox: Sandbox, run_example: Run
-) -> None:
-    """All of it is shown, in messages that Webex takes, which are edited ten times at most."""
-    words = [f"wörd{number} " for number in range(count)]
-    await ask_model(webex_sandbox, run_example, words)
-
-    shown = replies(webex_sandbox)
-    edits = Counter(each.path for each in webex_sandbox.requests if each.method == "PUT")
-    assert " ".join(shown).split() == "".join(words).split()
-    assert len(shown) == messages
-    assert max(edits.values(), default=0) <= 10
-    assert {each.status_code for each in webex_sandbox.requests} <= {200, 204}
-
-
-async def test_a_long_answer_keeps_its_code_blocks(
-    webex_sandbox: Sandbox, run_example: Run
-) -> None:
-    """What is shown is cut between words, also in the middle of a piece of the model's."""
-    await ask_model(webex_sandbox, run_example, ["First.\n```\n", "word " * 2_000, "\n```\nLast."])
-
-    first, last = (str(each.markdown) for each in webex_sandbox.messages[1:])
-    assert first.startswith("First.\n```\nword")
-    assert first.endswith("\n```")
-    assert last.startswith("```\nword")
-    assert last.endswith("\n```\nLast.")
-
-
-async def test_a_model_mentions_nobody(webex_sandbox: Sandbox, run_example: Run) -> None:
-    """What a person makes the model say is no mention, however it comes in pieces."""
-    mentions = ["Hello <", "@all>", " and <@person", "Email:ann@example.com>"]
-    await ask_model(webex_sandbox, run_example, mentions)
-
-    reply = webex_sandbox.messages[-1]
-    assert (reply.mentioned_people, reply.mentioned_groups) == ((), ())
-    assert reply.text == "Hello <@all> and <@personEmail:ann@example.com>"
-
-
-async def test_a_model_that_fails(
-    webex_sandbox: Sandbox, run_example: Run, caplog: pytest.LogCaptureFixture
-) -> None:
-    """The person gets to know it, and so does the log."""
-    webex_sandbox.raise_handler_errors = False
-    async with a_model([]) as url:
-        missing = url.replace("/v1", "/v2")
-        await ask_model(webex_sandbox, run_example, [], url=missing)
-
-    assert replies(webex_sandbox) == ["⚠️ interrupted"]
-    assert "404 Not Found" in caplog.text
-
-
-async def test_an_answer_that_breaks_off(webex_sandbox: Sandbox, run_example: Run) -> None:
-    """What ends without a reason isn't shown as the whole answer."""
-    webex_sandbox.raise_handler_errors = False
-    async with a_model(["Half an"], is_whole=False) as url:
-        await ask_model(webex_sandbox, run_example, [], url=url)
-
-    assert replies(webex_sandbox) == ["Half an ⚠️ interrupted"]
-
-
-async def ask_model(
-    sandbox: Sandbox, run_example: Run, pieces: Iterable[str], url: str | None = None
-) -> None:
-    """Ask the bot in front of a model a question, and wait until it has replied."""
-    async with a_model(pieces) as served:
-        settings = {"MODEL": "a model", "MODEL_KEY": "a key", "MODEL_URL": url or served}
-        async with run_example("model_bot.py", **settings):
-            await sandbox.say("Why?")
 
 
 async def test_a_host_reads_when_a_meeting_has_ended(

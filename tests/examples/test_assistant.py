@@ -1,0 +1,202 @@
+"""The assistant of docs/examples, in front of a server that answers as a model's does."""
+
+import asyncio
+import json
+from collections import Counter
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Mapping
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
+from starlette.routing import Route
+
+from tests.examples.serving import Run
+from tests.support.wire import until
+from webex_webhooks_async import SQLiteInbox
+from webex_webhooks_async.testing import Sandbox
+from webex_webhooks_async.testing.loopback_server import serve_on_loopback
+
+pytest.importorskip("openai", reason="there are no wheels of what it needs for every Python")
+
+pytestmark = pytest.mark.once
+
+Pieces = Iterable[str | dict[str, Any]]
+Talking = Callable[["Model"], AbstractAsyncContextManager[None]]
+
+
+def order(dish: str) -> dict[str, Any]:
+    """What a model says that wants to order a dish."""
+    call = {"name": "order", "arguments": json.dumps({"dish": dish})}
+    return {"tool_calls": [{"index": 0, "id": "CALL", "type": "function", "function": call}]}
+
+
+class Model:
+    """A server whose model gives these answers, one after the other, and the last one for ever.
+
+    Attributes:
+        answers: The pieces of each answer.
+        asked: What it was told, by each request.
+        status: The status of its responses.
+        breaks_off: Whether its next answer has no end.
+        waits: Whether it goes on for ever after the pieces.
+    """
+
+    def __init__(self, *answers: Pieces) -> None:
+        self.answers = [*answers]
+        self.asked: list[list[Mapping[str, Any]]] = []
+        self.status = 200
+        self.breaks_off = False
+        self.waits = False
+
+    async def complete(self, request: Request) -> Response:
+        self.asked.append((await request.json())["messages"])
+        assert request.headers["Authorization"] == "Bearer a key"
+        pieces = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+        if self.status != 200:
+            return Response("{}", self.status)
+        return StreamingResponse(self._stream(pieces), media_type="text/event-stream")
+
+    async def _stream(self, pieces: Pieces) -> AsyncIterator[str]:
+        for piece in pieces:
+            yield _chunk({"content": piece} if isinstance(piece, str) else piece)
+        if self.waits:
+            await asyncio.Event().wait()
+        if not self.breaks_off:
+            yield _chunk({}, "stop")
+        self.breaks_off = False
+        yield "data: [DONE]\n\n"
+
+
+def _chunk(delta: Mapping[str, Any], reason: str | None = None) -> str:
+    choice = {"index": 0, "delta": {"role": "assistant", **delta}, "finish_reason": reason}
+    about = {"id": "ID", "object": "chat.completion.chunk", "created": 1, "model": "a model"}
+    return f"data: {json.dumps({**about, 'choices': [choice]})}\n\n"
+
+
+@pytest.fixture
+def talking(
+    webex_inbox: SQLiteInbox, run_example: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Talking:
+    """Let the bot run in front of a model."""
+    del webex_inbox  # its variable is what the program reads
+
+    @asynccontextmanager
+    async def talk(model: Model) -> AsyncGenerator[None]:
+        app = Starlette(routes=[Route("/v1/chat/completions", model.complete, methods=["POST"])])
+        async with AsyncExitStack() as stack:
+            origin = await stack.enter_async_context(serve_on_loopback(app, 0))
+            monkeypatch.setenv("OPENAI_BASE_URL", f"{origin}/v1")
+            monkeypatch.setenv("OPENAI_API_KEY", "a key")
+            settings = {"MODEL": "a model", "TURNS": str(tmp_path / "turns.db")}
+            program = await stack.enter_async_context(run_example("model_bot.py", **settings))
+            stack.callback(program.turns.close)
+            stack.push_async_callback(program.model.close)
+            yield
+
+    return talk
+
+
+def replies(sandbox: Sandbox) -> list[str]:
+    """What the bot has written."""
+    return [str(each.text) for each in sandbox.messages if each.person_id == sandbox.bot.id]
+
+
+@pytest.mark.parametrize(("count", "messages"), [(1, 1), (2_500, 4)])
+async def test_an_answer_grows_within_the_limits(
+    count: int, messages: int, webex_sandbox: Sandbox, talking: Talking
+) -> None:
+    """All of it is shown, in messages that Webex takes, which are edited ten times at most."""
+    words = [f"wörd{number} " for number in range(count)]
+    async with talking(Model(words)):
+        await webex_sandbox.say("Why?")
+        await webex_sandbox.idle()
+
+    shown = replies(webex_sandbox)
+    edits = Counter(each.path for each in webex_sandbox.requests if each.method == "PUT")
+    assert " ".join(shown).split() == "".join(words).split()
+    assert len(shown) == messages
+    assert max(edits.values(), default=0) <= 10
+    assert {each.status_code for each in webex_sandbox.requests} <= {200, 204}
+
+
+async def test_a_long_answer_keeps_its_code_blocks(
+    webex_sandbox: Sandbox, talking: Talking
+) -> None:
+    """What is shown is cut between words, also in the middle of a piece of the model's."""
+    async with talking(Model(["First.\n```\n", "word " * 2_000, "\n```\nLast."])):
+        await webex_sandbox.say("Why?")
+        await webex_sandbox.idle()
+
+    first, last = (str(each.markdown) for each in webex_sandbox.messages[1:])
+    assert first.startswith("First.\n```\nword")
+    assert first.endswith("\n```")
+    assert last.startswith("```\nword")
+    assert last.endswith("\n```\nLast.")
+
+
+async def test_a_model_mentions_nobody(webex_sandbox: Sandbox, talking: Talking) -> None:
+    """What a person makes the model say is no mention, however it comes in pieces."""
+    async with talking(Model(["Hello <", "@all>", " and <@person", "Email:ann@example.com>"])):
+        await webex_sandbox.say("Why?")
+        await webex_sandbox.idle()
+
+    reply = webex_sandbox.messages[-1]
+    assert (reply.mentioned_people, reply.mentioned_groups) == ((), ())
+    assert reply.text == "Hello <@all> and <@personEmail:ann@example.com>"
+
+
+async def test_it_asks_before_it_acts(webex_sandbox: Sandbox, talking: Talking) -> None:
+    """A tool asks the person; the model is told, asked nothing twice, and remembers."""
+    model = Model([order("pasta")], ["It is ", "ordered."], ["Pasta."])
+    async with talking(model):
+        await webex_sandbox.say("I'm hungry")
+        await webex_sandbox.next_reply()
+        question = await webex_sandbox.next_reply()
+        await webex_sandbox.submit(question.id, press="Yes")
+        await until(lambda: "It is ordered." in replies(webex_sandbox))
+        await webex_sandbox.idle()
+        await webex_sandbox.say("What did I order?")
+        await until(lambda: "Pasta." in replies(webex_sandbox))
+        await webex_sandbox.idle()
+
+    assert [len(each) for each in model.asked] == [1, 3, 3]
+    assert model.asked[1][-1] == {"role": "tool", "tool_call_id": "CALL", "content": "ordered"}
+    assert [each["content"] for each in model.asked[2]] == [
+        "I'm hungry",
+        "It is ordered.",
+        "What did I order?",
+    ]
+
+
+async def test_it_is_stopped(webex_sandbox: Sandbox, talking: Talking) -> None:
+    """What was written so far stays, and says so; nothing is asked again."""
+    model = Model(["Once upon a time"])
+    model.waits = True
+    async with talking(model):
+        await webex_sandbox.say("Tell me a story")
+        await until(lambda: bool(model.asked))
+        await webex_sandbox.say("stop")
+        await until(lambda: "Stopped." in replies(webex_sandbox))
+        await webex_sandbox.idle()
+
+    assert len(model.asked) == 1
+    assert any(each.endswith("⏹ stopped") for each in replies(webex_sandbox))
+
+
+@pytest.mark.parametrize("status", [503, 200])
+async def test_a_model_that_is_out(
+    webex_sandbox: Sandbox, talking: Talking, caplog: pytest.LogCaptureFixture, status: int
+) -> None:
+    """While it is out, and where its answer breaks off, the bot doesn't ask again at once."""
+    caplog.set_level("INFO")
+    model = Model(["Half an"])
+    model.status, model.breaks_off = status, True
+    async with talking(model):
+        await webex_sandbox.say("Why?")
+        await until(lambda: "is put off for" in caplog.text)
+    assert len(model.asked) == 1
+    assert replies(webex_sandbox)[0].startswith("Half an" if status == 200 else "💭")
