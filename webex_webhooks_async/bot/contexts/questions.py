@@ -117,11 +117,11 @@ class Questions:
             conversation.taken.add(record)
         if answer == STOPPED:
             conversation.suspension.stop.want(is_late=True)
-            await self._send(asked, conversation, record)  # what wasn't sent isn't sent any more
+            await asked.send(conversation, record)  # what wasn't sent isn't sent any more
         found = None if answer in {NO_ANSWER, STOPPED} else self._answered(conversation, answer)
-        await self._clear(asked, conversation, record, found)
+        await asked.clear(conversation, record, found)
         if found is None:
-            message = await self._send(asked, conversation, record)
+            message = await asked.send(conversation, record)
             if answer == STOPPED:
                 await conversation.suspension.stop.end(message)
             known = await conversation.begin()
@@ -235,7 +235,7 @@ class Questions:
                 found = await opening(place=place, data=to_json(data))
             if isinstance(found, Question) and found.opened is not None:
                 async with _closed_on_error(conversation, record):
-                    message = await self._send(asked, conversation, record)
+                    message = await asked.send(conversation, record)
                 created = data.created or message.created
                 threads = (*data.threads, comparable(message.id))
                 where = comparable(message.room_id)
@@ -247,7 +247,7 @@ class Questions:
                 found = await opening(place=place_of_sending(asked.context.me), data=to_json(data))
             if isinstance(found, Question):
                 async with _closed_on_error(conversation, record):
-                    message = await self._send(asked, conversation, record)
+                    message = await asked.send(conversation, record)
                 data = evolve(data, where=comparable(message.room_id))
                 found = await open_sent(place_of_card(asked.context.me, message.id), data)
         if found is None:
@@ -289,61 +289,6 @@ class Questions:
             earlier = [each for each in older if each.place == place]
             await end_questions(conversation.inbox, earlier, "its person has begun another one")
         return len(older) == len(others)
-
-    async def _send(self, asked: "Asked", conversation: Conversation, record: str) -> Message:
-        """Send a question, unless an earlier run or this one has sent it."""
-        if record not in conversation.sent:
-            context, text, content = asked.context, asked.text, asked.content
-            if asked.place is None:
-                message = await reply_to(asked.person, text, content, question=record)
-            else:
-                message = await write(
-                    context.client, asked.place, text, content, me=context.me, question=record
-                )
-            conversation.sent[record] = message
-        return conversation.sent[record]
-
-    async def _clear(
-        self,
-        asked: "Asked",
-        conversation: Conversation,
-        record: str,
-        found: MessageContext | SubmissionContext | None,
-    ) -> None:
-        """Post what was pressed, then delete the card, each once over all runs; a stop waits."""
-        if not (asked.is_text or asked.keeps_card):
-            clear = partial(self._clear_card, asked, conversation, record, found)
-            await uncut(clear, has_begun=True)
-
-    async def _clear_card(
-        self,
-        asked: "Asked",
-        conversation: Conversation,
-        record: str,
-        found: MessageContext | SubmissionContext | None,
-    ) -> None:
-        act, client = conversation.records.act, asked.context.client
-        try:
-            card = await self._send(asked, conversation, record)
-            card_id = card.id
-            if isinstance(found, SubmissionContext):
-                card_id = found.message_id
-                root, room_type = await thread_of(found)
-                place = {"roomId": found.room_id, **({} if root == card_id else {"parentId": root})}
-                for number, body in enumerate(asked.bodies_with(card, found.action)):
-                    say = partial(post, client, {**place, **body}, may_leave_thread=root != card_id)
-                    said = await act("pressed", [record, number], say, Message)
-                    if root == card_id:
-                        set_thread(found, said.id, room_type)
-
-            async def delete() -> tuple[bool, bytes]:
-                await remove(client, card_id)
-                return True, b"true"
-
-            await act("cleared", record, delete, bool)
-        except Exception as error:  # noqa: BLE001 - the question is over all the same
-            why = describe_exception(error)
-            logger.warning("%s: the card of %r stays: %s", conversation.about, asked.words, why)
 
     @staticmethod
     def _answered(conversation: Conversation, answer: bytes) -> MessageContext | SubmissionContext:
@@ -486,7 +431,50 @@ class Asked:
         """The id of who is asked, if it is given."""
         return self.person.person_id if self.place is None else self.place.get("toPersonId")
 
-    def bodies_with(self, card: Message, action: str) -> list[dict[str, Any]]:
+    async def send(self, conversation: Conversation, record: str) -> Message:
+        """Send the question, unless an earlier run or this one has sent it."""
+        if record not in conversation.sent:
+            text, content = self.text, self.content
+            if self.place is None:
+                message = await reply_to(self.person, text, content, question=record)
+            else:
+                client, me = self.context.client, self.context.me
+                message = await write(client, self.place, text, content, me=me, question=record)
+            conversation.sent[record] = message
+        return conversation.sent[record]
+
+    async def clear(
+        self,
+        conversation: Conversation,
+        record: str,
+        found: MessageContext | SubmissionContext | None,
+    ) -> None:
+        """Post what was pressed, then delete the card, each once over all runs; a stop waits."""
+        if self.is_text or self.keeps_card:
+            return
+        act, client = conversation.records.act, self.context.client
+
+        async def clear() -> None:
+            card = await self.send(conversation, record)
+            card_id = card.id
+            if isinstance(found, SubmissionContext):
+                card_id = found.message_id
+                root, room_type = await thread_of(found)
+                place = {"roomId": found.room_id, **({} if root == card_id else {"parentId": root})}
+                for number, body in enumerate(self._pressed(card, found.action)):
+                    say = partial(post, client, {**place, **body}, may_leave_thread=root != card_id)
+                    said = await act("pressed", [record, number], say, Message)
+                    if root == card_id:
+                        set_thread(found, said.id, room_type)
+            await act("cleared", record, partial(remove, client, card_id), bool)
+
+        try:
+            await uncut(clear, has_begun=True)
+        except Exception as error:  # noqa: BLE001 - the question is over all the same
+            why = describe_exception(error)
+            logger.warning("%s: the card of %r stays: %s", conversation.about, self.words, why)
+
+    def _pressed(self, card: Message, action: str) -> list[dict[str, Any]]:
         """Return the messages that say what a card said, and which button was pressed.
 
         A card mentions nobody, so what looks like a mention is shown as text.

@@ -4,7 +4,7 @@ import logging
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from functools import partial
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from attrs import define, evolve, field
 
@@ -143,28 +143,25 @@ class SeveralQuestions(Questions):
                 continue
             group.heard.add(person_id)
             found = None
-            if answer != NO_ANSWER:
+            if answer not in {NO_ANSWER, STOPPED}:
                 found = group.contexts[person_id] = self._answered(group.conversation, answer)
                 if person_id not in group.data.answered:
                     new[person_id] = created_at(found) or _LAST
             question, record = group.question_for(person_id), group.record_of(person_id)
-            await self._clear(question, group.conversation, record, found)
+            await question.clear(group.conversation, record, found)
         if until is not None:
             for person_id in sorted(new, key=lambda each: new[each]):
                 await group.note_answer(person_id, until)
 
     async def _stop_each(self, group: "_Group") -> None:
-        """Delete the cards of a question that is stopped, and end the handler."""
-        conversation = group.conversation
-        conversation.suspension.stop.want(is_late=True)
-        for person_id in group.people:
-            question, record = group.question_for(person_id), group.record_of(person_id)
-            await self._send(question, conversation, record)  # what wasn't sent ends it
-            answer = group.answer_of(person_id)
-            is_answered = answer not in {None, NO_ANSWER, STOPPED}
-            context = self._answered(conversation, cast("bytes", answer)) if is_answered else None
-            await self._clear(question, conversation, record, context)
-        await conversation.suspension.stop.end()
+        """Clear the cards of a question that is stopped, and end the handler."""
+        stop = group.conversation.suspension.stop
+        stop.want(is_late=True)
+        for person_id in group.people:  # what wasn't sent ends it
+            record = group.record_of(person_id)
+            await group.question_for(person_id).send(group.conversation, record)
+        await self._hear(group, None)
+        await stop.end()
 
 
 @define(eq=False)

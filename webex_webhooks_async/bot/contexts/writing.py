@@ -222,10 +222,11 @@ async def _delete(client: Client, message_id: str) -> None:
         await execution.records.unsay(message_id)
 
 
-async def remove(client: Client, message_id: str) -> None:
-    """Delete a message, unless it is gone."""
+async def remove(client: Client, message_id: str) -> tuple[bool, bytes]:
+    """Delete a message, unless it is gone; return what `Records.act` takes."""
     with suppress(NotFoundError, GoneError):
         await client.delete("messages", message_id)
+    return True, b"true"
 
 
 DELETION = "webex-webhooks:delete"
