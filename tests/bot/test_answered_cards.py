@@ -7,7 +7,7 @@ import pytest
 
 from tests.bot.doubles import CARD
 from tests.bot.talking import ANN, BOSS, BUTTONS, Talk
-from webex_webhooks_async import MessageContext, SubmissionContext
+from webex_webhooks_async import MessageContext, SQLiteInbox, SubmissionContext
 
 pytestmark = pytest.mark.once
 
@@ -156,6 +156,30 @@ async def test_a_card_that_is_gone(talk: Talk, caplog: pytest.LogCaptureFixture)
         await talk.settle()
 
     assert [each for each in caplog.records if each.levelno >= logging.WARNING] == []
+
+
+async def test_a_stop_right_after_the_answer(talk: Talk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was pressed is posted all the same, and nothing that the handler says."""
+    answer = SQLiteInbox.answer
+
+    async def stopped(self: SQLiteInbox, *args: Any) -> bool:  # noqa: ANN401 - as it is there
+        is_answered = await answer(self, *args)
+        await self.stop("", before=1_000)  # all that is here
+        return is_answered
+
+    @talk.command()
+    async def go(context: MessageContext) -> None:
+        await context.ask("One?", buttons=BUTTONS)
+        await context.reply("Never")
+
+    monkeypatch.setattr(SQLiteInbox, "answer", stopped)
+    async with talk.running():
+        await talk.say("go")
+        await talk.answer(await talk.hear("One?"), "Yes")
+        await talk.settle()
+
+    assert cards(talk) == []
+    assert "Never" not in talk.webex.texts
 
 
 async def test_keeping_the_card_of_a_text(talk: Talk) -> None:
