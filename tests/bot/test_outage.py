@@ -24,7 +24,6 @@ from webex_webhooks_async import (
     TransportError,
     attempt,
 )
-from webex_webhooks_async.applications import outage
 from webex_webhooks_async.types import Attempt, InboxEntry, StoredNotification
 
 pytestmark = pytest.mark.once
@@ -96,12 +95,10 @@ class Shift:
 
 
 @pytest.fixture
-def shift(webex: Webex, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Shift:
+def shift(webex: Webex, tmp_path: Path) -> Shift:
     """Bots that share an inbox."""
     webex.sandbox.raise_handler_errors = False
-    shift = Shift(webex, tmp_path / "inbox.db")
-    monkeypatch.setattr(outage, "_clock", shift.time)
-    return shift
+    return Shift(webex, tmp_path / "inbox.db")
 
 
 def lines(caplog: pytest.LogCaptureFixture, part: str) -> list[str]:

@@ -795,15 +795,6 @@ def test_a_loop_that_is_closed_before_the_end(bot: InboxBot) -> None:
     asyncio.run(run())
 
 
-async def test_a_second_start(bot: InboxBot) -> None:
-    """A receiver with an inbox works on it once: entering it twice is an error."""
-    async with bot.receiver:
-        with pytest.raises(RuntimeError, match="this Receiver has been started"):
-            await bot.receiver.__aenter__()
-        assert await deliver(bot.receiver, distinct(1)) == 204
-        await until(lambda: bot.done == ["MESSAGE-1"])
-
-
 async def test_two_receivers_with_one_inbox(bot: InboxBot) -> None:
     """They share the work; when one of them ends, the other one goes on."""
     other = Receiver(SECRET, inbox=bot.inbox)

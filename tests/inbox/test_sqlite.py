@@ -46,46 +46,6 @@ async def test_the_contract(path: Path) -> None:
 BODY = sample_notification("messages", "created", data={"id": "M"})
 
 
-async def test_the_oldest_comes_first(path: Path) -> None:
-    """Notifications are taken in the order in which they are due."""
-    clock = Time()
-    async with aclosing(SQLiteInbox(path, clock=clock.now_in_seconds)) as inbox:
-        for key in "cab":
-            clock.seconds += 1
-            await inbox.put(key, b"")
-        first = await taken(inbox)
-        clock.seconds += 1
-        await inbox.fail(first, error="it failed", retry_in=0)
-
-        entries = [await inbox.take() for _ in range(4)]
-    assert [entry and entry.key for entry in entries] == ["a", "b", "c", None]
-
-
-async def test_what_waits_in_a_line(path: Path) -> None:
-    """What failed holds up its line; what was released waits aside, and has its place when due."""
-    clock = Time()
-    async with aclosing(SQLiteInbox(path, lease=60, clock=clock.now_in_seconds)) as inbox:
-        for key in ("a1", "b1", "a2", "b2", "a3"):
-            await inbox.put(key, b"", line=key[0])
-        await inbox.put("alone", b"")
-        a1, b1, alone = [await taken(inbox) for _ in range(3)]
-        assert [a1.key, b1.key, alone.key, a1.line, alone.line] == ["a1", "b1", "alone", "a", None]
-        assert await inbox.take() is None
-        await inbox.fail(a1, error="it failed", retry_in=10)
-        await inbox.release(b1, retry_in=10)
-        b2 = await taken(inbox)
-        assert await inbox.take() is None
-        clock.seconds += 10
-        a1 = await taken(inbox)
-        await inbox.complete(a1)
-        await inbox.complete(b2)
-        order = [b2.key, a1.key, (await taken(inbox)).key, (await taken(inbox)).key]
-        clock.seconds += 50  # until the lease of alone has expired
-        order += [(await taken(inbox)).key]
-
-    assert order == ["b2", "a1", "a2", "b1", "alone"]
-
-
 async def steps_of_takes(path: Path, fill: Callable[[SQLiteInbox], Awaitable[object]]) -> int:
     """Count what SQLite does, in hundreds of steps, for some takes from an inbox that is filled."""
     steps: list[None] = []
@@ -483,31 +443,6 @@ async def test_a_relative_path(path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     assert [*(path.parent / "elsewhere").iterdir()] == []
 
 
-async def test_counts(path: Path) -> None:
-    """Each is counted in its state; what is due later makes nothing old."""
-    clock = Time()
-    async with aclosing(SQLiteInbox(path, lease=60, clock=clock.now_in_seconds)) as inbox:
-        assert await inbox.counts() == InboxCounts()
-        for key in "abcd":
-            clock.seconds += 1
-            await inbox.put(key, BODY)
-        await inbox.put("later", BODY, after=1000)
-        failed, again, done = [await taken(inbox) for _ in range(3)]
-        await inbox.fail(failed, error="it failed", retry_in=None)
-        await inbox.release(again, retry_in=100)
-        await inbox.complete(done)
-        await inbox.take()
-        clock.seconds += 50
-        counts = [await inbox.counts()]
-        clock.seconds += 12
-        counts.append(await inbox.counts())
-
-    assert counts == [
-        InboxCounts(running=1, retrying=1, scheduled=1, failed=1),
-        InboxCounts(waiting=1, retrying=1, scheduled=1, failed=1, oldest=2),
-    ]
-
-
 async def test_returns_within_a_minute_count_as_one(path: Path) -> None:
     """Of what an outage gives back again and again, one return a minute counts, until it fails."""
     clock = Time()
@@ -522,20 +457,6 @@ async def test_returns_within_a_minute_count_as_one(path: Path) -> None:
         counted.append((await taken(inbox)).outages)
 
     assert counted == [0, 1, 1, 2, 2, 0]
-
-
-async def test_a_successor_is_made_due(path: Path) -> None:
-    """Its key makes a successor due as well, which still waits for the one that runs."""
-    async with aclosing(SQLiteInbox(path)) as inbox:
-        await inbox.put("a", b"first")
-        first = await taken(inbox)
-        await inbox.put("a", b"second", after=1000, replace=True)
-        retried = [await inbox.retry(["a"]) for _ in range(2)]
-        assert await inbox.take() is None
-        await inbox.complete(first)
-        second = await taken(inbox)
-
-    assert (retried, second.body) == ([1, 0], b"second")
 
 
 async def test_ended_claims_are_removed_as_they_come(path: Path) -> None:

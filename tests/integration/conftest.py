@@ -27,7 +27,6 @@ class Quick(Clock):
 def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let no client wait before it tries again."""
     monkeypatch.setattr("webex_webhooks_async.client.requester.Clock", Quick)
-    monkeypatch.setattr("webex_webhooks_async.applications.outage._clock", Quick())
 
 
 NewStore = Callable[[], UserStore]

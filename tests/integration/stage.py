@@ -5,11 +5,11 @@ from collections.abc import AsyncGenerator, Callable, Sized
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any, Self
-from unittest.mock import patch
 
 import httpx
 
 from tests.support import wire
+from tests.support.clocks import timed
 from webex_webhooks_async import Inbox, Webhook
 from webex_webhooks_async.client.limiter import Clock
 from webex_webhooks_async.integration.integration import Integration
@@ -114,8 +114,7 @@ class Stage:
         new_store, new_inbox = self.new_storage()
         given.setdefault("inbox", new_inbox)
         store = given.pop("store", new_store)
-        with patch("webex_webhooks_async.integration.integration.Clock", lambda: self.time):
-            return Integration(store, **given)
+        return timed(Integration, clock=self.time)(store, **given)
 
     @asynccontextmanager
     async def running(self, integration: Integration) -> AsyncGenerator[Integration]:

@@ -17,8 +17,6 @@ logger: logging.Logger = logging.getLogger("webex_webhooks_async")
 _PAUSES = (1.0, 4.0, 16.0)  # seconds before the first probes; then it is _LAST_PAUSE
 _LAST_PAUSE = 60.0
 
-_clock = Clock()  # tests replace it
-
 
 class HasClient(Protocol):
     """A bot, which may get another client at its start."""
@@ -34,6 +32,7 @@ class Outage:
 
     Args:
         bot: Has the client that asks.
+        clock: Waits between two questions.
 
     Attributes:
         given_back: How many entries were given back because of the outage.
@@ -41,10 +40,11 @@ class Outage:
             is known.
     """
 
-    def __init__(self, bot: HasClient) -> None:
+    def __init__(self, bot: HasClient, clock: Clock) -> None:
         self.given_back: int = 0
         self.holds: bool = False
         self._bot = bot
+        self._clock = clock
         self._since: float | None = None  # when it was noticed, if Webex is out
         self._deciding: asyncio.Task[None] | None = None
         self._watching: asyncio.Task[None] | None = None
@@ -83,13 +83,13 @@ class Outage:
         if _retry_after(error):
             self.holds = True
             try:
-                await _pause(0.0, error)
+                await self._pause(0.0, error)
             finally:
                 self.holds = False
         failure = await self._failure_of_probe()
         if failure is None:
             return
-        self._since, self.given_back, self.holds = _clock.monotonic(), 0, True
+        self._since, self.given_back, self.holds = self._clock.monotonic(), 0, True
         logger.warning("Webex is out, so no handler begins until it responds: %s", failure)
         self._watching = asyncio.create_task(self._watch(failure, self._since))
 
@@ -98,10 +98,10 @@ class Outage:
         number = 0
         while failure is not None:
             pause = _PAUSES[number] if number < len(_PAUSES) else _LAST_PAUSE
-            await _pause(pause, failure)
+            await self._pause(pause, failure)
             failure = await self._failure_of_probe()
             number += 1
-        seconds = _clock.monotonic() - since
+        seconds = self._clock.monotonic() - since
         self._since, self.holds = None, False
         logger.info("Webex is back after %.0f s: %d were given back", seconds, self.given_back)
 
@@ -113,20 +113,19 @@ class Outage:
             return error if _may_come_from_outage(error) else None
         return None
 
+    async def _pause(self, seconds: float, error: BaseException) -> None:
+        """Wait, at least for as long as Webex wants to be left alone."""
+        if wanted := _retry_after(error):
+            until = self._clock.now() + timedelta(seconds=wanted)
+            logger.warning("Webex wants no request until %s UTC", f"{until:%Y-%m-%d %H:%M:%S}")
+        await self._clock.sleep(max(seconds, wanted))
+
 
 def _may_come_from_outage(error: BaseException) -> bool:
     return all(isinstance(each, _OF_OUTAGE) for each in exceptions_in(error, BaseException))
 
 
 _OF_OUTAGE = (TransportError, RateLimitError, ServerError)
-
-
-async def _pause(seconds: float, error: BaseException) -> None:
-    """Wait, at least for as long as Webex wants to be left alone."""
-    if wanted := _retry_after(error):
-        until = _clock.now() + timedelta(seconds=wanted)
-        logger.warning("Webex wants no request until %s UTC", f"{until:%Y-%m-%d %H:%M:%S}")
-    await _clock.sleep(max(seconds, wanted))
 
 
 def _retry_after(error: BaseException) -> float:

@@ -196,7 +196,7 @@ class Bot(BotRouter, Receiver):
         self._has_secret = secrets is not None
         super().__init__(_secrets(secrets, target_url), **options)
         if self._worker is not None:
-            self._worker.outage = Outage(self)
+            self._worker.outage = Outage(self, self._clock)
             self._selected.work_with(self._worker)
         self._new_client: Callable[[], Client] | None = None
         if not isinstance(client, Client):

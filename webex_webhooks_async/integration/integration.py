@@ -220,6 +220,8 @@ class Integration(Application):
         ImportError: cryptography isn't installed; the extra ``integration`` installs it.
     """
 
+    _clock: Clock = Clock()
+
     def __init__(  # noqa: PLR0913 - the settings of an integration
         self,
         store: UserStore,
@@ -261,7 +263,6 @@ class Integration(Application):
         check_count("max_pending", max_pending)
         self.public_url: str = _checked_public_url(public_url)
         self._keyring = Keyring(encryption_keys)
-        self._clock = Clock()
         self._app = App(
             client_id,
             client_secret,
@@ -667,7 +668,7 @@ class Integration(Application):
         with suppress(ConnectionError, TimeoutError):  # it is waited for
             await self._store.counts(self._keyring.first)
         self._app.open()
-        self._worker.outage = _Outage(self._app)
+        self._worker.outage = _Outage(self._app, self._clock)
         await self._life.begin(self)
         self._selection.state = self._life.state
         await self._worker.open()

@@ -175,18 +175,6 @@ class TestSharing:
             assert sum(PUT.encode() in each for each in statements) == 1
             assert [(await taken(inbox)).key for _ in keys] == keys
 
-    async def test_copies_of_a_key(self, postgres: PostgresServer, schema: str) -> None:
-        """Of copies that come at the same moment to several inboxes, one is stored."""
-        async with opened(postgres.url, schema, 3) as inboxes:
-            keys = [f"{number}" for number in range(200)]
-            orders = (keys, keys[::-1], keys[100:] + keys[:100])
-            puts = [
-                each.put(key, BODY)
-                for each, order in zip(inboxes, orders, strict=True)
-                for key in order
-            ]
-            assert sum(await asyncio.gather(*puts)) == len(keys)
-
     async def test_a_call_that_is_refused(
         self, postgres: PostgresServer, schema: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
