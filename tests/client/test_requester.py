@@ -3,7 +3,6 @@ import contextlib
 import gc
 import gzip
 import logging
-import random
 import re
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
@@ -101,11 +100,8 @@ def request(method: str = "GET") -> Request:
         ([], [0.25, 0.5]),
     ],
 )
-async def test_a_retry_after_is_waited(
-    retry_after: list[str], waits: list[float], monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_retry_after_is_waited(retry_after: list[str], waits: list[float]) -> None:
     """Retry-After holds seconds or a date; for anything else the backoff is used."""
-    monkeypatch.setattr(random, "random", lambda: 0.5)
     clock = QuickClock()
     async with requester_on(http_response(429, b"", *retry_after), clock=clock) as (_, requester):
         with pytest.raises(RateLimitError):
@@ -136,11 +132,8 @@ async def test_a_long_retry_after_is_raised_and_not_slept() -> None:
 
 
 @pytest.mark.parametrize(("limited", "seconds"), [(LIMITED, 30.0), (http_response(429), 0.25)])
-async def test_one_429_pauses_every_request(
-    limited: Step, seconds: float, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_one_429_pauses_every_request(limited: Step, seconds: float) -> None:
     """While one request waits for Retry-After, or its backoff, none is sent; then all are."""
-    monkeypatch.setattr(random, "random", lambda: 0.5)
     clock = StoppedClock()
     async with requester_on(limited, FOUND, clock=clock) as (wire, requester):
         first = asyncio.create_task(requester.send(request()))
@@ -295,11 +288,8 @@ def fields_of(record: Any) -> tuple[object, ...]:  # noqa: ANN401 - a record has
     return *fields, type(duration)
 
 
-async def test_each_retry_has_a_line_in_the_log(
-    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_each_retry_has_a_line_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
     """The INFO line has method, path without query, the reason and the delay."""
-    monkeypatch.setattr(random, "random", lambda: 0.5)
     script = http_response(503), reset, http_response(503, b"", "Retry-After: 7"), FOUND
     with caplog.at_level(logging.INFO, "webex_webhooks_async"):
         async with requester_on(*script, retry=RetryPolicy()) as (wire, requester):

@@ -1,7 +1,6 @@
 import copy
 import json
 import pickle
-import re
 import traceback
 from collections.abc import Callable
 from typing import Any
@@ -219,26 +218,6 @@ def test_a_secret_in_a_message_that_breaks_off_is_redacted() -> None:
     error = response({"message": message})._replace(redact=Redactor((secret,))).error(None)
 
     assert error.message == "PUT failed: HTTP/1.1 400 (error = 'weak: ***"
-
-
-def test_one_pattern_is_compiled_per_request(monkeypatch: pytest.MonkeyPatch) -> None:
-    """However many texts a response has, the pattern is compiled once; without an error, never."""
-    compiled: list[str] = []
-    compile_pattern = re.compile
-
-    def count(pattern: str) -> re.Pattern[str]:
-        compiled.append(pattern)
-        return compile_pattern(pattern)
-
-    monkeypatch.setattr(re, "compile", count)
-    redact = Redactor(("a-first-secret", "a-second-secret"))
-    assert compiled == []
-
-    descriptions = [{"description": "a-first-secret"}] * 5
-    error = response({"errors": descriptions})._replace(redact=redact).error(None)
-
-    assert error.errors == ("***",) * 5
-    assert len(compiled) == 1
 
 
 def test_a_huge_error_is_redacted_as_little_as_a_small_one() -> None:

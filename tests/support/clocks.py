@@ -36,6 +36,9 @@ class QuickClock(Clock):
     def now(self) -> datetime:
         return START + timedelta(seconds=self.seconds)
 
+    def jitter(self) -> float:
+        return 0.5
+
     async def sleep(self, seconds: float) -> None:
         self.slept.append(seconds)
         self.seconds += seconds

@@ -2,6 +2,7 @@
 
 import asyncio
 import math
+import random
 import time
 from datetime import UTC, datetime
 
@@ -9,7 +10,7 @@ from webex_webhooks_async.validation import check_count
 
 
 class Clock:
-    """Gives the time, and waits; tests replace it."""
+    """Gives the time and what is random of it, and waits; tests replace it."""
 
     def monotonic(self) -> float:
         """Seconds that never decrease."""
@@ -18,6 +19,10 @@ class Clock:
     def now(self) -> datetime:
         """The date and time, timezone-aware."""
         return datetime.now(UTC)
+
+    def jitter(self) -> float:
+        """Return which part of a pause to wait, between 0 and 1."""
+        return random.random()  # noqa: S311 - spreads load, guards nothing
 
     async def sleep(self, seconds: float) -> None:
         """Wait for this many seconds."""

@@ -1,7 +1,6 @@
 """Makes the existing webhooks match the desired state, once or for as long as a program runs."""
 
 import logging
-import random
 import warnings
 from collections import Counter
 from collections.abc import AsyncGenerator, Iterable
@@ -301,8 +300,8 @@ class PlanExecution:
         """Plan again for the names that a change may have left without exactly one webhook."""
         if self._uncertain:
             attempt = max(self._creates[name] for name in self._uncertain)
-            jitter = random.random()  # noqa: S311 - spreads load, guards nothing
-            await self._reconciler.clock.sleep(backoff(self._reconciler.retry, attempt, jitter))
+            clock = self._reconciler.clock
+            await clock.sleep(backoff(self._reconciler.retry, attempt, clock.jitter()))
         desired = DesiredState(
             tuple(each for each in self._wanted if each.name in self._to_recheck)
         )

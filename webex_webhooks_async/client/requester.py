@@ -3,7 +3,6 @@
 import asyncio
 import logging
 import os
-import random
 import re
 from collections.abc import Mapping
 from datetime import timedelta
@@ -290,7 +289,7 @@ class Requester:
             error,
             attempt=attempt,
             has_retry_after=isinstance(outcome, Response) and "retry-after" in outcome.headers,
-            jitter=random.random(),  # noqa: S311 - spreads load, guards nothing
+            jitter=self.clock.jitter(),
         )
         if isinstance(error, RateLimitError) and request.origin is None:
             self._pause(error.retry_after if delay is None else delay)
