@@ -39,6 +39,8 @@ class InFlight:
     """
 
     def __init__(self, selection: Selection, on_error: ErrorHandler | None, keys: Keys) -> None:
+        if not (on_error is None or callable(on_error)):
+            raise TypeError(f"on_error must be a function, got {on_error!r}")
         self.selection: Selection = selection
         self._on_error = on_error
         self._keys = keys

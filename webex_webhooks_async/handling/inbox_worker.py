@@ -34,7 +34,7 @@ from webex_webhooks_async.handling.suspension import Suspension, is_quiet_end, i
 from webex_webhooks_async.inbox.base import Inbox, TransactionalInbox, transactional
 from webex_webhooks_async.inbox.entries import InboxEntry
 from webex_webhooks_async.models.notifications import Notification
-from webex_webhooks_async.notifications.descriptions import describe
+from webex_webhooks_async.notifications.descriptions import describe, log_debug
 from webex_webhooks_async.notifications.identity import is_job, key_of, schedule_of
 from webex_webhooks_async.notifications.parsing import parse_unverified_notification
 from webex_webhooks_async.serialization.strict_json import dump_json, parse_json
@@ -195,6 +195,17 @@ class InboxWorker:
         line = self._in_flight.selection.line_of(notification)
         owner = self._in_flight.selection.owner_of(notification)
         return await self.put(key_of(notification, body), body, line=line, owner=owner)
+
+    async def accept(self, notification: Notification[Any], body: bytes) -> bool:
+        """Store what has come, as `store` does; return False if the inbox has failed."""
+        try:
+            if not await self.store(notification, body):
+                log_debug("%s is a duplicate", notification)
+        except Exception:
+            logger.exception("%s is not stored: the inbox failed", describe(notification))
+            self._in_flight.selection.note_missed()
+            return False
+        return True
 
     async def put(  # noqa: PLR0913 - as `Inbox.put`
         self,

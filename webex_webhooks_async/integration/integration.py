@@ -73,7 +73,6 @@ from webex_webhooks_async.models.messages import Person
 from webex_webhooks_async.models.notifications import Notification
 from webex_webhooks_async.models.vocabulary import BASE_URL, Event, OwnedBy, Resource
 from webex_webhooks_async.models.webhooks import NewWebhook
-from webex_webhooks_async.notifications.descriptions import describe, log_debug
 from webex_webhooks_async.notifications.identity import body_of_job, key_of_job
 from webex_webhooks_async.notifications.parsing import parse_unverified_notification
 from webex_webhooks_async.notifications.signatures import SignatureAlgorithm, verify_with_keys
@@ -248,11 +247,7 @@ class Integration(Application):
         check_inherits("store", store, UserStore)
         check_inherits("inbox", inbox, Inbox)
         check_not_empty("name", name)
-        for each, function in (
-            ("allow", allow),
-            ("current_account", current_account),
-            ("on_error", on_error),
-        ):
+        for each, function in (("allow", allow), ("current_account", current_account)):
             if not (function is None or callable(function)):
                 raise TypeError(f"{each} must be a function, got {function!r}")
         if refusal is not None:
@@ -720,15 +715,9 @@ class Integration(Application):
         except (PayloadError, SignatureError) as error:
             logger.warning("refused a request: %s", error)
             return HTTPStatus.UNAUTHORIZED
-        if not self._worker.is_open:
-            return HTTPStatus.SERVICE_UNAVAILABLE
-        try:
-            if not await self._worker.store(notification, body):
-                log_debug("%s is a duplicate", notification)
-        except Exception:
-            logger.exception("%s is not stored: the inbox failed", describe(notification))
-            return HTTPStatus.SERVICE_UNAVAILABLE
-        return HTTPStatus.NO_CONTENT
+        if self._worker.is_open and await self._worker.accept(notification, body):
+            return HTTPStatus.NO_CONTENT
+        return HTTPStatus.SERVICE_UNAVAILABLE
 
     @asynccontextmanager
     async def _opened(self, person_id: str) -> AsyncGenerator[tuple[User, Client]]:

@@ -19,7 +19,7 @@ from webex_webhooks_async.handling.router import Router, RouterSelection, Select
 from webex_webhooks_async.handling.sandbox_reports import ASK_HEADER, ERROR_HEADER, header_of
 from webex_webhooks_async.models.notifications import Notification
 from webex_webhooks_async.models.vocabulary import Event
-from webex_webhooks_async.notifications.descriptions import OWN_ACTION, describe, log_debug
+from webex_webhooks_async.notifications.descriptions import OWN_ACTION, log_debug
 from webex_webhooks_async.notifications.identity import key_of
 from webex_webhooks_async.notifications.parsing import parse_unverified_notification
 from webex_webhooks_async.notifications.signatures import (
@@ -177,8 +177,6 @@ class Receiver(Router, Application):
         super().__init__()
         check_type("minimum_algorithm", minimum_algorithm, SignatureAlgorithm)
         check_flag("ignore_own_actions", ignore_own_actions)
-        if not (on_error is None or callable(on_error)):
-            raise TypeError(f"on_error must be a function, got {on_error!r}")
         if isinstance(inbox, (str, PathLike)):
             raise TypeError(f"inbox must be an Inbox{_inbox_of(str(inbox))}")
         if inbox is not None and respond_within is not ...:
@@ -477,15 +475,9 @@ class Receiver(Router, Application):
         if self._in_flight.selection.is_own(notification):
             log_debug(OWN_ACTION, notification)
             return HTTPStatus.NO_CONTENT, None
-        try:
-            if not await worker.store(notification, body):
-                log_debug("%s is a duplicate", notification)
-        except Exception:
-            why = "the inbox failed"
-            logger.exception("%s is not stored: %s", describe(notification), why)
-            self._in_flight.selection.note_missed()
-            return HTTPStatus.SERVICE_UNAVAILABLE, why
-        return HTTPStatus.NO_CONTENT, None
+        if await worker.accept(notification, body):
+            return HTTPStatus.NO_CONTENT, None
+        return HTTPStatus.SERVICE_UNAVAILABLE, "the inbox failed"
 
     def _check_is_running(self) -> None:
         """Check that the lifespan and the inbox are open, also while the last handlers run."""
