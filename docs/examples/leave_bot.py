@@ -27,3 +27,9 @@ async def leave(context: MessageContext) -> None:
     )  # in place of the card, the boss reads "...: leave on Monday **Approve**" now
     answer = "your manager hasn't answered" if decision is None else decision.action
     await context.reply(f"{day.text}: {answer}")
+
+
+@bot.command("cancel")
+async def cancel(context: MessageContext) -> None:
+    """Stop what you have begun here."""
+    await context.reply("Stopped." if await context.stop_earlier() else "There is nothing to stop.")

@@ -125,9 +125,13 @@ async def test_a_button_answers_a_question(
         await webex_sandbox.submit(question.id, press="Approve", person="you@example.com")
         left = await webex_sandbox.next_reply(PATIENCE)
         reply = await webex_sandbox.next_reply(PATIENCE)
+        for text in ("leave", "cancel"):
+            await webex_sandbox.say(text, person="ann@example.com")
+        said = [(await webex_sandbox.next_reply(PATIENCE)).text for _ in range(2)]
 
     assert left.text == "ann@example.com: leave on Monday Approve"
     assert reply.text == "Monday: approved"
+    assert said == ["Which day?", "Stopped."]
 
 
 async def test_reminders(
