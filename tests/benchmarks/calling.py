@@ -143,13 +143,6 @@ CASES = (
         processes=1,
     ),
     Case(
-        "list over aiohttp / wxc-sdk",
-        lambda url: over_aiohttp(url, lambda client: through(client.webhooks.list(max=ITEMS))),
-        wxc_sdk_lists,
-        count=1,
-        at_most=1.10,
-    ),
-    Case(
         "list over aiohttp / wxc-sdk (instructions)",
         lambda url: over_aiohttp(url, lambda client: through(client.webhooks.list(max=ITEMS))),
         wxc_sdk_lists,

@@ -490,13 +490,6 @@ CASES = (
         processes=1,
     ),
     Case(
-        "growth: receiver with 4 handlers / 1",
-        lambda _: own_receiver(handlers=4),
-        own_receiver,
-        count=500,
-        at_most=1.05,
-    ),
-    Case(
         "growth: receiver with 16 handlers / 1",
         lambda _: own_receiver(handlers=16),
         own_receiver,

@@ -368,7 +368,7 @@ async def test_a_list_that_leads_back(absence: Absence, caplog: pytest.LogCaptur
     assert [each for each, _ in lines(caplog, "can't be fetched")] == ["ERROR"]
 
 
-async def test_many_pages(absence: Absence, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_many_pages(absence: Absence) -> None:
     """A room is read page by page, down to the first message that is too old."""
     await absence.sandbox.say("old", person="ann@example.com")
     absence.clock.seconds += 10 * MINUTE

@@ -111,11 +111,6 @@ def test_each_outcome_is_repeated_or_raised(  # noqa: PLR0913, PLR0917 - a row o
         assert decide(method, status, retry_after, policy=RetryPolicy.none()) is None
 
 
-def test_what_the_service_says_has_no_jitter() -> None:
-    """A Retry-After is waited in full, whatever the jitter."""
-    assert decide(status=429, retry_after="7", jitter=0.0) == 7.0
-
-
 def test_backoff_doubles_up_to_the_longest_delay() -> None:
     """Each backoff may be twice as long as the one before, and is at most the maximum."""
     policy = RetryPolicy(attempts=9, base_delay=0.5, max_delay=10.0)

@@ -983,7 +983,7 @@ def test_scopes_as_one_text(stage: Stage) -> None:
     assert stage.integration(scopes="a b")._app._scopes == ["a", "b"]
 
 
-async def test_a_pool_of_its_own(stage: Stage, tmp_path: Path) -> None:
+async def test_a_pool_of_its_own(stage: Stage) -> None:
     """Without an `http_client` all clients share one pool, which ends with the integration."""
     async with stage.sandbox.serve() as base_url:
         integration = stage.integration(http_client=None, base_url=base_url)
