@@ -97,7 +97,7 @@ class Absence:
         process = CatchUp(
             self.client,
             inbox,
-            cast("InboxWorker", SimpleNamespace(store=store, now=inbox.now)),
+            cast("InboxWorker", SimpleNamespace(store=store, inbox=inbox)),
             cast("Activity", SimpleNamespace(of=self.count)),
             seconds=seconds,
             clock=clock or self.clock,

@@ -788,7 +788,7 @@ async def test_what_another_release_handles(stage: Stage, caplog: pytest.LogCapt
         headers = sign(body, ring.secret_of(comparable(person), ring.first))
         await browser.post("/n", content=body, headers=headers)
         job = body_of_job("other", 1, None, stage.time.now(), person=person)
-        await integration._worker.put(key_of_job("x"), job, line=None)
+        await integration._worker.inbox.put(key_of_job("x"), job)
         await until(lambda: caplog.text.count("it has no matching handler") == 2)
 
 

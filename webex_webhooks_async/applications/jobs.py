@@ -3,6 +3,7 @@
 from collections.abc import Generator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING, TypedDict
 from uuid import uuid4
 from weakref import WeakKeyDictionary
@@ -12,7 +13,7 @@ from attrs import frozen
 from webex_webhooks_async.handling.attempts import recorded
 from webex_webhooks_async.handling.dispatch import Execution, Registration, active_execution
 from webex_webhooks_async.handling.records import check_outside, numbered
-from webex_webhooks_async.inbox.base import check_put
+from webex_webhooks_async.inbox.base import check_put, transactional
 from webex_webhooks_async.models.ids import comparable
 from webex_webhooks_async.notifications.identity import (
     body_of_job,
@@ -114,16 +115,20 @@ async def enqueue(  # noqa: PLR0913 - as `Bot.enqueue`, the time, and whose job 
             )
 
         if transaction is not None:
-            await worker.inbox_within().put_within(
+            inbox = transactional(worker.inbox, "transaction")
+            await inbox.put_within(
                 transaction, job_key, body, line=line, after=after, at=at, replace=replace
             )
             return True
+        put = partial(
+            worker.inbox.put, job_key, body, line=line, after=after, at=at, replace=replace
+        )
 
-        async def put() -> tuple[bool, bytes]:
-            is_new = await worker.put(job_key, body, line=line, after=after, at=at, replace=replace)
+        async def store() -> tuple[bool, bytes]:
+            is_new = await worker.woken_by(put())
             return is_new, dump_json(is_new)
 
-        return await recorded("enqueued", job_key, put, bool)
+        return await recorded("enqueued", job_key, store, bool)
 
 
 async def cancel(
@@ -140,7 +145,7 @@ async def cancel(
     check_outside("cancel a job", transaction)
     job_key = key_of_job("key", name, key, *_of(person))
     if transaction is not None:
-        await worker.inbox_within().put_within(transaction, job_key, None)
+        await transactional(worker.inbox, "transaction").put_within(transaction, job_key, None)
         return True
 
     async def remove() -> tuple[bool, bytes]:

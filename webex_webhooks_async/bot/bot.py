@@ -438,7 +438,8 @@ class Bot(BotRouter, Receiver):
         Args:
             name: The name of the job, registered or not.
             key: Its key.
-            transaction: As of `enqueue`: it is removed if that is committed.
+            transaction: As of `enqueue`: a job that waits is removed if that is committed; one that
+                runs or asks goes on.
 
         Returns:
             Whether there was something to remove or to stop. In a handler that runs again, what the

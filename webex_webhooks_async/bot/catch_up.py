@@ -167,7 +167,7 @@ class CatchUp:
 
     async def _inbox_time(self) -> "_InboxTime":
         elapsed = timedelta(seconds=self._clock.monotonic())
-        return _InboxTime(self._clock, await self._worker.now() - elapsed)
+        return _InboxTime(self._clock, await self._worker.inbox.now() - elapsed)
 
     async def _since(self, due: datetime, now: datetime, name: str) -> datetime:
         """Return the time since which something may have been missed."""

@@ -189,7 +189,7 @@ class Schedules:
 
     async def begin(self, schedule: Schedule, due: datetime) -> bool:
         """Store the next time of a run that begins the first time; return whether it may run."""
-        now = await self._worker.now()
+        now = await self._worker.inbox.now()
         times, late = schedule.times, (now - due).total_seconds()
         await self._put(schedule, times.after(max(now, due)))
         newest = times.newest(now, due, schedule.max_delay)
@@ -210,14 +210,16 @@ class Schedules:
                 self._log_failure(error)
 
     async def _store(self, schedules: Sequence[Schedule]) -> None:
-        now = await self._worker.now()
+        now = await self._worker.inbox.now()
         for each in schedules:
             await self._put(each, each.times.after(now))
 
     async def _put(self, schedule: Schedule, due: datetime) -> None:
         key = key_of_job("schedule", schedule.name, *schedule.times.identity, due.isoformat())
         body = body_of_job(schedule.name, None, None, due, schedule=schedule.times.identity)
-        await self._worker.put(key, body, line=line_of(schedule.name), at=due)
+        await self._worker.woken_by(
+            self._worker.inbox.put(key, body, line=line_of(schedule.name), at=due)
+        )
 
     def _log_failure(self, error: Exception) -> None:
         logger.error("the next times of schedules can't be stored: %s", describe_exception(error))

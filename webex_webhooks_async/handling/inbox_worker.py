@@ -31,7 +31,7 @@ from webex_webhooks_async.handling.outcomes import (
 )
 from webex_webhooks_async.handling.records import CHOSEN, CONVERSATION, Records
 from webex_webhooks_async.handling.suspension import Suspension, is_quiet_end, is_suspension
-from webex_webhooks_async.inbox.base import Inbox, TransactionalInbox, transactional
+from webex_webhooks_async.inbox.base import Inbox
 from webex_webhooks_async.inbox.entries import InboxEntry
 from webex_webhooks_async.models.notifications import Notification
 from webex_webhooks_async.notifications.descriptions import describe, log_debug
@@ -101,6 +101,7 @@ class InboxWorker:
         sleep: Waits for so many seconds.
 
     Attributes:
+        inbox: The inbox.
         is_open: Whether what comes may be stored.
         outage: The probe that decides whether an error comes from an outage.
         works: Whether the inbox could be read since `open`, or before that by `look`.
@@ -122,7 +123,7 @@ class InboxWorker:
         self.is_open: bool = False
         self.outage: Outage | None = None
         self.works: bool = False
-        self._inbox = inbox
+        self.inbox: Inbox = inbox
         self._in_flight = in_flight
         self._attempts = attempts
         self._limit = limit
@@ -157,7 +158,7 @@ class InboxWorker:
     async def look(self) -> None:
         """Look whether the inbox can be read, while nothing is taken from it yet."""
         try:
-            await self._inbox.stopping()
+            await self.inbox.stopping()
         except Exception as error:  # noqa: BLE001 - it may work again later
             self.works = False
             logger.error(_UNREADABLE, describe_exception(error))  # noqa: TRY400 - it says all
@@ -194,7 +195,8 @@ class InboxWorker:
         """Store a notification in its line, if it has one; return False if it is known."""
         line = self._in_flight.selection.line_of(notification)
         owner = self._in_flight.selection.owner_of(notification)
-        return await self.put(key_of(notification, body), body, line=line, owner=owner)
+        put = self.inbox.put(key_of(notification, body), body, line=line, owner=owner)
+        return await self.woken_by(put)
 
     async def accept(self, notification: Notification[Any], body: bytes) -> bool:
         """Store what has come, as `store` does; return False if the inbox has failed."""
@@ -207,28 +209,12 @@ class InboxWorker:
             return False
         return True
 
-    async def put(  # noqa: PLR0913 - as `Inbox.put`
-        self,
-        key: str,
-        body: bytes,
-        *,
-        line: str | None,
-        after: float = 0.0,
-        at: datetime | None = None,
-        replace: bool = False,
-        owner: str | None = None,
-    ) -> bool:
-        """Store a notification, which is taken at once if it is new; return False if it isn't."""
-        is_new = await self._inbox.put(
-            key, body, line=line, after=after, at=at, replace=replace, owner=owner
-        )
-        if is_new:
-            self._woken.set()
-        return is_new
-
-    async def now(self) -> datetime:
-        """Return the time by the clock of the inbox."""
-        return await self._inbox.now()
+    async def woken_by(self, change: Awaitable[bool]) -> bool:
+        """Await what stores or removes something, and look at once if it has; return whether."""
+        is_changed = await change
+        if is_changed:
+            self.wake()
+        return is_changed
 
     async def cancel(self, key: str, *, is_own: bool = False) -> bool:
         """Remove a job, and its successor, or stop it if it runs or asks; return whether it did.
@@ -237,10 +223,10 @@ class InboxWorker:
             key: The key of the job.
             is_own: Whether the job itself does it, which isn't stopped.
         """
-        stopped: Collection[int] = () if is_own else await self._inbox.stop(key)
-        is_removed = bool(stopped) or await self._inbox.cancel(key)
+        stopped: Collection[int] = () if is_own else await self.inbox.stop(key)
+        is_removed = bool(stopped) or await self.inbox.cancel(key)
         if not (is_removed or is_own):  # it may have begun in between
-            stopped = await self._inbox.stop(key)
+            stopped = await self.inbox.stop(key)
         if is_removed or stopped:
             self.stop(stopped)
             self._woken.set()
@@ -254,18 +240,14 @@ class InboxWorker:
         if numbers:
             self._woken.set()
 
-    def inbox_within(self) -> TransactionalInbox:
-        """Return the inbox, which can write in a transaction."""
-        return transactional(self._inbox, "transaction")
-
     async def _take(self) -> InboxEntry | None:
         """Take an entry; where this begins, what was sent before comes before questions end."""
         self._is_taking = True
         try:
             if not self._has_begun:
-                await self._inbox.postpone(_SECONDS_TO_ANSWER)
+                await self.inbox.postpone(_SECONDS_TO_ANSWER)
                 self._has_begun = True
-            entry = await self._inbox.take()
+            entry = await self.inbox.take()
         finally:
             self._is_taking = False
         self.works = True
@@ -281,7 +263,7 @@ class InboxWorker:
             try:
                 if self._under_way and (has_paused or time.monotonic() - looked >= _POLL_SECONDS):
                     looked = time.monotonic()
-                    self.stop(await self._inbox.stopping())  # in another process
+                    self.stop(await self.inbox.stopping())  # in another process
                 if not is_held and self._alone is None and not self._is_full():
                     entry = await self._take()
             except Exception as error:  # noqa: BLE001 - it may work again later
@@ -380,7 +362,7 @@ class InboxWorker:
         # `inbox retry` of a failed one begins new counts, but the error stays.
         counts = entry.failures, entry.expiries, entry.outages, entry.waits
         is_first = not any(counts) and entry.error is None
-        work.records = Records(notification, (self._inbox, entry), is_first=is_first)
+        work.records = Records(notification, (self.inbox, entry), is_first=is_first)
         if not await self._has_loaded(work.records):
             return Release(0.0)
         execution = self._in_flight.begin(notification, entry.key, work.records)
@@ -446,7 +428,7 @@ class InboxWorker:
         if outcome is None:
             return None
         records = cast("Records", execution.records)
-        now = await self._inbox.now()
+        now = await self.inbox.now()
         since = now.isoformat()
         if (known := records.known.get(_PUT_OFF)) is not None:
             first, failures, releases = cast("tuple[str, int, int]", parse_json(known))
@@ -521,7 +503,7 @@ class InboxWorker:
         if not _is_last_chance(entry):
             return True
         try:
-            began = await self._inbox.recall(entry, _ALONE)
+            began = await self.inbox.recall(entry, _ALONE)
             if began is not None and entry.expiries > int(began):
                 return False
             if not self.is_open:
@@ -529,7 +511,7 @@ class InboxWorker:
             others = self._tasks.difference({asyncio.current_task()})
             self._waiting = asyncio.create_task(_ends_of(others, entry.lease))
             await asyncio.wait({self._waiting})
-            await self._inbox.remember(entry, _ALONE, b"%d" % entry.expiries)
+            await self.inbox.remember(entry, _ALONE, b"%d" % entry.expiries)
         except Exception as error:  # noqa: BLE001 - then it has one more chance
             logger.warning("a last attempt can't be recorded: %s", describe_exception(error))
         return True
@@ -569,19 +551,19 @@ class InboxWorker:
     async def _is_recorded(self, work: "_Work", entry: InboxEntry, outcome: Outcome) -> bool:
         """Record an outcome; return False if the lease is lost."""
         if outcome is None:
-            return await self._inbox.complete(entry)
+            return await self.inbox.complete(entry)
         if isinstance(outcome, Wait):
             # A stop marks it, and then ends its questions: if it is too late for that, it is here.
-            if entry.number in await self._inbox.stopping():
-                await self._inbox.end(outcome.questions.values())
-            return await self._inbox.wait(entry, *outcome.questions)
+            if entry.number in await self.inbox.stopping():
+                await self.inbox.end(outcome.questions.values())
+            return await self.inbox.wait(entry, *outcome.questions)
         if isinstance(outcome, Release):
-            return await self._inbox.release(
+            return await self.inbox.release(
                 entry, retry_in=outcome.again_in, outage=outcome.is_of_outage, holds=outcome.holds
             )
         error = summarize_redacted(outcome.error, self._in_flight.known_secrets())
         again_in = outcome.again_in
-        fail = partial(self._inbox.fail, entry, error=error, retry_in=again_in)
+        fail = partial(self.inbox.fail, entry, error=error, retry_in=again_in)
         if isinstance(outcome, PutOff):
             return await fail(holds=outcome.holds, counts=False)
         if again_in is not None and again_in >= _SHORT_PAUSE and self._may_leave_line(work):
@@ -608,7 +590,7 @@ class InboxWorker:
             try:
                 async with work.lock:
                     entry = work.entry
-                    is_ours = await self._inbox.renew(entry)
+                    is_ours = await self.inbox.renew(entry)
                 if not is_ours and work.entry is entry:
                     lost = entry
                     logger.warning(_LOST, work.name)

@@ -435,25 +435,16 @@ class TransactionalInbox(Inbox):
         at: datetime | None = None,
         replace: bool = False,
     ) -> None:
-        """Do what `put` does when a transaction is committed, or what `cancel` does.
+        """Do what `put` does when a transaction is committed; without a body, what `cancel` does.
 
         What one transaction has left is done together, in its order, by the next `take` or `cancel`
-        after the commit. Until then it holds up nobody, and its key is free.
-
-        Args:
-            transaction: A connection or a session in the inbox's own database.
-            key: As of `put`.
-            body: The body; `None` removes what has the key.
-            line: As of `put`.
-            after: The same, counted from this call.
-            at: The same.
-            replace: The same.
+        after the commit. Until then it holds up nobody, and its key is free. `after` counts from
+        this call.
 
         Raises:
-            TypeError: `transaction` is something else, or an argument has a wrong type.
             ValueError: As for `put`.
-            RuntimeError: No transaction has begun in it, it is another database, or rights are
-                missing.
+            TypeError: As for `put`, and as for `remember_within`.
+            RuntimeError: As for `remember_within`, but for the notification.
             Exception: Any error of the driver.
         """
 

@@ -6,6 +6,7 @@ from json import JSONDecoder
 from typing import Any, Literal, cast
 
 from webex_webhooks_async.errors import DecodeError, PayloadError
+from webex_webhooks_async.inbox.entries import StoredNotification
 from webex_webhooks_async.serialization.strict_json import parse_json
 from webex_webhooks_async.validation import check_type
 
@@ -55,6 +56,12 @@ def _object_in(beginning: bytes, size: int) -> dict[str, Any]:
     except DecodeError:
         return {}
     return cast("dict[str, Any]", body) if isinstance(body, dict) else {}
+
+
+def listed(beginning: bytes, size: int, **fields: Any) -> StoredNotification:  # noqa: ANN401 - of each
+    """Return what is listed of a notification, with its subject."""
+    resource, event, data_id = subject_in(beginning, size)
+    return StoredNotification(resource=resource, event=event, data_id=data_id, **fields)
 
 
 def _members(text: str, place: int = 0) -> Iterator[tuple[str, Any]]:

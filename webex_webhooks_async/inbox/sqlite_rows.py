@@ -15,10 +15,10 @@ from webex_webhooks_async.inbox.base import EXPIRED, OUTAGE_SECONDS
 from webex_webhooks_async.inbox.entries import InboxCounts, InboxEntry, StoredNotification
 from webex_webhooks_async.inbox.listing import (
     BEGINNING,
+    listed,
     row_of,
     shown_key,
     state_of_failed,
-    subject_in,
 )
 from webex_webhooks_async.inbox.sqlite_questions import (
     DUE,
@@ -679,12 +679,9 @@ def _stored(row: tuple[Any, ...]) -> StoredNotification:
     texts = (line, str | None), (holder, str | None), (error, str | None)
     if came is None or not _fits((key, str), (due, float | None), *counts, *texts):
         return StoredNotification(key=shown, state="unreadable", stored=came, due=at)
-    resource, event, data_id = subject_in(beginning or b"", size)  # that of an empty body is NULL
-    return StoredNotification(
+    return listed(
+        *(beginning or b"", size),  # that of an empty body is NULL
         key=shown,
-        resource=resource,
-        event=event,
-        data_id=data_id,
         state=state,
         stored=came,
         due=at,

@@ -816,7 +816,7 @@ class Integration(Application):
         """Store one of the integration's own jobs, once for each key."""
         person = details.user.person_id
         body = body_of_job(name, unstructure(value), None, self._clock.now(), person=person)
-        await self._worker.put(key_of_job("own", name, key), body, line=None)
+        await self._worker.woken_by(self._worker.inbox.put(key_of_job("own", name, key), body))
 
     async def _run_on_lost(self, job: Notification[Any]) -> None:
         await self._on["on_lost"](structure(job.data["value"]["user"], ConnectedUser))

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Awaitable, Callable, Sequence
+from datetime import timedelta
 from typing import Any
 
 from webex_webhooks_async.inbox.postgres import sql
@@ -30,7 +31,8 @@ class PostgresUserStore(UserStore):
         database: The conninfo of libpq or a function that returns it, as for a `PostgresInbox`; or
             a `PostgresInbox`, whose connections and schema it shares.
         schema: The schema of the tables, unless an inbox is passed.
-        timeout: For how many seconds a call waits for the database, unless an inbox is passed.
+        timeout: For how many seconds, or which `timedelta`, a call waits for the database; not with
+            an inbox.
 
     Raises:
         ValueError: As for a `PostgresInbox`, or an inbox is passed with a `schema` or `timeout`.
@@ -43,7 +45,7 @@ class PostgresUserStore(UserStore):
         database: str | Callable[[], str | Awaitable[str]] | PostgresInbox = "",
         *,
         schema: str | None = None,
-        timeout: float | None = None,
+        timeout: float | timedelta | None = None,
     ) -> None:
         self._is_shared = isinstance(database, PostgresInbox)
         if isinstance(database, PostgresInbox):

@@ -40,10 +40,10 @@ from webex_webhooks_async.inbox.entries import (
 from webex_webhooks_async.inbox.listing import (
     PLAIN,
     in_parts,
+    listed,
     row_of,
     shown_key,
     state_of_failed,
-    subject_in,
 )
 from webex_webhooks_async.inbox.postgres import questions as question_sql
 from webex_webhooks_async.inbox.postgres import sql
@@ -624,7 +624,11 @@ class Beside:
 
     @classmethod
     def alone(
-        cls, conninfo: str | Callable[[], str | Awaitable[str]], *, schema: str, timeout: float
+        cls,
+        conninfo: str | Callable[[], str | Awaitable[str]],
+        *,
+        schema: str,
+        timeout: float | timedelta,
     ) -> "Beside":
         """Return connections without an inbox, whose tables aren't made.
 
@@ -717,13 +721,10 @@ def _stored(row: Sequence[Any]) -> Iterator[StoredNotification]:
     number, key, beginning, size, state, stored, due, failures, expiries, error, holder, line = row[
         :12
     ]
-    shown = shown_key(number, key)
-    resource, event, data_id = subject_in(beginning, size)
-    yield StoredNotification(
-        key=shown,
-        resource=resource,
-        event=event,
-        data_id=data_id,
+    key = shown_key(number, key)
+    yield listed(
+        *(beginning, size),
+        key=key,
         state=state,
         stored=stored.astimezone(UTC),
         due=None if due is None else due.astimezone(UTC),
@@ -735,17 +736,8 @@ def _stored(row: Sequence[Any]) -> Iterator[StoredNotification]:
     )
     beginning, size, stored, due, line = row[12:]
     if beginning is not None:
-        resource, event, data_id = subject_in(beginning, size)
-        yield StoredNotification(
-            key=shown,
-            resource=resource,
-            event=event,
-            data_id=data_id,
-            state="scheduled",
-            stored=stored.astimezone(UTC),
-            due=due.astimezone(UTC),
-            line=line,
-        )
+        times = {"stored": stored.astimezone(UTC), "due": due.astimezone(UTC)}
+        yield listed(beginning, size, key=key, state="scheduled", line=line, **times)
 
 
 async def _in_a_thread(function: Callable[[], T]) -> T:
