@@ -470,8 +470,9 @@ def check_put(line: str | None, after: float, at: datetime | None, *, replace: b
         if not line:
             raise ValueError("line is empty")
         line = storable(line)
-    check_type("after", after, float, int)
-    seconds_of("after", after, or_zero=True)
+    if after != 0:  # it is 0 for what Webex sends
+        check_type("after", after, float, int)
+        seconds_of("after", after, or_zero=True)
     check_flag("replace", replace)
     if at is None:
         return line

@@ -65,12 +65,13 @@ class InboxRows:
         now = self._clock()
         due = now + after if at is None else at.timestamp()
         row = {"key": key, "body": body, "line": line, "stored": now, "due": due, "now": now}
-        if self._changes(_PUT, {**row, "owner": owner}):
+        row["owner"] = owner
+        if self._changes(_PUT, row):
             return True
         number, is_forgotten, is_running, is_stopped = self._known(row)
         if is_forgotten or (replace and not is_running):
             self._remove(number, key)
-            self._changes(_PUT, {**row, "owner": owner})
+            self._changes(_PUT, row)
         elif replace or (is_stopped and is_job(key)):
             return self._changes(_PUT_BEHIND.format("REPLACE" if replace else "IGNORE"), row) > 0
         return bool(is_forgotten or replace)
