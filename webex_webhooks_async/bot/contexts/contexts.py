@@ -262,12 +262,13 @@ class Context:
         Raises:
             NoAnswerError: Nobody has answered in time, and there is no default.
             HandlerSuspended: The question is open; it inherits from `BaseException`: let it pass.
+            HandlerStopped: `stop_earlier` or `cancel` has stopped the handler.
             ValueError: Arguments don't go together, the timeout isn't positive, nobody has the
                 address, or as for `MessageContext.reply`; nothing was sent.
             TypeError: An argument is unknown or has a wrong type; nothing was sent.
-            RuntimeError: The bot has no inbox; the person may not use
-                the bot; another question of this handler is under way; or it is called inside of
-                `once`, in `dispatch`, or outside of the handler; nothing was sent.
+            RuntimeError: The bot has no inbox; the person may not use the bot; another question of
+                this handler is under way; or it is called inside of `once`, in `dispatch`, or
+                outside of the handler; nothing was sent.
             GiveUpError: The handler asks another question each time it runs again.
             APIError: Webex responded with an error status. The question isn't open.
             TransportError: No response arrived. The question isn't open.
@@ -347,7 +348,8 @@ class Context:
             The answer of each, by the name in `to`, in that order; `None` of those without one.
 
         Raises:
-            HandlerSuspended: The questions are open; it inherits from `BaseException`: let it pass.
+            HandlerSuspended: The questions are open; let it pass.
+            HandlerStopped: As for `ask`, with no message.
             ValueError: `until` isn't positive, somebody in `to` is empty, or as for `ask`; nothing
                 was sent.
             TypeError: `to` is one text, `until` is neither a number nor a function, or it returns
