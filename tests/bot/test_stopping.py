@@ -255,13 +255,8 @@ async def gathering(_: MessageContext, did: list[str]) -> None:
 @pytest.mark.parametrize(
     "wait",
     [
-        in_sleep,
-        in_no_sleep,
-        in_a_call_that_may_be_cut,
-        in_the_body_of_a_group,
-        at_the_end_of_a_group,
-        in_a_timeout,
-        gathering,
+        *(in_sleep, in_no_sleep, in_a_call_that_may_be_cut, in_the_body_of_a_group),
+        *(at_the_end_of_a_group, in_a_timeout, gathering),
     ],
 )
 async def test_where_a_handler_is_stopped(stopping: Talk, wait: Wait) -> None:

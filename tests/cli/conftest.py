@@ -13,20 +13,16 @@ from webex_webhooks_async.cli import app
 
 @pytest.fixture(autouse=True)
 def _plain_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Keep the environment of the test run from changing what is printed."""
+    """Keep the environment of the test run from changing what is printed, and from waiting."""
     for name in (
-        "COLUMNS",
-        "FORCE_COLOR",
-        "LINES",
-        "NO_COLOR",
-        "TTY_COMPATIBLE",
-        "TTY_INTERACTIVE",
-        "WEBEX_ACCESS_TOKEN",
-        "WEBEX_BASE_URL",
+        *("COLUMNS", "FORCE_COLOR", "LINES", "NO_COLOR"),
+        *("TTY_COMPATIBLE", "TTY_INTERACTIVE", "WEBEX_ACCESS_TOKEN", "WEBEX_BASE_URL"),
     ):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("TERM", "xterm-256color")
     monkeypatch.setenv("SECRET", "a-canary-secret")
+    # Don't wait long for more, where a reply or a failure is all that comes.
+    monkeypatch.setattr("webex_webhooks_async.cli.conversation.QUIET_SECONDS", 0.05)
 
 
 @pytest.fixture

@@ -47,7 +47,6 @@ def _home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     visit = partial(httpx.get, follow_redirects=True, trust_env=False)
     monkeypatch.setattr("webbrowser.open", visit)
-    monkeypatch.setattr("webex_webhooks_async.cli.conversation.QUIET_SECONDS", 0.05)
     monkeypatch.setenv("DISPLAY", ":0")
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("WEBHOOK_SECRET", "myBongoSecret")

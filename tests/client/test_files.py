@@ -165,15 +165,10 @@ async def test_a_file_may_lack_name_and_type() -> None:
 @pytest.mark.parametrize(
     "place",
     [
-        "https://evil.example/v1/contents/C1",
-        "https://127.0.0.1:{port}/v1/contents/C1",
-        "http://127.0.0.1/v1/contents/C1",
-        "http://someone@127.0.0.1:{port}/v1/contents/C1",
+        *("https://evil.example/v1/contents/C1", "https://127.0.0.1:{port}/v1/contents/C1"),
+        *("http://127.0.0.1/v1/contents/C1", "http://someone@127.0.0.1:{port}/v1/contents/C1"),
         "http://127.0.0.1:{port}@evil.example/v1/contents/C1",
-        "//127.0.0.1:{port}/v1/contents/C1",
-        "/v1/contents/C1",
-        "http://[::1/",
-        "",
+        *("//127.0.0.1:{port}/v1/contents/C1", "/v1/contents/C1", "http://[::1/", ""),
         "http://127.0.0.1:{port}/v1/contents/\n",
     ],
 )

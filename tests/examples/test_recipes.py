@@ -32,12 +32,8 @@ async def test_an_allow_list_has_addresses_and_domains(
     """
     async with run_example("allow_list_bot.py", ALLOWED="Ann@example.com @example.org"):
         for person in (
-            "ann@example.com",
-            "joann@example.com",
-            "bob@example.org",
-            "eve@notexample.org",
-            "eve@sub.example.org",
-            "ann@example.com",
+            *("ann@example.com", "joann@example.com", "bob@example.org"),
+            *("eve@notexample.org", "eve@sub.example.org", "ann@example.com"),
         ):
             await webex_sandbox.say(person, person=person)
             *_, said = (each for each in webex_sandbox.messages if each.text == person)

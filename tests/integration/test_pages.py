@@ -75,14 +75,8 @@ async def test_other_requests(
 @pytest.mark.parametrize(
     "bad",
     [
-        "no cookie",
-        "two cookies",
-        "old",
-        "another purpose",
-        "torn",
-        "state",
-        "no code",
-        "two states",
+        *("no cookie", "two cookies", "old", "another purpose"),
+        *("torn", "state", "no code", "two states"),
     ],
 )
 async def test_a_callback_that_is_not_this_browsers(stage: Stage, time: Shift, bad: str) -> None:

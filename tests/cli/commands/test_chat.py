@@ -52,12 +52,6 @@ pytestmark = pytest.mark.once
 BOT_ADDRESS = "sandbox@webex.bot"
 
 
-@pytest.fixture(autouse=True)
-def _brief_quiet(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Don't wait long for more, where a reply or a failure is all that comes."""
-    monkeypatch.setattr(conversation, "QUIET_SECONDS", 0.05)
-
-
 def test_one_message(webex: ServedWebex, invoke: Invoke, monkeypatch: pytest.MonkeyPatch) -> None:
     """It sends one message in the person's own room, through no proxy, and prints the replies."""
     monkeypatch.setenv("HTTP_PROXY", f"http://127.0.0.1:{unused_port()}")

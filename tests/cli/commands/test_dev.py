@@ -105,8 +105,6 @@ def test_from_a_file_to_a_conversation(
         "http_proxy": "http://127.0.0.1:9",
     }.items():
         monkeypatch.setenv(name, text)
-
-    monkeypatch.setattr("webex_webhooks_async.cli.conversation.QUIET_SECONDS", 0.05)
     monkeypatch.chdir(tmp_path)
     with terminal("dev", FILE, "--port", "0", "--sandbox-port", "0", columns=80) as running:
         page = running.wait_for(r"Talk to it .*?(http://\S+/)\x1b")[1]

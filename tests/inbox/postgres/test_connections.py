@@ -37,14 +37,11 @@ class TestConninfo:
     @pytest.mark.parametrize(
         "conninfo",
         [
-            "host=localhost password=my secret",
-            "secret",
+            *("host=localhost password=my secret", "secret"),
             "postgresql://user:se@cret@localhost/database",
             "postgresql://user:se/cret@localhost/database",
-            "postgresql://user:1/2@secret/database",
-            "postgresql://user:secret",
-            "postgresql://user:se%zzcret@localhost",
-            "password=secret\0",
+            *("postgresql://user:1/2@secret/database", "postgresql://user:secret"),
+            *("postgresql://user:se%zzcret@localhost", "password=secret\0"),
             "password=secret\ud800",
         ],
     )
