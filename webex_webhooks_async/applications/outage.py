@@ -8,7 +8,7 @@ from typing import Protocol
 from webex_webhooks_async.client.client import Client
 from webex_webhooks_async.client.limiter import Clock
 from webex_webhooks_async.client.resource import InternalRequests
-from webex_webhooks_async.client.retries import LONGEST_RETRY_AFTER
+from webex_webhooks_async.client.retries import pause_wanted
 from webex_webhooks_async.errors import RateLimitError, ServerError, TransportError
 from webex_webhooks_async.handling.suspension import exceptions_in
 
@@ -131,4 +131,4 @@ _OF_OUTAGE = (TransportError, RateLimitError, ServerError)
 def _retry_after(error: BaseException) -> float:
     """For how many seconds Webex wants to be left alone, if it has said so."""
     limits = exceptions_in(error, RateLimitError)
-    return min(max((each.retry_after or 0.0 for each in limits), default=0.0), LONGEST_RETRY_AFTER)
+    return max(map(pause_wanted, limits), default=0.0)

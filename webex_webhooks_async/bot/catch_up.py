@@ -24,7 +24,7 @@ from webex_webhooks_async.client.limiter import Clock
 from webex_webhooks_async.client.pagination import Page
 from webex_webhooks_async.client.resource import InternalRequests, Params
 from webex_webhooks_async.client.responses import Response, is_gone
-from webex_webhooks_async.client.retries import LONGEST_RETRY_AFTER
+from webex_webhooks_async.client.retries import pause_wanted
 from webex_webhooks_async.errors import (
     APIError,
     AuthenticationError,
@@ -493,9 +493,7 @@ def _is_gone(error: Exception) -> bool:
 
 def _wanted_pause(error: Exception) -> float:
     """For how many seconds Webex wants to be left alone, and a little longer."""
-    if not isinstance(error, RateLimitError):
-        return 0.0
-    return min(error.retry_after or 0.0, LONGEST_RETRY_AFTER) + _AFTER_A_429
+    return pause_wanted(error) + _AFTER_A_429 if isinstance(error, RateLimitError) else 0.0
 
 
 def _counted(number: int, noun: str) -> str:

@@ -14,9 +14,8 @@ from webex_webhooks_async.claims import InboxUnavailableError
 from webex_webhooks_async.client.client import Client
 from webex_webhooks_async.client.limiter import Clock
 from webex_webhooks_async.client.resource import InternalRequests
-from webex_webhooks_async.client.retries import LONGEST_RETRY_AFTER
+from webex_webhooks_async.client.retries import pause_wanted
 from webex_webhooks_async.errors import (
-    APIError,
     RateLimitError,
     RequestTimeoutError,
     ServerError,
@@ -224,7 +223,7 @@ class Startup:
         if self.is_ready and start.webhooks is not None:
             return start.webhooks.pause_after(error, self._watch_every or pause)
         if isinstance(error, _OUTAGES):
-            pause = max(min(2 * pause or _FIRST_PAUSE, _LAST_PAUSE), _retry_after(error))
+            pause = max(min(2 * pause or _FIRST_PAUSE, _LAST_PAUSE), pause_wanted(error))
             logger.error(_NOT_READY, _explain(error, start), pause)
             return pause
         logger.error("the bot isn't ready; trying again in %g s", _LAST_PAUSE, exc_info=error)
@@ -250,12 +249,6 @@ def _explain(error: Exception, start: _Start) -> str:
     if is_local and isinstance(error, TransportError):
         return f"no sandbox responds at {url} (webex-webhooks sandbox starts one): {error}"
     return str(error)
-
-
-def _retry_after(error: Exception) -> float:
-    """How long Webex wants to be left alone, up to an hour."""
-    seconds = error.retry_after if isinstance(error, APIError) else None
-    return min(seconds or 0.0, LONGEST_RETRY_AFTER)
 
 
 NOT_RUNNING = (

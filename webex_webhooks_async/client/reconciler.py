@@ -20,10 +20,10 @@ from webex_webhooks_async.client.planning import (
 )
 from webex_webhooks_async.client.restraint import Restraint
 from webex_webhooks_async.client.retries import (
-    LONGEST_RETRY_AFTER,
     RetryPolicy,
     backoff,
     may_have_been_processed,
+    pause_wanted,
 )
 from webex_webhooks_async.client.webhook_requests import WebhookRequests
 from webex_webhooks_async.errors import (
@@ -119,9 +119,7 @@ def pause_after(error: WebexError, every: float) -> float:
 
     Only a 429 can make them more than so many, up to an hour.
     """
-    pause = every
-    if isinstance(error, RateLimitError) and error.retry_after is not None:
-        pause = max(every, min(error.retry_after, LONGEST_RETRY_AFTER))
+    pause = max(every, pause_wanted(error)) if isinstance(error, RateLimitError) else every
     level = logging.ERROR if isinstance(error, DecodeError) else logging.WARNING
     logger.log(level, "reconciliation failed: %s; retrying in %g s", error, pause)
     return pause

@@ -37,8 +37,7 @@ from webex_webhooks_async.validation import check_count, seconds_of
 _IDEMPOTENT = frozenset({"GET", "PUT", "DELETE"})
 _HEEDED = frozenset({423, 429, 503})  # where Retry-After sets the wait
 
-LONGEST_RETRY_AFTER = 3600.0
-"""Seconds that a Retry-After lets wait what isn't raised; Cisco's own sample asks for so many."""
+_LONGEST_PAUSE = 3600.0  # seconds; Cisco's own sample asks for so many
 
 
 def _base_delay(given: float | timedelta) -> float:
@@ -133,6 +132,12 @@ def may_have_been_processed(error: WebexError) -> bool:
     return isinstance(error, TransportError) or (
         isinstance(error, ServerError) and error.status_code in {502, 503, 504}
     )
+
+
+def pause_wanted(error: Exception) -> float:
+    """Seconds for which Webex wants to be left alone, an hour at most; 0 if it hasn't said so."""
+    seconds = error.retry_after if isinstance(error, APIError) else None
+    return min(seconds or 0.0, _LONGEST_PAUSE)
 
 
 def parse_retry_after(value: str | None, now: datetime) -> float | None:
