@@ -375,6 +375,8 @@ async def test_jobs_are_of_a_user(stage: Stage) -> None:
         if context.key == "k":
             assert await context.enqueue("remind", "again", key="later", after=3600)
             assert await context.cancel("remind", key="later")
+            with pytest.raises(TypeError, match="pass a connection or a session"):
+                await context.cancel("remind", key="k", transaction=5)
             assert await context.enqueue("remind", 2)
 
     async with stage.running(integration):
@@ -391,6 +393,8 @@ async def test_jobs_are_of_a_user(stage: Stage) -> None:
         assert await integration.cancel("remind", **later)
         with pytest.raises(ValueError, match="no job 'other'"):
             await integration.enqueue("other", 1, person_id="x")
+        with pytest.raises(TypeError, match="pass a connection or a session"):
+            await integration.enqueue("remind", 1, transaction=5, **later)
 
     assert sorted(ran, key=str) == [
         (email, value, key, "job remind")
