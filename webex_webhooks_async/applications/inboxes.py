@@ -1,23 +1,23 @@
 """Finds the inbox that an environment variable names, and the time by an inbox."""
 
-import time
-from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from webex_webhooks_async.client.limiter import Clock
 from webex_webhooks_async.formatting import conninfo_in
 
 if TYPE_CHECKING:
     from webex_webhooks_async.inbox.base import Inbox
 
-clock: Callable[[], float] = time.time  # tests replace it
-
 
 async def time_of(inbox: "Inbox | None") -> datetime:
     """Return the time by the clock of an inbox, or of this process, in UTC."""
-    if inbox is None:
-        return datetime.fromtimestamp(clock(), UTC)
-    return (await inbox.now()).astimezone(UTC)
+    return Clock().now() if inbox is None else (await inbox.now()).astimezone(UTC)
+
+
+def seconds() -> float:
+    """Return the time in seconds, for an inbox of a test or of a variable: as a `Clock` says."""
+    return Clock().now().timestamp()
 
 
 def inbox_in(place: str) -> "Inbox":
@@ -29,4 +29,4 @@ def inbox_in(place: str) -> "Inbox":
         return PostgresInbox(conninfo)
     from webex_webhooks_async.inbox.sqlite import SQLiteInbox  # noqa: PLC0415 - see above
 
-    return SQLiteInbox(place, clock=clock)
+    return SQLiteInbox(place, clock=seconds)

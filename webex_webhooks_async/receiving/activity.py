@@ -2,9 +2,10 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Generator
+from collections.abc import Coroutine, Generator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 from weakref import WeakSet
 
 from webex_webhooks_async.formatting import describe_exception
@@ -13,6 +14,8 @@ from webex_webhooks_async.handling.in_flight import InFlight
 if TYPE_CHECKING:
     from webex_webhooks_async.handling.inbox_worker import InboxWorker
     from webex_webhooks_async.inbox.base import Inbox
+
+T = TypeVar("T")
 
 
 class Activity:
@@ -26,6 +29,11 @@ class Activity:
         self._inbox = inbox
         self._others: Counter[str] = Counter()
         self._loop: asyncio.AbstractEventLoop | None = None
+
+    @property
+    def _has_ended(self) -> bool:
+        """Whether the event loop that it ran in is gone."""
+        return self._loop is None or self._loop.is_closed()
 
     def begin(self) -> None:
         """Note that the receiver starts."""
@@ -52,23 +60,46 @@ class Activity:
 
     def running(self) -> list[str]:
         """Describe the work in progress, for an inbox also what is being taken or recorded."""
-        if self._loop is None or self._loop.is_closed():
+        if self._has_ended:
             return []
         names = [*self._in_flight.names(), *self._others.elements()]
         is_busy = self._worker is not None and self._worker.is_busy
         return names or ["an entry of the inbox"] * is_busy
 
     async def due(self) -> list[str]:
-        """Describe the entries of the inbox that are due."""
-        if self._inbox is None or self._loop is None or self._loop.is_closed():
+        """Describe the entries of the inbox that are due, which the receiver takes at once."""
+        if self._worker is None or self._inbox is None or self._has_ended:
             return []
         try:
-            # An inbox belongs to its event loop, which may be that of another thread.
-            counting = asyncio.run_coroutine_threadsafe(self._inbox.counts(), self._loop)
-            waiting = (await asyncio.wrap_future(counting)).waiting
+            waiting = (await self._call(self._inbox.counts())).waiting
         except Exception as error:  # noqa: BLE001 - it may be read again later
             return [f"an inbox that can't be read ({describe_exception(error)})"]
+        if waiting:
+            cast("asyncio.AbstractEventLoop", self._loop).call_soon_threadsafe(self._worker.wake)
         return [f"{waiting} due in the inbox"] * bool(waiting)
+
+    async def times(self) -> tuple[datetime | None, list[datetime]]:
+        """Return the time by the clock of the inbox, and when its entries are due that are later.
+
+        Raises:
+            Exception: Any error of the inbox.
+        """
+        if self._inbox is None or self._has_ended:
+            return None, []
+        return await self._call(_times(self._inbox))
+
+    async def _call(self, call: Coroutine[Any, Any, T]) -> T:
+        """Call an inbox in its event loop, which may be that of another thread."""
+        loop = cast("asyncio.AbstractEventLoop", self._loop)
+        return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(call, loop))
+
+
+async def _times(inbox: "Inbox") -> tuple[datetime, list[datetime]]:
+    dues = [each.due async for each in inbox.unfinished() if each.state in _LATER]
+    return await inbox.now(), [due for due in dues if due is not None]
+
+
+_LATER = frozenset({"asking", "retrying", "scheduled"})
 
 
 activities: WeakSet[Activity] = WeakSet()

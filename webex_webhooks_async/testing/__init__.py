@@ -4,6 +4,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from webex_webhooks_async.testing.clock import WebexClock
     from webex_webhooks_async.testing.delivering.delivery import Delivery
     from webex_webhooks_async.testing.requests import RecordedRequest
     from webex_webhooks_async.testing.samples import sample_notification, signed_request
@@ -15,6 +16,7 @@ else:
         "SandboxPerson": "service.sandbox_person",
         "RecordedRequest": "requests",
         "Sandbox": "sandbox",
+        "WebexClock": "clock",
         "sample_notification": "samples",
         "signed_request": "samples",
     }
@@ -36,6 +38,7 @@ __all__ = [
     "RecordedRequest",
     "Sandbox",
     "SandboxPerson",
+    "WebexClock",
     "sample_notification",
     "signed_request",
 ]

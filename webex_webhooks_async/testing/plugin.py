@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from webex_webhooks_async.client.client import Client
     from webex_webhooks_async.inbox.sqlite import SQLiteInbox
-    from webex_webhooks_async.testing import Sandbox
+    from webex_webhooks_async.testing import Sandbox, WebexClock
 
 
 @pytest.fixture
@@ -49,6 +49,22 @@ def webex_client(webex_sandbox: "Sandbox") -> "Iterator[Client]":
 
 
 @pytest.fixture
+def webex_clock(webex_sandbox: "Sandbox") -> "Iterator[WebexClock]":
+    """The time of the test, which stands still until the test advances it.
+
+    It is that of `webex_inbox`, of the inbox of ``WEBEX_INBOX``, of the sandbox, and of
+    ``context.now()``. Without this fixture, all time is real.
+    """
+    from webex_webhooks_async.client.limiter import Clock  # noqa: PLC0415 - only its users pay
+    from webex_webhooks_async.testing import WebexClock  # noqa: PLC0415 - the same
+
+    clock = WebexClock(webex_sandbox)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Clock, "now", lambda _clock: clock.now())
+        yield clock
+
+
+@pytest.fixture
 def webex_inbox(tmp_path: "Path") -> "Iterator[SQLiteInbox]":
     """A `SQLiteInbox` in the `tmp_path` of the test, for a bot that asks or has jobs.
 
@@ -56,11 +72,12 @@ def webex_inbox(tmp_path: "Path") -> "Iterator[SQLiteInbox]":
     """
     import asyncio  # noqa: PLC0415 - only its users pay
 
+    from webex_webhooks_async.applications.inboxes import seconds  # noqa: PLC0415 - the same
     from webex_webhooks_async.client.environment import WEBEX_INBOX  # noqa: PLC0415 - the same
     from webex_webhooks_async.inbox.sqlite import SQLiteInbox  # noqa: PLC0415 - the same
 
     path = tmp_path / "webex-inbox.db"
-    inbox = SQLiteInbox(path)
+    inbox = SQLiteInbox(path, clock=seconds)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv(WEBEX_INBOX, str(path))
         yield inbox

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from webex_webhooks_async.client.limiter import Clock
 from webex_webhooks_async.models import format_datetime
 
 _CLUSTER = "urn:TEAM:us-west-2_r"
@@ -57,8 +58,8 @@ WallClock = Callable[[], datetime]
 
 
 def system_clock() -> datetime:
-    """The time of the machine."""
-    return datetime.now(UTC)
+    """The time of the machine, or of `webex_clock`."""
+    return Clock().now()
 
 
 def to_utc_milliseconds(moment: datetime) -> datetime:
