@@ -13,7 +13,6 @@ import tempfile
 import zipfile
 from collections.abc import Generator
 from contextlib import contextmanager
-from itertools import chain
 from pathlib import Path
 
 import nox
@@ -58,17 +57,9 @@ RUNNING = "{}.{}".format(*sys.version_info)
 FOUND = [each for each in PYTHONS if shutil.which(f"python{each}")] or [RUNNING]
 OLDEST, NEWEST = FOUND[0], FOUND[-1]  # `.ci/run` runs the Pythons between as well
 
-# What takes longest begins first.
 SESSIONS = f"wheel environment typing tests-{NEWEST} bot-cli-sandbox tests-{OLDEST} promises"
 SESSIONS += f" browser archives httpx2 docs lint bare-{NEWEST} bare-{OLDEST} coverage"
-nox.options.sessions = list(dict.fromkeys(SESSIONS.split()))  # there may be one Python
-
-LOOSER_IN_BLOCKS = [
-    *("--allow-redefinition-new", "--local-partial-types", "--allow-untyped-calls"),
-    *("--disable-error-code=no-redef", "--disable-error-code=empty-body"),
-    *("--disable-error-code=syntax", "--disable-error-code=top-level-await"),  # await, async with
-    *("--disable-error-code=import-not-found", "--disable-error-code=no-any-return"),
-]
+nox.options.sessions = list(dict.fromkeys(SESSIONS.split()))  # the longest begin first
 
 
 @nox.session
@@ -151,7 +142,6 @@ def bot_cli_sandbox(session: nox.Session) -> None:
 @nox.session(venv_backend="none", requires=["environment"])
 def promises(session: nox.Session) -> None:
     """Test what documents and examples promise, what is assumed of Webex, and the tools."""
-    # Which branches they run isn't measured: that takes time, and each has a test closer to it.
     pytest(session, *PROMISES, *(f"--ignore={each}" for each in TASK_QUEUES))
 
 
@@ -181,7 +171,9 @@ def typing(session: nox.Session) -> None:
     session.run("mypy")
     with tempfile.TemporaryDirectory() as folder:
         session.run("python", "-m", "docs.blocks", folder)
-        session.run("mypy", *LOOSER_IN_BLOCKS, folder)
+        looser = ["--allow-redefinition-new", "--local-partial-types", "--allow-untyped-calls"]
+        codes = "no-redef empty-body syntax top-level-await import-not-found no-any-return"
+        session.run("mypy", *looser, *map("--disable-error-code={}".format, codes.split()), folder)
     pyright = ["pyright", "--pythonpath", str(Path(session.bin, "python"))]
     quiet = {"PYRIGHT_PYTHON_IGNORE_WARNINGS": "1"}  # don't look for newer releases
     session.run(*pyright, env=quiet)
@@ -252,7 +244,6 @@ def chaos(session: nox.Session) -> None:
     """Test task queues; kill a bot, its Redis, replicas and their PostgreSQL, and attack one."""
     env = {"CHAOS_NOTIFICATIONS": os.environ.get("CHAOS_NOTIFICATIONS", "2000")}
     if "REDIS_SERVER" not in os.environ:
-        # Its wheels are for a few Pythons, but the server in them doesn't depend on the Python.
         folder = SHARED.parent / "redis"
         where = ["--quiet", "--target", str(folder), "--python-version", "3.13", "--no-deps"]
         session.run_install("uv", "pip", "install", *where, *group("redis-server"))
@@ -338,7 +329,7 @@ def unpacked_sdist(session: nox.Session) -> Generator[None]:
 
 def group(*names: str) -> list[str]:
     """Return the requirements of dependency groups."""
-    return [*chain(*(nox.project.dependency_groups(PYPROJECT, each) for each in names))]
+    return [each for name in names for each in nox.project.dependency_groups(PYPROJECT, name)]
 
 
 def built(pattern: str, extras: list[str] | None = None) -> str:
