@@ -1,8 +1,8 @@
 """Writes the Python of the documents as modules for mypy: `python -m docs.blocks FOLDER`.
 
 The blocks of a document that share a namespace are one module, in which each line has its number;
-a block that is a file, or defines tests, is another one. What a page takes from `docs/examples`, or
-skips, is left out.
+a block that is shown and is a file, or defines tests, is another one. What a page takes from
+`docs/examples`, or skips, is left out.
 """
 
 import re
@@ -12,7 +12,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 BLOCK = re.compile(
     r"(?<!<!-- skip: next -->\n)(?<!<!-- skip: next -->\n\n)"
-    r"^(?:```|<!-- invisible-code-block: )python\n(?!>>>)(?P<code>.*?)^(?:```|-->)$",
+    r"^(?P<mark>```|<!-- invisible-code-block: )python\n(?!>>>)(?P<code>.*?)^(?:```|-->)$",
     re.DOTALL | re.MULTILINE,
 )
 OWN_FILE = re.compile(r"\A# \w+\.py\n|^(?:async )?def test_", re.MULTILINE)
@@ -29,6 +29,8 @@ def modules(page: Path) -> dict[str, str]:
     for block in BLOCK.finditer(text):
         line = text[: block.start("code")].count("\n")
         if OWN_FILE.search(block["code"]):
+            if block["mark"] != "```":
+                continue  # a test of the page, which nobody reads
             found[f"{name}_{line}"] = "\n" * line + block["code"]
         else:
             lines = block["code"].splitlines()

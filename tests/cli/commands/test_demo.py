@@ -9,7 +9,7 @@ pytestmark = pytest.mark.once
 
 
 def test_a_bot_whose_process_is_killed(invoke: Invoke, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A bot is killed and goes on, hears what it has missed, and refuses what is forged."""
+    """A bot is killed and gets an answer, hears what it has missed, and refuses what is forged."""
     monkeypatch.setenv("HTTP_PROXY", "http://proxy.invalid")
 
     done = invoke("demo")
@@ -21,7 +21,7 @@ def test_a_bot_whose_process_is_killed(invoke: Invoke, monkeypatch: pytest.Monke
         ("2", "Ann asks for a day off"),
         ("3", "The bot's process is killed"),
         ("4", "Another process starts"),
-        ("5", "The boss decides, and Ann's conversation goes on"),
+        ("5", "The boss decides, and Ann hears of it"),
         ("6", "A stranger forges a notification"),
     ]
     for promised in (

@@ -44,14 +44,14 @@ _NEXT = {
 
 
 def command() -> None:
-    """Watch a bot whose process is killed, and which goes on; you need no account.
+    """Watch a bot that is killed, and gets an answer all the same; without an account.
 
     $ webex-webhooks demo
 
     A bot asks somebody a question, and then their boss. Its process is killed
-    before the boss responds, and another process goes on. What was written
-    meanwhile is caught up with, and a forged notification is refused. All of it
-    happens on this machine, with a local Webex simulator.
+    before the boss responds, and another process gets the answer. What was
+    written meanwhile is caught up with, and a forged notification is refused.
+    All of it happens on this machine, with a local Webex simulator.
     """
     with TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         try:
@@ -89,7 +89,7 @@ async def _play(inbox: str) -> None:
             await stage.reply("Which day")
             stage.result("✓", "Bob is heard after all")
             await stage.step(
-                "The boss decides, and Ann's conversation goes on",
+                "The boss decides, and Ann hears of it",
                 "What was asked and answered is in a file, the bot's inbox.",
             )
             await stage.press(BOSS, question, "Approve")
