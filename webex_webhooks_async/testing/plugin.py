@@ -60,7 +60,7 @@ def webex_clock(webex_sandbox: "Sandbox") -> "Iterator[WebexClock]":
 
     clock = WebexClock(webex_sandbox)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Clock, "now", lambda _clock: clock.now())
+        patch.setattr(Clock, "now", staticmethod(clock.now))
         yield clock
 
 
