@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from playwright.sync_api import Browser, Page, Route, expect, sync_playwright
+from playwright.sync_api import Browser, Locator, Page, Route, expect, sync_playwright
 
 from webex_webhooks_async.testing.page_server.web_app import RENDERER
 
@@ -93,7 +93,7 @@ def order(page: Page) -> None:
 
 
 def answer(page: Page) -> None:
-    """Answer the questions of a bot, the last one by a button, and take a picture."""
+    """Answer the questions of a bot; take a picture before a button is pressed, and one after."""
     message = page.get_by_role("textbox", name="Message", exact=True)
     messages = page.get_by_role("list", name="Messages", exact=True)
     message.fill("leave")
@@ -102,18 +102,30 @@ def answer(page: Page) -> None:
     messages.get_by_role("button", name="Reply").last.click()  # into the thread
     message.fill("Monday")
     message.press("Enter")
+    expect(page.get_by_role("button", name="Approve")).to_be_visible()
+    take(page, messages, "conversation")
     page.get_by_role("button", name="Approve").click()
     expect(messages.get_by_text("Monday: approved")).to_be_visible()
+    take(page, messages, "answered", after="Monday")
+
+
+def take(page: Page, messages: Locator, name: str, *, after: str = "") -> None:
+    """Take a picture of the messages, or of those after one."""
     page.get_by_text("Sandbox Bot").first.hover()  # nothing of the conversation
     box = messages.bounding_box()
     assert box  # noqa: S101 - it is visible
+    top = box["y"]
+    if after:
+        before = messages.get_by_text(after, exact=True).bounding_box()
+        assert before  # noqa: S101 - the same
+        top = before["y"] + before["height"] + 16
     page.screenshot(
-        path=FOLDER / "conversation.png",
+        path=FOLDER / f"{name}.png",
         clip={
             "x": box["x"] - 16,
-            "y": box["y"] - 16,
+            "y": top - 16,
             "width": box["width"] + 32,
-            "height": box["height"] + 32,
+            "height": box["y"] + box["height"] - top + 32,
         },
     )
 
