@@ -4,6 +4,7 @@ It writes into a table `rows` in the database of its inbox, once. ROUTE names th
 command that asks, which `begin` calls as well; without a name, nothing asks.
 """
 
+import asyncio
 import logging
 import os
 from collections.abc import AsyncGenerator
@@ -13,7 +14,14 @@ from typing import Any
 import aiosqlite
 import psycopg
 
-from webex_webhooks_async import Bot, MessageContext, PostgresInbox, SQLiteInbox, once
+from webex_webhooks_async import (
+    Bot,
+    HandlerStopped,
+    MessageContext,
+    PostgresInbox,
+    SQLiteInbox,
+    once,
+)
 from webex_webhooks_async.handling import inbox_worker
 
 logging.basicConfig(level=logging.WARNING)
@@ -60,6 +68,40 @@ async def ask(context: MessageContext) -> None:
 
     await once("row", create, within=begin)
     await context.reply(f"{context.arguments}: done")
+
+
+async def forever() -> None:
+    """Wait for nothing."""
+    await asyncio.Event().wait()
+
+
+@bot.command("hold", in_order=False)
+async def hold(context: MessageContext) -> None:
+    """Work, ask somebody, or ask two, until it is stopped; write down that it was told so."""
+    number, what = context.arguments.split()
+    name = f"{number}: {what}"
+    try:
+        await context.reply(f"{name}: begun")
+        if what == "works":
+            await once("work", forever, stoppable=True)
+        elif what == "asks":
+            await context.ask(f"{name}?", buttons={"yes": "Yes"})
+        else:
+            people = [f"{each}-{number}@example.com" for each in ("ann", "bob")]
+            await context.ask_all(f"{name}?", to=people, buttons={"yes": "Yes"})
+    except HandlerStopped:
+
+        async def create(transaction: Any) -> None:  # noqa: ANN401 - of one of two drivers
+            await transaction.execute(f"INSERT INTO rows VALUES ('{name}')")  # noqa: S608 - ours
+
+        await once("told", create, within=begin)
+        raise
+
+
+@bot.command("cancel")
+async def cancel(context: MessageContext) -> None:
+    """Stop what was begun."""
+    await context.reply(f"{context.arguments}: stopped {await context.stop_earlier()}")
 
 
 if ROUTE:

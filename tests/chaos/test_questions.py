@@ -11,7 +11,7 @@ import signal
 import sqlite3
 import sys
 from collections import Counter
-from collections.abc import AsyncGenerator, Callable, Iterator
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager, closing
 from itertools import count, cycle
 from pathlib import Path
@@ -28,6 +28,7 @@ from tests.support.services import Service, Services, running_services
 from tests.support.stage import SECRET
 from tests.support.wire import PATIENCE, unused_port
 from webex_webhooks_async import Inbox, PostgresInbox, SQLiteInbox
+from webex_webhooks_async.serialization.strict_json import parse_json
 from webex_webhooks_async.testing import Sandbox, sample_notification
 
 pytestmark = [
@@ -161,6 +162,20 @@ class Talk:
             else:
                 await self.say(person, number, f"{person}-{number}")
 
+    async def hold_and_cancel(self, person: int) -> None:
+        """Begin what takes long, and cancel it when it has begun."""
+        what = ("works", "asks", "asks-two")[person % 3]
+        await self.say(person, 0, f"hold {person} {what}")
+        await self.is_asked(f"{person}: {what}: begun")
+        if what != "works" and person % 2:
+            await self.is_asked(f"{person}: {what}?")
+        await self.say(person, 1, f"cancel {person}")
+        # Who is killed between a stop and its record finds nothing to stop in the next attempt.
+        said = f"{person}: stopped "
+        await self.until(
+            lambda: any(str(each.text).startswith(said) for each in self.webex.messages)
+        )
+
     async def turn(self, number: int) -> None:
         """Wait until so many processes have taken the place of another one, if they do."""
         last = TURNS if self.has_versions else 0
@@ -233,6 +248,37 @@ async def all_conversations(talk: Talk) -> None:
     await talk.finish()
 
 
+async def all_stops(talk: Talk) -> None:
+    """Let all people cancel what they have begun, while processes are killed and frozen."""
+    async with asyncio.TaskGroup() as group:
+        group.create_task(talk.kill_at_random())
+        for person in range(2 * PEOPLE):
+            group.create_task(talk.hold_and_cancel(person))
+    await talk.finish()
+
+
+def check_stops(rows: list[str], talk: Talk) -> None:
+    """Each handler was told once that it was stopped, and no card is left that was sent once."""
+    whats = ("works", "asks", "asks-two")
+    bodies: list[Any] = [
+        parse_json(each.body)
+        for each in talk.webex.requests
+        if (each.method, each.path) == ("POST", "/v1/messages")
+    ]
+    cards = Counter(
+        (each["text"], each.get("toPersonId")) for each in bodies if "attachments" in each
+    )
+    left = [each for each in talk.webex.messages if each.attachments]
+    print(  # noqa: T201 - the figures are for people
+        f"{2 * PEOPLE} people who cancel, {len(talk.replicas)} processes, {KILLS} SIGKILLs and "
+        f"freezes: {len(rows)} were told, {len(set(rows))} of them once; {len(left)} of "
+        f"{cards.total()} cards are left; {sum(each > 1 for each in cards.values())} came twice"
+    )
+    assert sorted(rows) == sorted(f"{each}: {whats[each % 3]}" for each in range(2 * PEOPLE))
+    twice = {text for (text, _), count in cards.items() if count > 1}
+    assert {each.text for each in left} <= twice
+
+
 def check(rows: list[str], talk: Talk) -> None:
     """Each conversation has ended once, with its own answers in their order."""
     expected = [f"{each}: {each}-1 {each}-2 {each}-3" for each in range(PEOPLE)]
@@ -252,19 +298,25 @@ def check(rows: list[str], talk: Talk) -> None:
     assert all(not all(talk.routes) and "begin" in text for text in strays), strays
 
 
-ROUTES = pytest.mark.parametrize(
-    "routes",
+WHAT = pytest.mark.parametrize(
+    ("routes", "act", "check"),
     [
-        pytest.param(("begin", "begin"), id="kills"),
-        pytest.param(("begin", ""), id="one version without the handler"),
-        pytest.param(("begin", "start"), id="one version with another route"),
+        pytest.param(("begin", "begin"), all_conversations, check, id="kills"),
+        pytest.param(("begin", "begin"), all_stops, check_stops, id="stops"),
+        pytest.param(("begin", ""), all_conversations, check, id="one version without the handler"),
+        pytest.param(
+            ("begin", "start"), all_conversations, check, id="one version with another route"
+        ),
     ],
 )
 """The routes by which two versions ask; if they are the same, the processes are killed."""
 
+Act = Callable[[Talk], Awaitable[None]]
+Check = Callable[[list[str], Talk], None]
 
-@ROUTES
-async def test_on_a_file(routes: tuple[str, str], tmp_path: Path) -> None:
+
+@WHAT
+async def test_on_a_file(routes: tuple[str, str], act: Act, check: Check, tmp_path: Path) -> None:
     """Each conversation ends with its own answers, once, whatever happens to the processes."""
     path = tmp_path / "inbox.db"
     async with aclosing(SQLiteInbox(path)) as inbox:
@@ -272,14 +324,14 @@ async def test_on_a_file(routes: tuple[str, str], tmp_path: Path) -> None:
         with closing(sqlite3.connect(path)) as file:
             file.execute(ROWS)
         async with talking(str(path), inbox, 2, routes) as talk:
-            await all_conversations(talk)
+            await act(talk)
             with closing(sqlite3.connect(path)) as file:
                 rows: list[Any] = file.execute("SELECT text FROM rows").fetchall()
             check([text for (text,) in rows], talk)
 
 
-@ROUTES
-async def test_on_postgres(routes: tuple[str, str]) -> None:
+@WHAT
+async def test_on_postgres(routes: tuple[str, str], act: Act, check: Check) -> None:
     """The same on a database, with processes on several machines."""
     with running_postgres() as postgres:
         async with aclosing(PostgresInbox(postgres.url)) as inbox:
@@ -287,7 +339,7 @@ async def test_on_postgres(routes: tuple[str, str]) -> None:
             with psycopg.connect(postgres.url, autocommit=True) as connection:
                 connection.execute(ROWS)
             async with talking(postgres.url, inbox, 3, routes) as talk:
-                await all_conversations(talk)
+                await act(talk)
                 with psycopg.connect(postgres.url) as connection:
                     found: list[Any] = connection.execute("SELECT text FROM rows").fetchall()
                 check([text for (text,) in found], talk)
