@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Callable, Coroutine
-from contextlib import aclosing
+from contextlib import aclosing, nullcontext, suppress
 from typing import Any
 
 import pytest
@@ -33,7 +33,7 @@ Handler = Callable[[MessageContext], Coroutine[Any, Any, None]]
 
 @pytest.fixture
 def stopping(talk: Talk) -> Talk:
-    """People who talk with a bot that can be told to stop."""
+    """People who talk with a bot that they can stop."""
 
     @talk.bot.command("cancel")
     async def cancel(context: MessageContext) -> None:
@@ -52,7 +52,7 @@ def long(talk: Talk) -> Callable[[Handler], Handler]:
 
 
 async def test_what_waits_for_an_answer(stopping: Talk, caplog: pytest.LogCaptureFixture) -> None:
-    """What asks, whomever, runs again and is told; it says something, and is completed."""
+    """A handler that waits runs again, gets HandlerStopped, cleans up, and is completed."""
     caplog.set_level(logging.INFO)
     talk = stopping
     told: list[Message | None] = []
@@ -540,15 +540,20 @@ async def test_a_job_is_cancelled(talk: Talk) -> None:
     assert talk.errors == []
 
 
-async def test_an_answer_that_grows(stopping: Talk) -> None:
-    """What is written so far stays, and says that it was stopped."""
+@pytest.mark.parametrize("is_caught", [False, True])
+async def test_an_answer_that_grows(
+    stopping: Talk,
+    is_caught: bool,  # noqa: FBT001 - a parameter of the test
+) -> None:
+    """The text so far stays, and a line below it says that it was stopped."""
     talk = stopping
 
     @long(talk)
     async def go(context: MessageContext) -> None:
-        async with context.stream() as answer:
-            answer.write("Half of it")
-            await _forever()
+        with suppress(HandlerStopped) if is_caught else nullcontext():
+            async with context.stream() as answer:
+                answer.write("Half of it")
+                await _forever()
 
     async with talk.running():
         await talk.say("go")

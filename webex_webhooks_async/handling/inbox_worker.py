@@ -606,7 +606,6 @@ class InboxWorker:
 def _is_ended_quietly(work: "_Work", error: BaseException) -> bool:
     """Whether a handler has ended without an answer, or was stopped, and hasn't failed."""
     if work.suspension is not None and work.suspension.stop.is_cause_of(error):
-        work.is_stopped = True
         logger.info("%s is stopped", work.name)
         return True
     if not is_quiet_end(error):
@@ -632,7 +631,6 @@ class _Work:
         entry: The entry, with its newest lease.
         ended: The entry with the lease that the outcome has ended.
         lock: Held by who renews the lease, or ends it.
-        is_stopped: Whether its handler has ended because it was stopped.
     """
 
     entry: InboxEntry
@@ -641,12 +639,16 @@ class _Work:
     notification: Notification[Any] | None = None
     records: Records | None = None
     execution: Execution | None = None
-    is_stopped: bool = False
 
     @property
     def suspension(self) -> Suspension | None:
         """The suspension of its run, if a handler runs that may ask or be stopped."""
         return None if self.execution is None else self.execution.suspension
+
+    @property
+    def is_stopped(self) -> bool:
+        """Whether its handler was stopped, also if it has caught that."""
+        return self.suspension is not None and self.suspension.stop.has_come
 
     @property
     def name(self) -> str:

@@ -606,8 +606,9 @@ class PersonContext(Context, ABC, Generic[D]):
         A handler that waits for an answer runs again, and its ``ask`` raises `HandlerStopped`. One
         that runs is stopped where it awaits: here at once, in other processes within two seconds,
         and never in the middle of a call of `once` or of what it says, edits, deletes or enqueues.
-        One that has failed, or has just been answered, is stopped before it does anything new. What
-        hasn't begun is completed without its handler.
+        One that has failed, was killed or has just been answered runs again from its start, and is
+        stopped at the first call of its context or of `once` that isn't recorded. A message that
+        no handler has begun with is completed without one.
 
         The person's messages come one after the other, so this reaches what waits, and handlers
         with ``in_order=False``. Jobs go on, but for one in the person's line that asks here.
