@@ -259,7 +259,7 @@ async def all_stops(talk: Talk) -> None:
 
 def check_stops(rows: list[str], talk: Talk) -> None:
     """Each handler was told once that it was stopped, and no card is left that was sent once."""
-    whats = ("works", "asks", "asks-two")
+    kinds = ("works", "asks", "asks-two")
     bodies: list[Any] = [
         parse_json(each.body)
         for each in talk.webex.requests
@@ -274,7 +274,7 @@ def check_stops(rows: list[str], talk: Talk) -> None:
         f"freezes: {len(rows)} were told, {len(set(rows))} of them once; {len(left)} of "
         f"{cards.total()} cards are left; {sum(each > 1 for each in cards.values())} came twice"
     )
-    assert sorted(rows) == sorted(f"{each}: {whats[each % 3]}" for each in range(2 * PEOPLE))
+    assert sorted(rows) == sorted(f"{each}: {kinds[each % 3]}" for each in range(2 * PEOPLE))
     twice = {text for (text, _), count in cards.items() if count > 1}
     assert {each.text for each in left} <= twice
 
