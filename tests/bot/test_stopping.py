@@ -431,17 +431,20 @@ async def test_what_has_not_begun(stopping: Talk, caplog: pytest.LogCaptureFixtu
     assert any(each.endswith("is stopped before it began") for each in caplog.messages)
 
 
+@pytest.mark.parametrize("is_open", [False, True])
 async def test_a_stop_while_a_question_is_sent(
-    stopping: Talk, monkeypatch: pytest.MonkeyPatch
+    stopping: Talk,
+    monkeypatch: pytest.MonkeyPatch,
+    is_open: bool,  # noqa: FBT001 - a parameter of the test
 ) -> None:
-    """The question is sent and ended, and the handler is told of it, not of nothing."""
+    """The question is sent and ended, also one that opens later, and its handler is told of it."""
     talk, told = stopping, list[str | None]()
-    posted, sends = asyncio.Event(), asyncio.Event()
+    held, sends = asyncio.Event(), asyncio.Event()
     ask = SQLiteInbox.ask
 
     async def late(self: Any, *args: Any, **options: Any) -> object:  # noqa: ANN401 - as it is there
-        if options.get("seconds") is not None:
-            posted.set()
+        if is_open == ("seconds" in options):
+            held.set()
             await sends.wait()
         return await ask(self, *args, **options)
 
@@ -457,10 +460,9 @@ async def test_a_stop_while_a_question_is_sent(
 
     async with talk.running():
         await talk.say("go")
-        await talk.hear("Well?")
-        await posted.wait()
+        await held.wait()
         await talk.say("cancel")
-        await talk.hear("Stopped: True")
+        await until(lambda: "Stopped: True" in talk.webex.texts)
         sends.set()
         await talk.settle()
 
