@@ -90,12 +90,13 @@ class Stop:
 
     Attributes:
         has_come: Whether the handler has been stopped.
+        is_wanted: Whether it is to be, or has been.
     """
 
     def __init__(self, *, is_late: bool) -> None:
         self.has_come: bool = False
         self._is_late = is_late
-        self._is_wanted = is_late
+        self.is_wanted: bool = is_late
         self._is_held = False  # at a question, which says so itself
         self._is_sent = False
         self._has_cancelled = False
@@ -106,7 +107,7 @@ class Stop:
 
     @property
     def _is_due(self) -> bool:
-        is_wanted = self._is_wanted and not (self._is_late or self._is_held)
+        is_wanted = self.is_wanted and not (self._is_late or self._is_held)
         return is_wanted and not (self._acts or self._is_sent or self.has_come)
 
     def want(self, *, is_late: bool = False) -> None:
@@ -115,8 +116,8 @@ class Stop:
         Args:
             is_late: Whether it may still do what is recorded.
         """
-        if not self._is_wanted:
-            self._is_late, self._is_wanted = is_late, True
+        if not self.is_wanted:
+            self._is_late, self.is_wanted = is_late, True
             self._cancel()
 
     def hold(self) -> None:
@@ -191,7 +192,7 @@ class Stop:
             act.has_begun = True
         if is_recorded is None:
             is_recorded = self._is_late
-        if self._is_wanted and not (is_recorded or has_begun or self.has_come or self._is_held):
+        if self.is_wanted and not (is_recorded or has_begun or self.has_come or self._is_held):
             await self.end()
 
     async def end(self, message: "Message | None" = None) -> None:
@@ -208,7 +209,7 @@ class Stop:
         self._message = message
         if asyncio.current_task() is self._task:
             raise self._come()
-        self._is_late, self._is_wanted = False, True
+        self._is_late, self.is_wanted = False, True
         self._cancel()
         await self._over.wait()
         raise HandlerStopped(message)

@@ -54,7 +54,6 @@ from webex_webhooks_async.handling.records import as_json, check_outside_of_once
 from webex_webhooks_async.handling.suspension import (
     HandlerStopped,
     NoAnswerError,
-    check_stop,
     end_of,
     uncut,
 )
@@ -106,24 +105,28 @@ class Questions:
         """Ask a question, as `Context.ask` says."""
         asked = Asked.of(context, text, options)
         conversation = self._asking()
+        stop = conversation.suspension.stop
         with conversation.one_at_a_time():
             await conversation.begin()
             digest = digest_of(asked.identity)
             with numbered(conversation.numbers[digest]) as number:
                 record = f"answer:{digest}:{number}"
                 answer = await conversation.records.recall(record)
+                if answer is None and stop.is_wanted:
+                    answer = STOPPED  # its process was killed before the question could end
                 if answer is None:
-                    answer = await uncut(partial(self._open, asked, conversation, record))
+                    opening = partial(self._open, asked, conversation, record)
+                    answer = await uncut(opening, has_begun=True)
             conversation.taken.add(record)
         if answer == STOPPED:
-            conversation.suspension.stop.want(is_late=True)
+            stop.want(is_late=True)
             await asked.send(conversation, record)  # what wasn't sent isn't sent any more
         found = None if answer in {NO_ANSWER, STOPPED} else self._answered(conversation, answer)
         await asked.clear(conversation, record, found)
         if found is None:
             message = await asked.send(conversation, record)
             if answer == STOPPED:
-                await conversation.suspension.stop.end(message)
+                await stop.end(message)
             known = await conversation.begin()
             raise NoAnswerError(message, is_failure=record in known.others)
         return found
@@ -165,7 +168,6 @@ class Questions:
     async def _open(self, asked: "Asked", conversation: Conversation, record: str) -> bytes:
         """Open a question and send it, unless that has been done; return its answer."""
         known = await conversation.begin()
-        await check_stop(is_recorded=False)
         is_new = known.asked is None or known.asked.record != record
         if known.asked is None or is_new:
             await conversation.check_has_taken(record, asked.words)

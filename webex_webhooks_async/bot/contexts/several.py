@@ -22,7 +22,7 @@ from webex_webhooks_async.errors import (
 )
 from webex_webhooks_async.formatting import describe_exception
 from webex_webhooks_async.handling.records import numbered
-from webex_webhooks_async.handling.suspension import check_stop, uncut
+from webex_webhooks_async.handling.suspension import uncut
 from webex_webhooks_async.inbox.entries import NO_ANSWER, STOPPED, Question
 from webex_webhooks_async.models.messages import Person
 from webex_webhooks_async.serialization.converter import to_json
@@ -63,10 +63,12 @@ class SeveralQuestions(Questions):
             known = await conversation.records.recall(name := f"all:{digest}:{number}")
             data = SeveralRecord() if known is None else SeveralRecord.of(known)
             group = _Group(conversation, asked, name, names, data)
-            if {*names} - data.people.keys() or None in map(group.answer_of, group.people):
-                await uncut(partial(self._ask_each, group))
+            if group.is_unanswered and not conversation.suspension.stop.is_wanted:
+                await uncut(partial(self._ask_each, group), has_begun=True)
             conversation.taken.add(name)
-            if STOPPED in map(group.answer_of, group.people):
+            if STOPPED in map(group.answer_of, group.people) or (
+                group.is_unanswered and conversation.suspension.stop.is_wanted
+            ):
                 await self._stop_each(group)
             await self._hear(group, until)
             if group.open and not group.is_over:
@@ -79,7 +81,6 @@ class SeveralQuestions(Questions):
 
     async def _ask_each(self, group: "_Group") -> None:
         """Look up who is to be asked, and ask those who haven't answered."""
-        await check_stop(is_recorded=False)
         conversation, words = group.conversation, group.asked.words
         asked = (await conversation.begin()).asked
         is_new = asked is None or asked.record != group.name
@@ -143,7 +144,7 @@ class SeveralQuestions(Questions):
                 continue
             group.heard.add(person_id)
             found = None
-            if answer not in {NO_ANSWER, STOPPED}:
+            if answer != NO_ANSWER:
                 found = group.contexts[person_id] = self._answered(group.conversation, answer)
                 if person_id not in group.data.answered:
                     new[person_id] = created_at(found) or _LAST
@@ -155,13 +156,16 @@ class SeveralQuestions(Questions):
 
     async def _stop_each(self, group: "_Group") -> None:
         """Clear the cards of a question that is stopped, and end the handler."""
-        stop = group.conversation.suspension.stop
-        stop.want(is_late=True)
-        for person_id in group.people:  # what wasn't sent ends it
-            record = group.record_of(person_id)
-            await group.question_for(person_id).send(group.conversation, record)
-        await self._hear(group, None)
-        await stop.end()
+        conversation = group.conversation
+        conversation.suspension.stop.want(is_late=True)
+        for person_id in group.people:
+            question, record = group.question_for(person_id), group.record_of(person_id)
+            await question.send(conversation, record)  # the first that wasn't sent ends it
+            answer, found = group.answer_of(person_id), None
+            if answer is not None and answer not in {NO_ANSWER, STOPPED}:
+                found = self._answered(conversation, answer)
+            await question.clear(conversation, record, found)
+        await conversation.suspension.stop.end()
 
 
 @define(eq=False)
@@ -192,6 +196,12 @@ class _Group:
         """The ids of those who are asked, each once."""
         found = (self.data.people.get(each) for each in self.names)
         return [*dict.fromkeys(each for each in found if each)]
+
+    @property
+    def is_unanswered(self) -> bool:
+        """Whether somebody isn't looked up yet, or hasn't answered."""
+        is_found = self.data.people.keys() >= {*self.names}
+        return not is_found or None in map(self.answer_of, self.people)
 
     @property
     def is_over(self) -> bool:
