@@ -469,6 +469,46 @@ async def test_a_stop_while_a_question_is_sent(
     assert told == ["Well?"]
 
 
+@pytest.mark.parametrize("is_to_several", [False, True])
+async def test_a_card_whose_question_was_never_open(
+    stopping: Talk,
+    monkeypatch: pytest.MonkeyPatch,
+    is_to_several: bool,  # noqa: FBT001 - a parameter of the test
+) -> None:
+    """A card that an earlier run has sent is deleted when the next one is stopped."""
+    talk, told = stopping, list[Message | None]()
+    ask = SQLiteInbox.ask
+
+    async def fails(self: Any, *args: Any, **options: Any) -> object:  # noqa: ANN401 - as it is there
+        if "seconds" in options:
+            raise OSError("the disk is full")
+        return await ask(self, *args, **options)
+
+    monkeypatch.setattr(SQLiteInbox, "ask", fails)
+
+    @long(talk)
+    async def go(context: MessageContext) -> None:
+        try:
+            if is_to_several:
+                await context.ask_all("Well?", to=[BOSS, BOB], buttons=BUTTONS)
+            await context.ask("Well?", buttons=BUTTONS)
+        except HandlerStopped as error:
+            told.append(error.message)
+            raise
+
+    async with talk.running():
+        await talk.say("go")
+        card = await talk.hear("Well?")
+        await talk.settle("retrying")
+        await talk.say("cancel")
+        await talk.hear("Stopped: True")
+        await talk.pass_(10)
+        await talk.settle()
+
+    assert [each and each.id for each in told] == [None if is_to_several else card.id]
+    assert "Well?" not in talk.webex.texts
+
+
 async def test_other_rooms(stopping: Talk) -> None:
     """What began or asks in this room is stopped; with `everywhere`, what does elsewhere, too."""
     talk, told = stopping, list[str]()

