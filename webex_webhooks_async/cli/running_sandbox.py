@@ -1,28 +1,13 @@
-"""A sandbox that runs: what a bot needs to use it, and how a command recognizes and follows it."""
+"""A sandbox that runs: how a command recognizes and follows it."""
 
 import asyncio
-import os
-from base64 import urlsafe_b64encode
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
-from secrets import token_urlsafe
 from typing import Any
 
 import httpx
 
 from webex_webhooks_async.cli.running import CommandError, UsageError
-from webex_webhooks_async.client.environment import (
-    WEBEX_ACCESS_TOKEN,
-    WEBEX_BASE_URL,
-    WEBEX_CLIENT_ID,
-    WEBEX_CLIENT_SECRET,
-    WEBEX_ENCRYPTION_KEYS,
-    WEBEX_INTEGRATION_INBOX,
-    WEBEX_SCOPES,
-    WEBEX_TARGET_URL,
-    WEBEX_USER_STORE,
-    WEBEX_WEBHOOK_SECRET,
-)
 from webex_webhooks_async.client.requester import NO_RESPONSE
 from webex_webhooks_async.formatting import describe_exception
 from webex_webhooks_async.testing.page_server.web_app import PRIVATE
@@ -32,28 +17,6 @@ SECONDS = 30.0
 """For an action of the sandbox, and the bots that it notifies."""
 
 _START = "start one with `webex-webhooks sandbox`"
-
-
-def variables_for_bot(base_url: str, target_url: str) -> dict[str, str]:
-    """The environment variables with which `Bot.from_env` makes a bot of a sandbox."""
-    return {
-        WEBEX_BASE_URL: base_url,
-        WEBEX_ACCESS_TOKEN: "anything",
-        WEBEX_WEBHOOK_SECRET: token_urlsafe(),
-        WEBEX_TARGET_URL: target_url,
-    }
-
-
-def variables_for_integration(folder: str) -> dict[str, str]:
-    """The environment variables with which `Integration.from_env` makes one of a sandbox."""
-    return {
-        WEBEX_CLIENT_ID: "sandbox",
-        WEBEX_CLIENT_SECRET: token_urlsafe(),
-        WEBEX_SCOPES: "spark:all",
-        WEBEX_ENCRYPTION_KEYS: urlsafe_b64encode(os.urandom(32)).decode(),
-        WEBEX_USER_STORE: f"{folder}/users.db",
-        WEBEX_INTEGRATION_INBOX: f"{folder}/integration.db",
-    }
 
 
 def private_url(base_url: str) -> str:

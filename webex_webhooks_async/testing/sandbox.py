@@ -11,14 +11,15 @@ from collections.abc import (
     Mapping,
     Sequence,
 )
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from datetime import datetime, timedelta
+from tempfile import TemporaryDirectory
 from types import NoneType
 from typing import Any, ClassVar
 
 import attrs
 import httpx
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from webex_webhooks_async.handling.sandbox_reports import watchers
 from webex_webhooks_async.models.files import File
@@ -38,6 +39,7 @@ from webex_webhooks_async.testing.delivering.replies import (
     describe_words,
     raise_all,
 )
+from webex_webhooks_async.testing.environment import environment
 from webex_webhooks_async.testing.faults import Fault, Faults
 from webex_webhooks_async.testing.loopback_server import serve_on_loopback
 from webex_webhooks_async.testing.page_server.page_actions import PageActions
@@ -56,6 +58,7 @@ from webex_webhooks_async.testing.service.sandbox_person import (
 )
 from webex_webhooks_async.testing.service.state import DIRECT, Json, State
 from webex_webhooks_async.testing.service.token_store import TokenRules
+from webex_webhooks_async.testing.target import Target
 from webex_webhooks_async.validation import (
     check_flag,
     check_not_empty,
@@ -66,6 +69,7 @@ from webex_webhooks_async.validation import (
 
 _MAX_BODY = 1_000_000  # bytes of a request that are kept
 _POLL_SECONDS = 0.01
+_ORIGIN = "https://bot.example.com"
 
 
 class Sandbox:
@@ -286,6 +290,56 @@ class Sandbox:
             finally:
                 self._state.base_url = self.base_url
                 await self._delivery_service.finish()
+
+    @asynccontextmanager
+    async def run(self, target: str) -> AsyncGenerator[Any, None]:
+        """Run a program in this process while the block runs, and deliver to it.
+
+        ::
+
+            async with webex_sandbox.run("bot:bot") as bot:
+                await webex_sandbox.say("Hello")
+
+        It serves the sandbox, sets what `Bot.from_env` and `Integration.from_env` read and isn't
+        set yet, imports the modules in the program's folder anew, and starts the application as a
+        server does. At the end it puts everything back. ``WEBEX_BASE_URL`` is the sandbox's in any
+        case, and no proxy is set. An inbox is the program's own, or that of the fixture
+        `webex_inbox`.
+
+        Args:
+            target: A module, as `import` finds it, also in the current folder, or the path of a
+                file; after a colon, the application or a function that makes it, as for
+                ``webex-webhooks dev``.
+
+        Yields:
+            The application.
+
+        Raises:
+            ValueError: There is no such file or application, or it isn't clear which one is meant.
+            TypeError: `target` isn't a string.
+            RuntimeError: The application says why it doesn't start.
+            Exception: The error of the program, at its import, its start or its end.
+        """
+        # Imported here: most sandboxes don't run a program.
+        from webex_webhooks_async.testing import program  # noqa: PLC0415 - see above
+
+        check_text("target", target)
+        parsed = Target.parse(target)
+        async with AsyncExitStack() as stack:
+            base_url = await stack.enter_async_context(self.serve())
+            folder = stack.enter_context(TemporaryDirectory(prefix="webex-webhooks-test-"))
+            stack.enter_context(environment(base_url, _ORIGIN, folder))
+            app = stack.enter_context(program.imported(parsed))
+            program.find_mounts(app, _ORIGIN)
+            state: dict[str, object] = {}
+
+            async def respond(scope: Scope, receive: Receive, send: Send) -> None:
+                await app({**scope, "state": {**state}}, receive, send)
+
+            stack.callback(self.deliver_to, self._delivery_service.app)
+            self.deliver_to(respond)
+            await stack.enter_async_context(program.running(app, state))
+            yield app
 
     def deliver_to(self, app: ASGIApp | None) -> None:
         """Deliver notifications to an ASGI application in process, until ``deliver_to(None)``.

@@ -23,12 +23,12 @@ from rich.text import Text
 
 from webex_webhooks_async.cli.console import prose
 from webex_webhooks_async.cli.demo_bot import BOSS, READY, leave
-from webex_webhooks_async.cli.dev.target import is_proxy
 from webex_webhooks_async.cli.running import CommandError, run
 from webex_webhooks_async.formatting import on_one_line
 from webex_webhooks_async.inbox.sqlite import SQLiteInbox
 from webex_webhooks_async.models.messages import Message
 from webex_webhooks_async.testing import Sandbox, signed_request
+from webex_webhooks_async.testing.environment import is_proxy
 
 _ANN = "ann@example.com"
 _BOB = "bob@example.com"

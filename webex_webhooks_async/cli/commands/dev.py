@@ -30,7 +30,6 @@ from webex_webhooks_async.cli.console import (
     stderr,
     stdout,
 )
-from webex_webhooks_async.cli.dev.target import Target, is_proxy
 from webex_webhooks_async.cli.dev.watching import next_change, snapshot
 from webex_webhooks_async.cli.options import BOT_PORT, SANDBOX_PORT, SANDBOX_URL, Port
 from webex_webhooks_async.cli.running import (
@@ -39,13 +38,19 @@ from webex_webhooks_async.cli.running import (
     UsageError,
     ended_by_signal,
     run,
+    usage_errors,
 )
-from webex_webhooks_async.cli.running_sandbox import variables_for_bot, variables_for_integration
 from webex_webhooks_async.cli.traffic import print_delivery, print_log
 from webex_webhooks_async.client.environment import WEBEX_INBOX, WEBEX_PUBLIC_URL
 from webex_webhooks_async.client.pool import tls_context
 from webex_webhooks_async.testing import Sandbox
+from webex_webhooks_async.testing.environment import (
+    is_proxy,
+    variables_for_bot,
+    variables_for_integration,
+)
 from webex_webhooks_async.testing.loopback_server import HOST, port_error
+from webex_webhooks_async.testing.target import Target
 from webex_webhooks_async.validation import is_loopback
 
 T = TypeVar("T")
@@ -94,8 +99,9 @@ def command(
             "dev needs Linux or macOS: use it in WSL, or run `webex-webhooks sandbox` and your bot "
             "in two terminals"
         )
-    parsed, ports = Target.parse(target), (port, sandbox_port)
-    return run(_develop(parsed, ports, reload=not no_reload, browser=not no_browser))
+    with usage_errors():
+        parsed = Target.parse(target)
+    return run(_develop(parsed, (port, sandbox_port), reload=not no_reload, browser=not no_browser))
 
 
 async def _develop(

@@ -12,7 +12,6 @@ from webex_webhooks_async.cli.console import log_messages_to, print_json, stderr
 from webex_webhooks_async.cli.options import BOT_PORT, SANDBOX_PORT, Address, AsJson, NotEmpty, Port
 from webex_webhooks_async.cli.rendering import shown_url
 from webex_webhooks_async.cli.running import run, until_stopped
-from webex_webhooks_async.cli.running_sandbox import variables_for_bot
 from webex_webhooks_async.cli.traffic import (
     print_delivery,
     print_log,
@@ -22,6 +21,7 @@ from webex_webhooks_async.cli.traffic import (
 )
 from webex_webhooks_async.testing import Delivery, RecordedRequest, Sandbox, SandboxPerson
 from webex_webhooks_async.testing.delivering.redaction import KnownSecrets
+from webex_webhooks_async.testing.environment import variables_for_bot
 from webex_webhooks_async.testing.service.sandbox_person import BOT_EMAIL, BOT_NAME, ORGANIZATION
 
 

@@ -22,19 +22,9 @@ from functools import wraps
 from types import FrameType, TracebackType
 from typing import Any, TypeVar
 
-from starlette.routing import Mount, Route
 from uvicorn import Config, Server
 
-from webex_webhooks_async.bot.bot import Bot
-from webex_webhooks_async.cli.dev import target
 from webex_webhooks_async.cli.dev.reporting import Reporter
-from webex_webhooks_async.cli.dev.target import (
-    Target,
-    TargetError,
-    integration_classes,
-    is_application,
-    is_proxy,
-)
 from webex_webhooks_async.client.client import Client
 from webex_webhooks_async.client.environment import (
     WEBEX_ACCESS_TOKEN,
@@ -46,6 +36,10 @@ from webex_webhooks_async.client.environment import (
 )
 from webex_webhooks_async.handling import sandbox_reports
 from webex_webhooks_async.models.vocabulary import BASE_URL
+from webex_webhooks_async.testing import target
+from webex_webhooks_async.testing.environment import is_proxy
+from webex_webhooks_async.testing.program import find_mounts
+from webex_webhooks_async.testing.target import Target, TargetError
 
 T = TypeVar("T")
 
@@ -80,7 +74,8 @@ def main() -> None:
     sandbox_reports.observer = Reporter(dev.report, parsed.folder)
     try:
         name, application = parsed.load()
-        connect = find_mounts(application)
+        # All that `dev` knew before it had the program.
+        connect = find_mounts(application, os.environ[WEBEX_TARGET_URL])
     except BaseException as error:  # noqa: BLE001 - whatever it is, it is shown
         summary, text = explanation(error)
         dev.report(failed=text, summary=summary)
@@ -196,30 +191,6 @@ def _check_host(host: object, error: type[OSError], number: int) -> None:
         refusal = f"{name} can't be called from a program in `dev`: WEBEX_BASE_URL is the sandbox"
         logger.warning("%s", refusal)
         raise error(number, refusal)
-
-
-def find_mounts(part: object, path: str = "") -> str:
-    """Give each bot and each integration in the routes of an application the URL of its mount.
-
-    One that has another URL keeps it.
-
-    Returns:
-        Where people connect their accounts; empty without an integration.
-    """
-    origin = os.environ[WEBEX_TARGET_URL]  # all that `dev` knows before it has the program
-    if isinstance(part, Bot):
-        if part._target_url == origin:  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] - our own
-            part._target_url = origin + path  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] - our own
-    elif isinstance(part, integration_classes()):
-        if part.public_url == origin:
-            part.public_url = origin + path.rstrip("/")
-        return f"{part.public_url}/connect"
-    elif is_application(part):
-        if isinstance(part, Mount | Route):
-            path = path.rstrip("/") + part.path + "/" * isinstance(part, Mount)
-        inner = getattr(part, "routes", ()) or [getattr(part, "app", None)]
-        return next(filter(None, [find_mounts(each, path) for each in inner]), "")
-    return ""
 
 
 def serve(

@@ -5,8 +5,7 @@ from pathlib import Path
 import pytest
 
 from webex_webhooks_async.bot.bot import Bot
-from webex_webhooks_async.cli.dev.target import Target, TargetError
-from webex_webhooks_async.cli.running import UsageError
+from webex_webhooks_async.testing.target import Target, TargetError
 
 INTEGRATION = """
 from webex_webhooks_async import Integration, SQLiteInbox, SQLiteUserStore
@@ -132,7 +131,7 @@ def test_what_is_no_target(target: str, message: str) -> None:
     Path("folder").mkdir()
     save("bot.txt")
 
-    with pytest.raises(UsageError, match=message):
+    with pytest.raises(ValueError, match=message):
         Target.parse(target)
 
 

@@ -1,4 +1,4 @@
-"""Finds what a target of `dev` means: a file or a module, and the application in it.
+"""Finds what a target means: a file or a module, and the application in it.
 
 The process of `dev`, which runs no bot, imports this module, too.
 """
@@ -13,8 +13,6 @@ from types import FunctionType, ModuleType
 from typing import TYPE_CHECKING
 
 from attrs import frozen
-
-from webex_webhooks_async.cli.running import UsageError
 
 if TYPE_CHECKING:
     from webex_webhooks_async.integration.integration import Integration
@@ -43,24 +41,28 @@ class Target:
 
     @classmethod
     def parse(cls, text: str) -> "Target":
-        """Read a target as it was typed."""
+        """Read a target as it was typed.
+
+        Raises:
+            ValueError: It is a folder or another file, or there is no such file.
+        """
         place, _, name = text.partition(":")
         path = Path(place)
         if path.is_dir() and not (path / "__init__.py").is_file():
-            raise UsageError(f"{path} is a folder: pass a file in it, such as {path / 'bot.py'}")
+            raise ValueError(f"{path} is a folder: pass a file in it, such as {path / 'bot.py'}")
         if path.suffix == ".py" or (path.exists() and not path.is_dir()):
             return cls._of_file(place, name, path)
         if not all(part.isidentifier() for part in place.split(".")):
-            raise UsageError(f"{place!r} is neither a file nor a module, such as bot.py or bot")
+            raise ValueError(f"{place!r} is neither a file nor a module, such as bot.py or bot")
         here = Path.cwd()
         return cls(place=place, name=name, file=None, module=place, root=here, folder=here)
 
     @classmethod
     def _of_file(cls, place: str, name: str, path: Path) -> "Target":
         if not path.is_file():
-            raise UsageError(f"there is no file {place}")
+            raise ValueError(f"there is no file {place}")
         if path.suffix != ".py":
-            raise UsageError(f"{place} isn't a file of Python: its name has to end with .py")
+            raise ValueError(f"{place} isn't a file of Python: its name has to end with .py")
         file = path.resolve()
         root, names = file.parent, [] if file.stem == "__init__" else [file.stem]
         folder = root
@@ -135,11 +137,6 @@ def is_application(each: object) -> bool:
         "receive",
         "send",
     ]
-
-
-def is_proxy(name: str) -> bool:
-    """Whether a variable names a proxy, which would get the requests to the sandbox."""
-    return name.lower().endswith("_proxy")
 
 
 def integration_classes() -> "tuple[type[Integration], ...]":
