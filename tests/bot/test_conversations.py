@@ -307,6 +307,45 @@ async def test_a_new_conversation_ends_one_that_waits_for_a_text(talk: Talk) -> 
         await talk.settle()
 
 
+async def test_the_newest_conversation_that_asks_at_a_place(talk: Talk) -> None:
+    """It has ended earlier ones there, wherever they began, and comes before a job's question.
+
+    A newer one that asks elsewhere changes nothing about that.
+    """
+    room = await talk.webex.client.post("rooms", json={"title": "A ward"})
+    there: dict[str, Any] = {"room_id": room["id"], "mention": talk.webex.sandbox.bot}
+
+    @talk.bot.job("survey")
+    async def survey(context: JobContext) -> None:
+        await context.ask("Survey?", to_person_id=context.value)
+
+    @talk.bot.command("swap")
+    async def swap(context: MessageContext) -> None:
+        answer = await context.ask(f"{context.arguments}?", to_person_id=context.person_id)
+        await context.enqueue("survey", context.person_id)
+        later = await context.ask("When?", to_person_id=context.person_id)
+        await later.reply(f"{context.arguments}: {answer.text}, {later.text}")
+
+    @talk.command("here")
+    async def here(context: MessageContext) -> None:
+        await context.ask("Here?")
+
+    async with talk.running():
+        await talk.say("swap 1")
+        await talk.hear("1?")
+        for number in "23":
+            await talk.say(f"swap {number}", **there)
+            await talk.hear(f"{number}?")
+            await talk.settle("asking")
+        await talk.say("here", **there)
+        await talk.hear("Here?")
+        await talk.say("Ben")
+        assert {(await talk.webex.sandbox.next_reply()).text for _ in "12"} == {"Survey?", "When?"}
+        await talk.settle("asking", "asking", "asking")
+        await talk.say("tonight")
+        await talk.hear("3: Ben, tonight")
+
+
 async def test_a_group(talk: Talk) -> None:
     """In a group room, a message in the thread of the question answers, or one in no thread."""
     sandbox = talk.webex.sandbox

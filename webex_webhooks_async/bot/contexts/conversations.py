@@ -154,11 +154,6 @@ class Conversation:
         """Whether a person began it."""
         return self._began is not None and is_same(self._began.person_id, person_id)
 
-    def began_with(self, context: PersonContext[Any]) -> bool:
-        """Whether it began with something of the same person in the same room."""
-        is_there = self._began is not None and is_same(self._began.room_id, context.room_id)
-        return is_there and self.is_of(context.person_id)
-
     async def begin(self) -> ConversationRecord:
         """Return what the conversation began with, to be recorded with a question."""
         if self.known is None:

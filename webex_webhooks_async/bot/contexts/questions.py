@@ -177,10 +177,8 @@ class Questions:
         place, is_own = "", False
         if asked.is_text:
             place = await asked.place_of(cast("str", person_id))  # somebody answers a text
-            is_own = (
-                asked.place is None
-                and conversation.began_with(asked.person)
-                and await self._is_newest(conversation, place, is_first=known.asked is None)
+            is_own = conversation.is_of(person_id) and await self._is_newest(
+                conversation, place, cast("str", person_id), is_first=known.asked is None
             )
         if is_new:
             await conversation.note(record, asked.words, person_id)
@@ -278,18 +276,24 @@ class Questions:
             )
         return person_id
 
-    async def _is_newest(self, conversation: Conversation, place: str, *, is_first: bool) -> bool:
-        """Whether a conversation is the newest one of its person in its room.
+    async def _is_newest(
+        self, conversation: Conversation, place: str, person_id: str, *, is_first: bool
+    ) -> bool:
+        """Whether a conversation is the newest one of its person that asks for a text at a place.
 
-        With its first question, it ends earlier ones that have a text question there.
+        With its first question, it ends the earlier ones.
         """
-        number, owner = conversation.entry.number, cast("str", (await conversation.begin()).owner)
-        found = await conversation.inbox.questions(place, owner) or ()
-        others = [each for each in found if each.number != number and each.owner == owner]
+        inbox, number = conversation.inbox, conversation.entry.number
+        anywhere = owner_of(line_of_id(person_id) or "")
+
+        def is_begun(question: Question) -> bool:  # by a message or a submission of this person
+            owner = question.owner or ""
+            return question.number != number and owner != anywhere and owner.startswith(anywhere)
+
+        others = [*filter(is_begun, await inbox.questions(place) or ())]
         older = [each for each in others if each.number < number]
         if is_first:
-            earlier = [each for each in older if each.place == place]
-            await end_questions(conversation.inbox, earlier, "its person has begun another one")
+            await end_questions(inbox, older, "its person has begun another one")
         return len(older) == len(others)
 
     @staticmethod
