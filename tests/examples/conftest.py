@@ -1,5 +1,7 @@
+import sys
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from pathlib import PurePath
 from types import ModuleType
 
 import pytest
@@ -31,16 +33,15 @@ def import_example(base_url: str, monkeypatch: pytest.MonkeyPatch) -> Import:
 
 
 @pytest.fixture
-def run_example(webex_sandbox: Sandbox, import_example: Import) -> Run:
-    """Import a program and run its bot, which finishes what it accepted at the end."""
+def run_example(webex_sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Run a program, with further settings in its environment."""
 
     @asynccontextmanager
     async def run_it(path: str, **settings: str) -> AsyncGenerator[ModuleType]:
-        program = import_example(path, **settings)
-        app = getattr(program, "app", None)
-        webex_sandbox.deliver_to(app or program.bot)
-        async with app.router.lifespan_context(app) if app else program.bot:
-            yield program
+        for name, value in settings.items():
+            monkeypatch.setenv(name, value)
+        async with webex_sandbox.run(str(EXAMPLES / path)):
+            yield sys.modules[PurePath(path).stem]
 
     return run_it
 

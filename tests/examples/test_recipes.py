@@ -2,7 +2,6 @@
 
 import runpy
 import sqlite3
-import sys
 from collections import Counter
 from contextlib import closing
 from pathlib import Path
@@ -10,7 +9,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.examples.serving import EXAMPLES, Import, Run
+from tests.examples.serving import EXAMPLES, Run
 from tests.support.wire import PATIENCE
 from webex_webhooks_async import Client, SQLiteInbox
 from webex_webhooks_async.testing import Sandbox
@@ -54,14 +53,8 @@ async def test_an_allow_list_has_addresses_and_domains(
     assert len(asked) == 1 + 5  # the bot itself, and five persons
 
 
-async def test_a_function_runs_on_this_machine(
-    webex_sandbox: Sandbox,
-    run_example: Run,
-    import_example: Import,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+async def test_a_function_runs_on_this_machine(webex_sandbox: Sandbox, run_example: Run) -> None:
     """The function for AWS Lambda gets each request as an event, and the bot replies."""
-    monkeypatch.setitem(sys.modules, "lambda_bot", import_example("lambda_bot.py"))
     async with run_example("lambda_local.py"):
         await webex_sandbox.say("Hello")
         reply = await webex_sandbox.next_reply(PATIENCE)
@@ -163,25 +156,12 @@ async def direct(text: str, sandbox: Sandbox) -> str:
 
 
 async def test_a_host_reads_when_a_meeting_has_ended(
-    webex_sandbox: Sandbox, import_example: Import, tmp_path: Path
+    webex_sandbox: Sandbox, run_example: Run
 ) -> None:
     """Two people connect in their browsers; each reads of their own meetings, until they leave."""
     origin = "https://bot.example.com"
-    program = import_example(
-        "minutes.py",
-        WEBEX_WEBHOOK_SECRET="a secret",
-        WEBEX_TARGET_URL=f"{origin}/bot/",
-        WEBEX_PUBLIC_URL=f"{origin}/minutes",
-        WEBEX_CLIENT_ID="C1",
-        WEBEX_CLIENT_SECRET="an integration's secret",
-        WEBEX_SCOPES="meeting:schedules_read",
-        WEBEX_ENCRYPTION_KEYS="A" * 42 + "E=",
-        WEBEX_USER_STORE=str(tmp_path / "users.db"),
-        WEBEX_INTEGRATION_INBOX=str(tmp_path / "integration.db"),
-    )
-    webex_sandbox.deliver_to(program.app)
     times = {"start": "2026-05-04T09:00:00Z", "end": "2026-05-04T09:45:00Z"}
-    async with program.app.router.lifespan_context(program.app):
+    async with run_example("minutes.py", WEBEX_SCOPES="meeting:schedules_read") as program:
         for name in ("ann", "bob"):
             webex_sandbox.authorize_as(f"{name}@example.com")
             mounts = {origin: httpx.ASGITransport(program.app)}

@@ -5,6 +5,7 @@ The process of `dev`, which runs no bot, imports this module, too.
 
 import importlib
 import importlib.util
+import os
 import sys
 from collections.abc import Callable, Mapping
 from inspect import signature
@@ -46,7 +47,9 @@ class Target:
         Raises:
             ValueError: It is a folder or another file, or there is no such file.
         """
-        place, _, name = text.partition(":")
+        drive, rest = os.path.splitdrive(text)  # that of Windows has a colon, too
+        place, _, name = rest.partition(":")
+        place = drive + place
         path = Path(place)
         if path.is_dir() and not (path / "__init__.py").is_file():
             raise ValueError(f"{path} is a folder: pass a file in it, such as {path / 'bot.py'}")

@@ -5,40 +5,26 @@ from pathlib import Path
 
 import httpx
 import pytest
-from fastapi import FastAPI
 
 from webex_webhooks_async.testing import Sandbox
 
-from .main import create_app
+PROGRAM = Path(__file__).with_name("main.py")
 
 
 @pytest.fixture
-async def app(
+async def http_client(
     webex_sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> AsyncGenerator[FastAPI]:
-    """The application, as it is in production, with the sandbox as its Webex."""
+) -> AsyncGenerator[httpx.AsyncClient]:
+    """A client of the application, which runs as in production, with the sandbox as its Webex."""
     (tmp_path / "secrets").write_text("a-secret-of-the-tests", encoding="utf-8")
     monkeypatch.setenv("DOMAIN", "example.com")
-    monkeypatch.setenv("WEBEX_TARGET_URL", "https://bot.example.com/webex/")
     monkeypatch.setenv("SECRETS_FILE", str(tmp_path / "secrets"))
     monkeypatch.setenv("STATE_DIRECTORY", str(tmp_path))
-    monkeypatch.setenv("WEBEX_ACCESS_TOKEN", "anything")
-    async with webex_sandbox.serve() as base_url:
-        monkeypatch.setenv("WEBEX_BASE_URL", base_url)
-        app = create_app()
-        webex_sandbox.deliver_to(app)
-        yield app
-
-
-@pytest.fixture
-async def http_client(app: FastAPI) -> AsyncGenerator[httpx.AsyncClient]:
-    """A client of the application, which has been started."""
-    transport = httpx.ASGITransport(app)
     async with (
-        app.router.lifespan_context(app),
-        httpx.AsyncClient(transport=transport, base_url="http://lunch") as http_client,
+        webex_sandbox.run(f"{PROGRAM}:create_app") as app,
+        httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://lunch") as client,
     ):
-        yield http_client
+        yield client
 
 
 async def test_an_order(http_client: httpx.AsyncClient, webex_sandbox: Sandbox) -> None:
@@ -75,14 +61,9 @@ async def test_secrets_change_without_a_restart(webex_sandbox: Sandbox, tmp_path
     assert statuses == [204, 401]
 
 
-async def test_health(app: FastAPI) -> None:
+async def test_health(http_client: httpx.AsyncClient) -> None:
     """The route says whether the bot is ready, and what waits and has failed."""
-    transport = httpx.ASGITransport(app)
-    async with httpx.AsyncClient(transport=transport, base_url="http://lunch") as http_client:
-        before = await http_client.get("/health")
-        async with app.router.lifespan_context(app):
-            health = await http_client.get("/health")
+    health = await http_client.get("/health")
 
-    assert before.status_code == 503
     assert health.status_code == 200
     assert health.json() == {"ready": True, "waiting": 0, "failed": 0}
