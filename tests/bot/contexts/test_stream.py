@@ -3,24 +3,30 @@
 import asyncio
 import json
 import logging
+import sys
 from collections.abc import Callable
+from contextlib import aclosing
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.bot.talking import ANN, Talk
 from tests.support.inboxes import retry_all_in
+from tests.support.programs import printed_by
 from tests.support.wire import idle_loop, until
-from webex_webhooks_async import Bot, GiveUpError, Message, MessageContext
+from webex_webhooks_async import Bot, GiveUpError, Message, MessageContext, SQLiteInbox
 from webex_webhooks_async.bot.contexts.stream import Stream
 from webex_webhooks_async.bot.contexts.writing import split_markdown
 from webex_webhooks_async.client.limiter import Limiter
 from webex_webhooks_async.client.resource import InternalRequests
+from webex_webhooks_async.testing import Sandbox, sample_notification
 
 pytestmark = pytest.mark.once
 
 STATUS = "💭 ..."
 MARK = "⚠️ *interrupted*"
+WHOLE = "++++++++ Done"
 Act = Callable[[Stream], object]
 
 
@@ -580,3 +586,30 @@ async def test_what_is_refused(talk: Talk) -> None:
         *[RuntimeError] * 3,
     ]
     assert standing(talk) == ["x"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such signals")
+@pytest.mark.parametrize(
+    ("moments", "shows", "edits"),
+    [
+        (["before 3"], WHOLE, 3),
+        (["after 3"], WHOLE, 4),
+        (["after 9", "before 1"], WHOLE, 9),
+        (["after 9", "after 1"], WHOLE, 10),
+        (["after 1"] * 5, f"{WHOLE}\n\n{MARK}", 6),
+    ],
+)
+async def test_processes_are_killed(
+    webex_sandbox: Sandbox, tmp_path: Path, moments: list[str], shows: str, edits: int
+) -> None:
+    """The answer is whole in one message of ten edits at most, or says that it isn't."""
+    path = tmp_path / "inbox.db"
+    async with webex_sandbox.serve() as base_url, aclosing(SQLiteInbox(path)) as inbox:
+        await webex_sandbox.say("go", person=ANN)
+        (message,) = webex_sandbox.messages
+        data = {"id": message.id, "roomId": message.room_id, "personId": message.person_id}
+        await inbox.put("go", sample_notification("messages", "created", data=data))
+        await printed_by("-m", "tests.bot.contexts.killed_stream", base_url, path, *moments)
+    (answer,) = [each for each in webex_sandbox.messages if each.person_email != ANN]
+    assert answer.markdown == shows
+    assert sum(each.method == "PUT" for each in webex_sandbox.requests) == edits
