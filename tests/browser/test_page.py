@@ -212,8 +212,17 @@ def test_the_outcome_of_each_attempt(page: Page, stage: Stage) -> None:
         stage.portal.call(events.report_work, each)
     expect(below).to_contain_text(f"Worked now, after {error}")
     expect(row).not_to_contain_text("KeyError")
-    expect(shown).to_have_text("The bot answered its last delivery · 2 active webhooks")
+    answered = "The bot answered its last delivery · 2 active webhooks"
+    expect(shown).to_have_text(answered)
     assert violations(page) == []
+
+    late = {**outcome, "error": "", "then": "put off for 30 s: the <b>model is out"}
+    stage.portal.call(events.report_outcome, late)
+    expect(below).to_contain_text("Your bot's handler is put off for 30 s: the <b>model is out")
+    expect(page.get_by_label("Failed (0)")).to_be_visible()
+    expect(shown).to_have_text(answered)
+    stage.portal.call(events.report_work, key)
+    expect(below).not_to_contain_text("put off")
 
 
 def test_a_webhook_that_is_switched_off(page: Page, stage: Stage) -> None:

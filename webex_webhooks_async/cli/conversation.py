@@ -183,6 +183,10 @@ class Conversation:
         self._changed.set()
 
     def _note_outcome(self, outcome: Json) -> None:
+        if not outcome["error"]:
+            if not outcome["hasWorked"]:
+                self._on_note(f"a handler of {self.bot} is {outcome['then']}")
+            return
         self._failed = self._crashed = not outcome["hasWorked"]
         if self._crashed:
             why = ", ".join(filter(None, (outcome["error"], outcome["then"])))

@@ -440,6 +440,9 @@ class InboxWorker:
         pause, why = outcome.again_in, describe_exception(outcome.error)
         which = describe(execution.notification)
         logger.info("%s is put off for %.0f s: %s", which, pause, why)
+        reason = summarize_redacted(outcome.error, self._in_flight.known_secrets())
+        reason = reason.removeprefix("RetryLaterError: ")
+        sandbox_reports.note_failure(execution, None, f"put off for {pause:.0f} s: {reason}")
         return outcome
 
     async def _is_of_outage(self, error: BaseException, entry: InboxEntry) -> bool:

@@ -28,7 +28,11 @@ class Observer(Protocol):
     """Gets the outcome of each attempt to handle a notification or a job."""
 
     def failed(
-        self, execution: "Execution", error: BaseException, then: str, secrets: Iterable[str] | None
+        self,
+        execution: "Execution",
+        error: BaseException | None,
+        then: str,
+        secrets: Iterable[str] | None,
     ) -> object:
         """Take the error of an attempt, what follows, and what nobody may see of the error."""
 
@@ -63,9 +67,15 @@ def report(key: str, error: BaseException, *, is_late: bool) -> None:
 
 
 def note_failure(
-    execution: "Execution", error: BaseException, then: str, secrets: Iterable[str] | None
+    execution: "Execution",
+    error: BaseException | None,
+    then: str,
+    secrets: Iterable[str] | None = None,
 ) -> None:
-    """Say how an attempt has failed, and what follows, in words such as ``kept as failed``."""
+    """Say how an attempt has failed, and what follows, in words such as ``kept as failed``.
+
+    Without an error it hasn't failed: it is put off.
+    """
     if observer is not None:
         observer.failed(execution, error, then, secrets)
 

@@ -486,6 +486,10 @@ def test_the_outcome_of_each_attempt(webex: ServedWebex, keyboard: IO[str]) -> N
         failed = running.err.line("a handler of .+ failed: .+")[0]
         webex.portal.call(events.report_work, "k")
         running.err.line("a handler of .+ worked now, after KeyError")
+        late = {**outcome, "error": "", "then": "put off for 30 s: the model is out"}
+        webex.portal.call(events.report_outcome, late)
+        webex.portal.call(events.report_work, "k")
+        running.err.line("a handler of .+ is put off for 30 s: the model is out")
         keyboard.close()
         running.wait()
 

@@ -1,4 +1,5 @@
 import json
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -6,7 +7,8 @@ from typing import Any
 import httpx
 import pytest
 
-from webex_webhooks_async import Notification, Receiver
+from tests.support.wire import until
+from webex_webhooks_async import Notification, Receiver, RetryLaterError, SQLiteInbox
 from webex_webhooks_async.cli.dev.reporting import Reporter, place_of
 from webex_webhooks_async.handling import sandbox_reports
 from webex_webhooks_async.testing import sample_notification, signed_request
@@ -61,3 +63,27 @@ async def test_how_an_attempt_has_ended(monkeypatch: pytest.MonkeyPatch) -> None
     assert str(failed["error"]).startswith("KeyError: 'dish' in lunch, test_reporting.py:")
     assert (failed["then"], failed["isFinal"]) == ("", True)
     assert list(worked) == ["worked"]
+
+
+async def test_an_attempt_that_is_put_off(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The program reports for how long and why, without a secret, and no error."""
+    reported: list[dict[str, object]] = []
+
+    def report(**outcome: object) -> None:
+        reported.append(outcome)
+
+    monkeypatch.setattr(sandbox_reports, "observer", Reporter(report, tmp_path))
+    receiver = Receiver("a-secret", inbox=SQLiteInbox(tmp_path / "inbox.db"))
+
+    @receiver.on()
+    async def lunch(_: Notification[Any]) -> None:
+        raise RetryLaterError("no model: a-secret", after=8)
+
+    body = sample_notification("messages", "created")
+    async with receiver, httpx.AsyncClient(transport=httpx.ASGITransport(receiver)) as webex:
+        await webex.send(signed_request("http://bot/", body, "a-secret"))
+        await until(lambda: bool(reported))
+
+    (outcome,) = reported
+    assert (outcome["error"], outcome["isFinal"]) == ("", False)
+    assert re.fullmatch(r"put off for (8|9|10) s: no model: \*+", str(outcome["then"]))

@@ -22,14 +22,19 @@ class Reporter:
         self._folder = folder
 
     def failed(
-        self, execution: Execution, error: BaseException, then: str, secrets: Iterable[str] | None
+        self,
+        execution: Execution,
+        error: BaseException | None,
+        then: str,
+        secrets: Iterable[str] | None,
     ) -> None:
-        """Report how an attempt has failed, and what follows."""
+        """Report how an attempt has failed, and what follows; without an error, it is put off."""
         card = getattr(execution.notification.data, "message_id", None)
+        shown = error and summarize_redacted(error, secrets) + place_of(error, self._folder)
         outcome = {
             "key": execution.key,
             "about": card or id_of_data(execution.notification),
-            "error": summarize_redacted(error, secrets) + place_of(error, self._folder),
+            "error": shown or "",
             "then": then,
             "isFinal": execution.is_last,
         }

@@ -74,7 +74,8 @@ function itemOf(message) {
     fill(item);
   }
   const failures = failuresOf(message).join("\n");
-  const worked = outcomesOf(message).filter((each) => each.hasWorked).map((each) => `Worked now, after ${each.error}`).join("\n");
+  const others = outcomesOf(message).filter((each) => each.hasWorked ? each.error : !each.error);
+  const worked = others.map((each) => each.hasWorked ? `Worked now, after ${each.error}` : `Your bot's handler is ${each.then}`).join("\n");
   item.outcome.hidden = !failures && !worked;
   item.outcome.classList.toggle("worked", !failures);
   write(item.outcome, failures || worked);

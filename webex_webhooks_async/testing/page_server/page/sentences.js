@@ -30,6 +30,9 @@ export function quoted(message) {
 }
 const about = (what, message) => (message ? `${what}: ${quoted(message)}` : what);
 
+/** Whether a handler has failed, and hasn't worked since; one that is put off has no error. */
+export const isFailure = ({ error, hasWorked }) => Boolean(error) && !hasWorked;
+
 /** An error of a handler, with what follows. */
 export const failureIn = ({ error, then }) => [error, then].filter(Boolean).join(", ");
 
@@ -37,7 +40,7 @@ export const failureIn = ({ error, then }) => [error, then].filter(Boolean).join
 export function problemOf({ reason, handlerError: own, key, isForged, statusCode }) {
   if (isForged) return statusCode === UNAUTHORIZED ? null : "It was signed wrongly, and not refused with 401";
   const outcome = model.outcomes.get(key);
-  const handlerError = own || (outcome && !outcome.hasWorked ? failureIn(outcome) : null);
+  const handlerError = own || (outcome && isFailure(outcome) ? failureIn(outcome) : null);
   const raised = handlerError && `Your bot's handler failed: ${handlerError}`;
   return reason && raised ? `${reason}. ${raised}` : reason || raised || null;
 }

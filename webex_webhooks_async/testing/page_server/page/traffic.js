@@ -6,7 +6,7 @@ import { $, brief, button, clockTime, el, pairs, sizeText, statusText, write } f
 import { drawWith, schedule } from "./drawing.js";
 import { bot, botWebhooks, isWithBot, model, nameOf } from "./model.js";
 import { onOpen } from "./rooms.js";
-import { failureIn, jsonOf, ofDelivery, ofRequest, outcomeText, problemOf, quoted } from "./sentences.js";
+import { failureIn, isFailure, jsonOf, ofDelivery, ofRequest, outcomeText, problemOf, quoted } from "./sentences.js";
 
 const SHOWN_ROWS = 200;
 const SHOWN_PROBLEM = 300; // characters, until its row is opened
@@ -76,7 +76,7 @@ export const outcomesOf = (message) => [...model.outcomes.values()].filter(({ ab
 export function failuresOf(message) {
   const all = [...(outcomes.get(message.id)?.values() ?? [])];
   if (!all.length && isUnheard(message)) return [hintText()];
-  const others = outcomesOf(message).filter((each) => !each.hasWorked && !all.some(({ key }) => key === each.key)); // it was caught up
+  const others = outcomesOf(message).filter((each) => isFailure(each) && !all.some(({ key }) => key === each.key)); // it was caught up
   return [...others.map((each) => `Your bot's handler failed: ${failureIn(each)}`), ...all.filter((each) => problemOf(each)).map((each) => {
     if (each.ok) return problemOf(each);
     const alike = all.filter(({ resource }) => resource === each.resource);
@@ -220,7 +220,7 @@ function stateOfBot() {
   const active = model.webhooks.filter((each) => each.status === "active").length;
   const off = model.webhooks.length - active;
   const webhooks = `${active} active ${active === 1 ? "webhook" : "webhooks"}${off ? `, ${off} inactive` : ""}`;
-  const failing = [...model.outcomes.values()].filter((each) => !each.hasWorked);
+  const failing = [...model.outcomes.values()].filter(isFailure);
   if (failing.length) {
     const kept = failing.filter((each) => each.isFinal).length;
     return [`${failing.length} failed in the bot${kept < failing.length ? `, ${failing.length - kept} to be tried again` : ""} · ${webhooks}`, true];
