@@ -4,7 +4,6 @@ import sys
 from collections.abc import Callable, Mapping
 from datetime import timedelta
 from functools import cache, cached_property
-from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypedDict, Unpack, cast, overload
 
 from webex_webhooks_async.client.auth import StaticToken, TokenProvider
@@ -463,12 +462,7 @@ class Client(APIResource):
     async def __aenter__(self) -> Self:
         return self
 
-    async def __aexit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         await self.aclose()
 
 
@@ -482,8 +476,7 @@ def _fetched() -> Mapping[str, type[Any]]:
 
 
 def _watchable(resource: str) -> "Watchable | None":
-    # Imported here, for the same reason.
-    from webex_webhooks_async.catalog import CATALOG  # noqa: PLC0415 - see above
+    from webex_webhooks_async.catalog import CATALOG  # noqa: PLC0415 - as in `_fetched`
 
     return CATALOG.get(resource)
 

@@ -6,7 +6,6 @@ import os
 import secrets
 from contextlib import suppress
 from pathlib import Path
-from types import TracebackType
 from typing import TYPE_CHECKING, Self
 from urllib.parse import urljoin
 
@@ -89,12 +88,7 @@ class _Part:
         self._file = self._path.open("xb")
         return self
 
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         with suppress(OSError):  # of a full disk, which a write has said
             self._file.close()  # after a write that a thread is still at
         self._path.unlink(missing_ok=True)

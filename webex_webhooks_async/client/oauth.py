@@ -13,14 +13,8 @@ from urllib.parse import quote, urlencode
 
 from attrs import Attribute, field, frozen
 
+from webex_webhooks_async import errors
 from webex_webhooks_async.client.auth import MAX_TOKEN, ClosedError, Flight, checked_token
-from webex_webhooks_async.errors import (
-    DecodeError,
-    LockedError,
-    RateLimitError,
-    TransportError,
-    WebexError,
-)
 from webex_webhooks_async.models import JSON_KEY
 from webex_webhooks_async.models.vocabulary import BASE_URL
 from webex_webhooks_async.validation import check_not_empty, check_text, check_type
@@ -104,7 +98,7 @@ class RefreshingToken:
             raise TypeError(f"on_refresh must be a function that takes Tokens, got {on_refresh!r}")
         self._on_refresh = on_refresh
         self._flight = Flight(self._renew)
-        self._spent: WebexError | None = None
+        self._spent: errors.WebexError | None = None
 
     @classmethod
     def from_code(  # noqa: PLR0913 - the parts of the exchange
@@ -218,7 +212,7 @@ class RefreshingToken:
             raise copy.copy(self._spent)  # each with a traceback of its own
         form = {**self._app, **self._grant}
         if "code" in form:  # sent from now on, whatever becomes of this task or its event loop
-            self._spent = TransportError(
+            self._spent = errors.TransportError(
                 "the exchange of the authorization code was cut off: authorize again"
             )
         try:
@@ -227,10 +221,10 @@ class RefreshingToken:
                 form.get("refresh_token"),
                 datetime.now(UTC),
             )
-        except (RateLimitError, LockedError, ClosedError):  # nothing was processed
+        except (errors.RateLimitError, errors.LockedError, ClosedError):  # nothing was processed
             self._spent = None
             raise
-        except WebexError as error:
+        except errors.WebexError as error:
             self._spent = self._spent and error
             raise
         self._spent = None
@@ -298,14 +292,14 @@ def tokens_in(response: object, refresh_token: str | None, now: datetime) -> Tok
     try:
         access_token = checked_token(_if_is(str, members.get("access_token")) or "")
     except ValueError:
-        raise DecodeError(["$.access_token: missing, or not a token"]) from None
+        raise errors.DecodeError(["$.access_token: missing, or not a token"]) from None
     refresh_token = _if_is(str, members.get("refresh_token")) or refresh_token
     if (
         not refresh_token
         or len(refresh_token) > MAX_TOKEN
         or not refresh_token.isprintable()  # half a surrogate isn't, either
     ):
-        raise DecodeError(["$.refresh_token: missing, or not a token"])
+        raise errors.DecodeError(["$.refresh_token: missing, or not a token"])
     expires_in = _if_is(int, members.get("expires_in"))
     return Tokens(
         access_token=access_token,

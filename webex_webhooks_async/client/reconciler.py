@@ -8,6 +8,7 @@ from contextlib import suppress
 
 from attrs import evolve, frozen
 
+from webex_webhooks_async import errors
 from webex_webhooks_async.claims import MemoryClaims
 from webex_webhooks_async.client.limiter import Clock
 from webex_webhooks_async.client.planning import (
@@ -26,17 +27,6 @@ from webex_webhooks_async.client.retries import (
     pause_wanted,
 )
 from webex_webhooks_async.client.webhook_requests import WebhookRequests
-from webex_webhooks_async.errors import (
-    AuthenticationError,
-    ConflictError,
-    DecodeError,
-    LockedError,
-    NotFoundError,
-    RateLimitError,
-    ServerError,
-    TransportError,
-    WebexError,
-)
 from webex_webhooks_async.models.vocabulary import OwnedBy, WebhookStatus
 from webex_webhooks_async.models.webhooks import (
     NewWebhook,
@@ -110,17 +100,23 @@ class Reconciler:
         return [webhook for owner in owners async for webhook in self.webhooks._scan(owner)]  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] - our own
 
 
-FAILURES_OF_A_TURN = (TransportError, ServerError, LockedError, RateLimitError, DecodeError)
+FAILURES_OF_A_TURN = (
+    errors.TransportError,
+    errors.ServerError,
+    errors.LockedError,
+    errors.RateLimitError,
+    errors.DecodeError,
+)
 """After these, who looks again and again tries again."""
 
 
-def pause_after(error: WebexError, every: float) -> float:
+def pause_after(error: errors.WebexError, every: float) -> float:
     """Log that a turn failed; return the seconds until the next one.
 
     Only a 429 can make them more than so many, up to an hour.
     """
-    pause = max(every, pause_wanted(error)) if isinstance(error, RateLimitError) else every
-    level = logging.ERROR if isinstance(error, DecodeError) else logging.WARNING
+    pause = max(every, pause_wanted(error)) if isinstance(error, errors.RateLimitError) else every
+    level = logging.ERROR if isinstance(error, errors.DecodeError) else logging.WARNING
     logger.log(level, "reconciliation failed: %s; retrying in %g s", error, pause)
     return pause
 
@@ -176,7 +172,7 @@ class PlanExecution:
         """
         try:
             return await self._run()
-        except WebexError as error:
+        except errors.WebexError as error:
             for failure in self._failed.values():
                 if failure.error is not error:
                     failed = f"{failure.change.action} {failure.change.name!r}"
@@ -214,19 +210,22 @@ class PlanExecution:
             for change in changes:
                 if change.name in self._failed:
                     continue
-                if any(isinstance(each.error, TransportError) for each in self._uncertain.values()):
+                if any(
+                    isinstance(each.error, errors.TransportError)
+                    for each in self._uncertain.values()
+                ):
                     self._to_recheck.add(change.name)  # nothing is sent before Webex responds
                     continue
                 try:
                     await step(change)
-                except WebexError as error:
+                except errors.WebexError as error:
                     self._fail(change, error)
 
-    def _fail(self, change: WebhookChange, error: WebexError) -> None:
+    def _fail(self, change: WebhookChange, error: errors.WebexError) -> None:
         """Keep an error for later, or raise it if it isn't one of this webhook alone."""
         error.add_note(f"while trying to {change.action} webhook {change.name!r}")
         self._failed[change.name] = _Failure(change, error)
-        if isinstance(error, AuthenticationError | TransportError):
+        if isinstance(error, errors.AuthenticationError | errors.TransportError):
             raise error
 
     async def _make(self, change: WebhookChange) -> None:
@@ -244,8 +243,10 @@ class PlanExecution:
         self._creates[change.name] += 1
         try:
             created = await self._webhooks.create(wanted)
-        except WebexError as error:
-            if not _may_be_there(error):
+        except errors.WebexError as error:
+            # Webex may have created it all the same.
+            may_be_there = may_have_been_processed(error)
+            if not (may_be_there or isinstance(error, errors.ConflictError | errors.DecodeError)):
                 raise
             self._uncertain[change.name] = _Failure(change, error)
         else:
@@ -269,10 +270,10 @@ class PlanExecution:
         )
         try:
             updated = await self._webhooks.update(existing.id, update)
-        except NotFoundError:
+        except errors.NotFoundError:
             self._gone.add(existing.id)
             self._to_recheck.add(change.name)
-        except WebexError:
+        except errors.WebexError:
             await restraint.withdraw(change)
             raise
         else:
@@ -287,7 +288,7 @@ class PlanExecution:
             return
         if change.name in self._uncertain:  # first a new one, then the old one goes
             return
-        with suppress(NotFoundError):
+        with suppress(errors.NotFoundError):
             await self._webhooks.delete(change.existing.id)
         self._gone.add(change.existing.id)
         self._to_recheck.add(change.name)
@@ -319,7 +320,7 @@ class PlanExecution:
             return []
         try:
             return [await self._webhooks.get(live.id)]
-        except NotFoundError:
+        except errors.NotFoundError:
             return []
 
     def _resolve(self, changes: Iterable[WebhookChange]) -> None:
@@ -332,7 +333,7 @@ class PlanExecution:
                 self.done.append(create.change)
                 continue
             is_last = self._creates[change.name] >= self._reconciler.retry.attempts
-            if is_last or not _may_be_missing(create.error):
+            if is_last or not isinstance(create.error, errors.TransportError | errors.ServerError):
                 self._fail(create.change, create.error)
 
 
@@ -347,17 +348,7 @@ class _Failure:
     """A change that was tried, and its error."""
 
     change: WebhookChange
-    error: WebexError
-
-
-def _may_be_there(error: WebexError) -> bool:
-    """Whether the server may have created the webhook, although this was raised."""
-    return may_have_been_processed(error) or isinstance(error, ConflictError | DecodeError)
-
-
-def _may_be_missing(error: WebexError) -> bool:
-    """Whether a webhook that isn't found after this error may be created again."""
-    return isinstance(error, TransportError | ServerError)
+    error: errors.WebexError
 
 
 def _with_secret(webhook: Webhook, secret: str | None) -> Webhook:

@@ -53,10 +53,7 @@ class APIResource:
         file: "File | None" = None,
         into: type[T] | Callable[[Any], T] | None = None,
     ) -> T:
-        """Send a request, and return what the response holds.
-
-        The arguments and the errors are those of `Client.get` and `Client.post`.
-        """
+        """Send a request, and return what the response holds, as `Client.get` and `post` do."""
         if into is not None:  # before a POST has been processed
             check_into(into)
         request = self._request(method, path, segments, params, json=json, file=file)
@@ -76,10 +73,7 @@ class APIResource:
         prefetch: bool = False,
         is_repeated: bool = True,
     ) -> "AsyncPaginator[T]":
-        """Return a list whose pages `read` reads, each with retries or without.
-
-        The other arguments are those of `Client.list`.
-        """
+        """Return a list as `Client.list` does, whose pages `read` reads."""
         # Imported with the first list, because attrs takes a while to make the class of a page.
         from webex_webhooks_async.client import pagination  # noqa: PLC0415 - see above
 

@@ -10,34 +10,22 @@ from typing import Any, NamedTuple, TypeVar, cast
 
 import httpx
 
-from webex_webhooks_async.errors import (
-    APIError,
-    AuthenticationError,
-    BadRequestError,
-    ConflictError,
-    DecodeError,
-    GoneError,
-    LockedError,
-    NotFoundError,
-    PermissionDeniedError,
-    RateLimitError,
-    ServerError,
-)
+from webex_webhooks_async import errors
 from webex_webhooks_async.formatting import Redactor
 from webex_webhooks_async.serialization.converter import from_json, is_function, structure
 from webex_webhooks_async.serialization.strict_json import JSON, parse_json
 
 T = TypeVar("T")
 
-_ERRORS: dict[int, type[APIError]] = {
-    400: BadRequestError,
-    401: AuthenticationError,
-    403: PermissionDeniedError,
-    404: NotFoundError,
-    409: ConflictError,
-    410: GoneError,
-    423: LockedError,
-    429: RateLimitError,
+_ERRORS: dict[int, type[errors.APIError]] = {
+    400: errors.BadRequestError,
+    401: errors.AuthenticationError,
+    403: errors.PermissionDeniedError,
+    404: errors.NotFoundError,
+    409: errors.ConflictError,
+    410: errors.GoneError,
+    423: errors.LockedError,
+    429: errors.RateLimitError,
 }
 
 _OF_WEBEX = ("trackingId", "errors")  # members of each of its errors, of none of a proxy's
@@ -92,20 +80,20 @@ class Response(NamedTuple):
             return tuple(map(into, items))
         return self._decoded(lambda: _items(self.body, key, cast("type[T] | None", into)))
 
-    def error(self, retry_after: float | None) -> APIError:
+    def error(self, retry_after: float | None) -> errors.APIError:
         """The error of this response; `retry_after` is in seconds."""
         try:
             body = parse_json(self.body)
-        except DecodeError:  # HTML, or an empty body: seen on 429 and 5xx
+        except errors.DecodeError:  # HTML, or an empty body: seen on 429 and 5xx
             body = None
         members = _object(body)
         # Redacted first: in a text that was cut, a part of a secret wouldn't be found.
-        errors = [_inner(self.redact(each)) for each in islice(_details(members), _MAX_DETAILS)]
+        details = [_inner(self.redact(each)) for each in islice(_details(members), _MAX_DETAILS)]
         message = _inner(self.redact(_message(members)))
         return api_error_type(self.status_code)(
             self.status_code,
-            message or (errors[0] if errors else ""),
-            errors,
+            message or (details[0] if details else ""),
+            details,
             self._tracking_id(_text(members.get("trackingId"))),
             self.method,
             self.path,
@@ -117,31 +105,33 @@ class Response(NamedTuple):
         """The result of `decode`; its error gets the request."""
         try:
             return decode()
-        except DecodeError as error:
+        except errors.DecodeError as error:
             problems = error.problems
-        raise DecodeError(problems, self.method, self.path, self._tracking_id())
+        raise errors.DecodeError(problems, self.method, self.path, self._tracking_id())
 
     def _tracking_id(self, from_body: str = "") -> str:
         """Webex's own id of the request, if the response has one."""
         return self.redact(from_body or self.headers.get("trackingid") or self.sent_tracking_id)
 
 
-def is_gone(error: APIError) -> bool:
+def is_gone(error: errors.APIError) -> bool:
     """Whether what a GET asked for is gone: Webex says so, and not a proxy that can't reach it."""
-    return isinstance(error, GoneError) or (isinstance(error, NotFoundError) and error.from_webex)
+    return isinstance(error, errors.GoneError) or (
+        isinstance(error, errors.NotFoundError) and error.from_webex
+    )
 
 
-def api_error_type(status_code: int) -> type[APIError]:
+def api_error_type(status_code: int) -> type[errors.APIError]:
     """The class of the error of a status."""
     is_5xx = status_code // 100 == 5  # noqa: PLR2004 - as HTTP has it
-    return _ERRORS.get(status_code, ServerError if is_5xx else APIError)
+    return _ERRORS.get(status_code, errors.ServerError if is_5xx else errors.APIError)
 
 
 def _items(body: bytes, key: str, cls: type[T] | None) -> tuple[T | JSON, ...]:
     page = structure(parse_json(body), _Page)
     if key not in page:
         lacks = f"$: lacks {key!r}; if the list is in another member, pass that as items_key"
-        raise DecodeError((lacks,))
+        raise errors.DecodeError((lacks,))
     items = cast("type[tuple[T | JSON, ...]]", GenericAlias(tuple, (cls or JSON, ...)))
     return structure(page[key], items, f"$.{key}")
 

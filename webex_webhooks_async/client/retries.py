@@ -23,15 +23,7 @@ from typing import Self
 
 from attrs import field, frozen
 
-from webex_webhooks_async.errors import (
-    APIError,
-    LockedError,
-    RateLimitError,
-    ResponseTooLargeError,
-    ServerError,
-    TransportError,
-    WebexError,
-)
+from webex_webhooks_async import errors
 from webex_webhooks_async.validation import check_count, seconds_of
 
 _IDEMPOTENT = frozenset({"GET", "PUT", "DELETE"})
@@ -87,7 +79,7 @@ def backoff(policy: RetryPolicy, attempt: int, jitter: float) -> float:
 
 def delay_before_next(
     policy: RetryPolicy,
-    error: APIError | TransportError,
+    error: errors.APIError | errors.TransportError,
     *,
     attempt: int,
     has_retry_after: bool,
@@ -106,37 +98,39 @@ def delay_before_next(
     if attempt >= policy.attempts or not _is_repeatable(error, has_retry_after=has_retry_after):
         return None
     retry_after = None
-    if isinstance(error, APIError) and error.status_code in _HEEDED:
+    if isinstance(error, errors.APIError) and error.status_code in _HEEDED:
         retry_after = error.retry_after
     if retry_after is None:
         return backoff(policy, attempt, jitter)
     return retry_after if retry_after <= policy.max_delay else None
 
 
-def _is_repeatable(error: APIError | TransportError, *, has_retry_after: bool) -> bool:
+def _is_repeatable(
+    error: errors.APIError | errors.TransportError, *, has_retry_after: bool
+) -> bool:
     match error:
-        case RateLimitError():
+        case errors.RateLimitError():
             return True
-        case LockedError():
+        case errors.LockedError():
             return has_retry_after
-        case ResponseTooLargeError():
+        case errors.ResponseTooLargeError():
             return False
-        case ServerError(status_code=HTTPStatus.INTERNAL_SERVER_ERROR):
+        case errors.ServerError(status_code=HTTPStatus.INTERNAL_SERVER_ERROR):
             return error.method == "GET"
         case _:
             return error.method in _IDEMPOTENT and may_have_been_processed(error)
 
 
-def may_have_been_processed(error: WebexError) -> bool:
+def may_have_been_processed(error: errors.WebexError) -> bool:
     """Whether the server may have processed a request with this error, as nobody can tell."""
-    return isinstance(error, TransportError) or (
-        isinstance(error, ServerError) and error.status_code in {502, 503, 504}
+    return isinstance(error, errors.TransportError) or (
+        isinstance(error, errors.ServerError) and error.status_code in {502, 503, 504}
     )
 
 
 def pause_wanted(error: Exception) -> float:
     """Seconds for which Webex wants to be left alone, an hour at most; 0 if it hasn't said so."""
-    seconds = error.retry_after if isinstance(error, APIError) else None
+    seconds = error.retry_after if isinstance(error, errors.APIError) else None
     return min(seconds or 0.0, _LONGEST_PAUSE)
 
 

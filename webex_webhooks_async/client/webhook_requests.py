@@ -68,8 +68,6 @@ class WebhookRequests(APIResource):
 
         Raises:
             NotFoundError: It doesn't exist.
-            ValueError: The id is empty or isn't valid Unicode.
-            TypeError: The id isn't a string.
         """
         return await self._send("GET", _PATH, _checked(webhook_id), into=Webhook)
 
@@ -79,8 +77,7 @@ class WebhookRequests(APIResource):
 
         Raises:
             NotFoundError: It doesn't exist.
-            ValueError: The id is empty or isn't valid Unicode.
-            TypeError: The id isn't a string, or `update` isn't a `WebhookUpdate`.
+            TypeError: `update` isn't a `WebhookUpdate`.
         """
         check_type("update", update, WebhookUpdate)
         return await self._send("PUT", _PATH, _checked(webhook_id), json=update, into=Webhook)
@@ -91,8 +88,6 @@ class WebhookRequests(APIResource):
         Raises:
             NotFoundError: It doesn't exist. After an attempt that may have deleted it, because its
                 response was lost, nothing is raised.
-            ValueError: The id is empty or isn't valid Unicode.
-            TypeError: The id isn't a string.
         """
         await self._delete(_PATH, _checked(webhook_id))
 

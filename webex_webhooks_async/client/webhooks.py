@@ -20,7 +20,8 @@ class Webhooks(WebhookRequests):
     """The webhooks of the token's owner. A `Client` has it as ``client.webhooks``.
 
     Each method raises an `APIError` when Webex responds with an error status, a `TransportError`
-    when no response arrives, and a `DecodeError` when a response doesn't fit.
+    when no response arrives, and a `DecodeError` when a response doesn't fit. An id that is empty
+    or isn't valid Unicode is a `ValueError`, and one that isn't a string a `TypeError`.
     """
 
     async def ensure(
@@ -58,13 +59,7 @@ class Webhooks(WebhookRequests):
     ) -> "WebhookPlan":
         """Plan what `ensure` would do; ``await plan.apply()`` does it.
 
-        Raises:
-            ValueError: As `ensure`.
-            TypeError: As `ensure`.
-            DecodeError: As `ensure`.
-
-        Warns:
-            WebhookPlanWarning: As `ensure`.
+        The arguments, the errors and the warnings are those of `ensure`.
         """
         reconciler, desired = self._reconciler(), self._desired(wanted, prune)
         return await reconciler.plan(desired)

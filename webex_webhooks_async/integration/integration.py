@@ -503,24 +503,15 @@ class Integration(Application):
     def on_lost(self, handler: "U") -> "U":
         """Register what runs once for each time that somebody's permission is gone.
 
-        It runs as a job, with the `ConnectedUser`, before the state of the user is ``lost``.
-
-        Raises:
-            ValueError: As for `on_connect`.
-            TypeError: The same.
-            RuntimeError: The same.
+        It runs as a job, with the `ConnectedUser`, before the state of the user is ``lost``. The
+        errors are those of `on_connect`.
         """
         return self._register_on("on_lost", handler)
 
     def on_disconnect(self, handler: "U") -> "U":
         """Register what runs when somebody has left, and nothing of them is stored any more.
 
-        It runs as a job, with the `ConnectedUser`.
-
-        Raises:
-            ValueError: As for `on_connect`.
-            TypeError: The same.
-            RuntimeError: The same.
+        It runs as a job, with the `ConnectedUser`. The errors are those of `on_connect`.
         """
         return self._register_on("on_disconnect", handler)
 

@@ -9,15 +9,9 @@ from uuid import uuid4
 
 from attrs import define, evolve, field
 
+from webex_webhooks_async import errors
 from webex_webhooks_async.client.limiter import Clock
 from webex_webhooks_async.client.oauth import Tokens
-from webex_webhooks_async.errors import (
-    AuthenticationError,
-    BadRequestError,
-    NotConnectedError,
-    RequestTimeoutError,
-    WebexError,
-)
 from webex_webhooks_async.formatting import describe_exception, short_id
 from webex_webhooks_async.integration.users import Change, Details, User, Users, in_state
 
@@ -103,7 +97,7 @@ class TokenKeeper:
             if rejected is None:
                 return None
             if self.clock.monotonic() >= until:
-                raise RequestTimeoutError(
+                raise errors.RequestTimeoutError(
                     f"another process has been refreshing this token for {_WAIT_SECONDS:g} s"
                 )
             await self.clock.sleep(_WAIT_PAUSE)
@@ -117,10 +111,10 @@ class TokenKeeper:
                 async with asyncio.timeout(_REFRESH_SECONDS):
                     tokens = await self.refresh(before.tokens.refresh_token)
             except TimeoutError:
-                raise RequestTimeoutError(
+                raise errors.RequestTimeoutError(
                     f"no response to a refresh within {_REFRESH_SECONDS:g} s"
                 ) from None
-            except WebexError as error:
+            except errors.WebexError as error:
                 if is_app_refused(error):
                     logger.error("Webex refuses the client id or secret: %s", error)  # noqa: TRY400 - it says all
                 if not is_grant_gone(error):
@@ -129,7 +123,7 @@ class TokenKeeper:
                 if user.details.tokens.refresh_token == before.tokens.refresh_token:
                     if user.row.state == "connected":
                         await self._mark_lost(before)
-                    raise NotConnectedError(before.user.person_id, "lost") from None
+                    raise errors.NotConnectedError(before.user.person_id, "lost") from None
             else:
                 return await self._stored(before, tokens)
         return user
@@ -138,7 +132,7 @@ class TokenKeeper:
         user = await self.users.get(person)
         if user is None or user.row.state == "lost":
             person_id = person if user is None else user.public.person_id
-            raise NotConnectedError(person_id, "unknown" if user is None else "lost")
+            raise errors.NotConnectedError(person_id, "unknown" if user is None else "lost")
         return user
 
     def _is_newer(self, details: Details, rejected: str | None) -> bool:
@@ -170,7 +164,7 @@ class TokenKeeper:
                     raise
                 await self.clock.sleep(_STORE_PAUSE)
         if user is None:
-            raise NotConnectedError(before.user.person_id, "unknown")
+            raise errors.NotConnectedError(before.user.person_id, "unknown")
         return user
 
     async def _mark_lost(self, before: Details) -> None:
@@ -226,9 +220,9 @@ class UserToken:
         person = self._user.row.person
         try:
             user = await self._keeper.renewed(person, None)
-        except NotConnectedError:
+        except errors.NotConnectedError:
             raise
-        except (WebexError, OSError) as error:
+        except (errors.WebexError, OSError) as error:
             logger.info("an early refresh failed: %s", describe_exception(error))
             user = None
         if user is None:
@@ -238,7 +232,7 @@ class UserToken:
 
     def _use(self, user: User) -> str:
         if user.row.state == "leaving" and not self._may_leave:
-            raise NotConnectedError(user.public.person_id, "leaving")
+            raise errors.NotConnectedError(user.public.person_id, "leaving")
         self._user = user
         self._note(user)
         return user.details.tokens.access_token
@@ -261,7 +255,7 @@ def is_expired(tokens: Tokens, now: datetime) -> bool:
     return tokens.expires_at is not None and tokens.expires_at <= now
 
 
-def is_grant_gone(error: WebexError) -> bool:
+def is_grant_gone(error: errors.WebexError) -> bool:
     """Whether Webex says that a refresh token, or a code, isn't valid any more.
 
     RFC 6749, 5.2. How Webex words it is second-hand.
@@ -269,12 +263,12 @@ def is_grant_gone(error: WebexError) -> bool:
     return _says(error, "invalid_grant")
 
 
-def is_app_refused(error: WebexError) -> bool:
+def is_app_refused(error: errors.WebexError) -> bool:
     """Whether Webex refuses the application itself, which says nothing about a user."""
     return _says(error, "invalid_client")
 
 
-def _says(error: WebexError, word: str) -> bool:
-    return isinstance(error, BadRequestError | AuthenticationError) and any(
+def _says(error: errors.WebexError, word: str) -> bool:
+    return isinstance(error, errors.BadRequestError | errors.AuthenticationError) and any(
         word in each for each in (error.message, *error.errors)
     )

@@ -1,6 +1,5 @@
 """The users of an integration, as they are stored encrypted, and how they change."""
 
-import logging
 from collections.abc import AsyncIterator, Callable
 from datetime import datetime
 from typing import NamedTuple
@@ -13,8 +12,6 @@ from webex_webhooks_async.integration.keyring import Keyring
 from webex_webhooks_async.integration.store import Row, State, UserStore
 from webex_webhooks_async.models.ids import comparable
 from webex_webhooks_async.serialization.converter import from_json, to_json
-
-logger: logging.Logger = logging.getLogger("webex_webhooks_async")
 
 
 @frozen(kw_only=True)

@@ -55,7 +55,7 @@ class Activity:
 
     @property
     def begun(self) -> int:
-        """How many in_flight have begun."""
+        """How many executions have begun."""
         return self._in_flight.begun
 
     def running(self) -> list[str]:
@@ -100,7 +100,6 @@ async def _times(inbox: "Inbox") -> tuple[datetime, list[datetime]]:
 
 
 _LATER = frozenset({"asking", "retrying", "scheduled"})
-
 
 activities: WeakSet[Activity] = WeakSet()
 """Those of the receivers that are between their start and their end."""

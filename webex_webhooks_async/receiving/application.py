@@ -1,7 +1,6 @@
 """What a server runs: an ASGI application that it, or a program, starts and ends."""
 
 from abc import ABC, abstractmethod
-from types import TracebackType
 from typing import Self
 
 from webex_webhooks_async.handling.in_flight import InFlight
@@ -69,12 +68,7 @@ class Application(ABC):
     async def __aenter__(self) -> Self:
         return await self.start()
 
-    async def __aexit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         await self.aclose()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -154,7 +154,6 @@ class Sandbox:
     """
 
     base_url: ClassVar[str] = BASE_URL
-    """The base URL of `http_client`, which reaches the sandbox at any other host as well."""
 
     def __init__(  # noqa: PLR0913 - each is an option of its own
         self,

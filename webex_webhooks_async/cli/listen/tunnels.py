@@ -18,8 +18,6 @@ from webex_webhooks_async.serialization.converter import structure
 from webex_webhooks_async.serialization.strict_json import parse_json
 from webex_webhooks_async.validation import is_loopback
 
-"""The hosts at which a server of ours is reached: it listens on one address of loopback."""
-
 _LARGEST = 1_000_000  # bytes of a response
 
 
