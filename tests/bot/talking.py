@@ -26,6 +26,7 @@ class Talk:
         self.time = time
         self.errors: list[Exception] = []
         self.runs = 0
+        self.inbox = SQLiteInbox
         self.bot = self.replica()
 
     def replica(self, **options: Any) -> Bot:  # noqa: ANN401 - any option
@@ -34,9 +35,14 @@ class Talk:
         def note(error: Exception, _: Notification[Any]) -> None:
             self.errors.append(error)
 
-        inbox = SQLiteInbox(self.path, clock=self.time.now_in_seconds)
+        inbox = self.inbox(self.path, clock=self.time.now_in_seconds)
         chosen: dict[str, Any] = {"inbox": inbox, "on_error": note}
         return self.webex.bot(**{**chosen, **options})
+
+    def store_in(self, inbox: type[SQLiteInbox]) -> None:
+        """Store in an inbox of this class, before anything is registered."""
+        self.inbox = inbox
+        self.bot = self.replica()
 
     def command(self, name: str = "go") -> Callable[[Handler], Handler]:
         """Register the handler of a command, and count its runs."""

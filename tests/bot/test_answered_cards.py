@@ -158,21 +158,22 @@ async def test_a_card_that_is_gone(talk: Talk, caplog: pytest.LogCaptureFixture)
     assert [each for each in caplog.records if each.levelno >= logging.WARNING] == []
 
 
-async def test_a_stop_right_after_the_answer(talk: Talk, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_stop_right_after_the_answer(talk: Talk) -> None:
     """What was pressed is posted all the same, and nothing that the handler says."""
-    answer = SQLiteInbox.answer
 
-    async def stopped(self: SQLiteInbox, *args: Any) -> bool:  # noqa: ANN401 - as it is there
-        is_answered = await answer(self, *args)
-        await self.stop("", before=1_000)  # all that is here
-        return is_answered
+    class Stopped(SQLiteInbox):
+        async def answer(self, *args: Any) -> bool:  # noqa: ANN401 - as it is there
+            is_answered = await super().answer(*args)
+            await self.stop("", before=1_000)  # all that is here
+            return is_answered
+
+    talk.store_in(Stopped)
 
     @talk.command()
     async def go(context: MessageContext) -> None:
         await context.ask("One?", buttons=BUTTONS)
         await context.reply("Never")
 
-    monkeypatch.setattr(SQLiteInbox, "answer", stopped)
     async with talk.running():
         await talk.say("go")
         await talk.answer(await talk.hear("One?"), "Yes")

@@ -272,17 +272,20 @@ async def test_a_key(talk: Talk) -> None:
         await talk.settle()
 
 
-async def test_an_end_that_fails(talk: Talk, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_an_end_that_fails(talk: Talk) -> None:
     """`until` isn't asked again after it held; who answers before the end is in the result."""
     asked: list[int] = []
-    end, cards = SQLiteInbox.end, dict[str, Message]()
+    cards: dict[str, Message] = {}
 
-    async def late(self: SQLiteInbox, *args: Any) -> int:  # noqa: ANN401 - as it is there
-        if talk.runs == 2:
-            raise OSError
-        await talk.press(cards[BOB], "No", BOB)
-        await talk.settle("running")
-        return await end(self, *args)
+    class Late(SQLiteInbox):
+        async def end(self, *args: Any) -> int:  # noqa: ANN401 - as it is there
+            if talk.runs == 2:
+                raise OSError
+            await talk.press(cards[BOB], "No", BOB)
+            await talk.settle("running")
+            return await super().end(*args)
+
+    talk.store_in(Late)
 
     @talk.command()
     async def go(context: MessageContext) -> None:
@@ -293,11 +296,9 @@ async def test_an_end_that_fails(talk: Talk, monkeypatch: pytest.MonkeyPatch) ->
         answers = await context.ask_all("?", to=TEAM, buttons=BUTTONS, until=enough)
         await context.reply(shown(answers))
 
-    monkeypatch.setattr(SQLiteInbox, "end", late)
     async with talk.running():
         await talk.say("go")
-        for each, card in zip(TEAM, await hear(talk, "?", "?", "?"), strict=True):
-            cards[each] = card
+        cards.update(zip(TEAM, await hear(talk, "?", "?", "?"), strict=True))
         await talk.settle("asking")
         await talk.answer(cards[ANN], "Yes")
         await talk.settle("retrying")

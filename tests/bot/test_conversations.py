@@ -216,18 +216,19 @@ async def test_a_default(talk: Talk) -> None:
         await talk.settle()
 
 
-async def test_what_an_ordinary_message_costs(talk: Talk, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_what_an_ordinary_message_costs(talk: Talk) -> None:
     """It costs one read of the inbox more, which asks what is open, and nothing else."""
     called: list[str] = []
 
-    def count(name: str) -> None:
-        method = getattr(SQLiteInbox, name)
-
-        async def counted(*args: Any, **options: Any) -> object:  # noqa: ANN401 - as it is there
+    def counted(name: str) -> Any:  # noqa: ANN401 - a method
+        async def method(*args: Any, **options: Any) -> object:  # noqa: ANN401 - as it is there
             called.append(name)
-            return await method(*args, **options)
+            return await getattr(SQLiteInbox, name)(*args, **options)
 
-        monkeypatch.setattr(SQLiteInbox, name, counted)
+        return method
+
+    names = ("questions", "records", "recall", "remember", "ask", "answer", "complete")
+    talk.store_in(type("Counting", (SQLiteInbox,), {name: counted(name) for name in names}))
 
     @talk.command()
     async def go(_: MessageContext) -> None:
@@ -236,8 +237,6 @@ async def test_what_an_ordinary_message_costs(talk: Talk, monkeypatch: pytest.Mo
     @talk.bot.message()
     async def other(_: MessageContext) -> None: ...
 
-    for name in ("questions", "records", "recall", "remember", "ask", "answer", "complete"):
-        count(name)
     async with talk.running():
         await talk.say("Hello")
         await talk.settle()
@@ -581,21 +580,17 @@ async def test_a_week(talk: Talk) -> None:
 
 
 @pytest.mark.parametrize("processes", [1, 2])
-async def test_a_press_that_is_quicker_than_its_question(
-    talk: Talk, monkeypatch: pytest.MonkeyPatch, processes: int
-) -> None:
+async def test_a_press_that_is_quicker_than_its_question(talk: Talk, processes: int) -> None:
     """A press waits until it is known whether it is of the card that is being sent."""
-    opens, ask = asyncio.Event(), SQLiteInbox.ask
+    opens = asyncio.Event()
 
-    async def late(
-        self: SQLiteInbox,
-        *args: Any,  # noqa: ANN401 - as it is there
-        seconds: float | None = None,
-        **options: Any,  # noqa: ANN401 - the same
-    ) -> object:
-        if seconds is not None:
-            await opens.wait()
-        return await ask(self, *args, seconds=seconds, **options)
+    class Late(SQLiteInbox):
+        async def ask(self, *args: Any, **options: Any) -> Any:  # noqa: ANN401 - as it is there
+            if options.get("seconds") is not None:
+                await opens.wait()
+            return await super().ask(*args, **options)
+
+    talk.store_in(Late)
 
     async def go(context: MessageContext) -> None:
         answer = await context.ask("Well?", buttons=BUTTONS, to_person_email=BOSS)
@@ -604,7 +599,6 @@ async def test_a_press_that_is_quicker_than_its_question(
     async def other(_: SubmissionContext) -> None:
         raise NotImplementedError
 
-    monkeypatch.setattr(SQLiteInbox, "ask", late)
     bots = [talk.bot, *(talk.replica() for _ in range(processes - 1))]
     for each in bots:
         each.command("go")(go)
@@ -624,18 +618,18 @@ async def test_a_press_that_is_quicker_than_its_question(
         await talk.hear("yes")
 
 
-async def test_a_press_of_another_card_while_one_is_sent(
-    talk: Talk, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_press_of_another_card_while_one_is_sent(talk: Talk) -> None:
     """A press that another card's question may be waiting for goes to its handler afterwards."""
     sends, posted = asyncio.Event(), asyncio.Event()
-    ask = SQLiteInbox.ask
 
-    async def late(self: SQLiteInbox, *args: Any, **options: Any) -> object:  # noqa: ANN401 - as it is there
-        if options.get("seconds") is not None:
-            posted.set()
-            await sends.wait()
-        return await ask(self, *args, **options)
+    class Late(SQLiteInbox):
+        async def ask(self, *args: Any, **options: Any) -> Any:  # noqa: ANN401 - as it is there
+            if options.get("seconds") is not None:
+                posted.set()
+                await sends.wait()
+            return await super().ask(*args, **options)
+
+    talk.store_in(Late)
 
     @talk.command()
     async def go(context: MessageContext) -> None:
@@ -645,7 +639,6 @@ async def test_a_press_of_another_card_while_one_is_sent(
     async def other(context: SubmissionContext) -> None:
         await context.reply(f"Heard {context.submission.inputs}")
 
-    monkeypatch.setattr(SQLiteInbox, "ask", late)
     async with talk.running():
         card = await talk.bot.send("Another", buttons=BUTTONS, to_person_email=BOSS)
         await talk.hear("Another")
@@ -682,16 +675,16 @@ async def test_a_card_that_is_not_sent(talk: Talk) -> None:
         await talk.hear("Heard")
 
 
-async def test_the_time_is_over_while_a_card_is_looked_at(
-    talk: Talk, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_the_time_is_over_while_a_card_is_looked_at(talk: Talk) -> None:
     """The handler hears that nobody has answered, and the card isn't sent again."""
-    ask = SQLiteInbox.ask
 
-    async def slow(self: SQLiteInbox, *args: Any, **options: Any) -> object:  # noqa: ANN401 - as it is there
-        if talk.runs == 2 and options.get("seconds") is not None:
-            talk.time.seconds += 30
-        return await ask(self, *args, **options)
+    class Slow(SQLiteInbox):
+        async def ask(self, *args: Any, **options: Any) -> Any:  # noqa: ANN401 - as it is there
+            if talk.runs == 2 and options.get("seconds") is not None:
+                talk.time.seconds += 30
+            return await super().ask(*args, **options)
+
+    talk.store_in(Slow)
 
     @talk.command()
     async def go(context: MessageContext) -> None:
@@ -702,7 +695,6 @@ async def test_the_time_is_over_while_a_card_is_looked_at(
         except HandlerSuspended:
             raise ValueError("broken") from None
 
-    monkeypatch.setattr(SQLiteInbox, "ask", slow)
     async with talk.running():
         await talk.say("go")
         await talk.hear("Well?")
@@ -712,23 +704,25 @@ async def test_the_time_is_over_while_a_card_is_looked_at(
         await talk.settle()
 
 
-async def test_a_message_whose_lease_is_lost(talk: Talk, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_message_whose_lease_is_lost(talk: Talk) -> None:
     """A process that comes back after its lease runs no handler: another one does."""
     heard: list[str] = []
-    questions, thief = SQLiteInbox.questions, SQLiteInbox(talk.path, clock=talk.time.now_in_seconds)
+    thief = SQLiteInbox(talk.path, clock=talk.time.now_in_seconds)
     stolen: list[object] = []
 
-    async def look(self: SQLiteInbox, *places: str, entry: InboxEntry | None = None) -> object:
-        if entry is not None and not stolen:
-            talk.time.seconds += entry.lease + 1
-            stolen.append(await thief.take())
-        return await questions(self, *places, entry=entry)
+    class Slow(SQLiteInbox):
+        async def questions(self, *places: str, entry: InboxEntry | None = None) -> Any:  # noqa: ANN401 - as there
+            if entry is not None and not stolen:
+                talk.time.seconds += entry.lease + 1
+                stolen.append(await thief.take())
+            return await super().questions(*places, entry=entry)
+
+    talk.store_in(Slow)
 
     @talk.bot.message()
     async def other(context: MessageContext) -> None:
         heard.append(context.text)
 
-    monkeypatch.setattr(SQLiteInbox, "questions", look)
     async with aclosing(thief), talk.running():
         await talk.say("Hello")
         await until(lambda: bool(stolen) and not talk.bot._activity.running())

@@ -38,6 +38,7 @@ class Shift:
         self.webex = webex
         self.path = path
         self.time = Time()
+        self.inbox = SQLiteInbox
         self.attempts: list[Attempt] = []
         self.errors: list[Exception] = []
 
@@ -46,7 +47,7 @@ class Shift:
         client = Client(
             "sandbox-token", http_client=self.webex.sandbox.http_client(), retry=RetryPolicy.none()
         )
-        inbox = SQLiteInbox(self.path, clock=self.time.now_in_seconds)
+        inbox = self.inbox(self.path, clock=self.time.now_in_seconds)
         bot = timed(Bot, clock=self.time, sleep=self.time.sleep)(
             client,
             SECRET,
@@ -210,20 +211,22 @@ async def test_one_probe_is_for_all_that_fail(shift: Shift) -> None:
 
 
 async def test_what_is_taken_as_it_begins_is_given_back(
-    shift: Shift, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+    shift: Shift, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Nothing begins in an outage, not even an entry whose lease was on its way: it waits."""
-    bot = shift.bot()
     begun: list[tuple[str, bool]] = []
     fail_now, is_taken, go_on = asyncio.Event(), asyncio.Event(), asyncio.Event()
-    take = SQLiteInbox.take
 
-    async def take_slowly(inbox: SQLiteInbox) -> InboxEntry | None:
-        entry = await take(inbox)
-        if entry is not None and b"second" in entry.body:
-            is_taken.set()
-            await go_on.wait()
-        return entry
+    class Slow(SQLiteInbox):
+        async def take(self) -> InboxEntry | None:
+            entry = await super().take()
+            if entry is not None and b"second" in entry.body:
+                is_taken.set()
+                await go_on.wait()
+            return entry
+
+    shift.inbox = Slow
+    bot = shift.bot()
 
     @bot.job("fail")
     async def fail(context: JobContext) -> None:
@@ -232,7 +235,6 @@ async def test_what_is_taken_as_it_begins_is_given_back(
             await fail_now.wait()
             raise OUT
 
-    monkeypatch.setattr(SQLiteInbox, "take", take_slowly)
     async with shift.running(bot):
         await bot.enqueue("fail", "first")
         await until(lambda: len(begun) == 1)

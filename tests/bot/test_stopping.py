@@ -34,6 +34,11 @@ Handler = Callable[[MessageContext], Coroutine[Any, Any, None]]
 @pytest.fixture
 def stopping(talk: Talk) -> Talk:
     """People who talk with a bot that they can stop."""
+    return stoppable(talk)
+
+
+def stoppable(talk: Talk) -> Talk:
+    """Register the commands that stop."""
 
     @talk.bot.command("cancel")
     async def cancel(context: MessageContext) -> None:
@@ -433,22 +438,22 @@ async def test_what_has_not_begun(stopping: Talk, caplog: pytest.LogCaptureFixtu
 
 @pytest.mark.parametrize("is_open", [False, True])
 async def test_a_stop_while_a_question_is_sent(
-    stopping: Talk,
-    monkeypatch: pytest.MonkeyPatch,
+    talk: Talk,
     is_open: bool,  # noqa: FBT001 - a parameter of the test
 ) -> None:
     """The question is sent and ended, also one that opens later, and its handler is told of it."""
-    talk, told = stopping, list[str | None]()
+    told: list[str | None] = []
     held, sends = asyncio.Event(), asyncio.Event()
-    ask = SQLiteInbox.ask
 
-    async def late(self: Any, *args: Any, **options: Any) -> object:  # noqa: ANN401 - as it is there
-        if is_open == ("seconds" in options):
-            held.set()
-            await sends.wait()
-        return await ask(self, *args, **options)
+    class Late(SQLiteInbox):
+        async def ask(self, *args: Any, **options: Any) -> Any:  # noqa: ANN401 - as it is there
+            if is_open == ("seconds" in options):
+                held.set()
+                await sends.wait()
+            return await super().ask(*args, **options)
 
-    monkeypatch.setattr(SQLiteInbox, "ask", late)
+    talk.store_in(Late)
+    stoppable(talk)
 
     @long(talk)
     async def go(context: MessageContext) -> None:
@@ -470,19 +475,18 @@ async def test_a_stop_while_a_question_is_sent(
 
 
 @pytest.mark.parametrize("how", ["nothing", "a card", "several cards"])
-async def test_a_question_that_was_never_open(
-    stopping: Talk, monkeypatch: pytest.MonkeyPatch, how: str
-) -> None:
+async def test_a_question_that_was_never_open(talk: Talk, how: str) -> None:
     """A card that an earlier run has sent is deleted when the next one is stopped."""
-    talk, told = stopping, list[Message | None]()
-    ask = SQLiteInbox.ask
+    told: list[Message | None] = []
 
-    async def fails(self: Any, *args: Any, **options: Any) -> object:  # noqa: ANN401 - as it is there
-        if how == "nothing" or "seconds" in options:
-            raise OSError("the disk is full")
-        return await ask(self, *args, **options)
+    class Failing(SQLiteInbox):
+        async def ask(self, *args: Any, **options: Any) -> Any:  # noqa: ANN401 - as it is there
+            if how == "nothing" or "seconds" in options:
+                raise OSError("the disk is full")
+            return await super().ask(*args, **options)
 
-    monkeypatch.setattr(SQLiteInbox, "ask", fails)
+    talk.store_in(Failing)
+    stoppable(talk)
 
     @long(talk)
     async def go(context: MessageContext) -> None:

@@ -590,17 +590,17 @@ async def test_a_question_that_is_not_sent(fault: dict[str, Any], talk: Talk) ->
     assert talk.errors == []
 
 
-async def test_a_question_that_is_cancelled_while_it_is_opened(
-    talk: Talk, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_question_that_is_cancelled_while_it_is_opened(talk: Talk) -> None:
     """It isn't sent, and takes no message."""
     opened, goes_on = asyncio.Event(), asyncio.Event()
-    ask = SQLiteInbox.ask
 
-    async def hangs(self: SQLiteInbox, *args: Any, **options: Any) -> object:  # noqa: ANN401 - as it is there
-        await ask(self, *args, **options)
-        opened.set()
-        return await asyncio.Event().wait()
+    class Hanging(SQLiteInbox):
+        async def ask(self, *args: Any, **options: Any) -> Any:  # noqa: ANN401 - as it is there
+            await super().ask(*args, **options)
+            opened.set()
+            return await asyncio.Event().wait()
+
+    talk.store_in(Hanging)
 
     @talk.command()
     async def go(context: MessageContext) -> None:
@@ -615,7 +615,6 @@ async def test_a_question_that_is_cancelled_while_it_is_opened(
     async def message(context: MessageContext) -> None:
         await context.reply(f"Heard {context.text}")
 
-    monkeypatch.setattr(SQLiteInbox, "ask", hangs)
     async with talk.running():
         await talk.say("go")
         await talk.hear("Never mind")
@@ -820,21 +819,23 @@ async def test_a_card_that_is_deleted_before_a_question(
 
 
 async def test_a_question_that_cannot_be_closed_yet(
-    talk: Talk, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    talk: Talk, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A question that wasn't sent is closed with the outcome, if the inbox fails before."""
-    unask, failures = SQLiteInbox.unask, [OSError("the disk is full")]
+    failures = [OSError("the disk is full")]
 
-    async def fails_first(self: SQLiteInbox, entry: InboxEntry, record: str) -> None:
-        if failures:
-            raise failures.pop()
-        await unask(self, entry, record)
+    class FailsFirst(SQLiteInbox):
+        async def unask(self, entry: InboxEntry, record: str) -> None:
+            if failures:
+                raise failures.pop()
+            await super().unask(entry, record)
+
+    talk.store_in(FailsFirst)
 
     @talk.command()
     async def go(context: MessageContext) -> None:
         await context.ask("Well?")
 
-    monkeypatch.setattr(SQLiteInbox, "unask", fails_first)
     async with talk.running():
         talk.webex.sandbox.fail(method="POST", path="/messages", status=403)
         await talk.say("go")
@@ -849,9 +850,7 @@ async def test_a_question_that_cannot_be_closed_yet(
     ("method", "call"),
     [("questions", 1), ("questions", 2), ("ask", 1), ("ask", 2), ("remember", 1), ("answer", 1)],
 )
-async def test_an_inbox_that_fails_once(
-    talk: Talk, monkeypatch: pytest.MonkeyPatch, method: str, call: int
-) -> None:
+async def test_an_inbox_that_fails_once(talk: Talk, method: str, call: int) -> None:
     """A question comes once, and its answer arrives, whichever call of the inbox fails."""
     works, calls = getattr(SQLiteInbox, method), count(1)
 
@@ -859,6 +858,8 @@ async def test_an_inbox_that_fails_once(
         if next(calls) == call:
             raise OSError("the disk is full")
         return await works(*given, **options)
+
+    talk.store_in(type("Failing", (SQLiteInbox,), {method: fails}))
 
     @talk.command()
     async def go(context: MessageContext) -> None:
@@ -875,7 +876,6 @@ async def test_an_inbox_that_fails_once(
     def is_retrying() -> bool:
         return any(each.state == "retrying" for each in talk.stored)
 
-    monkeypatch.setattr(SQLiteInbox, method, fails)
     async with talk.running():
         await talk.say("go")
         await hear("Well?")
@@ -907,17 +907,19 @@ async def test_another_question_after_a_failure(talk: Talk) -> None:
         await talk.settle("asking")
 
 
-async def test_a_lost_lease(talk: Talk, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_lost_lease(talk: Talk) -> None:
     """A process whose lease is over by then opens no question."""
+
+    class Lost(SQLiteInbox):
+        async def ask(self, *_: Any, **__: Any) -> Any:  # noqa: ANN401 - as it is there
+            return None
+
+    talk.store_in(Lost)
 
     @talk.command()
     async def go(context: MessageContext) -> None:
         await context.ask("Well?")
 
-    async def lost(*_: object, **__: object) -> None:
-        monkeypatch.undo()
-
-    monkeypatch.setattr(SQLiteInbox, "ask", lost)
     async with talk.running():
         await talk.say("go")
         await until(lambda: len(talk.errors) == 1)
@@ -925,11 +927,15 @@ async def test_a_lost_lease(talk: Talk, monkeypatch: pytest.MonkeyPatch) -> None
     assert "has lost its lease, so another process asks" in str(talk.errors[0])
 
 
-async def test_a_question_that_ends_beside_its_answer(
-    talk: Talk, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_question_that_ends_beside_its_answer(talk: Talk) -> None:
     """A message whose question is closed at that moment is an ordinary one."""
-    answer = SQLiteInbox.answer
+
+    class EndsFirst(SQLiteInbox):
+        async def answer(self, entry: InboxEntry, question: int, value: bytes) -> bool:
+            await self.end([question])
+            return await super().answer(entry, question, value)
+
+    talk.store_in(EndsFirst)
 
     @talk.command()
     async def go(context: MessageContext) -> None:
@@ -939,11 +945,6 @@ async def test_a_question_that_ends_beside_its_answer(
     async def other(context: MessageContext) -> None:
         await context.reply(f"Heard {context.text}")
 
-    async def ends_first(self: SQLiteInbox, entry: InboxEntry, question: int, value: bytes) -> bool:
-        await self.end([question])
-        return await answer(self, entry, question, value)
-
-    monkeypatch.setattr(SQLiteInbox, "answer", ends_first)
     async with talk.running():
         await talk.say("before")
         await talk.hear("Heard before")
