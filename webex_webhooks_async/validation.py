@@ -124,8 +124,7 @@ def check_keywords(what: str, given: Iterable[str], known: Iterable[str]) -> Non
     for name in given:
         if name not in known:
             right = re.sub("[A-Z]", lambda capital: f"_{capital[0].lower()}", name)
-            # Imported here: it is for an error alone.
-            from difflib import get_close_matches  # noqa: PLC0415 - see above
+            from difflib import get_close_matches  # noqa: PLC0415 - it is for an error alone
 
             meant = [right] if right in known else get_close_matches(name, known)
             hint = f": write {meant[0]}" if meant else ""

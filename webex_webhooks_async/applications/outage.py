@@ -94,7 +94,6 @@ class Outage:
         self._watching = asyncio.create_task(self._watch(failure, self._since))
 
     async def _watch(self, failure: Exception | None, since: float) -> None:
-        """Ask until Webex responds."""
         number = 0
         while failure is not None:
             pause = _PAUSES[number] if number < len(_PAUSES) else _LAST_PAUSE

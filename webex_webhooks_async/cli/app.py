@@ -47,8 +47,6 @@ if TYPE_CHECKING:
 
 @frozen
 class _Group:
-    """A command that has commands."""
-
     help: str
     commands: Mapping[str, str]
 
@@ -154,7 +152,6 @@ def _function(name: str) -> "str | _Group | None":
 
 
 def _add(to: App, name: str, function: str, group: Group | None, before: str = "") -> None:
-    """Add a command, whose function is imported when it is called."""
     whole = f"{before}{name}"
     usage = f"Usage: webex-webhooks {whole} {_USAGE[whole]}" if whole in _USAGE else None
     to.command(f"webex_webhooks_async.cli.{function}", name=name, group=group, usage=usage)

@@ -364,7 +364,6 @@ async def _first(events: AsyncIterator[Json], place: Place) -> Json:
 
 
 async def _events(place: Place) -> AsyncGenerator[Json, None]:
-    """Yield the state of the sandbox, and then each event."""
     async with stream_of(place.base_url) as response:
         async for line in response.aiter_lines():
             if line:

@@ -141,8 +141,6 @@ def _is_gzip(response: httpx.Response) -> bool:
 
 
 class _Gzip:
-    """Data that are decompressed as they arrive."""
-
     def __init__(self) -> None:
         self._data = zlib.decompressobj(_GZIP)
 
@@ -170,8 +168,7 @@ def multipart(fields: object, file: "File") -> tuple[bytes, str]:
         fields: The other fields, as parsed JSON. A field that is `None` is left out.
         file: The file; its part is called ``files``.
     """
-    # Imported here: most programs upload nothing, and attrs takes a while to make the class.
-    from webex_webhooks_async.models.files import File  # noqa: PLC0415 - see above
+    from webex_webhooks_async.models.files import File  # noqa: PLC0415 - attrs takes a while to make it, and most upload nothing
 
     check_type("file", file, File)
     match fields:

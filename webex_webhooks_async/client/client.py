@@ -113,8 +113,7 @@ class Client(APIResource):
     @cached_property
     def webhooks(self) -> "Webhooks":
         """The `Webhooks` resource."""
-        # Imported with the first use, because attrs takes a while to make the classes of webhooks.
-        from webex_webhooks_async.client.webhooks import Webhooks  # noqa: PLC0415 - see above
+        from webex_webhooks_async.client.webhooks import Webhooks  # noqa: PLC0415 - attrs takes a while to make its classes
 
         return Webhooks(self._requester)
 
@@ -140,8 +139,7 @@ class Client(APIResource):
                 when made directly.
             TypeError: As when made directly.
         """
-        # Imported here: many a program has its token from elsewhere.
-        from webex_webhooks_async.client.environment import (  # noqa: PLC0415 - see above
+        from webex_webhooks_async.client.environment import (  # noqa: PLC0415 - many a program has its token from elsewhere
             base_url_from_env,
             token_from_env,
         )
@@ -419,9 +417,8 @@ class Client(APIResource):
             TransportError: No response arrived, or it was broken off.
             DecodeError: The response has more than one content coding.
         """
-        # Imported here, because attrs takes a while to make the classes of files and pages.
-        from webex_webhooks_async.client.pagination import target_on  # noqa: PLC0415 - see above
-        from webex_webhooks_async.models.files import File  # noqa: PLC0415 - see above
+        from webex_webhooks_async.client.pagination import target_on  # noqa: PLC0415 - attrs takes a while to make its classes
+        from webex_webhooks_async.models.files import File  # noqa: PLC0415 - as above
 
         if max_bytes is not None:
             check_count("max_bytes", max_bytes)
@@ -469,8 +466,7 @@ class Client(APIResource):
 @cache
 def _fetched() -> Mapping[str, type[Any]]:
     """The class that `Client.fetch` returns for a resource, if it isn't parsed JSON."""
-    # Imported here: not every program fetches something, and attrs takes a while to make them.
-    from webex_webhooks_async.models.messages import AttachmentAction, Message  # noqa: PLC0415 - see above
+    from webex_webhooks_async.models.messages import AttachmentAction, Message  # noqa: PLC0415 - as in `webhooks`
 
     return {Resource.ATTACHMENT_ACTIONS: AttachmentAction, Resource.MESSAGES: Message}
 

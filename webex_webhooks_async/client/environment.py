@@ -51,8 +51,7 @@ def token_from_env(prefix: str) -> "str | TokenProvider":
     values = {name: os.environ.get(name, "") for name in names}
     missing = [name for name, value in values.items() if not value]
     if not missing:
-        # Imported here, because the token of a bot doesn't expire.
-        from webex_webhooks_async.client.oauth import RefreshingToken  # noqa: PLC0415 - see above
+        from webex_webhooks_async.client.oauth import RefreshingToken  # noqa: PLC0415 - the token of a bot doesn't expire
 
         client_id, client_secret, refresh_token = values.values()
         return RefreshingToken(

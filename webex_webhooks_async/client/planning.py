@@ -265,7 +265,6 @@ class DesiredState:
                 )
 
     def _problems(self, existing: Iterable[Webhook | UnreadableWebhook]) -> Iterator[str]:
-        """Return the reasons for which the changes can't be known."""
         names = self.names
         for each in existing:
             if each.name not in names:
@@ -294,7 +293,6 @@ _COMPARED = frozenset({"filter", "ownedBy", "status", "secret"})
 
 
 def _least_change(wanted: NewWebhook, namesakes: list[Webhook]) -> WebhookChange:
-    """The smallest change that makes one of these the wanted webhook."""
     candidates = [_change(wanted, each) for each in sorted(namesakes, key=_age)]
     return min(
         candidates,

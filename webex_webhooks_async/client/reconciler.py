@@ -345,8 +345,6 @@ _LOOKS_BEFORE_AGREEING = 2
 
 @frozen
 class _Failure:
-    """A change that was tried, and its error."""
-
     change: WebhookChange
     error: errors.WebexError
 

@@ -347,7 +347,6 @@ class Requester:
         return (await self.send(request)).json()
 
     async def _exchange(self, request: Request, url: httpx.URL, token: str | None) -> Response:
-        """Send once, and read the whole response."""
         if self._closed:
             raise ClosedError("this client is closed; keep one open for as long as it is used")
         if self.http_client.is_closed:
@@ -481,7 +480,6 @@ def _fields(
 
 
 def _is_rejected(outcome: Response | TransportError) -> bool:
-    """Whether Webex has rejected the access token."""
     return isinstance(outcome, Response) and outcome.status_code == HTTPStatus.UNAUTHORIZED
 
 

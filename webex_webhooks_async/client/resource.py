@@ -74,8 +74,7 @@ class APIResource:
         is_repeated: bool = True,
     ) -> "AsyncPaginator[T]":
         """Return a list as `Client.list` does, whose pages `read` reads."""
-        # Imported with the first list, because attrs takes a while to make the class of a page.
-        from webex_webhooks_async.client import pagination  # noqa: PLC0415 - see above
+        from webex_webhooks_async.client import pagination  # noqa: PLC0415 - attrs takes a while to make its class
 
         base_url = self._requester.base_url
         first_target = self._requester.target(_target(path, segments, params))
@@ -184,7 +183,6 @@ _REFUSED_IN_A_PATH = {
 
 
 def _target(path: str, segments: Sequence[str], params: Params | None) -> str:
-    """Path and query below the base URL, percent-encoded."""
     encoded = quote(_checked_path(path), safe="/")
     for each in segments:
         encoded = f"{encoded.removesuffix('/')}/{_encoded(check_not_empty('a path segment', each))}"
@@ -250,7 +248,6 @@ def _parameter(name: str, value: object) -> str:
 
 
 def _secrets(body: object) -> Iterator[str]:
-    """The secrets in a body, however deep."""
     if isinstance(body, dict):
         for name, value in cast("dict[object, object]", body).items():
             if name in SECRET_NAMES and isinstance(value, str):

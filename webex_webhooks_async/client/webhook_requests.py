@@ -128,7 +128,6 @@ class WebhookRequests(APIResource):
         )
 
     def _scan(self, owned_by: str | None) -> AsyncPaginator[Webhook | UnreadableWebhook]:
-        """Return the webhooks, also those that can't be read."""
         return self._paginate(_read, _PATH, params={"ownedBy": owned_by})
 
 

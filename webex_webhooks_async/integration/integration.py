@@ -26,17 +26,8 @@ from webex_webhooks_async.applications.decisions import decision
 from webex_webhooks_async.applications.inboxes import inbox_in
 from webex_webhooks_async.applications.jobs import Job, JobOptions, cancel, enqueue
 from webex_webhooks_async.applications.outage import Outage
+from webex_webhooks_async.client import environment
 from webex_webhooks_async.client.client import Client
-from webex_webhooks_async.client.environment import (
-    WEBEX_CLIENT_ID,
-    WEBEX_CLIENT_SECRET,
-    WEBEX_ENCRYPTION_KEYS,
-    WEBEX_INTEGRATION_INBOX,
-    WEBEX_PUBLIC_URL,
-    WEBEX_SCOPES,
-    WEBEX_USER_STORE,
-    base_url_from_env,
-)
 from webex_webhooks_async.client.limiter import Clock
 from webex_webhooks_async.client.oauth import Tokens
 from webex_webhooks_async.errors import (
@@ -335,14 +326,14 @@ class Integration(Application):
         if missing := [names[each] for each, value in values.items() if not value]:
             raise ValueError(f"set the environment variable {' and '.join(missing)}")
         return cls(
-            _store_in(values[WEBEX_USER_STORE]),
-            encryption_keys=values[WEBEX_ENCRYPTION_KEYS].split(),
-            inbox=inbox_in(values[WEBEX_INTEGRATION_INBOX]),
-            public_url=values[WEBEX_PUBLIC_URL],
-            client_id=values[WEBEX_CLIENT_ID],
-            client_secret=values[WEBEX_CLIENT_SECRET],
-            scopes=values[WEBEX_SCOPES],
-            base_url=base_url_from_env(prefix),
+            _store_in(values[environment.WEBEX_USER_STORE]),
+            encryption_keys=values[environment.WEBEX_ENCRYPTION_KEYS].split(),
+            inbox=inbox_in(values[environment.WEBEX_INTEGRATION_INBOX]),
+            public_url=values[environment.WEBEX_PUBLIC_URL],
+            client_id=values[environment.WEBEX_CLIENT_ID],
+            client_secret=values[environment.WEBEX_CLIENT_SECRET],
+            scopes=values[environment.WEBEX_SCOPES],
+            base_url=environment.base_url_from_env(prefix),
             **options,
         )
 
@@ -820,7 +811,6 @@ class Integration(Application):
             await handler(user)
 
     async def _remove(self, leaving: ConnectedUser, connection: str) -> bool:
-        """Remove somebody who leaves; return whether they have left."""
         while True:
             user = await self._users.get(leaving.person_id)
             if user is None:
@@ -904,13 +894,13 @@ def _store_in(place: str) -> UserStore:
 
 
 _VARIABLES = (
-    WEBEX_CLIENT_ID,
-    WEBEX_CLIENT_SECRET,
-    WEBEX_SCOPES,
-    WEBEX_ENCRYPTION_KEYS,
-    WEBEX_PUBLIC_URL,
-    WEBEX_USER_STORE,
-    WEBEX_INTEGRATION_INBOX,
+    environment.WEBEX_CLIENT_ID,
+    environment.WEBEX_CLIENT_SECRET,
+    environment.WEBEX_SCOPES,
+    environment.WEBEX_ENCRYPTION_KEYS,
+    environment.WEBEX_PUBLIC_URL,
+    environment.WEBEX_USER_STORE,
+    environment.WEBEX_INTEGRATION_INBOX,
 )
 _OWN_JOBS = ("on_connect", "on_lost", "on_disconnect")  # which it stores by itself
 _REFUSAL = "This account can't be connected."

@@ -18,8 +18,6 @@ _NONCE_BYTES = 12
 
 
 class _Key(NamedTuple):
-    """A key, and what is derived from it."""
-
     id: str
     cipher: "AESGCM"
     for_secrets: bytes

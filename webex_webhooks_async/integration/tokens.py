@@ -103,7 +103,6 @@ class TokenKeeper:
             await self.clock.sleep(_WAIT_PAUSE)
 
     async def _renew_alone(self, person: str, rejected: str | None) -> User:
-        """Refresh under a claim."""
         user = await self._with_tokens(person)
         while not self._is_newer(user.details, rejected):
             before = user.details

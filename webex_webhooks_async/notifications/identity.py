@@ -47,8 +47,7 @@ def notification_key(notification: Notification[Any]) -> str:
     Raises:
         TypeError: `notification` isn't a `Notification`.
     """
-    # Imported here: the list of an inbox needs no converter.
-    from webex_webhooks_async.serialization.converter import to_json  # noqa: PLC0415 - see above
+    from webex_webhooks_async.serialization.converter import to_json  # noqa: PLC0415 - the list of an inbox needs none
 
     check_type("notification", notification, Notification)
     return _key_of_what_was_made(notification) or _digest(to_json(notification))

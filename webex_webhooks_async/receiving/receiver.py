@@ -207,8 +207,7 @@ class Receiver(Router, Application):
         return RouterSelection(self._tree, ignore_own_actions=ignore_own_actions)
 
     def _worker_on(self, inbox: "Inbox", attempts: int, limit: int) -> "InboxWorker":
-        # Imported here, as in `Client.webhooks`: most receivers have no inbox.
-        from webex_webhooks_async.handling.inbox_worker import InboxWorker  # noqa: PLC0415 - see above
+        from webex_webhooks_async.handling.inbox_worker import InboxWorker  # noqa: PLC0415 - most receivers have no inbox
 
         return InboxWorker(
             inbox, self._in_flight, attempts=attempts, limit=limit, sleep=self._sleep
@@ -240,8 +239,7 @@ class Receiver(Router, Application):
             TypeError: An argument isn't a string.
             Exception: Any error of the function for the secrets.
         """
-        # Imported here, as in `Client.webhooks`: what only receives needs no such classes.
-        from webex_webhooks_async.models.webhooks import NewWebhook  # noqa: PLC0415 - see above
+        from webex_webhooks_async.models.webhooks import NewWebhook  # noqa: PLC0415 - what only receives needs none
 
         check_text("name", name)
         if not name:
@@ -380,8 +378,7 @@ class Receiver(Router, Application):
                 called within the transaction of `once`.
             Exception: Any error of the inbox.
         """
-        # Imported here: most receivers have no inbox.
-        from webex_webhooks_async.handling.records import check_outside  # noqa: PLC0415 - see above
+        from webex_webhooks_async.handling.records import check_outside  # noqa: PLC0415 - as in `_worker_on`
 
         _, seconds = check_claim(name, seconds)
         check_outside("claim anything")
@@ -393,7 +390,6 @@ class Receiver(Router, Application):
         await self._open()
 
     async def _open(self) -> None:
-        """Begin to receive."""
         if self._worker is not None:
             with suppress(Exception):  # so that errors can be redacted before the first request
                 await self._keys.current()

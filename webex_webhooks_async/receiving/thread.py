@@ -163,7 +163,6 @@ class ReceiverThread:
         return self._thread is not None and self._thread.process == os.getpid()
 
     def _own_thread(self) -> "_LoopThread":
-        """Return the thread of this process, which the first call starts."""
         with self._lock:
             if self._thread is None or not self._is_ours:
                 if self._life is not None:

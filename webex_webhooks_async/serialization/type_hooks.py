@@ -200,7 +200,6 @@ _MAX_MISFITS = 100  # of an array: an error takes 400 times the bytes of what do
 
 
 def _is_fixed(cls: object) -> bool:
-    """Whether it is a tuple with a type for each item."""
     return get_origin(cls) is tuple and get_args(cls)[-1:] != (...,)
 
 
@@ -484,8 +483,7 @@ def _is_of_any_data(cls: Any) -> bool:  # noqa: ANN401 - a type
 
 @cache
 def _any_data() -> Any:  # noqa: ANN401 - type checkers take no union for a type here
-    # Imported with the first notification that is read, as `data_classes` says.
-    from webex_webhooks_async.models.notification_data import NotificationData  # noqa: PLC0415 - see above
+    from webex_webhooks_async.models.notification_data import NotificationData  # noqa: PLC0415 - as `data_classes` says
 
     return NotificationData
 

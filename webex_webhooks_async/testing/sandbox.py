@@ -575,7 +575,6 @@ class Sandbox:
             raise TimeoutError(f"not idle within {seconds:g} seconds: {', '.join(busy)}") from None
 
     async def _unfinished(self) -> list[str]:
-        """Describe the work that isn't done yet."""
         begun = self._begun()
         unfinished = self._running()
         for each in tuple(activities):
@@ -710,7 +709,6 @@ class Sandbox:
             self._state.tokens.end_grants(self._known(person))
 
     async def _deliver(self, events: Sequence[WebexEvent]) -> list[Delivery]:
-        """Notify the webhooks, and raise what their handlers raised."""
         attempts = await self._delivery_service.deliver(events, by_api=False)
         raise_all([error for attempt in attempts for error in attempt.errors])
         return [attempt.delivery for attempt in attempts]

@@ -232,8 +232,6 @@ class _Sandbox(Sandbox):
 
 
 class _Development:
-    """A program that is run, and its sandbox."""
-
     def __init__(  # noqa: PLR0913 - each is a collaborator or an option of its own
         self,
         target: Target,

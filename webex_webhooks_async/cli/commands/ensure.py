@@ -140,7 +140,6 @@ _STYLE_OF_ACTION = {
 
 
 def _print_plan(console: Console, plan: WebhookPlan) -> None:
-    """Print what a plan does with each webhook."""
     rows = [
         [
             Text(change.action, _STYLE_OF_ACTION[change.action]),
@@ -153,7 +152,6 @@ def _print_plan(console: Console, plan: WebhookPlan) -> None:
 
 
 def _print_changes(console: Console, changes: Sequence[WebhookChange]) -> None:
-    """Print the changes that were made."""
     for change in changes:
         print_approval(console, f"{_DONE[change.action]} {change.name}")
     if not changes:

@@ -15,6 +15,7 @@ from cyclopts import Parameter
 from rich.console import Console
 
 from webex_webhooks_async.catalog import FIREHOSE_RESOURCES
+from webex_webhooks_async.cli import options
 from webex_webhooks_async.cli.console import (
     ask,
     can_ask,
@@ -42,17 +43,6 @@ from webex_webhooks_async.cli.listen.temporary_webhooks import (
     temporary_webhooks,
 )
 from webex_webhooks_async.cli.listen.tunnels import find_tunnel
-from webex_webhooks_async.cli.options import (
-    FROM_ENVIRONMENT,
-    NO_SECRET,
-    AnyEvent,
-    AnyResource,
-    AsJson,
-    Connection,
-    HttpUrl,
-    Port,
-    SecretSource,
-)
 from webex_webhooks_async.cli.rendering import (
     headline,
     print_notification,
@@ -78,15 +68,15 @@ _SECONDS_BETWEEN_SAMPLES = 3.0
 
 def command(  # noqa: PLR0913 - each is an option
     *,
-    public_url: HttpUrl | None = None,
-    port: Port = 8080,
-    resource: Annotated[tuple[AnyResource, ...], Parameter(show_default=False)] = (),
-    event: Annotated[tuple[AnyEvent, ...], Parameter(show_default=False)] = (),
-    forward_to: HttpUrl | None = None,
+    public_url: options.HttpUrl | None = None,
+    port: options.Port = 8080,
+    resource: Annotated[tuple[options.AnyResource, ...], Parameter(show_default=False)] = (),
+    event: Annotated[tuple[options.AnyEvent, ...], Parameter(show_default=False)] = (),
+    forward_to: options.HttpUrl | None = None,
     sandbox: Annotated[bool, Parameter(show_default=False)] = False,
-    secret_source: SecretSource = NO_SECRET,
-    json: AsJson = False,
-    connection: Connection = FROM_ENVIRONMENT,
+    secret_source: options.SecretSource = options.NO_SECRET,
+    json: options.AsJson = False,
+    connection: options.Connection = options.FROM_ENVIRONMENT,
 ) -> None:
     r"""Print notifications as they arrive, until Ctrl-C.
 
@@ -146,8 +136,7 @@ def _found_url(port: int) -> str:
     return tunnel.public_url
 
 
-def _offer_to_delete_left_over(connection: Connection) -> None:
-    """Offer to delete the webhooks of a `listen` that was killed."""
+def _offer_to_delete_left_over(connection: options.Connection) -> None:
     webhooks = connection.call(partial(named, prefix=name_prefix("listen")))
     if not webhooks:
         return
@@ -290,7 +279,6 @@ async def _make_things_happen(sandbox: Sandbox, subscriptions: Iterable[Subscrip
 
 
 def _events(subscriptions: Iterable[Subscription]) -> list[Subscription]:
-    """Events that notify each subscription of something."""
     return [
         (each, Event.CREATED if event == Event.ALL else event)
         for resource, event in subscriptions

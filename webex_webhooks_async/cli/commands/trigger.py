@@ -8,20 +8,9 @@ import httpx
 from cyclopts import Parameter
 from rich.text import Text
 
+from webex_webhooks_async.cli import options
 from webex_webhooks_async.cli.console import print_json, print_warning, stdout
 from webex_webhooks_async.cli.listen.relay import FORWARD_TIMEOUT, BotResponse, post, print_response
-from webex_webhooks_async.cli.options import (
-    NO_SECRET,
-    SANDBOX_URL,
-    AnyEvent,
-    AnyResource,
-    AsJson,
-    HttpUrl,
-    NotEmpty,
-    SandboxUrl,
-    SecretSource,
-    is_url_given,
-)
 from webex_webhooks_async.cli.rendering import print_notification
 from webex_webhooks_async.cli.running import ExitCode, UsageError, run, usage_errors
 from webex_webhooks_async.client.client import Client
@@ -33,17 +22,17 @@ from webex_webhooks_async.testing import sample_notification, signed_request
 
 
 def command(  # noqa: PLR0913 - each is an option
-    resource: AnyResource,
-    event: AnyEvent,
+    resource: options.AnyResource,
+    event: options.AnyEvent,
     /,
     *,
-    to: HttpUrl | None = None,
+    to: options.HttpUrl | None = None,
     sandbox: Annotated[bool, Parameter(show_default=False)] = False,
-    owner: NotEmpty | None = None,
+    owner: options.NotEmpty | None = None,
     set_: Annotated[tuple[str, ...], Parameter(name="--set", show_default=False)] = (),
-    secret: SecretSource = NO_SECRET,
-    as_json: AsJson = False,
-    base_url: SandboxUrl = SANDBOX_URL,
+    secret: options.SecretSource = options.NO_SECRET,
+    as_json: options.AsJson = False,
+    base_url: options.SandboxUrl = options.SANDBOX_URL,
 ) -> int:
     r"""Send a signed sample notification to a bot, and show its response.
 
@@ -73,7 +62,7 @@ def command(  # noqa: PLR0913 - each is an option
         raise UsageError("the sandbox has the secrets of its webhooks: leave the secret out")
     if owner is not None and not sandbox:
         raise UsageError("--owner needs --sandbox")
-    if is_url_given(base_url, SANDBOX_URL) and not sandbox:
+    if options.is_url_given(base_url, options.SANDBOX_URL) and not sandbox:
         raise UsageError("--base-url needs --sandbox")
     warn_if_misspelled(resource, event, stacklevel=1)
     if to is None:
@@ -123,8 +112,7 @@ def _data(assignments: Sequence[str]) -> object:
 
 
 def _report(wanted: Mapping[str, object], base_url: str, *, as_json: bool) -> int:
-    # Its modules are those of the sandbox, which --to doesn't need.
-    from webex_webhooks_async.cli.running_sandbox import call_sandbox, problem_of  # noqa: PLC0415 - see above
+    from webex_webhooks_async.cli.running_sandbox import call_sandbox, problem_of  # noqa: PLC0415 - of the sandbox, which --to lacks
 
     with usage_errors():
         Client("unused", base_url=base_url)  # checks it
@@ -149,7 +137,6 @@ def _print_problem(text: str, style: str) -> None:
 
 
 def _assign(notification: dict[str, Any], assignment: str) -> None:
-    """Apply one --set."""
     path, equals, text = assignment.partition("=")
     *parents, key = path.removesuffix(":").split(".")
     if not (equals and all((*parents, key))):

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, TypeVar
 import attrs
 from cyclopts import Parameter
 
+from webex_webhooks_async.cli import options
 from webex_webhooks_async.cli.console import (
     ask,
     can_ask,
@@ -15,18 +16,6 @@ from webex_webhooks_async.cli.console import (
     progress,
     stderr,
     stdout,
-)
-from webex_webhooks_async.cli.options import (
-    FROM_ENVIRONMENT,
-    NO_SECRET,
-    AnyEvent,
-    AnyResource,
-    AsJson,
-    Connection,
-    NotEmpty,
-    Owner,
-    SecretSource,
-    ShowSecret,
 )
 from webex_webhooks_async.cli.rendering import print_webhook, print_webhooks, webhook_document
 from webex_webhooks_async.cli.running import CommandError, ExitCode, UsageError, usage_errors
@@ -42,10 +31,10 @@ T = TypeVar("T")
 
 def list_all(
     *,
-    owned_by: Owner | None = None,
-    json: AsJson = False,
-    show_secret: ShowSecret = False,
-    connection: Connection = FROM_ENVIRONMENT,
+    owned_by: options.Owner | None = None,
+    json: options.AsJson = False,
+    show_secret: options.ShowSecret = False,
+    connection: options.Connection = options.FROM_ENVIRONMENT,
 ) -> None:
     """List all webhooks.
 
@@ -79,12 +68,12 @@ def list_all(
 
 
 def get(
-    webhook_id: NotEmpty,
+    webhook_id: options.NotEmpty,
     /,
     *,
-    json: AsJson = False,
-    show_secret: ShowSecret = False,
-    connection: Connection = FROM_ENVIRONMENT,
+    json: options.AsJson = False,
+    show_secret: options.ShowSecret = False,
+    connection: options.Connection = options.FROM_ENVIRONMENT,
 ) -> None:
     """Show one webhook.
 
@@ -106,14 +95,14 @@ def create(  # noqa: PLR0913 - each is an option
     *,
     name: str,
     target_url: str,
-    resource: AnyResource,
-    event: AnyEvent,
+    resource: options.AnyResource,
+    event: options.AnyEvent,
     filter: str | None = None,  # noqa: A002 - Webex's own name for it
-    owned_by: Owner | None = None,
-    secret: SecretSource = NO_SECRET,
-    json: AsJson = False,
-    show_secret: ShowSecret = False,
-    connection: Connection = FROM_ENVIRONMENT,
+    owned_by: options.Owner | None = None,
+    secret: options.SecretSource = options.NO_SECRET,
+    json: options.AsJson = False,
+    show_secret: options.ShowSecret = False,
+    connection: options.Connection = options.FROM_ENVIRONMENT,
 ) -> None:
     r"""Create a webhook.
 
@@ -150,16 +139,16 @@ def create(  # noqa: PLR0913 - each is an option
 
 
 def update(  # noqa: PLR0913 - each is an option
-    webhook_id: NotEmpty,
+    webhook_id: options.NotEmpty,
     /,
     *,
     name: str | None = None,
     target_url: str | None = None,
     status: Literal["active", "inactive"] | None = None,
-    secret: SecretSource = NO_SECRET,
-    json: AsJson = False,
-    show_secret: ShowSecret = False,
-    connection: Connection = FROM_ENVIRONMENT,
+    secret: options.SecretSource = options.NO_SECRET,
+    json: options.AsJson = False,
+    show_secret: options.ShowSecret = False,
+    connection: options.Connection = options.FROM_ENVIRONMENT,
 ) -> None:
     """Change a webhook; everything that you don't name stays as it is.
 
@@ -197,12 +186,12 @@ def update(  # noqa: PLR0913 - each is an option
 
 
 def delete(
-    webhook_id: NotEmpty,
+    webhook_id: options.NotEmpty,
     /,
-    *more_ids: NotEmpty,
+    *more_ids: options.NotEmpty,
     yes: Annotated[bool, Parameter(name=("--yes", "-y"), show_default=False)] = False,
-    json: AsJson = False,
-    connection: Connection = FROM_ENVIRONMENT,
+    json: options.AsJson = False,
+    connection: options.Connection = options.FROM_ENVIRONMENT,
 ) -> int:
     """Delete webhooks.
 
@@ -239,7 +228,7 @@ def delete(
     return ExitCode.DONE if len(deleted) == len(ids) else ExitCode.REFUSED
 
 
-def _confirmed(connection: Connection, ids: Sequence[str]) -> Sequence[str]:
+def _confirmed(connection: options.Connection, ids: Sequence[str]) -> Sequence[str]:
     """The ids of what is deleted, after somebody has seen it and said yes."""
     if not can_ask():
         raise UsageError("there is no terminal to ask before deleting: pass --yes")

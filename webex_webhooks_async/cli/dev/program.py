@@ -25,15 +25,8 @@ from typing import Any, TypeVar
 from uvicorn import Config, Server
 
 from webex_webhooks_async.cli.dev.reporting import Reporter
+from webex_webhooks_async.client import environment
 from webex_webhooks_async.client.client import Client
-from webex_webhooks_async.client.environment import (
-    WEBEX_ACCESS_TOKEN,
-    WEBEX_BASE_URL,
-    WEBEX_INBOX,
-    WEBEX_PUBLIC_URL,
-    WEBEX_TARGET_URL,
-    WEBEX_WEBHOOK_SECRET,
-)
 from webex_webhooks_async.handling import sandbox_reports
 from webex_webhooks_async.models.vocabulary import BASE_URL
 from webex_webhooks_async.testing import target
@@ -46,12 +39,12 @@ T = TypeVar("T")
 logger: logging.Logger = logging.getLogger("webex_webhooks_async")
 
 KEPT = (
-    WEBEX_BASE_URL,
-    WEBEX_ACCESS_TOKEN,
-    WEBEX_WEBHOOK_SECRET,
-    WEBEX_TARGET_URL,
-    WEBEX_INBOX,
-    WEBEX_PUBLIC_URL,
+    environment.WEBEX_BASE_URL,
+    environment.WEBEX_ACCESS_TOKEN,
+    environment.WEBEX_WEBHOOK_SECRET,
+    environment.WEBEX_TARGET_URL,
+    environment.WEBEX_INBOX,
+    environment.WEBEX_PUBLIC_URL,
 )
 """The variables that `dev` sets."""
 
@@ -75,7 +68,7 @@ def main() -> None:
     try:
         name, application = parsed.load()
         # All that `dev` knew before it had the program.
-        connect = find_mounts(application, os.environ[WEBEX_TARGET_URL])
+        connect = find_mounts(application, os.environ[environment.WEBEX_TARGET_URL])
     except BaseException as error:  # noqa: BLE001 - whatever it is, it is shown
         summary, text = explanation(error)
         dev.report(failed=text, summary=summary)
@@ -122,7 +115,7 @@ def look_up_in_threads() -> None:
 def keep_from_webex() -> None:
     """Keep the variables that `dev` has set, and every request away from Webex."""
     os.environ.__class__ = _KeptEnvironment
-    _keep_clients(os.environ[WEBEX_BASE_URL])
+    _keep_clients(os.environ[environment.WEBEX_BASE_URL])
     sys.addaudithook(_refuse_lookup)
     for name in ("wrap_socket", "wrap_bio"):
         setattr(ssl.SSLContext, name, _without_webex(getattr(ssl.SSLContext, name)))
@@ -184,7 +177,6 @@ def _without_webex(wrap: Callable[..., T]) -> Callable[..., T]:
 
 
 def _check_host(host: object, error: type[OSError], number: int) -> None:
-    """Raise an error, and log it, if a host is one of Webex."""
     name = host.decode() if isinstance(host, bytes) else str(host)
     name = unicodedata.normalize("NFKC", name).replace("\u3002", ".").rstrip(".")  # as IDNA does
     if any(f".{name}".lower().endswith(f".{each}") for each in _WEBEX):

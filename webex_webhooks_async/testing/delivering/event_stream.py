@@ -201,13 +201,11 @@ class EventStream:
             self._publish("hint", hint=self._hint())
 
     def _is_of_bot(self, request: RecordedRequest) -> bool:
-        """Whether the bot called, as itself."""
         token = bearer_token(_authorization(request))
         owner = self._state.tokens.owner(token) or self._state.bot
         return bool(token) and not _is_of_person(request) and owner == self._state.bot
 
     def _hint(self) -> str | None:
-        """Why the bot isn't notified, if so."""
         bot_id = self._state.bot.id
         webhooks = (each for each in self._state.webhooks if each.created_by == bot_id)
         return hint_without_webhook(webhooks, has_called=self._bot_has_called)

@@ -39,7 +39,6 @@ class PageActions:
         }
 
     async def _redeliver(self, document: Json) -> Json:
-        """Send a delivery again."""
         delivery = self._events.delivery(document.get("delivery"))
         if delivery is None:
             raise RefusedCallError(404, "no delivery has this number; only the last ones are kept")
@@ -80,7 +79,6 @@ class PageActions:
         return {"data": {**data, **{key: where[key] for key in where.keys() & data.keys()}}}
 
     async def _join(self, document: Json) -> Json:
-        """Join a group room, without a message."""
         fields = fields_of(document, required=("room", "person"))
         room = messages.find_room(self._state, fields["room"])
         person = self._state.named(fields["person"])
@@ -92,7 +90,6 @@ class PageActions:
         return {}
 
     async def _fault(self, document: Json) -> Json:
-        """Refuse the bot's next message, or take that back."""
         is_on = fields_of(document, required=("isOn",))["isOn"]
         self._faults.remove(_REFUSED_REPLY)
         if is_on:
@@ -100,7 +97,6 @@ class PageActions:
         return {}
 
     async def _test(self, document: Json) -> Json:
-        """The conversation of a room as a test."""
         fields = fields_of(document, required=("room",))
         try:
             code = as_test(self._state, messages.find_room(self._state, fields["room"]))

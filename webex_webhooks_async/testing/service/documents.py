@@ -115,7 +115,6 @@ def _stored(
 
 
 def _subject(state: State, resource: str, members: Json, actor_id: str | None) -> SandboxPerson:
-    """The person whom the data names, or else who acts, or else someone."""
     named = (_text(members, key) for key in ("personId", "creatorId", OWNER.get(resource, "")))
     person_id = next(filter(None, named), None)
     email = _text(members, "personEmail")

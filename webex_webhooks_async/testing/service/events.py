@@ -268,5 +268,4 @@ def content(resource: str, subject: SandboxPerson) -> dict[str, Any]:
 
 
 def _instance_of(series: str) -> str:
-    """The id of a meeting that takes place, of a series."""
     return f"{series}_I_{secrets.randbelow(10**18)}"

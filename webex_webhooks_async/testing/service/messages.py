@@ -108,7 +108,6 @@ def _list(call: Call, room: Json, mentioned: str | None) -> Response:
 
 
 def _later(call: Call) -> frozenset[str]:
-    """The ids of the messages that ``beforeMessage`` leaves out."""
     last = call.query("beforeMessage")
     if last is None:
         return frozenset()
