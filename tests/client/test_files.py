@@ -135,6 +135,17 @@ async def test_a_file_is_downloaded() -> None:
     assert request.headers["accept"] == "*/*"
 
 
+async def test_a_file_is_downloaded_by_its_path() -> None:
+    """As `get` takes it, below the base URL; the segments of a URL are refused."""
+    async with client_on(CONTENT) as (wire, client):
+        await client.download("meetingTranscripts", "T/1", "download", params={"format": "txt"})
+        with pytest.raises(ValueError, match=r"^path must not have a scheme"):
+            await client.download(f"{wire.base_url}/contents", "C1")
+
+    (request,) = wire.requests
+    assert request.target == "/v1/meetingTranscripts/T%2F1/download?format=txt"
+
+
 @pytest.mark.parametrize(
     ("given", "name"),
     [
@@ -168,14 +179,14 @@ async def test_a_file_may_lack_name_and_type() -> None:
         *("https://evil.example/v1/contents/C1", "https://127.0.0.1:{port}/v1/contents/C1"),
         *("http://127.0.0.1/v1/contents/C1", "http://someone@127.0.0.1:{port}/v1/contents/C1"),
         "http://127.0.0.1:{port}@evil.example/v1/contents/C1",
-        *("//127.0.0.1:{port}/v1/contents/C1", "/v1/contents/C1", "http://[::1/", ""),
+        *("//127.0.0.1:{port}/v1/contents/C1", "http://[::1/", ""),
         "http://127.0.0.1:{port}/v1/contents/\n",
     ],
 )
 async def test_the_token_goes_to_its_own_origin_only(place: str) -> None:
     """Another URL is refused, and nothing is sent."""
     async with client_on(CONTENT) as (wire, client):
-        with pytest.raises(ValueError, match=r"^url .*"):
+        with pytest.raises(ValueError, match=r"^(url|path) .*"):
             await client.download(place.format(port=wire.port))
 
     assert wire.connections == 0

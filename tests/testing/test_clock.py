@@ -121,7 +121,7 @@ async def test_another_inbox(webex_client: Client, webex_clock: WebexClock, tmp_
         (-DAY, "ValueError: time must be a number of seconds, such as 30, or a timedelta, not neg"),
         (datetime(2999, 1, 1), "ValueError: time must have a time zone"),  # noqa: DTZ001 - refused
         (datetime(2001, 1, 1, tzinfo=UTC), "ValueError: time must not be in the past: it is 2"),
-        (60, "TypeError: time must be timedelta or datetime, got int"),
+        ("60", "TypeError: time must be float or int or timedelta, got str"),
     ],
 )
 async def test_wrong_times(time: Any, error: str, webex_clock: WebexClock) -> None:  # noqa: ANN401 - mistakes

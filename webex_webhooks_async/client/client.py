@@ -364,15 +364,27 @@ class Client(APIResource):
         )
 
     @overload
-    async def download(self, url: str, *, max_bytes: int | None = None) -> "File": ...
+    async def download(
+        self, url: str, *segments: str, params: Params | None = None, max_bytes: int | None = None
+    ) -> "File": ...
 
     @overload
     async def download(
-        self, url: str, *, to: "str | os.PathLike[str]", max_bytes: int | None = None
+        self,
+        url: str,
+        *segments: str,
+        params: Params | None = None,
+        to: "str | os.PathLike[str]",
+        max_bytes: int | None = None,
     ) -> "Path": ...
 
     async def download(
-        self, url: str, *, to: "str | os.PathLike[str] | None" = None, max_bytes: int | None = None
+        self,
+        url: str,
+        *segments: str,
+        params: Params | None = None,
+        to: "str | os.PathLike[str] | None" = None,
+        max_bytes: int | None = None,
     ) -> "File | Path":
         """Return a file of a message, at one of the URLs in its `files`; or write any to a path.
 
@@ -396,7 +408,9 @@ class Client(APIResource):
             path = await client.download(link, to="recording.mp4")
 
         Args:
-            url: The URL. Without `to`, it has the origin of `base_url`.
+            url: The URL; without `to`, it has the origin of `base_url`. Or a path, as for `get`.
+            segments: Further segments of a path, as for `get`.
+            params: The query of a path, as for `get`.
             to: The path of a file in a folder that is there.
             max_bytes: The number of bytes that the file may have, as it is sent and decompressed:
                 by default 104,857,600 in memory, and any number in a file.
@@ -405,9 +419,9 @@ class Client(APIResource):
             The file; or the path.
 
         Raises:
-            ValueError: The URL has another origin, so the token isn't sent there, or isn't a URL,
-                or `max_bytes` is below 1; with `to`, the URL is neither https nor on loopback, or
-                `to` is a folder or a link. Nothing was sent.
+            ValueError: The URL has another origin, so the token isn't sent there, or isn't a URL;
+                the path is refused, as by `get`; `max_bytes` is below 1; with `to`, the URL is
+                neither https nor on loopback, or `to` is a folder or a link. Nothing was sent.
             TypeError: An argument has a wrong type; nothing was sent.
             FileNotFoundError: The folder of `to` isn't there; nothing was sent.
             OSError: The file can't be written.
@@ -422,11 +436,13 @@ class Client(APIResource):
 
         if max_bytes is not None:
             check_count("max_bytes", max_bytes)
+        check_text("url", url)
+        if segments or params or "://" not in url:
+            url = self._requester.origin + self._target(url, segments, params)
         if to is not None:
             from webex_webhooks_async.client.downloads import download_to  # noqa: PLC0415 - rare
 
             return await download_to(self._requester, url, to, max_bytes or sys.maxsize)
-        check_text("url", url)
         target = target_on(self._requester.base_url, url, "url", ValueError)
         request = Request(method="GET", target=target, max_bytes=max_bytes or _MOST_IN_MEMORY)
         response = await self._requester.send(request)

@@ -63,6 +63,10 @@ class APIResource:
         """Send a DELETE, whatever the body of its response holds."""
         await self._requester.send(self._request("DELETE", path, segments, params))
 
+    def _target(self, path: str, segments: Sequence[str], params: Params | None) -> str:
+        """Path and query of a path, percent-encoded."""
+        return self._requester.target(_below_base_url(path, segments, params))
+
     def _paginate(  # noqa: PLR0913 - most are those of `Client.list`
         self,
         read: Callable[[Response], tuple[T, ...]],
@@ -77,7 +81,7 @@ class APIResource:
         from webex_webhooks_async.client import pagination  # noqa: PLC0415 - attrs takes a while to make its class
 
         base_url = self._requester.base_url
-        first_target = self._requester.target(_target(path, segments, params))
+        first_target = self._target(path, segments, params)
         first_url = f"{self._requester.origin}{first_target}"
         if start_url is not None:
             check_text("start_url", start_url)
@@ -120,7 +124,7 @@ class APIResource:
             content = dump_json(body)
         return Request(
             method=method,
-            target=self._requester.target(_target(path, segments, params)),
+            target=self._target(path, segments, params),
             content=content,
             content_type=content_type,
             secrets=tuple(_secrets(body)),
@@ -168,7 +172,7 @@ class InternalRequests(APIResource):
 
     async def send_once(self, method: str, path: str) -> None:
         """Send a request without retries, whatever the body of its response holds."""
-        target = self._requester.target(_target(path, (), None))
+        target = self._requester.target(_below_base_url(path, (), None))
         await self._requester.send(Request(method=method, target=target, is_repeated=False))
 
 
@@ -182,7 +186,7 @@ _REFUSED_IN_A_PATH = {
 }
 
 
-def _target(path: str, segments: Sequence[str], params: Params | None) -> str:
+def _below_base_url(path: str, segments: Sequence[str], params: Params | None) -> str:
     encoded = quote(_checked_path(path), safe="/")
     for each in segments:
         encoded = f"{encoded.removesuffix('/')}/{_encoded(check_not_empty('a path segment', each))}"

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from webex_webhooks_async.inbox.base import check_time
 from webex_webhooks_async.receiving.activity import activities
 from webex_webhooks_async.testing.sandbox import Sandbox
-from webex_webhooks_async.validation import check_type, seconds_of
+from webex_webhooks_async.validation import seconds_of
 
 _STEP = timedelta(microseconds=1)  # a listed time is rounded, so that it may come too early
 
@@ -25,7 +25,7 @@ class WebexClock:
         """Return the time, in UTC."""
         return self._now
 
-    async def advance(self, time: timedelta | datetime) -> None:
+    async def advance(self, time: float | timedelta | datetime) -> None:
         """Let so much time pass, or all the time until then, and wait until the bots are idle.
 
         ::
@@ -38,7 +38,7 @@ class WebexClock:
         raises.
 
         Args:
-            time: How long, or an aware `datetime`.
+            time: How long, in seconds or as a `timedelta`; or until when, an aware `datetime`.
 
         Raises:
             ValueError: `time` is negative, longer than a century or in the past, or has no time
@@ -57,11 +57,9 @@ class WebexClock:
                 return
             self._now = max(min(dues), self._now + _STEP) if dues else end
 
-    def _end(self, time: timedelta | datetime) -> datetime:
-        check_type("time", time, timedelta, datetime)
-        if isinstance(time, timedelta):
-            seconds_of("time", time, or_zero=True)
-            return self._now + time
+    def _end(self, time: float | timedelta | datetime) -> datetime:
+        if not isinstance(time, datetime):
+            return self._now + timedelta(seconds=seconds_of("time", time, or_zero=True))
         if check_time("time", time) < self._now:
             raise ValueError(
                 f"time must not be in the past: it is {self._now.isoformat()}, got "
