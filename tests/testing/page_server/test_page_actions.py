@@ -134,6 +134,9 @@ async def test_joining(ask: Ask, webex_sandbox: Sandbox, api: httpx.AsyncClient)
     assert (await ask("test", room=direct))[0] == 400
     await webex_sandbox.say("Hello", person="ann@example.com")
     assert (await ask("test", room=direct))["code"].startswith("async def test_hello(")
+    message = webex_sandbox.messages[-1].id
+    assert "next_reply" not in (await ask("test", room=direct, message=message))["code"]
+    assert (await ask("test", room=direct, message="nowhere"))[0] == 400
 
 
 async def test_a_fault(ask: Ask, api: httpx.AsyncClient) -> None:

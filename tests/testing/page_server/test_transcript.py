@@ -58,12 +58,12 @@ async def run(code: str, **options: str) -> None:
             await asyncio.wait_for(test(**{each: fixtures[each] for each in wanted}), 30)
 
 
-def transcript(sandbox: Sandbox, room_id: str) -> str:
-    """What "Copy as a test" copies."""
+def transcript(sandbox: Sandbox, room_id: str, start: str | None = None) -> str:
+    """What "Copy as a test" copies, or "Test from here"."""
     state = sandbox._state  # pyright: ignore[reportPrivateUsage] - the page has nothing else of it
     room = state.rooms.get(room_id)
     assert room is not None
-    return as_test(state, room)
+    return as_test(state, room, start)
 
 
 async def test_a_thread(
@@ -113,6 +113,31 @@ async def test_a_conversation(webex_sandbox: Sandbox, webex_client: Client) -> N
     await run(code)
     with pytest.raises(AssertionError):
         await run(code, thanks="Two")
+
+
+async def test_from_here(webex_sandbox: Sandbox, webex_client: Client) -> None:
+    """A test begins with the message that one chooses, unless it needs a card from before."""
+    async with make_bot(webex_client) as bot:
+        webex_sandbox.deliver_to(bot)
+        for text in ("menu", "Hello", "menu"):
+            await webex_sandbox.say(text, person="ann@example.com")
+            if text == "menu":
+                card = webex_sandbox.messages[-1]
+                await webex_sandbox.submit(card.id, {"dish": "soup"}, press="Order")
+        first, card, _, hello, _, last, again, _ = webex_sandbox.messages
+        room = first.room_id
+        codes = [transcript(webex_sandbox, room, each.id) for each in (hello, last)]
+        await webex_sandbox.submit(card.id, {"dish": "cake"}, press="Order")
+
+    for code, name, count in zip(codes, ("hello", "menu"), (5, 3), strict=True):
+        assert code.startswith(f"async def test_{name}(")
+        assert f"len(webex_sandbox.messages) == {count}" in code
+        await run(code)
+    with pytest.raises(ValueError, match="on a card from before this message"):
+        transcript(webex_sandbox, room, hello.id)
+    for start in (again.id, "nowhere"):
+        with pytest.raises(ValueError, match="begins with a message that a person has written"):
+            transcript(webex_sandbox, room, start)
 
 
 async def test_a_group_room(webex_sandbox: Sandbox, webex_client: Client) -> None:

@@ -97,9 +97,10 @@ class PageActions:
         return {}
 
     async def _test(self, document: Json) -> Json:
-        fields = fields_of(document, required=("room",))
+        fields = fields_of(document, required=("room",), optional=("message",))
+        room = messages.find_room(self._state, fields["room"])
         try:
-            code = as_test(self._state, messages.find_room(self._state, fields["room"]))
+            code = as_test(self._state, room, fields.get("message"))
         except ValueError as error:
             raise RefusedCallError(400, str(error)) from None
         return {"code": code}

@@ -15,19 +15,30 @@ _MAX_NAME = 40
 _MAX_FILE = 1_000  # bytes of a file that a test repeats
 
 
-def as_test(state: State, room: Json) -> str:
+def as_test(state: State, room: Json, start: str | None = None) -> str:
     """A test in which people say and press what they did in a room, and the bot writes the same.
 
-    It uses the fixtures ``bot`` and ``webex_sandbox``, and ``webex_client`` to make a group room.
+    It begins with the first message, or with that of a person whose id is `start`. It uses the
+    fixtures ``bot`` and ``webex_sandbox``, and ``webex_client`` to make a group room.
 
     Raises:
-        ValueError: It can't be repeated: nobody wrote to the bot, a file is too large, or it isn't
-            known which button was pressed.
+        ValueError: It can't be repeated: nobody wrote to the bot, a card is from before `start`, a
+            file is too large, or it isn't known which button was pressed.
     """
     events = _events(state, room)
+    if start is not None:
+        ids = [each["id"] for each in events if each["personId"] != state.bot.id]
+        if start not in ids:
+            raise ValueError("a test begins with a message that a person has written in this room")
+        events = events[[each["id"] for each in events].index(start) :]
     if all(each["personId"] == state.bot.id for each in events):
         raise ValueError("nobody has written to the bot in this room yet")
     pressed = dict.fromkeys(each["messageId"] for each in events if INPUTS in each)
+    if not pressed.keys() <= {each["id"] for each in events}:
+        raise ValueError(
+            "a button was pressed on a card from before this message: begin the test earlier, with "
+            "the message for which the bot sent the card"
+        )
     cards = {
         message_id: f"card_{n}" if n > 1 else "card" for n, message_id in enumerate(pressed, 1)
     }

@@ -2,7 +2,7 @@
 
 import { announce, api, attempt, post } from "./calls.js";
 import { cardOf } from "./cards.js";
-import { copyButton } from "./copies.js";
+import { copyAsTest, copyButton } from "./copies.js";
 import { $, brief, button, clockTime, el, place, sizeText, write } from "./dom.js";
 import { drawWith, schedule } from "./drawing.js";
 import { fileOf } from "./files.js";
@@ -106,6 +106,10 @@ function fill({ message, body, outcome }) {
       button("Traffic", () => toggle(message), { class: "quiet", "aria-label": `Traffic of ${what}` }),
       isMine ? button("Delete", () => remove(message), { class: "quiet", "aria-label": `Delete ${what}` }) : null,
       button("Reply", () => replyTo(message), { class: "quiet", "aria-label": `Reply to ${what}` }),
+      message.personId === model.bot ? null : copyButton(
+        "Test from here", () => copyAsTest(message.roomId, message.id), announce,
+        { class: "quiet", "aria-label": `Test from here, ${what}` },
+      ),
     ),
   ));
 }

@@ -31,7 +31,8 @@ function show(label, text) {
   area.select();
 }
 
-export const copyAsTest = async (room) => (await ask("test", { room: room.id })).code;
+/** The conversation of a room as a test, from a message on. */
+export const copyAsTest = async (room, message) => (await ask("test", { room, message })).code;
 
 const quote = (text) => `'${text.replaceAll("'", "'\\''")}'`;
 

@@ -91,7 +91,7 @@ for (const each of document.querySelectorAll(".views button")) {
   each.addEventListener("click", () => showView(each.dataset.shows));
 }
 
-$("copy-test").append(copyButton("Copy as a test", () => copyAsTest(currentRoom()), announce, { class: "quiet" }));
+$("copy-test").append(copyButton("Copy as a test", () => copyAsTest(currentRoom().id), announce, { class: "quiet" }));
 
 $("membership").addEventListener("click", () => attempt(async () => {
   const room = currentRoom();
