@@ -59,14 +59,10 @@ class JobOptions(TypedDict, total=False):
 
 @frozen(eq=False)
 class Job(Registration):
-    """A handler of jobs.
-
-    Attributes:
-        attempts: How often it runs if it fails; `None` for the number of the bot.
-    """
+    """A handler of jobs."""
 
     name: str
-    attempts: int | None
+    attempts: int | None  # how often it runs if it fails; None for the number of the bot
 
     @property
     def schedule(self) -> tuple[str, str] | None:

@@ -30,10 +30,6 @@ class HasClient(Protocol):
 class Outage:
     """Whether Webex is out, as a bot finds out: an error of its service, and `people/me` fails too.
 
-    Args:
-        bot: Has the client that asks.
-        clock: Waits between two questions.
-
     Attributes:
         given_back: How many entries were given back because of the outage.
         holds: Whether nothing is to begin now: Webex is out, or wants to be left alone before that

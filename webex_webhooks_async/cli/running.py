@@ -66,10 +66,6 @@ def run(
 
     Ctrl-C, SIGTERM and closing the terminal cancel it, so that it can tidy up; a second signal
     cancels the tidying up.
-
-    Args:
-        coroutine: The coroutine.
-        loop_factory: Makes the event loop; by default asyncio does.
     """
     with asyncio.Runner(loop_factory=loop_factory) as runner:
         return runner.run(_stoppable(coroutine))

@@ -64,13 +64,8 @@ async def read_body(
     """Read the body of a response, and close it.
 
     A body that a hook or a mock has read before is taken as it is. The event loop gets its turn
-    between two pieces, so that a timeout also ends a small body that becomes a large one.
-
-    Args:
-        response: The response.
-        max_bytes: How many bytes the body may have, as it is sent and decompressed.
-        on_piece: Is called when a piece has arrived.
-        sink: Gets the pieces, in place of the result.
+    between two pieces, so that a timeout also ends a small body that becomes a large one. The limit
+    is for the body as it is sent and decompressed. A sink gets the pieces in place of the result.
 
     Raises:
         TooLargeError: It has more.
@@ -162,12 +157,7 @@ class _Gzip:
 
 
 def multipart(fields: object, file: "File") -> tuple[bytes, str]:
-    """The form that uploads a file, and its media type.
-
-    Args:
-        fields: The other fields, as parsed JSON. A field that is `None` is left out.
-        file: The file; its part is called ``files``.
-    """
+    """The form that uploads a file with other fields, without those of `None`; its media type."""
     from webex_webhooks_async.models.files import File  # noqa: PLC0415 - attrs takes a while to make it, and most upload nothing
 
     check_type("file", file, File)

@@ -157,14 +157,10 @@ class WebhookPlanWarning(WebexWarning):
 
 @frozen
 class DesiredState:
-    """The webhooks that should exist.
-
-    Attributes:
-        prune: The prefix of the names of webhooks that are deleted unless they are wanted.
-    """
+    """The webhooks that should exist."""
 
     wanted: tuple[NewWebhook, ...]
-    prune: str | None = None
+    prune: str | None = None  # the prefix of the names of those that are deleted unless wanted
 
     @classmethod
     def of(cls, wanted: Iterable[NewWebhook], prune: str | None, *, stacklevel: int = 3) -> Self:
@@ -216,12 +212,8 @@ class DesiredState:
         """Return the steps from the existing webhooks to the wanted ones.
 
         A webhook that can't be read is never changed. One whose name can't be read isn't a wanted
-        one, because a wanted one has a name.
-
-        Args:
-            existing: The webhooks that exist, possibly some of them twice.
-            agree: Keep the oldest webhook of each wanted name and replace none, so that also runs
-                that want different things keep the same one.
+        one, because a wanted one has a name. With `agree`, the oldest webhook of each wanted name
+        is kept, and none replaced, so that also runs that want different things keep the same one.
 
         Raises:
             DecodeError: A webhook of a wanted name can't be read.

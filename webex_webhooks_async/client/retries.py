@@ -87,13 +87,8 @@ def delay_before_next(
 ) -> float | None:
     """Seconds to wait before the request is repeated; `None` when its error is raised.
 
-    Args:
-        policy: The policy.
-        error: How the attempt failed. It has no `retry_after` either where the header can't be
-            read.
-        attempt: The number of the one that failed, from 1.
-        has_retry_after: Whether the response has the header, which may be unreadable.
-        jitter: Random, in [0, 1).
+    `attempt` is the number of the one that failed, from 1, and `jitter` random, in [0, 1). A header
+    that can't be read is in no error, so `has_retry_after` says whether it is there.
     """
     if attempt >= policy.attempts or not _is_repeatable(error, has_retry_after=has_retry_after):
         return None

@@ -15,11 +15,7 @@ from webex_webhooks_async.validation import check_not_empty, check_type
 
 
 class App:
-    """Gets tokens from Webex, and makes the clients that use them, which share their connections.
-
-    Args:
-        http_client: As for a `Client`.
-    """
+    """Gets tokens from Webex, and makes clients that use them, which share their connections."""
 
     def __init__(  # noqa: PLR0913 - what Webex knows, and how it is reached
         self,

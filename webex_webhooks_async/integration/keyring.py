@@ -28,10 +28,7 @@ class _Key(NamedTuple):
 
 
 class Keyring:
-    """The encryption keys of an integration. Its repr shows none.
-
-    The first key encrypts, any decrypts.
-    """
+    """The keys of an integration: the first encrypts, any decrypts. Its repr shows none."""
 
     def __init__(self, keys: Iterable[str]) -> None:
         check_type("encryption_keys", keys, Iterable)

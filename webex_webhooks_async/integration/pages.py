@@ -38,12 +38,7 @@ CurrentAccount = Callable[[Scope], str | Awaitable[str | None] | None]
 
 
 class RefusedError(Exception):
-    """A request that a page refuses.
-
-    Args:
-        status: The status of the response.
-        text: What the person reads.
-    """
+    """A request that a page refuses; its text is what the person reads."""
 
     def __init__(self, status: HTTPStatus, text: str = "") -> None:
         super().__init__(text)

@@ -70,16 +70,11 @@ class User(NamedTuple):
 
 
 class Change(NamedTuple):
-    """A change of a user.
-
-    Attributes:
-        due_in: After how many seconds the user is looked at; `None` leaves that as it is.
-        webhooks_key: The id of the key of the webhooks' secret; `None` leaves that as it is.
-    """
+    """A change of a user; what is `None` stays as it is."""
 
     details: Details
-    due_in: float | None = None
-    webhooks_key: str | None = None
+    due_in: float | None = None  # seconds after which the user is looked at
+    webhooks_key: str | None = None  # the id of the key of the webhooks' secret
 
 
 class Users:

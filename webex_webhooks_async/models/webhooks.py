@@ -60,15 +60,11 @@ class Webhook:
 
 @frozen(kw_only=True)
 class UnreadableWebhook:
-    """An item of a list that isn't a webhook that can be read.
-
-    Attributes:
-        problems: The values that don't fit, with their paths in the page.
-    """
+    """An item of a list that isn't a webhook that can be read."""
 
     id: str | None
     name: str | None
-    problems: tuple[str, ...]
+    problems: tuple[str, ...]  # the values that don't fit, with their paths in the page
 
     def __str__(self) -> str:
         known = None if self.id is None else short_id(self.id)

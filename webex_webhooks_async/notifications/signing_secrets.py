@@ -16,9 +16,6 @@ class Keys:
 
     Its repr shows none.
 
-    Attributes:
-        fixed: The keys, unless a function has to be asked for them.
-
     Raises:
         ValueError: A secret is empty or not valid Unicode, or none is given.
         TypeError: A secret isn't a string.
@@ -27,7 +24,7 @@ class Keys:
     def __init__(self, secrets: Secrets) -> None:
         self._function = secrets if callable(secrets) else None
         self._recent: deque[tuple[bytes, ...]] = deque(maxlen=_MOST_ROTATIONS)
-        self.fixed: tuple[bytes, ...] | None = None
+        self.fixed: tuple[bytes, ...] | None = None  # where a function has to be asked
         if not callable(secrets):
             self.fixed = secret_keys(secrets)
             self._recent.append(self.fixed)

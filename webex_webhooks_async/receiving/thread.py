@@ -188,11 +188,7 @@ class ReceiverThread:
 
 
 class _Life:
-    """A receiver from its start to its end, which are in one task: some lifespans need that.
-
-    Attributes:
-        started: Has the error of the start, if it has one.
-    """
+    """A receiver from its start to its end, which are in one task: some lifespans need that."""
 
     def __init__(self, receiver: Receiver) -> None:
         self._receiver = receiver

@@ -14,7 +14,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, suppress
 from functools import cache, partial
 from tempfile import TemporaryDirectory
-from typing import Annotated, Self, TypeVar
+from typing import Annotated, Self, TypeVar, cast
 
 import httpx
 from cyclopts import Parameter
@@ -44,6 +44,7 @@ from webex_webhooks_async.cli.traffic import print_delivery, print_log
 from webex_webhooks_async.client.environment import WEBEX_INBOX, WEBEX_PUBLIC_URL
 from webex_webhooks_async.client.pool import tls_context
 from webex_webhooks_async.testing import Sandbox
+from webex_webhooks_async.testing.delivering.event_stream import EventStream
 from webex_webhooks_async.testing.environment import (
     is_proxy,
     variables_for_bot,
@@ -213,17 +214,10 @@ class _Sandbox(Sandbox):
         """Learn of the errors of handlers from the program itself."""
         self._delivery_service.learns_errors = False
 
-    def report_outcome(self, outcome: Mapping[str, object]) -> None:
-        """Show on the page how an attempt has failed."""
-        self._events.report_outcome(outcome)
-
-    def report_work(self, key: str) -> None:
-        """Show on the page that what had failed has worked."""
-        self._events.report_work(key)
-
-    def report_program(self, why: str) -> None:
-        """Show on the page why the program doesn't run; nothing if it does."""
-        self._events.report_program(why)
+    @property
+    def events(self) -> EventStream:
+        """What the page learns of the program."""
+        return self._events
 
     @property
     def may_deliver(self) -> asyncio.Event:
@@ -314,30 +308,22 @@ class _Development:
                     case {"started": str(what), "connect": str(connect)}:
                         has_started = True
                         self._connect = connect
-                        self._sandbox.report_program("")
+                        self._sandbox.events.report_program("")
                         print_approval(self._console, f"{self._target.place} runs: {what}")
                     case {"failed": str(why), "summary": str(summary)}:
                         has_started = False
                         self._refuse(summary, why)
                     case {
-                        "key": str(key),
-                        "about": str() | None as about,
-                        "error": str(error),
-                        "then": str(then),
-                        "isFinal": bool(is_final),
+                        "key": str(),
+                        "about": str() | None,
+                        "error": str(),
+                        "then": str(),
+                        "isFinal": bool(),
                     }:
-                        self._sandbox.report_outcome(
-                            {
-                                "key": key,
-                                "about": about,
-                                "error": error,
-                                "then": then,
-                                "isFinal": is_final,
-                            }
-                        )
+                        self._sandbox.events.report_outcome(cast("Mapping[str, object]", report))
                         continue
                     case {"worked": str(key)}:
-                        self._sandbox.report_work(key)
+                        self._sandbox.events.report_work(key)
                         continue
                     case _:  # the program has written into what it inherited
                         continue
@@ -377,7 +363,7 @@ class _Development:
 
     def _refuse(self, summary: str, why: str | None = None) -> None:
         summary = f"{self._target.place} {summary}"
-        self._sandbox.report_program(why or summary)
+        self._sandbox.events.report_program(why or summary)
         print_refusal(self._console, summary)
 
 

@@ -169,14 +169,10 @@ _DONE = {
 
 @frozen
 class WantedFile:
-    """The content of a file.
-
-    Attributes:
-        redact: Hides the values of its variables; names, which identify webhooks, aren't hidden.
-    """
+    """The content of a file."""
 
     webhooks: Sequence[NewWebhook]
-    redact: Redactor
+    redact: Redactor  # of the values of its variables, but for names, which identify webhooks
 
 
 _VARIABLE = re.compile(r"\$\{(\w+)\}")

@@ -86,15 +86,11 @@ async def forward(http_client: httpx.AsyncClient, url: str, request: RawRequest)
 
 @frozen
 class BotResponse:
-    """The response of a bot.
-
-    Attributes:
-        problem: What to do about the status, or what a handler raised, if that is known.
-    """
+    """The response of a bot."""
 
     status_code: int
     text: str
-    problem: str | None = None
+    problem: str | None = None  # what to do, or what a handler raised, if that is known
 
     @property
     def is_success(self) -> bool:

@@ -41,15 +41,11 @@ ON_THIS_MACHINE = Agents()
 
 @frozen(kw_only=True)
 class Tunnel:
-    """A tunnel that runs.
-
-    Attributes:
-        upstream: The address on this machine to which it leads; `None` if the agent doesn't say.
-    """
+    """A tunnel that runs."""
 
     agent: str
     public_url: str
-    upstream: str | None = None
+    upstream: str | None = None  # to which it leads on this machine, if the agent says so
 
     def __str__(self) -> str:
         target = self.upstream or "a port that the agent doesn't name"

@@ -13,15 +13,10 @@ _LONGEST = 1.0  # second
 
 @frozen(kw_only=True)
 class Fate:
-    """The fate of a delivery.
+    """The fate of a delivery."""
 
-    Attributes:
-        delay: After how many seconds it is sent; 0 is at once.
-        times: How often it is sent: not at all if it is lost.
-    """
-
-    delay: float = 0.0
-    times: int = 1
+    delay: float = 0.0  # seconds until it is sent
+    times: int = 1  # how often it is sent: not at all if it is lost
 
 
 class Chaos:

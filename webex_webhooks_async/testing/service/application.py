@@ -35,16 +35,11 @@ Announce = Callable[[Sequence[WebexEvent]], Callable[[], Awaitable[object]]]
 
 @frozen
 class Operation:
-    """Executes an operation.
-
-    Attributes:
-        query: The parameters of its query; None if it has any others as well.
-        refused: The operations that Webex refuses.
-    """
+    """Executes an operation."""
 
     execute: Execute
-    query: tuple[str, ...] | None = ()
-    refused: tuple[str, ...] = ()
+    query: tuple[str, ...] | None = ()  # its parameters; None if it has any others as well
+    refused: tuple[str, ...] = ()  # the parameters that Webex refuses
 
 
 _PAGE = ("max", "cursor")  # what each list has

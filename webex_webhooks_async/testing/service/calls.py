@@ -41,17 +41,12 @@ _FORM = "application/x-www-form-urlencoded"
 
 @frozen(kw_only=True)
 class Call:
-    """One call of an operation.
-
-    Attributes:
-        person: Whose access token the request carries.
-        events: The events that the operation causes; webhooks are notified after the response.
-    """
+    """One call of an operation, and what it causes."""
 
     request: Request
     state: State
-    person: SandboxPerson
-    events: list[WebexEvent] = Factory(list[WebexEvent])
+    person: SandboxPerson  # whose access token the request carries
+    events: list[WebexEvent] = Factory(list[WebexEvent])  # notified after the response
 
     @property
     def id(self) -> str:
@@ -204,18 +199,9 @@ def page_response(  # noqa: PLR0913 - each says something else about the list
     """The page of a list that the query asks for, with the link to the next one.
 
     A cursor is the position of the last item that was listed, so items that are added or removed
-    between two pages neither repeat nor skip another.
-
-    Args:
-        call: The call.
-        store: The documents that are listed.
-        where: Which items are listed.
-        on_wire: Makes JSON of an item.
-        order: The sort key; equal documents are in the order in which they were added.
-        newest_first: Whether they are sorted in the opposite order.
-        size: The size of a page, if the query has no ``max``.
-        at_most: The size of the largest page.
-        beside: The members of the response besides the items.
+    between two pages neither repeat nor skip another. `order` is the sort key: equal documents are
+    in the order in which they were added. `size` is that of a page if the query has no ``max``, and
+    `beside` has the members of the response besides the items.
     """
     query = call.request.query_params
     text = query.get("max", str(size))

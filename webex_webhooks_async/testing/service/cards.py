@@ -80,13 +80,10 @@ class Button:
 def submitted(
     cards: Sequence[object], given: Mapping[str, Any], press: str | None
 ) -> dict[str, Any]:
-    """Return the submission of a message's cards for some inputs and a button.
+    """Return the submission of a message's cards for some inputs and the title of a button.
 
-    Args:
-        cards: The ``attachments`` of the message.
-        given: The inputs that are filled in; the others keep their values in the card.
-        press: The title of the button; None for the only one. A card without a button submits its
-            inputs.
+    The other inputs keep their values in the card. Without a title, it is the only button's; a card
+    without a button submits its inputs.
 
     Raises:
         ValueError: The card doesn't have the button, has several, or doesn't submit an input.

@@ -32,10 +32,7 @@ T = TypeVar("T")
 
 
 class Store(Generic[T]):
-    """The stored documents, by id.
-
-    Each item keeps the number that it has got, and numbers only grow.
-    """
+    """The stored documents, by id. Each keeps the number that it has got; numbers only grow."""
 
     def __init__(self) -> None:
         self._numbers = itertools.count(1)
@@ -173,7 +170,6 @@ class State:
 
     Attributes:
         bot: The bot; every access token that isn't a person's is the bot's.
-        clock: The current time.
         persons: Everyone who has been named, the bot included.
         documents: The documents that can be read, by the name of the resource and by the id;
             `rooms`, `memberships` and `messages` are among them.

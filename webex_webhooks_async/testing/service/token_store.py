@@ -57,7 +57,6 @@ class TokenStore:
     """Which tokens are whose and which are revoked, and which codes are still unused.
 
     Attributes:
-        rules: How strict it is.
         chosen: The person who authorizes, and whose tokens are granted, unless they were granted
             for a code or a refresh token of someone else; None for the bot.
     """
