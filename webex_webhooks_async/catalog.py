@@ -12,24 +12,15 @@ from webex_webhooks_async.models.vocabulary import Event, Resource
 
 
 class Watchable(NamedTuple):
-    """One resource.
+    """One resource."""
 
-    Attributes:
-        events: The events that it has; empty where Webex documents none.
-        org_filters: The keys among those that need ``ownedBy=org``.
-        org_only: Whether a webhook for it always needs ``ownedBy=org``.
-        path: The path at which one of it is read by id, below the API's base URL, if that is known.
-        id_field: The field of a notification's data that holds that id.
-        interest: The word to register at `INTERESTS_PATH` before Webex sends notifications.
-    """
-
-    events: frozenset[str] = frozenset()
+    events: frozenset[str] = frozenset()  # empty where Webex documents none
     filters: frozenset[str] = frozenset()
-    org_filters: frozenset[str] = frozenset()
-    org_only: bool = False
-    path: str | None = None
-    id_field: str = "id"
-    interest: str | None = None
+    org_filters: frozenset[str] = frozenset()  # those of the filters that need ownedBy=org
+    org_only: bool = False  # whether a webhook for it always needs ownedBy=org
+    path: str | None = None  # at which one of it is read by id, if that is known
+    id_field: str = "id"  # of a notification's data
+    interest: str | None = None  # the word to register at `INTERESTS_PATH` before it is notified
 
 
 FIREHOSE_RESOURCES = frozenset({Resource.MEMBERSHIPS, Resource.MESSAGES, Resource.ROOMS})

@@ -76,11 +76,7 @@ class SharedClaims:
 
 
 def check_claim(name: str, seconds: float | timedelta) -> tuple[str, float]:
-    """Check the arguments of a claim that isn't our own.
-
-    Returns:
-        The name, as any database can hold it, and the seconds.
-    """
+    """Check a claim that isn't our own; return the name as databases can hold it, and seconds."""
     check_type("name", name, str)
     if not name:
         raise ValueError("name is empty")

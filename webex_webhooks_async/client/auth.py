@@ -94,10 +94,6 @@ class Flight:
     for that refresh. It inherits a context in which `_surrounding` holds the refreshes that it is
     a part of. A task that `on_refresh` leaves running inherits it too, so only those in progress
     count.
-
-    Args:
-        renew: Takes the rejected token, and returns the one to send instead.
-        may_wait: Whether it may wait for another refresh.
     """
 
     def __init__(self, renew: Callable[[str], Awaitable[str]], *, may_wait: bool = False) -> None:
@@ -127,13 +123,8 @@ class Flight:
         """Return the token to send instead of a rejected one.
 
         It is the result of the refresh in progress, of one that ended in the meantime, or of a new
-        one; for what the refresh itself calls, it is the rejected token.
-
-        Args:
-            rejected: The token.
-            known: The `latest` when that token was taken.
-            client: The one whose request was rejected; without one, the client for which a
-                provider is refreshed that wraps this one.
+        one; for what the refresh itself calls, it is the rejected token. `known` is the `latest`
+        when that token was taken, and `client` the one whose request was rejected.
         """
         surrounding = [task for task, _ in _surrounding.get() if not task.done()]
         current, latest = self.in_progress, self.latest

@@ -40,11 +40,7 @@ def base_url_from_env(prefix: str) -> str:
 
 
 def token_from_env(prefix: str) -> "str | TokenProvider":
-    """Return a token that is refreshed, if all that this takes is set, or else the access token.
-
-    Raises:
-        ValueError: There is no access token, and a part of what refreshes one is missing.
-    """
+    """Return a token that is refreshed, if all that this takes is set, or else the access token."""
     token_name = prefix + WEBEX_ACCESS_TOKEN
     access_token = os.environ.get(token_name)
     names = [prefix + each for each in (WEBEX_CLIENT_ID, WEBEX_CLIENT_SECRET, WEBEX_REFRESH_TOKEN)]

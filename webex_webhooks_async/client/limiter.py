@@ -39,11 +39,7 @@ class Limiter:
         self._paused_until = -math.inf
 
     def pause(self, seconds: float) -> bool:
-        """Admit no request for this many seconds; a longer pause stays as it is.
-
-        Returns:
-            Whether this starts a pause; `False` for 0 seconds, or during another pause.
-        """
+        """Admit no request for this many seconds, or longer; return whether a pause starts now."""
         now = self._clock.monotonic()
         starts = self._paused_until <= now < now + seconds
         self._paused_until = max(self._paused_until, now + seconds)

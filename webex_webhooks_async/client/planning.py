@@ -164,12 +164,7 @@ class DesiredState:
 
     @classmethod
     def of(cls, wanted: Iterable[NewWebhook], prune: str | None, *, stacklevel: int = 3) -> Self:
-        """Check the arguments.
-
-        Raises:
-            ValueError: A name is wanted twice, or `prune` is empty.
-            TypeError: An argument has a wrong type.
-        """
+        """Check the arguments, as `plan_webhooks` says."""
         if isinstance(wanted, Coroutine):
             cast("Coroutine[Any, Any, object]", wanted).close()
             raise TypeError(

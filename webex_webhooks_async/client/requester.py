@@ -76,26 +76,19 @@ _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 class Request(NamedTuple):
     """One request, however many attempts it takes.
 
-    Attributes:
-        target: Percent-encoded path and query, as they follow the origin.
-        secrets: The parts of the request that must not be shown.
-        authorized: Whether it carries the access token.
-        max_bytes: How many bytes a file may have that this downloads. The timeout then counts from
-            piece to piece. `None` for any other request.
-        is_repeated: Whether it is repeated, as the policy says.
-        origin: Another one than that of the API.
-        sink: Gets the body of a successful response. A redirect is then returned, and not followed.
+    With `max_bytes` it downloads a file, and the timeout counts from piece to piece. With a `sink`,
+    which gets the body of a successful response, a redirect is returned, and not followed.
     """
 
     method: str
-    target: str
+    target: str  # percent-encoded path and query, as they follow the origin
     content: bytes | None = None
     content_type: str = JSON_TYPE
-    secrets: tuple[str, ...] = ()
-    authorized: bool = True
+    secrets: tuple[str, ...] = ()  # the parts that must not be shown
+    authorized: bool = True  # whether it carries the access token
     max_bytes: int | None = None
-    is_repeated: bool = True
-    origin: str | None = None
+    is_repeated: bool = True  # as the policy says
+    origin: str | None = None  # another one than that of the API
     sink: Sink | None = None
 
     def __repr__(self) -> str:
@@ -111,14 +104,11 @@ class Request(NamedTuple):
 class _Attempt(NamedTuple):
     """How an attempt ended.
 
-    Attributes:
-        outcome: The response, or the error without one. It isn't raised, because one of the same
-            type that a token provider raises isn't retried.
-        milliseconds: How long it took, without its wait.
+    Its error isn't raised, because one of the same type that a token provider raises isn't retried.
     """
 
     outcome: Response | TransportError
-    milliseconds: float
+    milliseconds: float  # without its wait
 
 
 class Requester:

@@ -33,21 +33,15 @@ _MAX_DETAILS = 20  # Webex sends a few; nobody reads thousands
 
 
 class Response(NamedTuple):
-    """The response to one request.
-
-    Attributes:
-        body: The content, decompressed.
-        sent_tracking_id: The id that the request had, for a response without one.
-        redact: Removes the secrets of the request from a text.
-    """
+    """The response to one request."""
 
     method: str
     path: str
     status_code: int
     headers: httpx.Headers
-    body: bytes
-    sent_tracking_id: str
-    redact: Redactor
+    body: bytes  # decompressed
+    sent_tracking_id: str  # for a response without one
+    redact: Redactor  # of the secrets of the request
 
     def __repr__(self) -> str:
         """The request and the status: the rest may have secrets."""

@@ -52,8 +52,7 @@ class TokenKeeper:
     async def renewed(self, person: str, rejected: str | None) -> User | None:
         """Return a user with newer tokens, refreshed once for all who ask at the same time.
 
-        Returns:
-            The user; `None` if somebody else is at it, and that isn't waited for.
+        It is `None` if another process is at it, and that isn't waited for.
         """
         while (renewal := self._renewals.get(person)) is not None:
             await asyncio.wait([renewal.task])

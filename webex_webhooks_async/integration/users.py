@@ -38,23 +38,15 @@ class ConnectedUser:
 
 @frozen(kw_only=True)
 class Details:
-    """What is stored encrypted about a user.
-
-    Attributes:
-        connection: A text for each time that somebody connects.
-        grant: A text for each of the tokens.
-        names: The names of the webhooks that were made.
-        named_by: When the process started that made them, in seconds.
-        is_welcome: Whether `on_connect` is enqueued since then.
-    """
+    """What is stored encrypted about a user."""
 
     user: ConnectedUser
     tokens: Tokens = field(repr=False)
-    connection: str = field(factory=lambda: uuid4().hex)
-    grant: str = field(factory=lambda: uuid4().hex)
-    names: tuple[str, ...] = ()
-    named_by: float = 0.0
-    is_welcome: bool = False
+    connection: str = field(factory=lambda: uuid4().hex)  # another each time that somebody connects
+    grant: str = field(factory=lambda: uuid4().hex)  # another for each of the tokens
+    names: tuple[str, ...] = ()  # of the webhooks that were made
+    named_by: float = 0.0  # when the process started that made them, in seconds
+    is_welcome: bool = False  # whether `on_connect` is enqueued since then
 
 
 class User(NamedTuple):
@@ -97,11 +89,7 @@ class Users:
     async def change(
         self, person_id: str, change: Callable[[User | None], Change | None]
     ) -> User | None:
-        """Change a user, again if somebody else does at the same time.
-
-        Returns:
-            The user as they are stored now.
-        """
+        """Change a user, again if somebody else does at the same time; return who is stored now."""
         while True:
             before = await self.get(person_id)
             changed = change(before)

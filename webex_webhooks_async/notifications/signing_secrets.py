@@ -15,10 +15,6 @@ class Keys:
     """The keys of the moment, and those before, with which earlier requests were verified.
 
     Its repr shows none.
-
-    Raises:
-        ValueError: A secret is empty or not valid Unicode, or none is given.
-        TypeError: A secret isn't a string.
     """
 
     def __init__(self, secrets: Secrets) -> None:

@@ -29,21 +29,13 @@ class State:
 
 
 class Life:
-    """Enters the lifespan of a receiver, if it has one, and leaves it.
-
-    Attributes:
-        state: The mapping that the lifespan has yielded.
-        has_begun: Whether the lifespan is entered; always so without one.
-
-    Raises:
-        TypeError: `lifespan` isn't a function.
-    """
+    """Enters the lifespan of a receiver, if it has one, and leaves it."""
 
     def __init__(self, lifespan: Lifespan | None) -> None:
         if not (lifespan is None or callable(lifespan)):
             raise TypeError(f"lifespan must be a function that takes the bot, got {lifespan!r}")
         self.state: State = State()
-        self.has_begun: bool = lifespan is None
+        self.has_begun: bool = lifespan is None  # without one, it always has
         self._lifespan = lifespan
         self._entered: AsyncExitStack | None = None
 

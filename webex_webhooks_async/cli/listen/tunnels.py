@@ -23,17 +23,11 @@ _LARGEST = 1_000_000  # bytes of a response
 
 @frozen(kw_only=True)
 class Agents:
-    """The addresses at which the agents of tunnels listen on this machine.
-
-    Attributes:
-        ngrok: The ports of ngrok's agents: each takes the first free one.
-        cloudflared: The ports of cloudflared's metrics server, in the same way.
-        seconds: How long to wait for each agent; all are asked at the same time.
-    """
+    """The ports at which the agents of tunnels listen on this machine: each takes a free one."""
 
     ngrok: Sequence[int] = range(4040, 4045)
-    cloudflared: Sequence[int] = range(20241, 20246)
-    seconds: float = 1.0
+    cloudflared: Sequence[int] = range(20241, 20246)  # of its metrics server
+    seconds: float = 1.0  # to wait for each; all are asked at the same time
 
 
 ON_THIS_MACHINE = Agents()

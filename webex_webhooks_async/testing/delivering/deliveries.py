@@ -57,17 +57,14 @@ _NOT_SENT = (
 class DeliveryAttempt:
     """An attempt to deliver; it takes what the handlers raise meanwhile, or later.
 
-    Attributes:
-        delivery: The delivery, which is recorded once the attempt is over.
-        errors: Errors that the handlers raised before the response, to be raised in the test.
-        by_api: Whether it follows from a request: no caller in the test can get an error.
+    With `by_api` it follows from a request: no caller in the test can get an error.
     """
 
     def __init__(
         self, delivery: Delivery, *, events: EventStream, replies: Replies, by_api: bool
     ) -> None:
         self.delivery: Delivery = delivery
-        self.errors: list[Exception] = []
+        self.errors: list[Exception] = []  # from before the response, to be raised in the test
         self.is_over: bool = False
         self.by_api: bool = by_api
         self._events = events

@@ -45,14 +45,10 @@ class KnownSecrets:
 
 
 class Redaction:
-    """Makes values ready to be shown: texts without secrets, and cut.
-
-    Attributes:
-        withheld: The part of the values that isn't shown; None if nothing is left out.
-    """
+    """Makes values ready to be shown: texts without secrets, and cut."""
 
     def __init__(self, redactors: Sequence[Redactor]) -> None:
-        self.withheld: str | None = None
+        self.withheld: str | None = None  # the part that isn't shown, if one is left out
         self._redactors = redactors
 
     def members(self, members: Mapping[str, object]) -> dict[str, Any]:

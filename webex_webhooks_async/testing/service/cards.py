@@ -43,16 +43,10 @@ def _version(card: Mapping[str, Any]) -> tuple[int, ...]:
 
 @frozen(kw_only=True)
 class Button:
-    """A button that submits.
-
-    Attributes:
-        title: The text that people see on it; None for a part of the card that submits when it is
-            clicked.
-        data: The values that it submits besides the inputs.
-    """
+    """A button that submits; a part of the card that does so when it is clicked has no title."""
 
     title: str | None
-    data: Mapping[str, Any]
+    data: Mapping[str, Any]  # what it submits besides the inputs
     inputs: Mapping[str, Mapping[str, Any]]
 
     def submitted(self, given: Mapping[str, Any]) -> dict[str, Any]:

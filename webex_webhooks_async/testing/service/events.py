@@ -45,19 +45,14 @@ _SITE = "example.webex.com"
 class WebexEvent:
     """Something that happened.
 
-    Attributes:
-        actor_id: Who did it; None for an alert or a meeting, which have no actor.
-        data: The notification's data, by the keys on the wire.
-        audience: The ids of the persons whose webhooks are notified; None for everyone's.
-        document: The document that filters look at: the data, with what a notification never
-            contains.
+    Filters look at the document: the data, with what a notification never contains.
     """
 
     resource: str
     event: str
-    actor_id: str | None
-    data: Mapping[str, Any]
-    audience: frozenset[str] | None = None
+    actor_id: str | None  # an alert or a meeting has none
+    data: Mapping[str, Any]  # of the notification, by the keys on the wire
+    audience: frozenset[str] | None = None  # the ids of whose webhooks are notified; None for all
     document: Mapping[str, Any] = Factory(lambda self: self.data, takes_self=True)
 
     def notification_for(self, webhook: Webhook) -> dict[str, Any]:

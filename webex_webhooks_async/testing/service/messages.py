@@ -202,10 +202,8 @@ def _response(call: Call, message: Json) -> Response:
 def post(state: State, author: SandboxPerson, room: Json, content: Content) -> list[WebexEvent]:
     """Post a message, and return what happened before, and the message as the last event.
 
-    The first message of a direct room makes the room.
-
-    A person who speaks in a group room, or is mentioned there, joins it; the bot has to be a
-    member.
+    The first message of a direct room makes the room. Who speaks in a group room, or is mentioned
+    there, joins it; the bot has to be a member.
     """
     parent = content.members.get("parentId")
     if parent is not None:

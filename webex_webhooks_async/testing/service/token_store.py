@@ -56,9 +56,8 @@ class AuthorizationCode:
 class TokenStore:
     """Which tokens are whose and which are revoked, and which codes are still unused.
 
-    Attributes:
-        chosen: The person who authorizes, and whose tokens are granted, unless they were granted
-            for a code or a refresh token of someone else; None for the bot.
+    Who is chosen authorizes, and is whose tokens are granted, unless they are granted for a code or
+    a refresh token of someone else; without a choice it is the bot.
     """
 
     def __init__(self, bot: SandboxPerson, clock: WallClock, rules: TokenRules) -> None:
