@@ -6,6 +6,7 @@ import sys
 import sysconfig
 from collections.abc import AsyncGenerator, Generator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
+from itertools import compress
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -26,11 +27,7 @@ _KEPT = {"__main__", __name__.partition(".")[0]}
 
 @contextmanager
 def imported(target: Target) -> Generator[Any]:
-    """Import a program anew, and put the modules and the path back at the end.
-
-    Raises:
-        ValueError: There is no application.
-    """
+    """Import a program anew, and put the modules and the path back at the end."""
     path, before = [*sys.path], _modules_of(target)
     try:
         for name in before:
@@ -51,20 +48,16 @@ def imported(target: Target) -> Generator[Any]:
 def _modules_of(target: Target) -> dict[str, ModuleType]:
     """Return the imported modules in the folder of a program, without those that are installed."""
     top = target.module.partition(".")[0]
-    folders = (
-        each
-        for each in [target.root, *map(Path, sys.path)]
-        if (each / top).is_dir() or (each / f"{top}.py").is_file()
-    )
-    folder = next(folders, target.root).absolute()
+    places = [target.root, *map(Path, sys.path)]
+    has_it = ((each / top).is_dir() or (each / f"{top}.py").is_file() for each in places)
+    folder = next(compress(places, has_it), target.root).absolute()
     standard_library = sysconfig.get_path("stdlib")
 
     def is_own(name: str, module: ModuleType) -> bool:
         first = name.partition(".")[0]
         if first == top and target.file is None:
             return True
-        places = [getattr(module, "__file__", None) or "", *getattr(module, "__path__", ())]
-        place = next(filter(None, places), "")
+        place = getattr(module, "__file__", None) or next(iter(getattr(module, "__path__", ())), "")
         return (
             place.startswith(f"{folder}{os.sep}")
             and not place.startswith(standard_library)
@@ -76,9 +69,7 @@ def _modules_of(target: Target) -> dict[str, ModuleType]:
 
 
 def find_mounts(part: object, origin: str, path: str = "") -> str:
-    """Give each bot and each integration in the routes of an application the URL of its mount.
-
-    One that has another URL than the given one keeps it.
+    """Give each bot and each integration whose URL is `origin` the URL where it is mounted.
 
     Returns:
         Where people connect their accounts; empty without an integration.

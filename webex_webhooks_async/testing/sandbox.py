@@ -306,21 +306,19 @@ class Sandbox:
         `webex_inbox`.
 
         Args:
-            target: A module, as `import` finds it, also in the current folder, or the path of a
-                file; after a colon, the application or a function that makes it, as for
-                ``webex-webhooks dev``.
+            target: As for ``webex-webhooks dev``: a module or a file; after a colon, the
+                application or a function that makes it.
 
         Yields:
             The application.
 
         Raises:
-            ValueError: There is no such file or application, or it isn't clear which one is meant.
+            ValueError: There is no such file or application, or there are several.
             TypeError: `target` isn't a string.
             RuntimeError: The application says why it doesn't start.
-            Exception: The error of the program, at its import, its start or its end.
+            Exception: The program's own error, from its import to its end.
         """
-        # Imported here: most sandboxes don't run a program.
-        from webex_webhooks_async.testing import program  # noqa: PLC0415 - see above
+        from webex_webhooks_async.testing import program  # noqa: PLC0415 - most sandboxes run none
 
         check_text("target", target)
         parsed = Target.parse(target)

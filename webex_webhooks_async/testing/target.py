@@ -1,7 +1,4 @@
-"""Finds what a target means: a file or a module, and the application in it.
-
-The process of `dev`, which runs no bot, imports this module, too.
-"""
+"""Finds what a target means: a file or a module, and the application in it."""
 
 import importlib
 import importlib.util
@@ -42,11 +39,7 @@ class Target:
 
     @classmethod
     def parse(cls, text: str) -> "Target":
-        """Read a target as it was typed.
-
-        Raises:
-            ValueError: It is a folder or another file, or there is no such file.
-        """
+        """Read a target as it was typed; a `ValueError` says why it is none."""
         drive, rest = os.path.splitdrive(text)  # that of Windows has a colon, too
         place, _, name = rest.partition(":")
         place = drive + place
