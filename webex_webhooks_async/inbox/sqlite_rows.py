@@ -13,13 +13,7 @@ from typing import Any
 from webex_webhooks_async.formatting import storable
 from webex_webhooks_async.inbox.base import EXPIRED, OUTAGE_SECONDS
 from webex_webhooks_async.inbox.entries import InboxCounts, InboxEntry, StoredNotification
-from webex_webhooks_async.inbox.listing import (
-    BEGINNING,
-    listed,
-    row_of,
-    shown_key,
-    state_of_failed,
-)
+from webex_webhooks_async.inbox.listing import BEGINNING, listed, row_of, shown_key, state_of_failed
 from webex_webhooks_async.inbox.sqlite_questions import (
     DUE,
     HOLDS,

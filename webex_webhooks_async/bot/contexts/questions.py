@@ -51,12 +51,7 @@ from webex_webhooks_async.client.environment import PASS_AN_INBOX
 from webex_webhooks_async.formatting import describe_exception
 from webex_webhooks_async.handling.dispatch import active_execution
 from webex_webhooks_async.handling.records import as_json, check_outside_of_once, numbered
-from webex_webhooks_async.handling.suspension import (
-    HandlerStopped,
-    NoAnswerError,
-    end_of,
-    uncut,
-)
+from webex_webhooks_async.handling.suspension import HandlerStopped, NoAnswerError, end_of, uncut
 from webex_webhooks_async.inbox.entries import NO_ANSWER, STOPPED, Question
 from webex_webhooks_async.models.ids import comparable
 from webex_webhooks_async.models.messages import Message, Person
