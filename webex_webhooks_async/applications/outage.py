@@ -30,14 +30,12 @@ class HasClient(Protocol):
 class Outage:
     """Whether Webex is out, as a bot finds out: an error of its service, and `people/me` fails too.
 
-    Attributes:
-        given_back: How many entries were given back because of the outage.
-        holds: Whether nothing is to begin now: Webex is out, or wants to be left alone before that
-            is known.
+    While it `holds`, nothing is to begin: Webex is out, or wants to be left alone before that is
+    known.
     """
 
     def __init__(self, bot: HasClient, clock: Clock) -> None:
-        self.given_back: int = 0
+        self.given_back: int = 0  # entries, because of the outage
         self.holds: bool = False
         self._bot = bot
         self._clock = clock

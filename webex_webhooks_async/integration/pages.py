@@ -78,10 +78,7 @@ class _Login:
 class Pages:
     """The pages ``/connect``, ``/callback`` and ``/disconnect``.
 
-    Args:
-        public_url: Returns the URL below which they are; `dev` changes it before the start.
-        connect: Connects who has come back with tokens, for an account.
-        disconnect: Lets all users of an account leave.
+    They are below what `public_url` returns, which `dev` changes before the start.
     """
 
     def __init__(  # noqa: PLR0913 - the settings of the pages

@@ -12,23 +12,14 @@ State = Literal["connected", "leaving", "lost"]
 
 @frozen(kw_only=True)
 class Row:
-    """A user in a store.
+    """A user in a store."""
 
-    Attributes:
-        person: The UUID of the person, by which the row is found.
-        version: A text that each change replaces.
-        state: What has become of the user.
-        key: The id of the key that has sealed it.
-        webhooks_key: The id of the key that made the secret of the webhooks.
-        sealed: Everything else, encrypted.
-    """
-
-    person: str
-    version: str
+    person: str  # the UUID, by which the row is found
+    version: str  # a text that each change replaces
     state: State
-    key: str
-    webhooks_key: str
-    sealed: bytes = field(repr=False)
+    key: str  # the id of the key that has sealed it
+    webhooks_key: str  # the id of the key that made the secret of the webhooks
+    sealed: bytes = field(repr=False)  # everything else, encrypted
 
 
 @frozen(kw_only=True)

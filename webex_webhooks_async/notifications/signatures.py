@@ -158,9 +158,6 @@ def _strongest(headers: Headers) -> tuple[SignatureAlgorithm, list[bytes]]:
 
     A part is ``SHA-256=<digits>`` or ``<digits>``. A known label claims a signature even without a
     digest of that algorithm.
-
-    Raises:
-        SignatureError: No signature was found, or the strongest one isn't a digest.
     """
     strongest: SignatureAlgorithm | None = None
     digests: list[bytes] = []

@@ -79,11 +79,7 @@ class Activity:
         return [f"{waiting} due in the inbox"] * bool(waiting)
 
     async def times(self) -> tuple[datetime | None, list[datetime]]:
-        """Return the time by the clock of the inbox, and when its entries are due that are later.
-
-        Raises:
-            Exception: Any error of the inbox.
-        """
+        """Return the time by the clock of the inbox, and when what is due later in it is due."""
         if self._inbox is None or self._has_ended:
             return None, []
         return await self._call(_times(self._inbox))

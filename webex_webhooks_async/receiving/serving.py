@@ -27,10 +27,8 @@ def serve_until_stopped(
 ) -> None:
     """Serve an application until Ctrl-C or SIGTERM.
 
-    A second Ctrl-C cancels what still runs, and abandons what hasn't ended five seconds later.
-
-    Raises:
-        SystemExit: It can't be started, and the reason was logged.
+    A second Ctrl-C cancels what still runs, and abandons what hasn't ended five seconds later. What
+    can't be started raises `SystemExit`, after the reason was logged.
     """
     # uvicorn passes it on to asyncio, which takes fractions, too.
     seconds = cast("int", graceful_timeout)

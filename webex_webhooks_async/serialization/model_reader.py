@@ -30,14 +30,10 @@ def new_reader(
     hook_of: Callable[[Any], StructureHook],
     read: StructureHook,
 ) -> StructureHook:
-    """Return a hook that reads a model as another one does, and faster.
+    """Return a hook that reads a model as another one does, which gets what doesn't fit; faster.
 
-    Args:
-        cls: A class of ours: its fields have no validators, and no default but `None`, an empty
-            tuple and, of ``extra``, an empty dict.
-        keys: The names of its fields, without ``extra``, each with its key in JSON.
-        hook_of: Returns the hook of a field.
-        read: The other hook. It gets what doesn't fit, and raises the errors.
+    The fields of our classes have no validators, and no default but `None`, an empty tuple and, of
+    ``extra``, an empty dict. `keys` has the names of all others, each with its key in JSON.
     """
     fields = [each for each in attrs.fields(cls) if each.name in keys]
     scope: dict[str, Any] = {

@@ -316,11 +316,7 @@ def is_class(cls: Any) -> bool:  # noqa: ANN401 - a type
 
 @cache
 def keys_of(cls: Any) -> dict[str, str]:  # noqa: ANN401 - mypy takes no type that may be unhashable
-    """The fields of a class, each with its key in JSON. Our ``extra`` has none.
-
-    Raises:
-        TypeError: The types of its fields can't be found.
-    """
+    """The fields of a class, each with its key in JSON. Our ``extra`` has none."""
     return {
         each.name: each.metadata.get(JSON_KEY)
         or wire_name(getattr(each, "alias", None) or each.name)

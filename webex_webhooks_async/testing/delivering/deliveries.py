@@ -133,11 +133,7 @@ def _copies_of(body: bytes) -> Copies:
 class DeliveryService:
     """Notifies every webhook that watches for an event.
 
-    Attributes:
-        app: The ASGI application that gets all notifications in process; None for none.
-        is_served: Whether the sandbox is served: then bots elsewhere are asked for their errors.
-        learns_errors: Whether their responses say them; the program of `dev` reports its own.
-        may_begin: Events wait while it is cleared, for a bot that hasn't made its webhooks yet.
+    While `may_begin` is cleared, events wait for a bot that hasn't made its webhooks yet.
     """
 
     def __init__(  # noqa: PLR0913 - each is a collaborator or an option of its own
@@ -153,9 +149,9 @@ class DeliveryService:
         chaos: Chaos,
         sleep: Callable[[float], Awaitable[object]],
     ) -> None:
-        self.app: ASGIApp | None = None
-        self.is_served: bool = False
-        self.learns_errors: bool = True
+        self.app: ASGIApp | None = None  # which gets all notifications in process
+        self.is_served: bool = False  # then bots elsewhere are asked for their errors
+        self.learns_errors: bool = True  # by their responses; the program of `dev` reports its own
         self.may_begin: asyncio.Event = asyncio.Event()
         self.may_begin.set()
         self._in_process: set[asyncio.Task[DeliveryAttempt]] = set()

@@ -54,9 +54,6 @@ def emit(  # noqa: PLR0913 - what `Sandbox.emit` takes
 
     It notifies the webhooks of its owner, by default of whom the data says it is, if that person
     was known before; or else everyone's.
-
-    Raises:
-        ValueError: The resource or the event is ``all``: no notification says that.
     """
     check_concrete(resource, event)
     given = dict(data or {})

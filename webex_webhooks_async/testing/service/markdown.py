@@ -22,11 +22,10 @@ _MENTION = re.compile(r"<@(?:person(?:Id|Email):\s*([^<|>\s]+)\s*|(all))(?:\|([^
 
 @frozen(kw_only=True)
 class Rendered:
-    """Return the text that people see of markdown. HTML in it is shown as it is written.
+    """What people see of markdown. HTML in it is shown as it is written.
 
-    Attributes:
-        text: Paragraphs and their lines are one line; what lists, headings and code become isn't
-            known, and has a line for each.
+    In the text, paragraphs and their lines are one line; what lists, headings and code become isn't
+    known, and has a line for each.
     """
 
     html: str

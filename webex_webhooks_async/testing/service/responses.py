@@ -21,11 +21,8 @@ _MESSAGES = {
 class RefusedCallError(Exception):
     """A request that is refused: whatever an operation does for it raises this, with the reason.
 
-    Attributes:
-        problems: The problems; by default the status's usual message. A text of the error has
-            nothing else.
-        message: The problem in a sentence; by default Webex's words, or the first problem.
-        words: Webex's own words for it, where they are known: they come first in the response.
+    Its text has the problems alone, by default the status's usual message. Webex's own words, where
+    they are known, come first in the response, and are the message unless that is another one.
     """
 
     headers: Mapping[str, str] = {}

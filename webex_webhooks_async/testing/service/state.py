@@ -168,53 +168,39 @@ def unknown_room(problem: str) -> RefusedCallError:
 class State:
     """The state of the simulated Webex.
 
-    Attributes:
-        bot: The bot; every access token that isn't a person's is the bot's.
-        persons: Everyone who has been named, the bot included.
-        documents: The documents that can be read, by the name of the resource and by the id;
-            `rooms`, `memberships` and `messages` are among them.
-        fake_ids: The ids of the persons whom only emitted data mentions: they own nothing.
-        emitted: The ids of the messages that `Sandbox.emit` reported; everyone may read them.
-        edits: How many times a message was edited, by its id.
-        contents: The files of the messages, by id.
-        general_rooms: The id of each team's general room, by the id of the team.
-        known_since: When each person was introduced, by the id of the person.
-        unannounced: The ids of the direct rooms in which nobody has written yet.
-        private: Whether nobody reads what belongs to others.
-        readers: Who may read what was reported then, by its resource and its id; None for everyone.
-        base_url: The base URL of who hasn't called: where the sandbox is served, if it is.
-        base_urls: The base URL that each person called last, by the id of the person.
+    `rooms`, `memberships` and `messages` are among the documents.
     """
 
     def __init__(
         self, *, bot: SandboxPerson, clock: WallClock, rules: TokenRules, private: bool
     ) -> None:
-        self.bot: SandboxPerson = bot
+        self.bot: SandboxPerson = bot  # every token that isn't a person's is the bot's
         self.clock: WallClock = clock
-        self.persons: Persons = Persons()
+        self.persons: Persons = Persons()  # everyone who has been named, the bot included
         self.persons.add(bot)
         self.webhooks: Store[Webhook] = Store[Webhook]()
-        self.documents: Mapping[str, Store[Json]] = {
+        self.documents: Mapping[str, Store[Json]] = {  # by the name of the resource
             each: Store[Json]() for each in (*PATHS, Resource.MEETING_TRANSCRIPTS)
         }
         self.rooms: Store[Json] = self.documents[Resource.ROOMS]
         self.memberships: Store[Json] = self.documents[Resource.MEMBERSHIPS]
         self.messages: Store[Json] = self.documents[Resource.MESSAGES]
-        self.fake_ids: set[str] = set()
-        self.emitted: set[str] = set()
-        self.edits: Counter[str] = Counter()
-        self.contents: Store[StoredFile] = Store[StoredFile]()
+        self.fake_ids: set[str] = set()  # of whom only emitted data mentions: they own nothing
+        self.emitted: set[str] = set()  # ids of messages that everyone may read
+        self.edits: Counter[str] = Counter()  # how often a message was edited
+        self.contents: Store[StoredFile] = Store[StoredFile]()  # the files of messages
         self.teams: Store[Json] = Store[Json]()
         self.team_memberships: Store[Json] = Store[Json]()
-        self.general_rooms: dict[str, str] = {}
-        self.base_url: str = BASE_URL
-        self.base_urls: dict[str, str] = {}
+        self.general_rooms: dict[str, str] = {}  # the id of each, by that of the team
+        self.base_url: str = BASE_URL  # of who hasn't called: where the sandbox is served
+        self.base_urls: dict[str, str] = {}  # that each person called last
         self.failures: FailureTracker = FailureTracker()
         self.tokens: TokenStore = TokenStore(bot, clock, rules)
-        self.private: bool = private
+        self.private: bool = private  # whether nobody reads what belongs to others
+        # Who may read what was reported then, by its resource and its id; None for everyone.
         self.readers: dict[tuple[str, str], frozenset[str] | None] = {}
-        self.known_since: dict[str, str] = {bot.id: self.now()}
-        self.unannounced: set[str] = set()
+        self.known_since: dict[str, str] = {bot.id: self.now()}  # when a person was introduced
+        self.unannounced: set[str] = set()  # direct rooms in which nobody has written yet
         self._direct_rooms: dict[frozenset[str], str] = {}
 
     def now(self) -> str:
