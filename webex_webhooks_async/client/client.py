@@ -335,9 +335,7 @@ class Client(APIResource):
         parsed JSON for memberships, rooms, meetings, meetingParticipants, recordings,
         convergedRecordings and telephony_calls. meetingTranscripts can't be read by id.
 
-        Args:
-            notification: A notification whose data have an id.
-            into: Another class of the result, or a function, as for `get`.
+        `into` is another class of the result, or a function, as for `get`.
 
         Raises:
             ValueError: The resource has no known path, or the data have no id; nothing was sent.

@@ -159,16 +159,8 @@ class RefreshingToken:
                 tokens, client_id="C1", client_secret="S1", on_refresh=store
             )
 
-        Args:
-            tokens: The result of the last refresh, or of the exchange of a code.
-            client_id: The id of the integration or service app.
-            client_secret: Its secret.
-            on_refresh: As when it is made directly.
-
-        Raises:
-            ValueError: An argument, or a token, is empty or isn't valid Unicode, or the access
-                token can't be sent in a header.
-            TypeError: An argument has a wrong type.
+        `tokens` are the result of the last refresh, or of the exchange of a code. The other
+        arguments and the errors are those of a `RefreshingToken` that is made directly.
         """
         check_type("tokens", tokens, Tokens)
         return cls(

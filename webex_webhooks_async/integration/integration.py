@@ -603,14 +603,8 @@ class Integration(Application):
     ) -> bool:
         """Store a job of somebody, as `Bot.enqueue` does; a handler of `job` runs it.
 
-        Keys are of each user.
-
-        Raises:
-            ValueError: As for `Bot.enqueue`, or `person_id` is empty.
-            TypeError: As for `Bot.enqueue`.
-            RuntimeError: The integration hasn't been started, or has ended; or as for
-                `Bot.enqueue`.
-            Exception: Any error of the inbox.
+        Keys are of each user. The errors are those of `Bot.enqueue`; an empty `person_id` is a
+        `ValueError`, and an integration that isn't running a `RuntimeError`.
         """
         self._check_running()
         if name not in self._selection.jobs:
@@ -627,11 +621,7 @@ class Integration(Application):
     ) -> bool:
         """Remove a job of somebody that was enqueued with a key, as `Bot.cancel` does.
 
-        Raises:
-            ValueError: An argument is empty.
-            TypeError: An argument isn't text, or as for `Bot.enqueue`.
-            RuntimeError: As for `enqueue`.
-            Exception: Any error of the inbox.
+        The errors are those of `Bot.cancel`, and of `enqueue`.
         """
         self._check_running()
         person = check_not_empty("person_id", person_id)

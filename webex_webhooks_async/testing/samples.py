@@ -32,11 +32,8 @@ def sample_notification(
 
     >>> body = sample_notification("messages", "created", data={"roomId": "Y2lz..."})
 
-    Args:
-        resource: As for `Sandbox.emit`.
-        event: As for `Sandbox.emit`.
-        data: As for `Sandbox.emit`, laid over a sample.
-        envelope: The same for what is around the data, such as ``orgId`` or ``actorId``.
+    The arguments are those of `Sandbox.emit`, with the data laid over a sample; the others are laid
+    over what is around the data, such as ``orgId`` or ``actorId``.
 
     Raises:
         ValueError: The resource or the event is ``all``: no notification says that.

@@ -694,14 +694,8 @@ class Sandbox:
     def revoke_user(self, person: SandboxPerson | str) -> None:
         """End all that a person has authorized: refuse each token that was granted, and each code.
 
-        ``DELETE /authorizations?clientId=`` with a token of the person does so for one client.
-
-        Args:
-            person: An address, the id of a known person, or a `SandboxPerson`.
-
-        Raises:
-            ValueError: The person is unknown.
-            TypeError: `person` is something else.
+        ``DELETE /authorizations?clientId=`` with a token of the person does so for one client. The
+        argument and the errors are those of `authorize_as`.
         """
         with _refusal_as_value_error():
             self._state.tokens.end_grants(self._known(person))
