@@ -19,7 +19,7 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from docs.examples.kitchen_bot.web import create_app
-from tests.examples.serving import EXAMPLES, settings_of
+from tests.examples.serving import EXAMPLES
 from tests.support.postgres_server import PostgresServer
 from tests.support.services import environment_with
 from tests.support.wire import PATIENCE
@@ -50,7 +50,7 @@ class Kitchen:
 class Product:
     """What the application reads in its environment, and what is around it."""
 
-    settings: dict[str, str]
+    database_url: str
     kitchen: Kitchen
     sandbox: Sandbox
 
@@ -64,10 +64,9 @@ class Product:
 
     async def changes(self, update: bytes) -> None:
         """Change what is in the inbox, as soon as something there fits."""
-        url = self.settings["DATABASE_URL"]
         async with (
             asyncio.timeout(PATIENCE),
-            await psycopg.AsyncConnection.connect(url, autocommit=True) as connection,
+            await psycopg.AsyncConnection.connect(self.database_url, autocommit=True) as connection,
         ):
             while (await connection.execute(update)).rowcount == 0:  # noqa: ASYNC110 - no event
                 await asyncio.sleep(0.01)
@@ -87,30 +86,25 @@ def database_url(postgres: PostgresServer) -> str:
 
 
 @pytest.fixture
-async def product(database_url: str, webex_sandbox: Sandbox) -> AsyncGenerator[Product]:
+async def product(
+    database_url: str, webex_sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> AsyncGenerator[Product]:
     """What the application needs, beside its database: the kitchen, and Webex."""
     kitchen = Kitchen()
     service = Starlette(routes=[Route("/left", kitchen.left)])
-    async with webex_sandbox.serve() as base_url, serve_on_loopback(service, 0) as kitchen_url:
-        settings = settings_of(
-            base_url,
-            WEBEX_TARGET_URL="https://bot.example.com/webex/",
-            DATABASE_URL=database_url,
-            KITCHEN_URL=kitchen_url,
-            MANAGERS=f"{MANAGER} bea@example.com",
-            REMIND_AFTER="0",
-        )
-        yield Product(settings, kitchen, webex_sandbox)
+    async with serve_on_loopback(service, 0) as kitchen_url:
+        monkeypatch.setenv("WEBEX_TARGET_URL", "https://bot.example.com/webex/")
+        monkeypatch.setenv("DATABASE_URL", database_url)
+        monkeypatch.setenv("KITCHEN_URL", kitchen_url)
+        monkeypatch.setenv("MANAGERS", f"{MANAGER} bea@example.com")
+        monkeypatch.setenv("REMIND_AFTER", "0")
+        yield Product(database_url, kitchen, webex_sandbox)
 
 
 @pytest.fixture
-async def app(product: Product, monkeypatch: pytest.MonkeyPatch) -> AsyncGenerator[FastAPI]:
+async def app(product: Product) -> AsyncGenerator[FastAPI]:
     """The application in this process, started."""
-    for name, value in product.settings.items():
-        monkeypatch.setenv(name, value)
-    app = create_app()
-    product.sandbox.deliver_to(app)
-    async with app.router.lifespan_context(app):
+    async with product.sandbox.run(f"{EXAMPLES}/kitchen_bot/web.py:create_app") as app:
         yield app
 
 

@@ -6,41 +6,28 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from secrets import token_urlsafe
 
-from webex_webhooks_async.client.environment import (
-    WEBEX_ACCESS_TOKEN,
-    WEBEX_BASE_URL,
-    WEBEX_CLIENT_ID,
-    WEBEX_CLIENT_SECRET,
-    WEBEX_ENCRYPTION_KEYS,
-    WEBEX_INTEGRATION_INBOX,
-    WEBEX_PUBLIC_URL,
-    WEBEX_REFRESH_TOKEN,
-    WEBEX_SCOPES,
-    WEBEX_TARGET_URL,
-    WEBEX_USER_STORE,
-    WEBEX_WEBHOOK_SECRET,
-)
+from webex_webhooks_async.client import environment as names
 
 
 def variables_for_bot(base_url: str, target_url: str) -> dict[str, str]:
     """The environment variables with which `Bot.from_env` makes a bot of a sandbox."""
     return {
-        WEBEX_BASE_URL: base_url,
-        WEBEX_ACCESS_TOKEN: "anything",
-        WEBEX_WEBHOOK_SECRET: token_urlsafe(),
-        WEBEX_TARGET_URL: target_url,
+        names.WEBEX_BASE_URL: base_url,
+        names.WEBEX_ACCESS_TOKEN: "anything",
+        names.WEBEX_WEBHOOK_SECRET: token_urlsafe(),
+        names.WEBEX_TARGET_URL: target_url,
     }
 
 
 def variables_for_integration(folder: str) -> dict[str, str]:
     """The environment variables with which `Integration.from_env` makes one of a sandbox."""
     return {
-        WEBEX_CLIENT_ID: "sandbox",
-        WEBEX_CLIENT_SECRET: token_urlsafe(),
-        WEBEX_SCOPES: "spark:all",
-        WEBEX_ENCRYPTION_KEYS: urlsafe_b64encode(os.urandom(32)).decode(),
-        WEBEX_USER_STORE: f"{folder}/users.db",
-        WEBEX_INTEGRATION_INBOX: f"{folder}/integration.db",
+        names.WEBEX_CLIENT_ID: "sandbox",
+        names.WEBEX_CLIENT_SECRET: token_urlsafe(),
+        names.WEBEX_SCOPES: "spark:all",
+        names.WEBEX_ENCRYPTION_KEYS: urlsafe_b64encode(os.urandom(32)).decode(),
+        names.WEBEX_USER_STORE: f"{folder}/users.db",
+        names.WEBEX_INTEGRATION_INBOX: f"{folder}/integration.db",
     }
 
 
@@ -59,13 +46,13 @@ def environment(base_url: str, origin: str, folder: str) -> Generator[None]:
     made = {
         **variables_for_bot(base_url, origin),
         **variables_for_integration(folder),
-        WEBEX_PUBLIC_URL: origin,
+        names.WEBEX_PUBLIC_URL: origin,
     }
     try:
         for name in filter(is_proxy, before):
             del os.environ[name]
         os.environ.update({name: before.get(name) or value for name, value in made.items()})
-        os.environ.update({WEBEX_BASE_URL: base_url, WEBEX_REFRESH_TOKEN: ""})
+        os.environ.update({names.WEBEX_BASE_URL: base_url, names.WEBEX_REFRESH_TOKEN: ""})
         yield
     finally:
         for name in os.environ.keys() - before:

@@ -30,7 +30,7 @@ from webex_webhooks_async.client.client import Client
 from webex_webhooks_async.handling import sandbox_reports
 from webex_webhooks_async.models.vocabulary import BASE_URL
 from webex_webhooks_async.testing import target
-from webex_webhooks_async.testing.environment import is_proxy
+from webex_webhooks_async.testing.environment import is_proxy, variables_for_bot
 from webex_webhooks_async.testing.program import find_mounts
 from webex_webhooks_async.testing.target import Target, TargetError
 
@@ -38,14 +38,7 @@ T = TypeVar("T")
 
 logger: logging.Logger = logging.getLogger("webex_webhooks_async")
 
-KEPT = (
-    environment.WEBEX_BASE_URL,
-    environment.WEBEX_ACCESS_TOKEN,
-    environment.WEBEX_WEBHOOK_SECRET,
-    environment.WEBEX_TARGET_URL,
-    environment.WEBEX_INBOX,
-    environment.WEBEX_PUBLIC_URL,
-)
+KEPT = (*variables_for_bot("", ""), environment.WEBEX_INBOX, environment.WEBEX_PUBLIC_URL)
 """The variables that `dev` sets."""
 
 _PATIENCE = 2  # seconds that handlers have to finish at the end
