@@ -75,14 +75,6 @@ class CatchUp:
 
     It is due from `note` on. `begin` starts it. It goes on until everything is stored, also over
     outages of Webex and of the inbox.
-
-    Args:
-        client: The client of the bot.
-        inbox: Keeps the time up to which everything is stored; one process at a time catches up.
-        worker: Stores notifications in the inbox.
-        activity: The activity of the bot, of which this is a part.
-        seconds: For how long it looks back at most, from the moment at which it became due.
-        clock: Measures how much time passes; what the time is, the inbox says.
     """
 
     def __init__(  # noqa: PLR0913 - all are needed
@@ -96,12 +88,14 @@ class CatchUp:
         clock: Clock,
     ) -> None:
         self._client = client
+        # keeps the time up to which everything is stored; one process at a time catches up
         self._inbox = inbox
         self._claims = SharedClaims(inbox)
         self._worker = worker
-        self._activity = activity
+        self._activity = activity  # the activity of the bot, of which this is a part
+        # for how long it looks back at most, from the moment at which it became due
         self._seconds = timedelta(seconds=seconds)
-        self._clock = clock
+        self._clock = clock  # measures how much time passes; what the time is, the inbox says
         self._due: float | None = None  # by the monotonic clock
         self._task: asyncio.Task[None] | None = None
 
@@ -204,18 +198,13 @@ class _InboxTime:
 
 @frozen(kw_only=True)
 class _Missed:
-    """Lists missed messages, as notifications.
-
-    Attributes:
-        known_for: For how long a message is known at least.
-        envelope: The members of a notification around its data.
-    """
+    """Lists missed messages, as notifications."""
 
     lists: "_Lists"
     since: datetime
-    known_for: timedelta
+    known_for: timedelta  # for how long a message is known at least
     me: Person
-    envelope: Mapping[str, object]
+    envelope: Mapping[str, object]  # the members of a notification around its data
     found: "_Found"
     time: _InboxTime
 
@@ -298,19 +287,13 @@ class _Missed:
 
 @define
 class _Found:
-    """The messages that a catch-up has found.
-
-    Attributes:
-        new: How many of the messages weren't known.
-        is_all: Whether it has found all that there are.
-        is_complete: Whether each room could be read, or never can be.
-    """
+    """The messages that a catch-up has found."""
 
     messages: int = 0
     rooms: int = 0
-    new: int = 0
-    is_all: bool = True
-    is_complete: bool = True
+    new: int = 0  # how many of the messages weren't known
+    is_all: bool = True  # whether it has found all that there are
+    is_complete: bool = True  # whether each room could be read, or never can be
 
     def log(self, since: datetime) -> None:
         """Log it."""

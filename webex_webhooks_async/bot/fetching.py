@@ -57,15 +57,7 @@ class NothingLeftError(Exception):
 
 
 class Fetcher:
-    """Fetches messages and submissions, and makes contexts.
-
-    Args:
-        home: The bot.
-        startup: Knows who the bot is.
-        asker: Asks the questions of the contexts.
-        clock: Tells the age of what is handled; it is an attribute as well.
-        may_be_shared: Whether another bot may use the same inbox.
-    """
+    """Fetches messages and submissions, and makes contexts."""
 
     def __init__(
         self, home: Home, startup: Startup, asker: Asker, clock: Clock, *, may_be_shared: bool
@@ -73,8 +65,8 @@ class Fetcher:
         self._home = home
         self._startup = startup
         self._asker = asker
-        self.clock: Clock = clock
-        self._may_be_shared = may_be_shared
+        self.clock: Clock = clock  # tells the age of what is handled
+        self._may_be_shared = may_be_shared  # whether another bot may use the same inbox
 
     @property
     def me(self) -> Person:

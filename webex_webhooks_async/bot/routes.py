@@ -19,20 +19,15 @@ Find = Callable[[Any], Mapping[str, Any] | None]
 
 @frozen(eq=False)
 class Route(Registration):
-    """A handler of messages or of submitted cards, and which ones it handles.
-
-    Attributes:
-        find: Recognizes what is for it; `None` if everything is.
-        where: Decides by the context whether it is for it; `None` if it always is.
-        in_order: Whether what the person says next waits for it.
-    """
+    """A handler of messages or of submitted cards, and which ones it handles."""
 
     call: str
     name: str | None = None
-    find: Find | None = None
+    find: Find | None = None  # recognizes what is for it; None if everything is
     names: tuple[str, ...] = ()
+    # decides by the context whether it is for it; None if it always is
     where: Callable[[Any], bool | Awaitable[bool]] | None = None
-    in_order: bool = True
+    in_order: bool = True  # whether what the person says next waits for it
 
     @property
     def title(self) -> str:
@@ -101,17 +96,14 @@ class Routes:
     Args:
         placed: The registered handlers, in their order.
 
-    Attributes:
-        labels: The label of each, for logs and metrics; equal ones are numbered.
-        jobs: The handlers of jobs, by their names.
-
     Raises:
         ValueError: A handler would get nothing.
     """
 
     def __init__(self, placed: Iterable[Placed] = ()) -> None:
+        # the label of each, for logs and metrics; equal ones are numbered
         self.labels: dict[Registration, str] = {}
-        self.jobs: dict[str, Placed] = {}
+        self.jobs: dict[str, Placed] = {}  # the handlers of jobs, by their names
         self._by_label: dict[str, Placed] = {}
         self._of_resource: dict[str | None, list[Placed]] = {}
         self._commands: dict[str, list[Placed]] = {}

@@ -30,13 +30,9 @@ _MOST_WALLS = 5_000  # a day that a zone leaves out has 1,440
 
 @frozen
 class Times:
-    """The times of a cron expression in a time zone.
+    """The times of a cron expression in a time zone."""
 
-    Attributes:
-        expression: Five fields: minute, hour, day of the month, month and day of the week.
-    """
-
-    expression: str
+    expression: str  # five fields: minute, hour, day of the month, month and day of the week
     timezone: str
     _zone: ZoneInfo
 
@@ -130,14 +126,10 @@ class Times:
 
 @frozen(eq=False)
 class Schedule(Job):
-    """A handler that runs at the times of a cron expression.
-
-    Attributes:
-        max_delay: How many seconds late it may begin.
-    """
+    """A handler that runs at the times of a cron expression."""
 
     times: Times
-    max_delay: float
+    max_delay: float  # how many seconds late it may begin
     value: Any
 
     @property
@@ -153,15 +145,11 @@ class Schedules:
     """Keeps the next time of each schedule in the inbox, as a job that is due then.
 
     The clock of the inbox alone decides which time is next, and which is late.
-
-    Args:
-        worker: Works on the inbox.
-        clock: Waits between two looks whether the next times are stored.
     """
 
     def __init__(self, worker: "InboxWorker", clock: Clock) -> None:
         self._worker = worker
-        self._clock = clock
+        self._clock = clock  # waits between two looks whether the next times are stored
         self._keeping: asyncio.Task[None] | None = None
 
     async def start(self, schedules: Sequence[Schedule]) -> None:

@@ -64,26 +64,7 @@ Choice = tuple[Placed | None, MessageContext | SubmissionContext | None]
 
 
 class BotSelection(Selection):
-    """Selects the handlers of a bot.
-
-    Args:
-        home: The bot.
-        startup: Knows who the bot is.
-        name: The beginning of the names of its webhooks.
-        access: Says who may use it; `None` is everybody. It is an attribute as well.
-        error_reply: What to reply to what has failed. It is an attribute as well.
-        inbox: The inbox of questions, if there is one, which another bot may use as well.
-        clock: The clock of the bot.
-
-    Attributes:
-        routes: The handlers that get a context, since the start.
-        catch_up: Fetches what the bot has missed, since the start, if it does.
-        schedules: Keeps the next times of schedules in the inbox, if there is one.
-        asker: Asks questions.
-        fetcher: Fetches messages and submissions, and makes contexts.
-        worker: The bot's worker, if it has an inbox.
-        handlers: The handlers that were registered with `on`, since the start.
-    """
+    """Selects the handlers of a bot."""
 
     failed_is_handled = True
 
@@ -100,13 +81,16 @@ class BotSelection(Selection):
     ) -> None:
         self._home = home
         self._startup = startup
-        self._name = name
-        self.access: Access | None = access
-        self.error_reply: str | None = error_reply
+        self._name = name  # the beginning of the names of its webhooks
+        self.access: Access | None = access  # says who may use it; None is everybody
+        self.error_reply: str | None = error_reply  # what to reply to what has failed
+        # the inbox of questions, if there is one, which another bot may use as well
         self._inbox = inbox
         self._clock = clock
-        self.routes: Routes = Routes()
+        self.routes: Routes = Routes()  # the handlers that get a context, since the start
+        # fetches what the bot has missed, since the start, if it does
         self.catch_up: CatchUp | None = None
+        # keeps the next times of schedules in the inbox, if there is one
         self.schedules: Schedules | None = None
         admits = None if access is None else access.is_open_to
         self.asker: SeveralQuestions = SeveralQuestions(
@@ -118,7 +102,8 @@ class BotSelection(Selection):
         self.fetcher: Fetcher = Fetcher(
             home, startup, self.asker, clock, may_be_shared=inbox is not None
         )
-        self.worker: InboxWorker | None = None
+        self.worker: InboxWorker | None = None  # the bot's worker, if it has an inbox
+        # the handlers that were registered with `on`, since the start
         self.handlers: HandlerIndex = HandlerIndex(())
         self._around: tuple[Any, ...] = ()  # the bot's own middleware
 
@@ -251,14 +236,7 @@ _DELETING = Placed(0, Job(None, None, _delete, DELETION, None), (), ())
 
 
 class MessageRun:
-    """One run of what is for a message or a submission: the handler that was found, and `on`.
-
-    Args:
-        selection: That of the bot.
-        execution: The run.
-        routes: The handlers that it may be for.
-        known: The record of its conversation, if it has asked.
-    """
+    """One run of what is for a message or a submission: the handler that was found, and `on`."""
 
     def __init__(
         self,
@@ -270,8 +248,8 @@ class MessageRun:
         self._selection = selection
         self._fetcher = selection.fetcher
         self._execution = execution
-        self._routes = routes
-        self._known = known
+        self._routes = routes  # the handlers that it may be for
+        self._known = known  # the record of its conversation, if it has asked
 
     async def __call__(self, notification: Notification[Any]) -> None:
         """Fetch a message or a submission; run the first handler that is for it, and those of `on`.
@@ -409,14 +387,7 @@ class MessageRun:
 
 
 class JobRun:
-    """One run of a job.
-
-    Args:
-        selection: That of the bot.
-        execution: The run.
-        placed: The handler.
-        known: The record of its conversation, if it has asked.
-    """
+    """One run of a job."""
 
     def __init__(
         self,
@@ -428,7 +399,7 @@ class JobRun:
         self._selection = selection
         self._execution = execution
         self._placed = placed
-        self._known = known
+        self._known = known  # the record of its conversation, if it has asked
 
     @classmethod
     def begin(

@@ -45,19 +45,14 @@ class Startup:
     """The start of a bot, and the watch over its webhooks after that, until its end.
 
     It may begin again after its end.
-
-    Args:
-        watch_every: Seconds between two looks at the webhooks; `None` for the one at the start.
-
-    Attributes:
-        me: The bot, as Webex knows it; `None` until Webex has responded.
-        waits_for: What a start waits for before anything is received; `None` where nothing starts.
     """
 
     def __init__(self, watch_every: float | None) -> None:
-        self.me: Person | None = None
+        self.me: Person | None = None  # the bot, as Webex knows it; None until Webex has responded
         self.stage: Stage = Stage.ENDED
+        # what a start waits for before anything is received; None where nothing starts
         self.waits_for: str | None = None
+        # seconds between two looks at the webhooks; None for the one at the start
         self._watch_every = watch_every
         self._knows_itself: asyncio.Future[None] | None = None  # since the beginning
         self._starting: asyncio.Task[Any] | None = None

@@ -22,19 +22,7 @@ logger: logging.Logger = logging.getLogger("webex_webhooks_async")
 
 
 class BotWebhooks:
-    """The webhooks of a bot, from one start to its end.
-
-    Args:
-        client: The client of the bot.
-        name: The beginning of the names of its webhooks.
-        wanted: Returns those that it needs now; it asks for the secret.
-        shared: The claims that it shares with its replicas.
-        clock: The time.
-        missed: Fetches what the webhooks have missed, if the bot does that.
-
-    Attributes:
-        waits: Whether it waits for a replica that makes the webhooks.
-    """
+    """The webhooks of a bot, from one start to its end."""
 
     def __init__(  # noqa: PLR0913 - all are needed
         self,
@@ -47,14 +35,14 @@ class BotWebhooks:
         missed: CatchUp | None = None,
     ) -> None:
         self._webhooks = client.webhooks
-        self._name = name
-        self._wanted = wanted
-        self._shared = shared
+        self._name = name  # the beginning of the names of its webhooks
+        self._wanted = wanted  # returns those that it needs now; it asks for the secret
+        self._shared = shared  # the claims that it shares with its replicas
         self._clock = clock
-        self._missed = missed
+        self._missed = missed  # fetches what the webhooks have missed, if the bot does that
         self._of_messages: Webhook | None = None  # the one that brings new messages
         self._rivalry = _Rivalry(shared or MemoryClaims(clock.monotonic), clock)
-        self.waits: bool = False
+        self.waits: bool = False  # whether it waits for a replica that makes the webhooks
         self._looking = self._reconciler(self._rivalry)
 
     async def start(self) -> None:

@@ -25,17 +25,15 @@ class DirectWorker:
     """Handles notifications as they come.
 
     Args:
-        in_flight: The object that begins and ends them.
         respond_within: After how many seconds the response comes at the latest; the handlers go on
             then. With 0 it comes before they run, and with `None` when they are done.
-        limit: How many may be unfinished at a time, unless `respond_within` is `None`.
     """
 
     def __init__(self, in_flight: InFlight, *, respond_within: float | None, limit: int) -> None:
-        self._in_flight = in_flight
+        self._in_flight = in_flight  # the object that begins and ends them
         self._duplicates = Duplicates()
         self._respond_within = respond_within
-        self._limit = limit
+        self._limit = limit  # how many may be unfinished at a time, unless `respond_within` is None
         self._is_closing = False
         self._pending: set[asyncio.Task[Result]] = set()
 

@@ -56,16 +56,13 @@ class Registration:
 
 @frozen(eq=False)
 class Placed:
-    """A registration in its place in a tree of routers.
-
-    Attributes:
-        around: The middleware of each router that it is in, the outermost first.
-        around_context: The middleware around a handler that gets a context, the outermost first.
-    """
+    """A registration in its place in a tree of routers."""
 
     number: int
     entry: Registration
+    # the middleware of each router that it is in, the outermost first
     around: tuple[Sequence[Middleware], ...]
+    # the middleware around a handler that gets a context, the outermost first
     around_context: tuple[Any, ...]
 
 
@@ -92,40 +89,30 @@ class Execution:
     """The execution of a notification, from its acceptance to its end.
 
     Everything inside of ``with execution:`` is a part of it.
-
-    Attributes:
-        key: The text by which a copy of the notification is recognized.
-        steps: The steps, which run one after the other: handlers, and middleware with what it is
-            around.
-        misfit: Why the notification isn't passed to handlers of its resource, if there are any: its
-            data isn't of their class.
-        route: The label of its handler.
-        apology: Says that it has failed to the person who wants something, if somebody does.
-        attempt: Which attempt this is, with an inbox.
-        attempts: How often its handlers run if they fail; `None` for the number of the receiver.
-        records: The records of it, if there are any.
-        suspension: Its suspension, if it may ask.
-        has_ended: Whether all of it has ended.
-        outer: The execution of which this is a part, until this one ends: a handler there delivers
-            here.
     """
 
     # They are attributes of the class, because most in_flight keep most, and setting takes time.
-    key: str = ""
+    key: str = ""  # the text by which a copy of the notification is recognized
+    # the steps, which run one after the other: handlers, and middleware with what it is around
     steps: Sequence[Handler[Any]] = ()
     handlers: int = 0
+    # why the notification isn't passed to handlers of its resource, if there are any: its data
+    # isn't of their class
     misfit: PayloadError | None = None
-    route: str = ""
+    route: str = ""  # the label of its handler
+    # says that it has failed to the person who wants something, if somebody does
     apology: Callable[[], Awaitable[object]] | None = None
     attempt: Attempt | None = None
+    # how often its handlers run if they fail; None for the number of the receiver
     attempts: int | None = None
     records: "Records | None" = None
-    suspension: "Suspension | None" = None
+    suspension: "Suspension | None" = None  # if it may ask
     has_ended: bool = False
     _started: float | None = None
 
     def __init__(self, notification: Notification[Any]) -> None:
         self.notification = notification
+        # the execution of which this is a part, until this one ends: a handler there delivers here
         self.outer: Execution | None = current_execution.get()
 
     @property

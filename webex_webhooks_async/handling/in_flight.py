@@ -30,19 +30,14 @@ ErrorHandler = Callable[[Exception, "Notification[NotificationData]"], object]
 
 
 class InFlight:
-    """The notifications that a receiver is handling.
-
-    Args:
-        selection: Says what runs for each; it is an attribute as well.
-        on_error: Gets what the handlers raise.
-        keys: The secrets of the receiver, which no response and no stored error may show.
-    """
+    """The notifications that a receiver is handling."""
 
     def __init__(self, selection: Selection, on_error: ErrorHandler | None, keys: Keys) -> None:
         if not (on_error is None or callable(on_error)):
             raise TypeError(f"on_error must be a function, got {on_error!r}")
-        self.selection: Selection = selection
-        self._on_error = on_error
+        self.selection: Selection = selection  # says what runs for each
+        self._on_error = on_error  # gets what the handlers raise
+        # the secrets of the receiver, which no response and no stored error may show
         self._keys = keys
         self._unended: dict[Execution, asyncio.AbstractEventLoop] = {}  # in which each began
         self._ends: dict[Execution, asyncio.Event] = {}  # that are waited for

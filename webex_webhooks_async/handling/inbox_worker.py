@@ -61,15 +61,10 @@ _UNREADABLE = "the inbox can't be read: %s"
 
 
 class Outage(Protocol):
-    """An outage of the service that handlers need: what fails because of it isn't counted.
+    """An outage of the service that handlers need: what fails because of it isn't counted."""
 
-    Attributes:
-        given_back: How many entries were given back because of the outage.
-        holds: Whether nothing is to begin now.
-    """
-
-    given_back: int
-    holds: bool
+    given_back: int  # how many entries were given back because of the outage
+    holds: bool  # whether nothing is to begin now
 
     async def has_caused(self, error: BaseException) -> bool:
         """Whether it is why a handler has failed."""
@@ -93,19 +88,6 @@ class InboxWorker:
     one. An entry that was given back, and is taken before the response to that has come, begins as
     soon as it is there. At the end, what it has taken and not begun is given back.
 
-    Args:
-        inbox: The inbox.
-        in_flight: The object that begins and ends its work for one.
-        attempts: How often the handlers of a notification run if they fail.
-        limit: How many entries may be worked on at a time.
-        sleep: Waits for so many seconds.
-
-    Attributes:
-        inbox: The inbox.
-        is_open: Whether what comes may be stored.
-        outage: The probe that decides whether an error comes from an outage.
-        works: Whether the inbox could be read since `open`, or before that by `look`.
-
     Raises:
         TypeError: `inbox` isn't an `Inbox`.
     """
@@ -120,13 +102,15 @@ class InboxWorker:
         sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
     ) -> None:
         check_inherits("inbox", inbox, Inbox)
-        self.is_open: bool = False
+        self.is_open: bool = False  # whether what comes may be stored
+        # the probe that decides whether an error comes from an outage
         self.outage: Outage | None = None
+        # whether the inbox could be read since `open`, or before that by `look`
         self.works: bool = False
         self.inbox: Inbox = inbox
-        self._in_flight = in_flight
-        self._attempts = attempts
-        self._limit = limit
+        self._in_flight = in_flight  # the object that begins and ends its work for one
+        self._attempts = attempts  # how often the handlers of a notification run if they fail
+        self._limit = limit  # how many entries may be worked on at a time
         self._sleep = sleep
         self._woken = asyncio.Event()
         self._taking: set[asyncio.Task[None]] = set()
@@ -628,17 +612,11 @@ def _record_until() -> float:
 
 @define(eq=False)
 class _Work:
-    """The work under way.
+    """The work under way."""
 
-    Attributes:
-        entry: The entry, with its newest lease.
-        ended: The entry with the lease that the outcome has ended.
-        lock: Held by who renews the lease, or ends it.
-    """
-
-    entry: InboxEntry
-    ended: InboxEntry | None = None
-    lock: asyncio.Lock = field(factory=asyncio.Lock)
+    entry: InboxEntry  # the entry, with its newest lease
+    ended: InboxEntry | None = None  # the entry with the lease that the outcome has ended
+    lock: asyncio.Lock = field(factory=asyncio.Lock)  # held by who renews the lease, or ends it
     notification: Notification[Any] | None = None
     records: Records | None = None
     execution: Execution | None = None

@@ -27,56 +27,38 @@ TOO_EARLY_SECONDS = 1.0
 
 @frozen
 class Release:
-    """A notification that is given back.
-
-    Attributes:
-        is_of_outage: Whether an outage is the reason.
-        holds: Whether it holds up its line meanwhile.
-    """
+    """A notification that is given back."""
 
     again_in: float
-    is_of_outage: bool = False
-    holds: bool = False
+    is_of_outage: bool = False  # whether an outage is the reason
+    holds: bool = False  # whether it holds up its line meanwhile
 
 
 @frozen
 class Failure:
-    """A failed attempt, and what becomes of the notification.
-
-    Attributes:
-        again_in: After how many seconds its handlers run again; with `None`, it is kept as failed.
-        words: The same for the log.
-    """
+    """A failed attempt, and what becomes of the notification."""
 
     error: BaseException
+    # after how many seconds its handlers run again; with None, it is kept as failed
     again_in: float | None
-    words: str = ""
+    words: str = ""  # what is said of it in the log
 
 
 @frozen
 class Wait:
-    """A notification whose handler has asked questions.
+    """A notification whose handler has asked questions."""
 
-    Attributes:
-        questions: Their ids, by the names of the records that will have the answers.
-    """
-
+    # their ids, by the names of the records that will have the answers
     questions: Mapping[str, int]
 
 
 @frozen
 class PutOff:
-    """A notification whose handlers run later, because a service is out; no failure is counted.
+    """A notification whose handlers run later, because a service is out; no failure is counted."""
 
-    Attributes:
-        error: What said so.
-        again_in: After how many seconds they run again.
-        holds: Whether it holds up its line.
-    """
-
-    error: RetryLaterError
-    again_in: float
-    holds: bool
+    error: RetryLaterError  # what said so
+    again_in: float  # after how many seconds they run again
+    holds: bool  # whether it holds up its line
 
 
 Outcome = Failure | PutOff | Release | Wait | None

@@ -54,20 +54,7 @@ CHOSEN = "handled"
 
 
 class Records:
-    """The records of one attempt to handle a notification, and of earlier ones.
-
-    Args:
-        notification: The notification.
-        stored: The inbox of the records, and the notification in it; without them, the records last
-            as long as this does. They are attributes as well.
-        is_first: Whether no earlier attempt can have left records, so that none is looked for.
-        is_dispatched: Whether the notification comes from `dispatch`, so that nobody records.
-
-    Attributes:
-        known: The records that `load` has found, and those made since, by their names.
-        at_end: What is done when the notification is completed or kept as failed, by a name; it
-            gets whether the handler was stopped.
-    """
+    """The records of one attempt to handle a notification, and of earlier ones."""
 
     def __init__(
         self,
@@ -78,15 +65,22 @@ class Records:
         is_dispatched: bool = False,
     ) -> None:
         self._notification = notification
+        # whether the notification comes from `dispatch`, so that nobody records
         self._is_dispatched = is_dispatched
+        # the inbox of the records, and the notification in it; without them, the records last as
+        # long as this does
         self.stored: tuple[Inbox, InboxEntry] | None = stored
+        # whether no earlier attempt can have left records, so that none is looked for
         self._is_first = is_first
         self._numbers: dict[str, set[int]] = defaultdict(set)  # that equal messages have used
         self._names: dict[object, str] = {}  # of records, by the id of the message
+        # the records that `load` has found, and those made since, by their names
         self.known: dict[str, bytes] = {}
         self._unsaid: dict[str, bytes] = {}  # what was said and deleted in this attempt
         self._locks: dict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._unwritten: dict[str, Callable[[], Awaitable[None]]] = {}
+        # what is done when the notification is completed or kept as failed, by a name; it gets
+        # whether the handler was stopped
         self.at_end: dict[str, Callable[[bool], Awaitable[None]]] = {}
 
     async def load(self) -> None:

@@ -56,23 +56,17 @@ M = TypeVar("M", bound=Middleware)
 
 
 class Tree:
-    """The registrations on a router, and the trees of the routers that it includes, in one order.
-
-    Attributes:
-        middlewares: The functions around its handlers; the first one is the outermost.
-        context_middlewares: The functions around handlers that get a context; of a `BotRouter`.
-        included_by: The trees that include this one.
-        frozen_by: The event after which nothing more is registered; empty before.
-        changes: A number that rises with what is registered here and below.
-    """
+    """The registrations on a router, and the trees of those that it includes, in one order."""
 
     def __init__(self) -> None:
         self.entries: list[Registration | Tree] = []
+        # the functions around its handlers; the first one is the outermost
         self.middlewares: list[Middleware] = []
+        # the functions around handlers that get a context; of a BotRouter
         self.context_middlewares: list[Any] = []
-        self.included_by: WeakSet[Tree] = WeakSet()
-        self.frozen_by: str = ""
-        self.changes: int = 0
+        self.included_by: WeakSet[Tree] = WeakSet()  # the trees that include this one
+        self.frozen_by: str = ""  # the event after which nothing more is registered; empty before
+        self.changes: int = 0  # a number that rises with what is registered here and below
 
     def add(self, entry: "Registration | Tree") -> None:
         """Register a handler, or include a tree."""
@@ -321,16 +315,13 @@ class Router(Registry):
 
 
 class Selection(ABC):
-    """Says what runs for what a receiver is to handle. A bot has one of its own.
+    """Says what runs for what a receiver is to handle. A bot has one of its own."""
 
-    Attributes:
-        failed_is_handled: Whether a notification that nothing stores counts as handled after a
-            failure, so that a copy of it isn't handled.
-        leaves_line: Whether a notification that fails, and is due in ten seconds or later, holds up
-            nobody until then.
-    """
-
+    # whether a notification that nothing stores counts as handled after a failure, so that a copy
+    # of it isn't handled
     failed_is_handled: bool
+    # whether a notification that fails, and is due in ten seconds or later, holds up nobody until
+    # then
     leaves_line: bool = False
 
     @abstractmethod

@@ -68,35 +68,24 @@ class HandlerStopped(asyncio.CancelledError):
 
 @define(eq=False)
 class _Act:
-    """What a stop doesn't cut in half, until it has ended.
-
-    Attributes:
-        has_begun: Whether a part of it has begun, so that the rest isn't left out.
-    """
+    """What a stop doesn't cut in half, until it has ended."""
 
     is_open: bool = True
-    has_begun: bool = False
+    has_begun: bool = False  # whether a part of it has begun, so that the rest isn't left out
 
 
 _act: "ContextVar[_Act | None]" = ContextVar("_act", default=None)
 
 
 class Stop:
-    """The stop of a handler, which comes once, where nothing is cut in half.
-
-    Args:
-        is_late: Whether it was stopped before this run, which repeats what is recorded, and ends
-            before anything else.
-
-    Attributes:
-        has_come: Whether the handler has been stopped.
-        is_wanted: Whether it is to be, or has been.
-    """
+    """The stop of a handler, which comes once, where nothing is cut in half."""
 
     def __init__(self, *, is_late: bool) -> None:
-        self.has_come: bool = False
+        self.has_come: bool = False  # whether the handler has been stopped
+        # whether it was stopped before this run, which repeats what is recorded, and ends before
+        # anything else
         self._is_late = is_late
-        self.is_wanted: bool = is_late
+        self.is_wanted: bool = is_late  # whether it is to be, or has been
         self._is_held = False  # at a question, which says so itself
         self._is_sent = False
         self._has_cancelled = False
@@ -247,19 +236,15 @@ class Suspension:
 
     Args:
         is_stopped: Whether the run was to be stopped before it began.
-
-    Attributes:
-        questions: The ids of those that are open, by the names of the records that will have their
-            answers.
-        stop: The stop of the run.
     """
 
+    # the ids of those that are open, by the names of the records that will have their answers
     questions: Mapping[str, int] = {}
     _raised: HandlerSuspended | None = None
     _has_warned: bool = False
 
     def __init__(self, *, is_stopped: bool = False) -> None:
-        self.stop: Stop = Stop(is_late=is_stopped)
+        self.stop: Stop = Stop(is_late=is_stopped)  # the stop of the run
 
     def begin(self, questions: Mapping[str, int], words: str) -> HandlerSuspended:
         """Return what suspends the handler, to be raised."""

@@ -56,15 +56,11 @@ class OwnClaims:
 
 @define(eq=False)
 class _Asked:
-    """A claim that is asked for.
+    """A claim that is asked for."""
 
-    Attributes:
-        token: The name by which the storage knows it.
-        lost_until: Until when a call of it, whose response was lost, may be granted.
-    """
-
-    token: str = field(factory=lambda: uuid4().hex)
+    token: str = field(factory=lambda: uuid4().hex)  # the name by which the storage knows it
     calls: int = 0
+    # until when a call of it, whose response was lost, may be granted
     lost_until: float | None = None
 
 

@@ -41,13 +41,7 @@ class LostLeaseError(Exception):
 
 
 class Answers:
-    """The questions that one message or submission may answer.
-
-    Args:
-        records: The records of it, in an inbox.
-        me: The bot.
-        data: The data of the notification.
-    """
+    """The questions that one message or submission may answer."""
 
     def __init__(
         self, records: Records, me: Person, data: MessageData | AttachmentActionData

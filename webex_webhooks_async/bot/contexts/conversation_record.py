@@ -34,12 +34,7 @@ class _Record:
 
 @frozen(kw_only=True)
 class ContextRecord:
-    """What a context was made of, so that later runs have the same; of a job, its route and age.
-
-    Attributes:
-        root: The message that the thread of a submission begins with, or each later run would fetch
-            it; the kind of its room is `room_type`.
-    """
+    """What a context was made of, so that later runs have the same; of a job, its route and age."""
 
     route: str
     age: float
@@ -47,6 +42,8 @@ class ContextRecord:
     text: str = ""
     arguments: str = ""
     submission: AttachmentAction | None = None
+    # the message that the thread of a submission begins with, or each later run would fetch it; the
+    # kind of its room is `room_type`
     root: str = ""
     room_type: str | None = None
 
@@ -79,53 +76,34 @@ class ContextRecord:
 
 @frozen(kw_only=True)
 class AskedQuestion:
-    """The newest question of a conversation.
+    """The newest question of a conversation."""
 
-    Attributes:
-        record: The name of the record that has, or will have, its answer.
-        words: Its text, for the log.
-        person: The id of who is asked; `None` if anybody in a room is.
-    """
-
-    record: str
-    words: str
-    person: str | None
+    record: str  # the name of the record that has, or will have, its answer
+    words: str  # its text, for the log
+    person: str | None  # the id of who is asked; None if anybody in a room is
 
 
 @frozen(kw_only=True)
 class ConversationRecord(_Record):
-    """What is recorded of a conversation.
+    """What is recorded of a conversation."""
 
-    Attributes:
-        owner: Whose it is, as the inbox knows it; `None` in a job of nobody's line.
-        began: What it began with.
-        asked: Its newest question; `None` before the first.
-        others: The records of the questions to others than the person who began it.
-        has_strayed: Whether an answer wasn't taken once.
-        completed: The handlers of `on` that don't run again.
-    """
-
-    owner: str | None
-    began: ContextRecord
-    asked: AskedQuestion | None = None
+    owner: str | None  # whose it is, as the inbox knows it; None in a job of nobody's line
+    began: ContextRecord  # what it began with
+    asked: AskedQuestion | None = None  # its newest question; None before the first
+    # the records of the questions to others than the person who began it
     others: tuple[str, ...] = ()
-    has_strayed: bool = False
-    completed: tuple[str, ...] = ()
+    has_strayed: bool = False  # whether an answer wasn't taken once
+    completed: tuple[str, ...] = ()  # the handlers of `on` that don't run again
 
 
 @frozen(kw_only=True)
 class SeveralRecord(_Record):
-    """What is recorded of a question to several people.
+    """What is recorded of a question to several people."""
 
-    Attributes:
-        people: The id of each, by the name that the handler has; empty if nobody can be asked.
-        answered: Of whose answers `until` knows, in the order of the answers.
-        is_over: Whether `until` has held.
-    """
-
+    # the id of each, by the name that the handler has; empty if nobody can be asked
     people: Mapping[str, str] = field(factory=dict[str, str])
-    answered: tuple[str, ...] = ()
-    is_over: bool = False
+    answered: tuple[str, ...] = ()  # of whose answers `until` knows, in the order of the answers
+    is_over: bool = False  # whether `until` has held
 
 
 @frozen(kw_only=True)
@@ -146,29 +124,21 @@ class QuestionData:
     """The bot's data of an open question, as the inbox keeps it.
 
     Attributes:
-        about: The asking handler, for the log.
-        is_own: Whether it is one of the newest conversation of the person who is asked.
         after: The number of the entry that its answer follows, of the person whose conversation it
             is; 0 after the first answer. `None` if an answer comes after the question.
-        created: When its answer was written at the earliest.
-        threads: The threads in which an answer is one to this question.
-        takes_commands: Whether a command is an answer.
-        person: The one who answers; `None` if anybody in the room does.
-        actions: The actions of the buttons, of which one answers; `None` if every submission does.
-        room: The room in which anybody answers.
-        where: The room of its message, once it is sent.
     """
 
-    about: str
-    is_own: bool
+    about: str  # the asking handler, for the log
+    is_own: bool  # whether it is one of the newest conversation of the person who is asked
     after: int | None = None
-    created: datetime | None = None
-    threads: tuple[str, ...] = ()
-    takes_commands: bool
-    person: str | None = None
+    created: datetime | None = None  # when its answer was written at the earliest
+    threads: tuple[str, ...] = ()  # the threads in which an answer is one to this question
+    takes_commands: bool  # whether a command is an answer
+    person: str | None = None  # the one who answers; None if anybody in the room does
+    # the actions of the buttons, of which one answers; None if every submission does
     actions: tuple[str, ...] | None = None
-    room: str | None = None
-    where: str | None = None
+    room: str | None = None  # the room in which anybody answers
+    where: str | None = None  # the room of its message, once it is sent
 
     @classmethod
     def of(cls, question: "Question") -> "QuestionData":

@@ -48,19 +48,7 @@ _CLOCKS_DIFFER = timedelta(seconds=10)
 
 
 class Conversation:
-    """The questions of a handler, over all its runs.
-
-    Args:
-        execution: This run.
-        records: The records of it, in an inbox.
-        context: The handler's context.
-        known: The record; `None` before the first question. It is an attribute as well.
-
-    Attributes:
-        execution: This run.
-        sent: The questions that this run has sent, or knows to be sent, by their records.
-        taken: The records of the answers that this run has taken.
-    """
+    """The questions of a handler, over all its runs."""
 
     def __init__(
         self,
@@ -77,9 +65,10 @@ class Conversation:
         self.execution = execution
         self.suspension: Suspension = Suspension(is_stopped=entry.stopped)
         self.numbers: dict[str, set[int]] = defaultdict(set)
+        # the questions that this run has sent, or knows to be sent, by their records
         self.sent: dict[str, Message] = {}
-        self.taken: set[str] = set()
-        self.known: ConversationRecord | None = known
+        self.taken: set[str] = set()  # the records of the answers that this run has taken
+        self.known: ConversationRecord | None = known  # the record; None before the first question
         self._completed = [] if self.known is None else [*self.known.completed]
         self._handlers: dict[str, int] = defaultdict(int)
         self._is_asking = False

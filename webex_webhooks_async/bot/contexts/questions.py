@@ -72,14 +72,7 @@ _CONTENT = ("markdown", "card", "buttons")
 
 
 class Questions:
-    """The questions of a bot.
-
-    Args:
-        inbox: The inbox that keeps them; without one, nothing can be asked.
-        admits: Returns whether a person may use the bot; `None` if everybody may.
-        is_answered: Returns whether the bot has the webhooks that bring answers.
-        stop: Stops what runs in this process, by its numbers, and looks at what is due.
-    """
+    """The questions of a bot."""
 
     def __init__(
         self,
@@ -89,9 +82,11 @@ class Questions:
         is_answered: "Callable[[], bool]",
         stop: "Callable[[Collection[int]], None]",
     ) -> None:
-        self._inbox = inbox
-        self._admits = admits
+        self._inbox = inbox  # the inbox that keeps them; without one, nothing can be asked
+        self._admits = admits  # returns whether a person may use the bot; None if everybody may
+        # returns whether the bot has the webhooks that bring answers
         self._is_answered = is_answered
+        # stops what runs in this process, by its numbers, and looks at what is due
         self._stop = stop
 
     async def ask(
@@ -362,29 +357,19 @@ async def end_questions(inbox: "Inbox", questions: Sequence[Question], why: str)
 
 @frozen(kw_only=True)
 class Asked:
-    """A question, and the person who is asked.
-
-    Attributes:
-        content: The rest of the message.
-        seconds: For how long an answer is waited for.
-        commands: Whether a command stays one.
-        keeps_card: Whether the card stays when the question is over.
-        buttons: Its buttons, if it has some.
-        identity: The key that tells it from other questions.
-        words: The text, for the log.
-    """
+    """A question, and the person who is asked."""
 
     context: Context
     text: str | None
     content: MessageOptions
     place: Mapping[str, str] | None
-    seconds: float
-    commands: bool
+    seconds: float  # for how long an answer is waited for
+    commands: bool  # whether a command stays one
     is_text: bool
-    keeps_card: bool
+    keeps_card: bool  # whether the card stays when the question is over
     buttons: Buttons | None
-    identity: object
-    words: str
+    identity: object  # the key that tells it from other questions
+    words: str  # the text, for the log
 
     @classmethod
     def of(cls, context: Context, text: str | None, options: AskOptions) -> "Asked":

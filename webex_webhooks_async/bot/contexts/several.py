@@ -170,26 +170,18 @@ class SeveralQuestions(Questions):
 
 @define(eq=False)
 class _Group:
-    """A question to several people, in one run.
-
-    Attributes:
-        asked: The question, without the person.
-        name: The name of its record.
-        names: Who is asked, as the handler names them.
-        data: The record.
-        open: The questions that aren't answered, by the ids of the people.
-        contexts: The answers, by the ids of the people.
-        heard: Whose answer was taken, also that there is none.
-    """
+    """A question to several people, in one run."""
 
     conversation: "Conversation"
-    asked: Asked
-    name: str
-    names: list[str]
+    asked: Asked  # the question, without the person
+    name: str  # the name of its record
+    names: list[str]  # who is asked, as the handler names them
     data: SeveralRecord
+    # the questions that aren't answered, by the ids of the people
     open: dict[str, Question] = field(factory=dict[str, Question])
+    # the answers, by the ids of the people
     contexts: dict[str, Any] = field(factory=dict[str, Any])
-    heard: set[str] = field(factory=set[str])
+    heard: set[str] = field(factory=set[str])  # whose answer was taken, also that there is none
 
     @property
     def people(self) -> list[str]:

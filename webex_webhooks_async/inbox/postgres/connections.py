@@ -35,18 +35,13 @@ PAUSE = 0.1
 
 
 class Outage(Exception):  # noqa: N818 - what the outside world did, never raised to a caller
-    """PostgreSQL can't be reached, or doesn't respond; another attempt may help.
-
-    Attributes:
-        kind: The class of the error for a call whose time is over.
-        was_sent: Whether a statement may have been executed.
-    """
+    """PostgreSQL can't be reached, or doesn't respond; another attempt may help."""
 
     def __init__(self, words: str, kind: type[OSError] = ConnectionError) -> None:
         super().__init__(words)
         self.words: str = words
-        self.was_sent: bool = False
-        self.kind: type[OSError] = kind
+        self.was_sent: bool = False  # whether a statement may have been executed
+        self.kind: type[OSError] = kind  # the class of the error for a call whose time is over
 
     def error(self) -> OSError:
         """Return the error for a call whose time is over."""
@@ -73,22 +68,14 @@ _DOWN = {
 
 
 class Connection:
-    """One connection.
-
-    Args:
-        connection: That of psycopg.
-        timeout: The text of the error when the deadline has passed.
-
-    Attributes:
-        is_lost: Whether it is of no use any more.
-        needs_begin: Whether the database isolates by its default more strictly than we need.
-    """
+    """One connection."""
 
     def __init__(self, connection: "psycopg.AsyncConnection[TupleRow]", timeout: float) -> None:
         self._connection = connection
-        self._timeout = timeout
+        self._timeout = timeout  # the text of the error when the deadline has passed
         self._is_cut = False
-        self.is_lost: bool = False
+        self.is_lost: bool = False  # whether it is of no use any more
+        # whether the database isolates by its default more strictly than we need
         self.needs_begin: bool = False
 
     async def execute(self, text: bytes, parameters: Sequence[Any], deadline: float) -> Rows:
@@ -184,15 +171,6 @@ class Connections:
     """At most three connections, and what is checked when they are opened.
 
     If fewer can be had, it works with those, and tries for more from time to time.
-
-    Args:
-        conninfo: Returns what libpq takes.
-        schema: The schema of the tables.
-        version: The statement that returns the version of the tables.
-        timeout: For how many seconds one may be opened.
-        calm: For how many seconds after an outage `is_calm` is false.
-        makes_tables: Whether to make the tables if they aren't there; `None` is for who has tables
-            of another kind, and looks for none.
     """
 
     def __init__(  # noqa: PLR0913 - a setting each
@@ -205,11 +183,13 @@ class Connections:
         calm: float,
         makes_tables: bool | None,
     ) -> None:
-        self._conninfo = conninfo
+        self._conninfo = conninfo  # returns what libpq takes
         self._schema = schema
-        self._version = version
-        self._timeout = timeout
-        self._calm = calm
+        self._version = version  # the statement that returns the version of the tables
+        self._timeout = timeout  # for how many seconds one may be opened
+        self._calm = calm  # for how many seconds after an outage `is_calm` is false
+        # whether to make the tables if they aren't there; None is for who has tables of another
+        # kind, and looks for none
         self._makes_tables = makes_tables
         self._loop = asyncio.get_running_loop()
         self._idle: list[Connection] = []
@@ -509,14 +489,10 @@ def _grants(schema: str) -> str:
 
 @frozen
 class Target:
-    """Where to connect to.
-
-    Attributes:
-        secrets: The texts that no error may show.
-    """
+    """Where to connect to."""
 
     conninfo: str = field(repr=False)
-    secrets: tuple[str, ...] = field(repr=False)
+    secrets: tuple[str, ...] = field(repr=False)  # the texts that no error may show
 
     @classmethod
     def read(cls, conninfo: str, timeout: float) -> "Target":

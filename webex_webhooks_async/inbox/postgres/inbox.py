@@ -609,14 +609,7 @@ def look_into(conninfo: str, *, schema: str) -> PostgresInbox:
 
 
 class Beside:
-    """The connections of an inbox, for tables that others keep beside its own.
-
-    Args:
-        inbox: The inbox.
-
-    Attributes:
-        schema: Its schema.
-    """
+    """The connections of an inbox, for tables that others keep beside its own."""
 
     def __init__(self, inbox: PostgresInbox) -> None:
         self._inbox = inbox

@@ -245,14 +245,10 @@ WHERE n.nspname = $1::name AND c.relname = ANY($2::name[])
 
 @frozen
 class Query:
-    """A statement.
-
-    Attributes:
-        again: The SQL for a call that may have been executed already.
-    """
+    """A statement."""
 
     text: bytes
-    again: bytes
+    again: bytes  # the SQL for a call that may have been executed already
 
 
 def writer(schema: str, *, lease: float, keep: float) -> Callable[..., Query]:

@@ -27,17 +27,12 @@ _TAKEN = "23505"  # by `put`: somebody has removed a known key, so another attem
 
 
 class Statements:
-    """The statements of one event loop.
-
-    Args:
-        connections: The connections on which they are executed.
-        put: The statement that stores.
-        timeout: After how many seconds a call is given up, and an attempt to store.
-    """
+    """The statements of one event loop."""
 
     def __init__(self, connections: Connections, put: Query, timeout: float) -> None:
         self._connections = connections
         self._put = put
+        # after how many seconds a call is given up, and an attempt to store
         self._timeout = timeout
         self._loop = asyncio.get_running_loop()
         self._calls = 0
@@ -263,24 +258,18 @@ class Statements:
 
 @define(eq=False)
 class _Put:
-    """A call of `put` that waits.
+    """A call of `put` that waits."""
 
-    Attributes:
-        values: An element of each parameter of the statement, the key first.
-        size: The size of the values, in bytes.
-        deadline: When it is given up, in the time of the event loop.
-        token: The name of its first attempt, which may have been executed; calls that shared it
-            have the same.
-        is_alone: Whether it has a statement of its own, because one that it shared was refused.
-        is_doubted: Whether its first attempt may still be executed, which the next one can't see.
-    """
-
-    values: Sequence[Any]
+    values: Sequence[Any]  # an element of each parameter of the statement, the key first
     size: int
     future: "asyncio.Future[bool]"
-    deadline: float
+    deadline: float  # when it is given up, in the time of the event loop
+    # the name of its first attempt, which may have been executed; calls that shared it have the
+    # same
     token: str = ""
+    # whether it has a statement of its own, because one that it shared was refused
     is_alone: bool = False
+    # whether its first attempt may still be executed, which the next one can't see
     is_doubted: bool = False
 
     def set_error(self, error: Exception) -> None:
