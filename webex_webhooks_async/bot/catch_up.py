@@ -248,11 +248,7 @@ class _Missed:
         return await self._newest("rooms", params, "lastActivity", _MOST)
 
     async def _messages(self, room: "Item", attempts: int) -> list["Item"]:
-        """Return what others have written in a room since, and a bot may read: the newest first.
-
-        Raises:
-            _RoomFailedError: So many attempts have failed, while Webex responds to another request.
-        """
+        """Return what others have written in a room since, and a bot may read: the newest first."""
         params: dict[str, object] = {"roomId": str(room.get("id")), "max": 100}
         if self.me.type == "bot" and room.get("type") != "direct":
             params["mentionedPeople"] = "me"
@@ -296,7 +292,6 @@ class _Found:
     is_complete: bool = True  # whether each room could be read, or never can be
 
     def log(self, since: datetime) -> None:
-        """Log it."""
         level = logging.INFO if self.new else logging.DEBUG
         messages, rooms = _counted(self.messages, "message"), _counted(self.rooms, "room")
         logger.log(level, "caught up: %s of %s, %d of them new", messages, rooms, self.new)
@@ -341,12 +336,7 @@ class _Turn:
                 await self._claims.unclaim(self._name)
 
     async def keep(self) -> None:
-        """Keep the turn for longer.
-
-        Raises:
-            _TakenOverError: It has ended, and another process has begun.
-            InboxUnavailableError: The inbox is away.
-        """
+        """Keep the turn for longer; raise `_TakenOverError` if another process has begun."""
         if self._clock.monotonic() - self._since < _RENEWED_AFTER:
             return
         if not await self._claim(renew=True):
@@ -381,12 +371,7 @@ class _Lists:
     async def pages(
         self, path: str, params: Params, attempts: int | None = None
     ) -> AsyncGenerator[tuple["Item", ...]]:
-        """Yield the pages of a list.
-
-        Raises:
-            _RoomFailedError: So many attempts for a page have failed, while Webex responds to
-                another request.
-        """
+        """Yield the pages of a list; after so many failures of it alone, `_RoomFailedError`."""
         followed: set[str | None] = set()
         url: str | None = None
         while url not in followed:

@@ -76,9 +76,7 @@ class Fetcher:
     async def fetch(self, notification: Notification[Any]) -> Fetched | None:
         """Fetch what a notification is about; `None` is for the bot's own.
 
-        Raises:
-            NothingLeftError: It is gone.
-            WebexError: It can't be fetched now.
+        If it is gone, that is a `NothingLeftError`.
         """
         try:
             fetched = await self._home.client.fetch(notification)

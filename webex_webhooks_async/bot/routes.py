@@ -55,11 +55,7 @@ class Checks:
         self._jobs: dict[str, Job] = {}
 
     def add(self, entry: Registration) -> None:
-        """Check the next one; what it costs doesn't depend on how many there are.
-
-        Raises:
-            ValueError: It would get nothing.
-        """
+        """Check that the next one would get something; it costs the same however many there are."""
         if isinstance(entry, Job):
             if self._jobs.setdefault(entry.name, entry) is not entry:
                 raise ValueError(f"two handlers are for the job {entry.name!r}: it runs one")

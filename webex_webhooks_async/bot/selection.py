@@ -118,11 +118,7 @@ class BotSelection(Selection):
         self.schedules = Schedules(worker, self._clock)
 
     def prepare(self, placed: Sequence[Placed]) -> None:
-        """Take what is registered now.
-
-        Raises:
-            ValueError: A handler would get nothing, or a schedule has no inbox.
-        """
+        """Take what is registered now; a handler that would get nothing is a `ValueError`."""
         self.routes = Routes(placed if self.worker is None else [*placed, _DELETING])
         if self.schedules is None and (schedules := self.routes.schedules()):
             raise ValueError(f"the schedule {schedules[0].name!r} needs an inbox: {PASS_AN_INBOX}")

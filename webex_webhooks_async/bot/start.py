@@ -107,16 +107,9 @@ class Startup:
     ) -> None:
         """Start, as far as that is possible soon; what remains is done in a task.
 
-        Args:
-            client: Asks Webex who the bot is.
-            webhooks: Makes the webhooks as wanted; `None` if the bot has none.
-            receive: Begins to receive and to handle; it is called when the bot knows itself.
-            accept: Looks whether what comes can be stored; it is called while an outage lasts.
-            clock: The time.
-
-        Raises:
-            APIError: Webex has refused something. An outage isn't raised.
-            Exception: Any error of `receive`, or of a function for the secrets.
+        `receive` begins to receive and to handle, when the bot knows itself; `accept` looks whether
+        what comes can be stored, while an outage lasts. An outage isn't raised, and what else Webex
+        refuses is.
         """
         start = _Start(client, webhooks, receive, accept, clock)
         pause: float | None
@@ -180,11 +173,7 @@ class Startup:
         return every
 
     async def _look(self, start: "_Start") -> float | None:
-        """Do what remains of the start, or look whether the webhooks are as wanted.
-
-        Returns:
-            The seconds until the next look; `None` if none follows.
-        """
+        """Do what remains of the start, or look at the webhooks; return the seconds until more."""
         webhooks = start.webhooks
         every = None if webhooks is None else self._watch_every
         if webhooks and every and self.is_ready and not await webhooks.is_turn(every):

@@ -51,10 +51,8 @@ class DirectWorker:
     async def handle(self, execution: Execution) -> Result:
         """Handle a notification, unless it is a duplicate; return the status of the response.
 
-        Beside it is what a handler has raised until then, or why nothing runs now.
-
-        Args:
-            execution: It was begun, and is ended.
+        Beside it is what a handler has raised until then, or why nothing runs now. The execution,
+        which was begun, is ended.
         """
         has_task = False
         try:

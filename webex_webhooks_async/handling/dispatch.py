@@ -155,9 +155,7 @@ class Execution:
     async def __call__(self) -> None:
         """Run the handlers, one after the other, and log that the notification is handled.
 
-        Raises:
-            PayloadError: It is `misfit`. The other handlers have run.
-            Exception: An error of a handler or a middleware; the handlers after it haven't run.
+        The handlers after one that raises haven't run. A `misfit` is raised after all have.
         """
         self._started = time.perf_counter()
         await run_each(self.steps, self.notification)
@@ -274,9 +272,7 @@ class HandlerIndex:
 def steps_of(selected: Iterable[Placed], depth: int = 0) -> list[Handler[Any]]:
     """Return handlers in their order, those of each router within its middleware.
 
-    Args:
-        selected: In the order of registration.
-        depth: How many of the routers around them are left out.
+    The routers above a depth are left out.
     """
     steps: list[Handler[Any]] = []
     for inside, group in groupby(selected, partial(_inner_router, depth)):

@@ -124,11 +124,10 @@ class InboxWorker:
         self._has_begun = False  # to take them, since the start or an outage
 
     async def open(self) -> None:
-        """Begin to take entries. The first call opens the storage, and raises its error.
+        """Begin to take entries, until `aclose`, which follows an error as well.
 
-        `aclose` ends it, also after an error.
-
-        A database that can't be reached for a while is waited for.
+        The first call opens the storage, and raises its error. A database that can't be reached for
+        a while is waited for.
         """
         self._has_begun = self.works = False
         first = await self._first()
@@ -203,9 +202,7 @@ class InboxWorker:
     async def cancel(self, key: str, *, is_own: bool = False) -> bool:
         """Remove a job, and its successor, or stop it if it runs or asks; return whether it did.
 
-        Args:
-            key: The key of the job.
-            is_own: Whether the job itself does it, which isn't stopped.
+        A job that does it itself isn't stopped.
         """
         stopped: Collection[int] = () if is_own else await self.inbox.stop(key)
         is_removed = bool(stopped) or await self.inbox.cancel(key)

@@ -68,14 +68,9 @@ Outcome = Failure | PutOff | Release | Wait | None
 def failure_of(
     entry: InboxEntry, attempts: int, error: BaseException, final: str = "", *, waited: float = 0.0
 ) -> Failure:
-    """Return what becomes of a notification whose handlers have failed.
+    """Return what becomes of a notification whose handlers have failed, so many seconds ago.
 
-    Args:
-        entry: The notification.
-        attempts: How often its handlers run if they fail.
-        error: Why they failed.
-        final: Why no other attempt follows, whatever their number.
-        waited: How many seconds ago they failed.
+    `final` says why no other attempt follows, whatever their number.
     """
     number = entry.failures + 1
     what = final or f"attempt {number} of {attempts}"

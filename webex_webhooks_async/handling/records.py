@@ -95,10 +95,7 @@ class Records:
         return self.stored is not None and self.stored[1].stopped
 
     async def leave_line(self) -> bool:
-        """Leave the line of the notification, so that the next of it is due; return whether it did.
-
-        It doesn't where it is in no line.
-        """
+        """Leave the line of the notification; return whether it was in one: its next is due."""
         if self.stored is None or self.stored[1].line is None:
             return False
         inbox, entry = self.stored
@@ -111,14 +108,9 @@ class Records:
     ) -> T:
         """Do something, or return what was recorded when an earlier attempt did it.
 
-        The n-th of the same in this attempt is the n-th of the same in an earlier one. Something
-        that failed doesn't count.
-
-        Args:
-            kind: The kind of it: things of two kinds aren't the same.
-            what: The value, as JSON, that is the same for the same thing.
-            act: Does it; returns the result, and the record of that.
-            into: The class of the result.
+        The n-th of the same kind with the same JSON in this attempt is the n-th of it in an earlier
+        one. Something that failed doesn't count. `act` returns the result, which is of the class
+        `into`, and the record of that.
         """
         if self.stored is None:
             return (await act())[0]

@@ -92,11 +92,7 @@ class Tree:
         return placed
 
     def placed(self, trees: "set[Tree] | None" = None) -> list[Placed]:
-        """Return all that is registered, in its order; that of included trees in their place.
-
-        Args:
-            trees: The trees that have had their turn: each counts once.
-        """
+        """Return all that is registered, in its order; each included tree, once, in its place."""
         found = self.walk(set() if trees is None else trees, (), ())
         return [Placed(number, *each) for number, each in enumerate(found)]
 
@@ -328,14 +324,9 @@ class Selection(ABC):
     def begin(
         self, notification: Notification[Any], key: str, records: "Records | None" = None
     ) -> Execution | None:
-        """Return the execution of a notification, or of a job.
+        """Return the execution of a notification, or of a job; nothing dispatched has a key.
 
         If nothing is to be run for it, that is `None`; of a notification, the log says why.
-
-        Args:
-            notification: The notification, or that of the job.
-            key: The key of its copies; empty for what is dispatched.
-            records: The records of earlier attempts, if there are any.
         """
 
     def watched(self, placed: Iterable[Placed]) -> Iterator[tuple[str, str]]:

@@ -102,8 +102,7 @@ class Stop:
     def want(self, *, is_late: bool = False) -> None:
         """Stop the handler where it awaits, as soon as nothing is under way.
 
-        Args:
-            is_late: Whether it may still do what is recorded.
+        If that is late, the handler may still do what is recorded.
         """
         if not self.is_wanted:
             self._is_late, self.is_wanted = is_late, True
@@ -169,11 +168,7 @@ class Stop:
     async def check(self, *, is_recorded: bool | None) -> None:
         """Raise the stop, if it is due, before a part of an act that isn't recorded.
 
-        Args:
-            is_recorded: Whether it is; `None` of what never is, as a deletion, which is done again.
-
-        Raises:
-            HandlerStopped: It comes here.
+        What never is recorded, as a deletion, which is done again, is `None`.
         """
         act = _act.get()
         has_begun = act is not None and act.has_begun
@@ -185,13 +180,9 @@ class Stop:
             await self.end()
 
     async def end(self, message: "Message | None" = None) -> None:
-        """End the handler here; a task that it has begun waits until it is told.
+        """Raise the stop here, at a question or not, unless the handler has ended before.
 
-        Args:
-            message: The question at which it waited.
-
-        Raises:
-            HandlerStopped: Always, unless the handler has ended before.
+        A task that the handler has begun waits until the handler is told.
         """
         if self._task is None:
             return
@@ -283,9 +274,7 @@ current_suspension: "ContextVar[Suspension | None]" = ContextVar("current_suspen
 async def uncut(act: Callable[[], Awaitable[T]], *, has_begun: bool = False) -> T:
     """Do something that no stop of the handler cuts in half.
 
-    Args:
-        act: Does it.
-        has_begun: Whether a stop that is due waits for its end, too.
+    Where it has begun, a stop that is due waits for its end, too.
     """
     suspension, outer = current_suspension.get(), _act.get()
     if suspension is None or (outer is not None and outer.is_open):

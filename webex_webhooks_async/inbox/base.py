@@ -460,11 +460,7 @@ def transactional(inbox: Inbox, argument: str) -> TransactionalInbox:
 
 
 def check_put(line: str | None, after: float, at: datetime | None, *, replace: bool) -> str | None:
-    """Check the options of `Inbox.put`, for any inbox.
-
-    Returns:
-        The line, as any database can hold it.
-    """
+    """Check the options of `Inbox.put`; return the line, as any database can hold it."""
     if line is not None:
         check_type("line", line, str)
         if not line:

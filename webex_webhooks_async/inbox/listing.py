@@ -17,11 +17,8 @@ BEGINNING = 16_384
 def subject_in(beginning: bytes, size: int) -> tuple[str | None, str | None, str | None]:
     """Return resource, event, and the id of the data, as far as they can be read.
 
-    Nothing else of the body is checked, so that a long list is there soon.
-
-    Args:
-        beginning: The body, or at least the first `BEGINNING` bytes of it.
-        size: How many bytes the whole body has.
+    That takes the first `BEGINNING` bytes of the body, and its size. Nothing else of it is checked,
+    so that a long list is there soon.
     """
     body = _object_in(beginning, size)
     resource, event, data = body.get("resource"), body.get("event"), body.get("data")

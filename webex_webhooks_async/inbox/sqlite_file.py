@@ -68,10 +68,7 @@ class InboxFile:
     def look_into(
         cls, path: Path, *, change: bool, clock: Callable[[], float] = time.time
     ) -> "InboxFile":
-        """Open a file beside a bot that may use it, to read it or to change rows of it.
-
-        It isn't created, and neither its rights nor its tables change.
-        """
+        """Open a file beside a bot that may use it; neither its rights nor its tables change."""
         with _explained(path), ExitStack() as stack:
             options = "mode=rw" if change else _to_read(path)
             opened = connect(path, options, locked_seconds=LOCKED_SECONDS)

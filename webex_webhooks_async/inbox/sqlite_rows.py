@@ -110,10 +110,7 @@ class InboxRows:
             self._puts = 0
 
     def take(self, lease: float) -> InboxEntry | None:
-        """Lease the notification that is due for the longest.
-
-        Rows on the way that can't be read are set aside.
-        """
+        """Lease the notification that is due for the longest; set aside rows that can't be read."""
         self._empty_outbox()
         now = self._clock()
         while (found := self._connection.execute(_NEXT, {"now": now}).fetchone()) is not None:

@@ -49,11 +49,7 @@ async def check_transaction(given: object) -> None:
 
 
 async def same_transaction_of(given: object) -> Transaction:
-    """Return the transaction again, after the call.
-
-    Raises:
-        RuntimeError: The call has ended it.
-    """
+    """Return the transaction again, after the call; it is a `RuntimeError` if that has ended it."""
     try:
         return await transaction_of(given)
     except Exception as error:

@@ -64,8 +64,7 @@ class Answers:
     async def look(self) -> bool:
         """Read which questions are open; return whether there may be one that is answered.
 
-        Raises:
-            LostLeaseError: Another process has the message or the submission by now.
+        If another process has what would answer by now, that is a `LostLeaseError`.
         """
         if self.has_answered or CHOSEN in self._records.known:
             return False
@@ -84,12 +83,7 @@ class Answers:
     async def question_for(
         self, context: MessageContext | SubmissionContext, *, is_command: bool
     ) -> Question | None:
-        """Return the question that this answers, if there is one.
-
-        Args:
-            context: The message or the submission.
-            is_command: Whether it is a command, which only some questions take.
-        """
+        """Return the question that this answers, if there is one; only some take a command."""
         question = self._chosen_for(context)
         if question is None or (is_command and not QuestionData.of(question).takes_commands):
             return None

@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 class _Record:
     @classmethod
     def of(cls, record: bytes) -> Self:
-        """Read a record."""
         return from_json(record, cls)
 
 

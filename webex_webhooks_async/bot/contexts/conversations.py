@@ -182,8 +182,7 @@ class Conversation:
     async def check_has_taken(self, record: str, words: str) -> None:
         """Check that the run has taken the answer that it has, before it asks something new.
 
-        Raises:
-            GiveUpError: It hasn't, for the second time: it would ask for ever.
+        If it hasn't, for the second time, that is a `GiveUpError`: it would ask for ever.
         """
         known = await self.begin()
         last = known.asked

@@ -79,12 +79,7 @@ class Connection:
         self.needs_begin: bool = False
 
     async def execute(self, text: bytes, parameters: Sequence[Any], deadline: float) -> Rows:
-        """Execute a statement, and commit it.
-
-        Raises:
-            Outage: The connection is lost, or the deadline has passed.
-            psycopg.Error: PostgreSQL refuses it.
-        """
+        """Execute a statement, and commit it; a lost connection, or no response, is an `Outage`."""
         # Psycopg's own way to end a statement waits for the server for up to five seconds.
         timer = asyncio.get_running_loop().call_at(deadline, self._cut)
         try:

@@ -623,23 +623,13 @@ class Beside:
         schema: str,
         timeout: float | timedelta,
     ) -> "Beside":
-        """Return connections without an inbox, whose tables aren't made.
-
-        Raises:
-            ValueError: As for a `PostgresInbox`.
-            TypeError: The same.
-            ImportError: psycopg isn't installed.
-        """
+        """Return connections without an inbox, whose tables aren't made; errors are the inbox's."""
         inbox = PostgresInbox(conninfo, schema=schema, timeout=timeout)
         inbox._makes_tables = None  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] - as above
         return cls(inbox)
 
     async def execute(self, text: bytes, values: Sequence[Any]) -> "Rows":
-        """Execute a statement, which may be executed again if its response is lost.
-
-        Raises:
-            OSError: As of the methods of an inbox.
-        """
+        """Execute a statement, which may be repeated; errors are those of an inbox's methods."""
         statements = self._inbox._in_loop()  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] - as above
         return await statements.execute(sql.Query(text, text), values, statements.deadline())
 

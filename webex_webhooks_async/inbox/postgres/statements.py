@@ -59,18 +59,11 @@ class Statements:
         *,
         may_repeat: bool = True,
     ) -> Rows:
-        """Execute a statement, if need be again and again until the deadline.
+        """Execute a statement, if need be again and again until the deadline, in the loop's time.
 
-        Args:
-            query: The statement.
-            values: Its parameters, or what returns them for each attempt.
-            deadline: In the time of the event loop.
-            may_repeat: Whether it can be executed again when its response was lost.
-
-        Raises:
-            ConnectionError: PostgreSQL couldn't be reached in time.
-            TimeoutError: It didn't respond in time.
-            OSError: It can't do it.
+        Its parameters may be a function that returns them for each attempt. If it may not be
+        repeated, a lost response is an error. Each error is an `OSError`: a `ConnectionError` if
+        PostgreSQL couldn't be reached in time, a `TimeoutError` if it didn't respond in time.
         """
         text = query.text
         is_doubted = False  # an attempt may still be executed, which the next one can't see
