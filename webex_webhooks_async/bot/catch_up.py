@@ -141,7 +141,7 @@ class CatchUp:
         missed = _Missed(
             lists=_Lists(self._client, turn, self._clock),
             since=since,
-            known_for=self._known_for(),
+            known_for=timedelta(seconds=self._inbox.keep) - min(_TOLERANCE, self._seconds / 2),
             me=me,
             envelope=_envelope(webhook),
             found=found,
@@ -177,10 +177,6 @@ class CatchUp:
             since = max(since, kept - _TOLERANCE)
         return max(since, first)
 
-    def _known_for(self) -> timedelta:
-        """For how long a message is known at least: what is older would be handled again."""
-        return timedelta(seconds=self._inbox.keep) - min(_TOLERANCE, self._seconds / 2)
-
 
 @frozen
 class _InboxTime:
@@ -202,7 +198,7 @@ class _Missed:
 
     lists: "_Lists"
     since: datetime
-    known_for: timedelta  # for how long a message is known at least
+    known_for: timedelta  # what is older would be handled again
     me: Person
     envelope: Mapping[str, object]  # the members of a notification around its data
     found: "_Found"
@@ -210,7 +206,9 @@ class _Missed:
 
     async def notifications(self) -> AsyncGenerator[bytes]:
         """Yield the messages of the rooms that were active last, a room after the other."""
-        rooms = deque((room, _FAILURES_OF_A_ROOM) for room in await self._rooms())
+        params = {"sortBy": "lastactivity", "max": _MOST}
+        active = await self._newest("rooms", params, "lastActivity", _MOST)
+        rooms = deque((room, _FAILURES_OF_A_ROOM) for room in active)
         while rooms:
             room, attempts = rooms.popleft()
             if self.found.messages >= _MOST:
@@ -241,11 +239,6 @@ class _Missed:
     def _pass_over(self, room: "Item", error: BaseException | None) -> None:
         which = short_id(str(room.get("id")))
         logger.warning("the room %s can't be read, and is passed over: %s", which, error)
-
-    async def _rooms(self) -> list["Item"]:
-        """Return the rooms in which something has happened since."""
-        params = {"sortBy": "lastactivity", "max": _MOST}
-        return await self._newest("rooms", params, "lastActivity", _MOST)
 
     async def _messages(self, room: "Item", attempts: int) -> list["Item"]:
         """Return what others have written in a room since, and a bot may read: the newest first."""

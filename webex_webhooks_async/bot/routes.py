@@ -120,7 +120,7 @@ class Routes:
                 self._note(each, entry)
         for commands in self._commands.values():
             commands.extend(self._others)
-            commands.sort(key=_number_of)
+            commands.sort(key=lambda each: each.number)
 
     def _note(self, placed: Placed, route: Route) -> None:
         self._of_resource.setdefault(route.resource, []).append(placed)
@@ -146,10 +146,6 @@ class Routes:
     def of_text(self, text: str) -> Sequence[Placed]:
         """Return those of which one may be for a message with this text."""
         return self._commands.get(_first_word(text), self._others)
-
-
-def _number_of(placed: Placed) -> int:
-    return placed.number
 
 
 def _first_word(text: str) -> str:

@@ -379,7 +379,7 @@ class MessageRun:
         if (reply := self._selection.error_reply) is not None:
             execution.apology = partial(context.reply, reply, key=_ERROR_REPLY)
         selected.append(_replaced(chosen, partial(_run_with, conversation, chosen, context)))
-        return sorted(selected, key=_number_of)
+        return sorted(selected, key=lambda each: each.number)
 
 
 class JobRun:
@@ -472,10 +472,6 @@ async def _run_with(
     else:
         await conversation.suspension.stop.run(step(context))
         conversation.warn_of_untaken()
-
-
-def _number_of(placed: Placed) -> int:
-    return placed.number
 
 
 _ERROR_REPLY = "webex-webhooks:error_reply"  # the key of that reply

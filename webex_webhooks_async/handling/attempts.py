@@ -147,11 +147,7 @@ async def once(
 
 
 def records_of(function: str) -> Records:
-    """Return the records of what is being handled, for a function that needs some.
-
-    Raises:
-        RuntimeError: Nothing is being handled.
-    """
+    """Return the records of what is being handled, for a function that needs some."""
     execution = _active(function)
     if execution.records is None:
         dispatched = not execution.key

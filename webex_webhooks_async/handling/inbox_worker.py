@@ -367,7 +367,9 @@ class InboxWorker:
                 if error is None or _is_ended_quietly(work, error):
                     return None
                 if execution.suspension is not None and is_suspension(error):
-                    return self._wait(work, execution.suspension)
+                    logger.info("%s waits for an answer", work.name)
+                    work.records.keep_unsaid()  # what it has said and deleted stays done
+                    return Wait(execution.suspension.questions)
                 return await self._failed(entry, execution, error, may_run=may_run)
         finally:
             self._in_flight.end(execution)
@@ -470,12 +472,6 @@ class InboxWorker:
             return None
         logger.error("%s is kept as failed: it has no matching handler", which)
         return Failure(LookupError("nothing is registered for it"), None)
-
-    def _wait(self, work: "_Work", suspension: Suspension) -> Outcome:
-        """Return that an entry waits; what it has said and deleted stays done."""
-        logger.info("%s waits for an answer", work.name)
-        cast("Records", work.records).keep_unsaid()
-        return Wait(suspension.questions)
 
     async def _may_run(self, entry: InboxEntry) -> bool:
         """Wait until an entry may run: one that has its last chance, for what runs, or for a lease.

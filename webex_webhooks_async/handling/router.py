@@ -397,12 +397,7 @@ def watched_by(entries: Iterable[Registration]) -> Iterator[tuple[str, str]]:
 
 
 def check_words(resource: str | None, event: str | None) -> None:
-    """Check the words with which a handler is registered; warnings point to where that is done.
-
-    Raises:
-        ValueError: One is ``all`` or empty.
-        TypeError: One isn't a string.
-    """
+    """Check the words with which a handler is registered; warnings point to where that is done."""
     _check_word("resource", resource)
     _check_word("event", event)
     warn_if_misspelled(resource, event, stacklevel=3)

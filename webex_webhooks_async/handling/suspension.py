@@ -197,7 +197,11 @@ class Stop:
     async def uncut(self, act: Callable[[], Awaitable[T]], *, has_begun: bool) -> T:
         """Do something before a stop comes; what is begun after it, in a task, isn't cut off."""
         if self._task is not None and self._is_sent and asyncio.current_task() is not self._task:
-            return await _to_its_end(act)
+
+            async def run() -> T:
+                return await act()
+
+            return await end_of(asyncio.create_task(run()))
         self._acts += 1
         outer, current = _act.get(), _Act(has_begun=has_begun)
         _act.set(current)
@@ -299,13 +303,6 @@ async def end_of(task: "asyncio.Task[T]") -> T:
     if cancellation is not None:
         raise cancellation
     return task.result()
-
-
-async def _to_its_end(act: Callable[[], Awaitable[T]]) -> T:
-    async def run() -> T:
-        return await act()
-
-    return await end_of(asyncio.create_task(run()))
 
 
 def is_suspension(error: BaseException) -> bool:

@@ -62,18 +62,14 @@ class InboxRows:
         row["owner"] = owner
         if self._changes(_PUT, row):
             return True
-        number, is_forgotten, is_running, is_stopped = self._known(row)
+        found = self._connection.execute(_KNOWN, row).fetchone()
+        number, is_forgotten, is_running, is_stopped = found  # one that is stopped runs as well
         if is_forgotten or (replace and not is_running):
             self._remove(number, key)
             self._changes(_PUT, row)
         elif replace or (is_stopped and is_job(key)):
             return self._changes(_PUT_BEHIND.format("REPLACE" if replace else "IGNORE"), row) > 0
         return bool(is_forgotten or replace)
-
-    def _known(self, row: dict[str, Any]) -> tuple[int, bool, bool, bool]:
-        """Return number, and whether it is forgotten, runs or is stopped, and is stopped."""
-        found: tuple[int, bool, bool, bool] = self._connection.execute(_KNOWN, row).fetchone()
-        return found
 
     def cancel(self, key: str) -> bool:
         """Remove a notification and its successor; of one that runs, the successor alone."""

@@ -99,16 +99,14 @@ class Answers:
 
     async def answer(self, question: Question, context: MessageContext | SubmissionContext) -> bool:
         """Answer a question; return False if it isn't open any more, and another one may be."""
-        if await self._inbox.answer(self._entry, question.id, await self._value(context)):
+        said = await ContextRecord.of(context)
+        value = to_json(AnswerRecord(said=said, body=self._entry.body.decode()))
+        if await self._inbox.answer(self._entry, question.id, value):
             about = QuestionData.of(question).about
             logger.info("%s answers %s", describe(context.notification), about)
             return True
         await self._read()
         return False
-
-    async def _value(self, context: MessageContext | SubmissionContext) -> bytes:
-        said = await ContextRecord.of(context)
-        return to_json(AnswerRecord(said=said, body=self._entry.body.decode()))
 
     def _chosen_for(self, context: MessageContext | SubmissionContext) -> Question | None:
         """Return the question that is answered: that of a thread, of the author, or of others."""

@@ -138,7 +138,6 @@ class Questions:
         return conversation
 
     def _conversation(self, what: str) -> Conversation:
-        """Return what asks."""
         if self._inbox is None:
             raise RuntimeError(f"without an inbox, a handler can't {what}: {PASS_AN_INBOX}")
         check_outside_of_once(what)

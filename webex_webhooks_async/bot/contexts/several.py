@@ -202,15 +202,12 @@ class _Group:
         return self.data.is_over or not (is_sent or len(self.open) == len(self.people))
 
     def question_for(self, person_id: str) -> Asked:
-        """Return the question to a person."""
         return evolve(self.asked, place={"toPersonId": person_id})
 
     def record_of(self, person_id: str) -> str:
-        """Return the name of the record of a person's answer."""
         return f"answer:{digest_of([self.name, person_id])}"
 
     def answer_of(self, person_id: str) -> bytes | None:
-        """Return the record of a person's answer, if there is one."""
         return self.conversation.records.known.get(self.record_of(person_id))
 
     async def note_answer(self, person_id: str, until: Until[Any]) -> None:
@@ -229,7 +226,6 @@ class _Group:
         await self.remember(answered=answered, is_over=is_over)
 
     async def remember(self, **changes: Any) -> None:  # noqa: ANN401 - of the record
-        """Record what is known of it."""
         self.data = evolve(self.data, **changes)
         records = self.conversation.records
         await records.remember(self.name, to_json(self.data), "a question to several people")
