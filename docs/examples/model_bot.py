@@ -21,8 +21,9 @@ bot = Bot.from_env()
 model = openai.AsyncOpenAI(max_retries=0)  # the bot tries again
 turns = sqlite3.connect(os.environ["TURNS"], isolation_level=None)
 turns.execute("CREATE TABLE IF NOT EXISTS turns (id TEXT UNIQUE, room TEXT, said TEXT)")
-DISH = {"type": "object", "properties": {"dish": {"type": "string"}}, "required": ["dish"]}
-TOOLS = [{"type": "function", "function": {"name": "order", "parameters": DISH}}]
+DISH: Any = {"type": "object", "properties": {"dish": {"type": "string"}}, "required": ["dish"]}
+ORDER = {"name": "order", "parameters": DISH | {"additionalProperties": False}, "strict": True}
+TOOLS = [{"type": "function", "function": ORDER}]
 
 
 @bot.command("stop")
@@ -45,8 +46,8 @@ async def answer(context: MessageContext) -> None:
             for call in turn.get("tool_calls", ()):
                 done = await order(context, **json.loads(call["function"]["arguments"]))
                 said.append({"role": "tool", "tool_call_id": call["id"], "content": done})
-    both = json.dumps([{"role": "user", "content": context.text}, turn])
-    row = [context.message.id, context.room_id, both]
+    both = [{"role": "user", "content": context.text}, {"role": "assistant", "content": reply.text}]
+    row = [context.message.id, context.room_id, json.dumps(both)]
     turns.execute("INSERT OR IGNORE INTO turns VALUES (?, ?, ?)", row)
 
 
