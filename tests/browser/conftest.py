@@ -87,6 +87,20 @@ class Stage(ServedWebex):
         data = {"roomId": person["roomId"], "personId": self.sandbox.bot.id, **members}
         self.portal.call(partial(self.sandbox.emit, "messages", "created", data=data))
 
+    def report_waiting(self, *rows: dict[str, str | None]) -> list[str]:
+        """Report what a program's inbox holds until a row is made due; return the keys of those."""
+        pressed: list[str] = []
+        row = {"key": "K", "what": "job lunch", "about": None, "state": "scheduled", "error": None}
+        row["due"] = "2026-12-10T12:00:00+00:00"
+
+        def make_due(key: str) -> None:
+            pressed.append(key)
+            self.sandbox._events.report_waiting()  # pyright: ignore[reportPrivateUsage] - as `dev` does
+
+        shown = [{**row, **each} for each in rows]
+        self.portal.call(self.sandbox._events.report_waiting, shown, make_due)  # pyright: ignore[reportPrivateUsage] - as `dev` does
+        return pressed
+
     def cut_off(self) -> None:
         """Break the page's connection off, as a machine that sleeps does."""
 

@@ -306,6 +306,19 @@ def test_a_new_event(page: Page, stage: Stage) -> None:
         expect(lists(page, "Deliveries").filter(visible=True)).to_have_count(0)
 
 
+def test_what_waits(page: Page, stage: Stage) -> None:
+    """What the program's inbox holds is shown as text, and made due by the keyboard."""
+    pressed = stage.report_waiting({"what": "job <b>remind</b>"}, {"key": "R", "state": "running"})
+    waiting, running = lists(page, "Waiting").all()
+    expect(waiting).to_contain_text(re.compile(r"^scheduled job <b>remind</b> .*10 Dec.*Now$"))
+    expect(running.get_by_role("button")).to_have_count(0)
+    tab_to(page, page.get_by_role("button", name="Now: job <b>remind</b>"))
+    page.keyboard.press("Enter")
+    expect(lists(page, "Waiting")).to_have_count(0)
+    expect(page.get_by_role("heading", name="Waiting")).to_be_hidden()
+    assert pressed == ["K"]
+
+
 def test_who_authorizes(page: Page, stage: Stage) -> None:
     """Who is sent to the sandbox to authorize chooses there who to be, or names somebody else."""
     stage.post("messages", toPersonEmail="ann@example.com", text="Hello")
@@ -704,6 +717,7 @@ def test_everyone_can_use_it(
         expect(page.get_by_role("button", name="Order")).to_be_visible()
         say(page, "fail")
         expect(page.get_by_text("Delivery failed: 500")).to_be_visible()
+        stage.report_waiting({"state": "failed", "due": None, "error": "no " * 200})
         for view in ("Rooms", "Conversation", "Traffic"):
             button = page.get_by_role("navigation").get_by_role("button", name=view)
             if button.is_visible():

@@ -3,13 +3,14 @@
 import asyncio
 from collections import Counter
 from collections.abc import Coroutine, Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 from weakref import WeakSet
 
 from webex_webhooks_async.formatting import describe_exception
 from webex_webhooks_async.handling.in_flight import InFlight
+from webex_webhooks_async.inbox.entries import StoredNotification
 
 if TYPE_CHECKING:
     from webex_webhooks_async.handling.inbox_worker import InboxWorker
@@ -78,6 +79,20 @@ class Activity:
             cast("asyncio.AbstractEventLoop", self._loop).call_soon_threadsafe(self._worker.wake)
         return [f"{waiting} due in the inbox"] * bool(waiting)
 
+    async def unfinished(self, most: int) -> list[StoredNotification]:
+        """Return so many entries of the inbox at most; none if it can't be read just then."""
+        if self._inbox is None or self._has_ended:
+            return []
+        with suppress(Exception):
+            return await self._call(_first(self._inbox, most))
+        return []
+
+    async def make_due(self, key: str) -> None:
+        """Make an entry of the inbox due, as `Inbox.retry` does."""
+        if self._worker is not None and self._inbox is not None and not self._has_ended:
+            await self._call(self._inbox.retry([key]))
+            cast("asyncio.AbstractEventLoop", self._loop).call_soon_threadsafe(self._worker.wake)
+
     async def times(self) -> tuple[datetime | None, list[datetime]]:
         """Return the time by the clock of the inbox, and when what is due later in it is due."""
         if self._inbox is None or self._has_ended:
@@ -88,6 +103,15 @@ class Activity:
         """Call an inbox in its event loop, which may be that of another thread."""
         loop = cast("asyncio.AbstractEventLoop", self._loop)
         return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(call, loop))
+
+
+async def _first(inbox: "Inbox", most: int) -> list[StoredNotification]:
+    found: list[StoredNotification] = []
+    async for each in inbox.unfinished():
+        found.append(each)
+        if len(found) == most:
+            break
+    return found
 
 
 async def _times(inbox: "Inbox") -> tuple[datetime, list[datetime]]:

@@ -200,6 +200,71 @@ def test_a_handler_that_fails(
     assert outcome["key"] in {each["key"] for each in state["deliveries"]}
 
 
+WAITING = """
+from datetime import timedelta
+
+from webex_webhooks_async import Bot, GiveUpError, JobContext, MessageContext
+
+bot = Bot.from_env()
+failed = False
+
+
+@bot.job("remind")
+async def remind(context: JobContext) -> None:
+    await context.send(context.value, to_person_email="you@example.com")
+
+
+@bot.message()
+async def hear(context: MessageContext) -> None:
+    global failed
+    if context.text == "later":
+        await context.enqueue("remind", "Lunch!", after=timedelta(days=1), key="lunch")
+    elif context.text == "ask":
+        await context.reply(str(await context.ask("Soup?", default="Nothing then.")))
+    elif failed:
+        await context.reply("It works.")
+    else:
+        failed = True
+        raise GiveUpError("<b>no</b>")
+"""
+
+
+def waiting_on(page: str, states: set[str]) -> dict[str, dict[str, Any]]:
+    """What the page shows of the inbox, by its state, as soon as it has these."""
+    with httpx.stream("GET", f"{page}sandbox/events", trust_env=False, timeout=PATIENCE) as stream:
+        events = (json.loads(line.removeprefix("data: ")) for line in stream.iter_lines() if line)
+        return next(
+            {row["state"]: row for row in each["waiting"]}
+            for each in events
+            if "waiting" in each and {row["state"] for row in each["waiting"]} == states
+        )
+
+
+def test_what_waits(tmp_path: Path, invoke: Invoke, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The page lists what the inbox holds, and makes it due: a job, a question and a failed one."""
+    (tmp_path / "bot.py").write_text(WAITING, encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    with piped("bot.py") as process:
+        page = next_line(process, "Talk to it").split()[-1]
+        for text in ("later", "fail", "ask"):
+            say(page, text)
+        rows = waiting_on(page, {"scheduled", "failed", "asking"})
+        for each in rows.values():
+            body = {"key": each["key"]}
+            httpx.post(f"{page}sandbox/now", json=body, trust_env=False).raise_for_status()
+        waiting_on(page, set())
+        state = shown_on(page)
+        process.terminate()
+        process.communicate(timeout=PATIENCE)
+
+    assert rows["scheduled"]["what"] == "job remind"
+    assert rows["scheduled"]["due"] > rows["asking"]["due"]
+    assert "<b>no</b>" in rows["failed"]["error"]
+    said = {each["id"]: each["text"] for each in state["messages"]}
+    assert {*said.values()} >= {"Lunch!", "It works.", "Nothing then."}
+    assert [said[rows[each]["about"]] for each in ("failed", "asking")] == ["fail", "ask"]
+
+
 INTEGRATION = """
 from webex_webhooks_async import Integration
 

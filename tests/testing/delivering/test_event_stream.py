@@ -289,6 +289,17 @@ async def test_the_program(webex_sandbox: Sandbox) -> None:
     await events.aclose()
 
 
+async def test_what_waits(webex_sandbox: Sandbox) -> None:
+    """What the program's inbox holds is reported without secrets, and is gone with the program."""
+    stream = stream_of(webex_sandbox)
+    async with webex_sandbox.http_client() as client:
+        await client.get("people/me", headers={"Authorization": "Bearer a-token-of-mine"})
+    stream.report_waiting([{"key": "K", "error": "no: a-token-of-mine"}], print)
+    assert (await state(stream))["waiting"] == [{"key": "K", "error": "no: ***"}]
+    stream.report_waiting()
+    assert (stream.make_due, (await state(stream))["waiting"]) == (None, [])
+
+
 async def test_a_reader_that_does_not_read(
     webex_sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -169,6 +169,7 @@ async def test_a_fault(ask: Ask, api: httpx.AsyncClient) -> None:
         ("join", {"room": "nowhere", "person": "ann@example.com"}, 404, "no room"),
         ("fault", {}, 400, "isOn"),
         ("test", {"room": "nowhere"}, 404, "no room"),
+        ("now", {"key": "K"}, 409, "no program"),
     ],
 )
 async def test_what_can_not_be_done(

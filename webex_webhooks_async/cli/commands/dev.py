@@ -325,6 +325,10 @@ class _Development:
                     case {"worked": str(key)}:
                         self._sandbox.events.report_work(key)
                         continue
+                    case {"waiting": list()}:
+                        rows = cast("dict[str, list[dict[str, object]]]", report)["waiting"]
+                        self._sandbox.events.report_waiting(rows, process.make_due)
+                        continue
                     case _:  # the program has written into what it inherited
                         continue
                 slow.cancel()
@@ -333,6 +337,7 @@ class _Development:
                     self._next = self._next or await self._start()
         finally:
             slow.cancel()
+            self._sandbox.events.report_waiting()
         self._let_talk(has_started=bool(has_started))
         return has_started
 
@@ -407,6 +412,10 @@ class _Process:
     def go(self) -> None:
         """Let it import and serve the program."""
         self._writer.write(b"\n")
+
+    def make_due(self, key: str) -> None:
+        """Let it make due what waits in its inbox."""
+        self._writer.write(json.dumps(key).encode() + b"\n")
 
     async def end(self) -> bool:
         """End it, and what it has forked: in order, or after a time by force, which is `False`."""

@@ -25,6 +25,7 @@ from typing import Any, TypeVar
 from uvicorn import Config, Server
 
 from webex_webhooks_async.cli.dev.reporting import Reporter
+from webex_webhooks_async.cli.dev.waiting import Waiting
 from webex_webhooks_async.client import environment
 from webex_webhooks_async.client.client import Client
 from webex_webhooks_async.handling import sandbox_reports
@@ -77,6 +78,7 @@ class Dev:
     def __init__(self, channel: socket.socket) -> None:
         self._channel = channel
         self._begin = threading.Event()
+        self.waiting: Waiting = Waiting(self.report)
         self._lock = threading.Lock()  # handlers may run in several threads
         threading.Thread(target=self._listen, daemon=True).start()
 
@@ -91,8 +93,11 @@ class Dev:
 
     def _listen(self) -> None:
         try:
-            while self._channel.recv(1):  # pragma: no branch - the end of `dev` ends this process
-                self._begin.set()
+            with self._channel.makefile("rb") as lines:
+                for each in lines:  # pragma: no branch - the end of `dev` ends this process
+                    if self._begin.is_set():
+                        self.waiting.make_due(json.loads(each))
+                    self._begin.set()
         finally:  # also of a `dev` that was killed before it read a report: the channel is reset
             os.killpg(0, signal.SIGKILL)  # pragma: no cover - and what it has forked
 
@@ -199,9 +204,12 @@ def serve(
     uvicorn_logger.addHandler(errors)
     uvicorn_logger.addFilter(_is_worth_showing)
     server = _Server(config)
-    server.is_up = lambda: dev.report(
-        started=f"{name}, a {type(application).__name__}", connect=connect
-    )
+
+    def is_up() -> None:
+        dev.report(started=f"{name}, a {type(application).__name__}", connect=connect)
+        dev.waiting.begin()
+
+    server.is_up = is_up
     # uvicorn raises the signal again that has ended it: the interpreter ends in order.
     signal.signal(signal.SIGTERM, _end)
     try:

@@ -5,7 +5,7 @@ import itertools
 import json
 import uuid
 from collections import deque
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 
 import attrs
 
@@ -47,10 +47,13 @@ class EventStream:
 
     Each event is a JSON object whose ``kind`` says what it is: ``state``, ``room``, ``message``,
     ``action`` (something was submitted), ``removed``, ``webhooks``, ``hint``, ``request``,
-    ``delivery``, ``outcome`` (of the handlers in the program of ``webex-webhooks dev``) or
-    ``program``: why that program doesn't run, empty when it does. A delivery comes again, with its
-    number, when more is known of it. The remarks at a message say what Webex doesn't support in its
-    card, and the hint why the bot isn't notified.
+    ``delivery``, ``outcome`` (of the handlers in the program of ``webex-webhooks dev``),
+    ``waiting`` (what its inbox holds) or ``program``: why it doesn't run, empty when it does. A
+    delivery comes again, with its number, when more is known of it. The remarks at a message say
+    what Webex doesn't support in its card, and the hint why the bot isn't notified.
+
+    Attributes:
+        make_due: Makes due what waits, by its key; `None` while no program has reported it.
     """
 
     def __init__(self, state: State) -> None:
@@ -63,6 +66,8 @@ class EventStream:
         self._secrets = KnownSecrets()
         self._program = ""
         self._outcomes: dict[str, Json] = {}  # of what has failed, by its key
+        self._waiting: list[Json] = []
+        self.make_due: Callable[[str], None] | None = None
         self._readers: set[asyncio.Queue[Json | None]] = set()
         self._bot_has_called = False
         state.messages.watch(self._message)
@@ -111,6 +116,14 @@ class EventStream:
         if (known := self._outcomes.pop(key, None)) is not None:
             self._keep_outcome({**known, "hasWorked": True})
 
+    def report_waiting(
+        self, rows: Sequence[Json] = (), make_due: Callable[[str], None] | None = None
+    ) -> None:
+        """Report what waits in the inbox of the program, and what makes a row due by its key."""
+        redaction = self._secrets.redaction()
+        self.make_due, self._waiting = make_due, [redaction.members(each) for each in rows]
+        self._publish("waiting", waiting=self._waiting)
+
     def _keep_outcome(self, outcome: Json) -> None:
         self._outcomes[outcome["key"]] = outcome
         if len(self._outcomes) > MAX_MESSAGES:
@@ -158,6 +171,7 @@ class EventStream:
             "events": _EVENTS,
             "program": self._program,
             "outcomes": [*self._outcomes.values()],
+            "waiting": self._waiting,
             "requests": [*self._requests],
             "deliveries": [shown for shown, _ in self._deliveries],
         }

@@ -36,6 +36,7 @@ class PageActions:
             "join": self._join,
             "fault": self._fault,
             "test": self._test,
+            "now": self._now,
         }
 
     async def _redeliver(self, document: Json) -> Json:
@@ -104,6 +105,14 @@ class PageActions:
         except ValueError as error:
             raise RefusedCallError(400, str(error)) from None
         return {"code": code}
+
+    async def _now(self, document: Json) -> Json:
+        """Make due what waits in the inbox of the program that `dev` runs."""
+        key = fields_of(document, required=("key",))["key"]
+        if self._events.make_due is None:
+            raise RefusedCallError(409, "no program runs whose inbox is known")
+        self._events.make_due(key)
+        return {}
 
 
 def _outcome(attempt: DeliveryAttempt) -> Json:

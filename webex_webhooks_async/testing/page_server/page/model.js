@@ -16,6 +16,7 @@ export const model = {
   hint: null, // why the bot isn't notified
   events: {}, // of each resource
   outcomes: new Map(), // how handlers of the program failed, by the key of the notification
+  waiting: [], // what the inbox of the program holds
   program: "", // why the program of `webex-webhooks dev` doesn't run
   me: remembered("person") || ME,
   roomId: remembered("room"),
@@ -57,6 +58,7 @@ export const changes = {
     model.hint = state.hint;
     model.events = state.events;
     model.program = state.program;
+    model.waiting = state.waiting;
     model.outcomes = new Map(state.outcomes.map((each) => [each.key, each]));
   },
   room({ room, persons }) {
@@ -76,6 +78,7 @@ export const changes = {
     model.outcomes.delete(outcome.key);
     keep(model.outcomes, outcome.key, outcome);
   },
+  waiting({ waiting }) { model.waiting = waiting; },
   program({ text }) { model.program = text; },
 };
 

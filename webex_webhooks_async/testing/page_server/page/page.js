@@ -10,6 +10,7 @@ import { schedule } from "./drawing.js";
 import "./event-form.js";
 import { changes, model } from "./model.js";
 import { openRoom } from "./rooms.js";
+import "./waiting.js";
 import { addDelivery, addOutcome, addRequest, forgetTraffic } from "./traffic.js";
 
 const RECONNECT = 1000; // milliseconds
