@@ -489,7 +489,9 @@ def test_the_outcome_of_each_attempt(webex: ServedWebex, keyboard: IO[str]) -> N
         late = {**outcome, "error": "", "then": "put off for 30 s: the model is out"}
         webex.portal.call(events.report_outcome, late)
         webex.portal.call(events.report_work, "k")
+        webex.portal.call(events.report_outcome, outcome)
         running.err.line("a handler of .+ is put off for 30 s: the model is out")
+        running.err.line("a handler of .+ failed: .+")  # and not that the one before worked
         keyboard.close()
         running.wait()
 

@@ -240,12 +240,13 @@ def waiting_on(page: str, states: set[str]) -> dict[str, dict[str, Any]]:
         )
 
 
-def test_what_waits(tmp_path: Path, invoke: Invoke, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_waits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The page lists what the inbox holds, and makes it due: a job, a question and a failed one."""
     (tmp_path / "bot.py").write_text(WAITING, encoding="utf-8")
     monkeypatch.chdir(tmp_path)
-    with piped("bot.py") as process:
-        page = next_line(process, "Talk to it").split()[-1]
+    ports = ("--port", "0", "--sandbox-port", "0")
+    with terminal("dev", "bot.py", *ports, "--no-browser", columns=80) as running:
+        page = running.wait_for(r"Talk to it .*?(http://\S+/)\x1b")[1]
         for text in ("later", "fail", "ask"):
             say(page, text)
         rows = waiting_on(page, {"scheduled", "failed", "asking"})
@@ -254,8 +255,8 @@ def test_what_waits(tmp_path: Path, invoke: Invoke, monkeypatch: pytest.MonkeyPa
             httpx.post(f"{page}sandbox/now", json=body, trust_env=False).raise_for_status()
         waiting_on(page, set())
         state = shown_on(page)
-        process.terminate()
-        process.communicate(timeout=PATIENCE)
+        running.type("\x03")
+        running.finish()
 
     assert rows["scheduled"]["what"] == "job remind"
     assert rows["scheduled"]["due"] > rows["asking"]["due"]
