@@ -109,7 +109,7 @@ def test_by_mouse(page: Page, stage: Stage) -> None:
 def test_an_ignored_parameter(page: Page, stage: Stage) -> None:
     """A request with a parameter that is ignored says so, and doesn't count as failed."""
     httpx.get(f"{stage.base_url}/rooms?hidden=true", headers=BOT, trust_env=False)
-    (request,) = lists(page, "Requests").filter(has_text="ignores hidden").all()
+    request = lists(page, "Requests").filter(has_text="ignores hidden")
     expect(request).to_contain_text("its query parameters are teamId, type, sortBy, max, cursor")
     expect(page.get_by_label("Failed (0)")).to_be_visible()
 
@@ -309,6 +309,7 @@ def test_a_new_event(page: Page, stage: Stage) -> None:
 def test_what_waits(page: Page, stage: Stage) -> None:
     """What the program's inbox holds is shown as text, and made due by the keyboard."""
     pressed = stage.report_waiting({"what": "job <b>remind</b>"}, {"key": "R", "state": "running"})
+    expect(lists(page, "Waiting")).to_have_count(2)
     waiting, running = lists(page, "Waiting").all()
     expect(waiting).to_contain_text(re.compile(r"^scheduled job <b>remind</b> .*10 Dec.*Now$"))
     expect(running.get_by_role("button")).to_have_count(0)
