@@ -25,7 +25,6 @@ from webex_webhooks_async.models.ids import comparable
 from webex_webhooks_async.models.messages import Person
 from webex_webhooks_async.models.notification_data import AttachmentActionData, MessageData
 from webex_webhooks_async.notifications.descriptions import describe
-from webex_webhooks_async.serialization.converter import to_json
 from webex_webhooks_async.serialization.strict_json import dump_json
 
 if TYPE_CHECKING:
@@ -100,7 +99,7 @@ class Answers:
     async def answer(self, question: Question, context: MessageContext | SubmissionContext) -> bool:
         """Answer a question; return False if it isn't open any more, and another one may be."""
         said = await ContextRecord.of(context)
-        value = to_json(AnswerRecord(said=said, body=self._entry.body.decode()))
+        value = AnswerRecord(said=said, body=self._entry.body.decode()).to_json()
         if await self._inbox.answer(self._entry, question.id, value):
             about = QuestionData.of(question).about
             logger.info("%s answers %s", describe(context.notification), about)

@@ -19,13 +19,18 @@ from webex_webhooks_async.bot.contexts.contexts import (
 from webex_webhooks_async.models.messages import AttachmentAction, Message
 from webex_webhooks_async.models.notifications import Notification
 from webex_webhooks_async.notifications.parsing import parse_unverified_notification
-from webex_webhooks_async.serialization.converter import from_json
+from webex_webhooks_async.serialization.converter import from_json, to_json
 
 if TYPE_CHECKING:
     from webex_webhooks_async.inbox.entries import Question
 
 
-class _Record:
+class _Written:
+    def to_json(self) -> bytes:
+        return to_json(self)
+
+
+class _Record(_Written):
     @classmethod
     def of(cls, record: bytes) -> Self:
         return from_json(record, cls)
@@ -119,7 +124,7 @@ class AnswerRecord(_Record):
 
 
 @frozen(kw_only=True)
-class QuestionData:
+class QuestionData(_Written):
     """The bot's data of an open question, as the inbox keeps it.
 
     Attributes:

@@ -36,7 +36,6 @@ from webex_webhooks_async.models.notification_data import RoomData
 from webex_webhooks_async.models.notifications import Notification
 from webex_webhooks_async.notifications.descriptions import describe
 from webex_webhooks_async.notifications.identity import line_of_id, owner_of
-from webex_webhooks_async.serialization.converter import to_json
 
 if TYPE_CHECKING:
     from webex_webhooks_async.inbox.base import Inbox
@@ -169,7 +168,7 @@ class Conversation:
         await self.records.remember(CONVERSATION, self._record(self.known), "a question")
 
     def _record(self, known: ConversationRecord) -> bytes:
-        return to_json(evolve(known, completed=tuple(self._completed)))
+        return evolve(known, completed=tuple(self._completed)).to_json()
 
     async def unask(self, record: str) -> None:
         """Close a question that wasn't sent; if that fails now, then with the outcome."""

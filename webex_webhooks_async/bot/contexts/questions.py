@@ -56,7 +56,6 @@ from webex_webhooks_async.inbox.entries import NO_ANSWER, STOPPED, Question
 from webex_webhooks_async.models.ids import comparable
 from webex_webhooks_async.models.messages import Message, Person
 from webex_webhooks_async.notifications.identity import line_of_id, owner_of
-from webex_webhooks_async.serialization.converter import to_json
 from webex_webhooks_async.serialization.strict_json import dump_json
 from webex_webhooks_async.validation import check_flag, check_keywords, check_not_empty, seconds_of
 
@@ -216,12 +215,12 @@ class Questions:
 
         async def open_sent(place: str, data: QuestionData) -> Question | bytes | None:
             line = None if person_id is None else line_of_id(person_id)
-            return await opening(place=place, data=to_json(data), seconds=asked.seconds, line=line)
+            return await opening(place=place, data=data.to_json(), seconds=asked.seconds, line=line)
 
         if asked.is_text:
             # A question that isn't new may have been sent, so it stays open after an error.
             async with _closed_on_error(conversation, record) if is_new else nullcontext():
-                found = await opening(place=place, data=to_json(data))
+                found = await opening(place=place, data=data.to_json())
             if isinstance(found, Question) and found.opened is not None:
                 async with _closed_on_error(conversation, record):
                     message = await asked.send(conversation, record)
@@ -233,7 +232,7 @@ class Questions:
         else:
             # It is open before anybody can press, at a place where a press finds it until then.
             async with _closed_on_error(conversation, record) if is_new else nullcontext():
-                found = await opening(place=place_of_sending(asked.context.me), data=to_json(data))
+                found = await opening(place=place_of_sending(asked.context.me), data=data.to_json())
             if isinstance(found, Question):
                 async with _closed_on_error(conversation, record):
                     message = await asked.send(conversation, record)

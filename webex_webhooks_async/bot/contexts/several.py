@@ -25,7 +25,6 @@ from webex_webhooks_async.handling.records import numbered
 from webex_webhooks_async.handling.suspension import uncut
 from webex_webhooks_async.inbox.entries import NO_ANSWER, STOPPED, Question
 from webex_webhooks_async.models.messages import Person
-from webex_webhooks_async.serialization.converter import to_json
 from webex_webhooks_async.validation import check_keywords, check_not_empty
 
 if TYPE_CHECKING:
@@ -181,7 +180,7 @@ class _Group:
     open: dict[str, Question] = field(factory=dict[str, Question])
     # the answers, by the ids of the people
     contexts: dict[str, Any] = field(factory=dict[str, Any])
-    heard: set[str] = field(factory=set[str])  # whose answer was taken, also that there is none
+    heard: set[str] = field(factory=set[str])  # whose answer was taken, or whose time is over
 
     @property
     def people(self) -> list[str]:
@@ -228,7 +227,7 @@ class _Group:
     async def remember(self, **changes: Any) -> None:  # noqa: ANN401 - of the record
         self.data = evolve(self.data, **changes)
         records = self.conversation.records
-        await records.remember(self.name, to_json(self.data), "a question to several people")
+        await records.remember(self.name, self.data.to_json(), "a question to several people")
 
     async def end(self) -> None:
         """End the questions that are open; whoever has answered by now has."""
