@@ -1,7 +1,9 @@
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from tests.support.wire import until
 from webex_webhooks_async import Bot, Client, JobContext, MessageContext, SQLiteInbox
@@ -16,9 +18,14 @@ class Unreadable(SQLiteInbox):
     def unfinished(self) -> AsyncIterator[StoredNotification]:
         raise OSError("the disk fails")
 
+    async def retry(self, keys: Iterable[str]) -> int:
+        raise OSError("the disk fails")
 
-async def test_the_inboxes_of_a_program(webex_sandbox: Sandbox, tmp_path: Path) -> None:
-    """The first hundred entries are reported once, and one that is made due runs at once."""
+
+async def test_the_inboxes_of_a_program(
+    webex_sandbox: Sandbox, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A hundred entries are reported; one that is made due runs, and a failure is logged."""
     reported: list[list[dict[str, Any]]] = []
     done: list[str] = []
 
@@ -51,5 +58,6 @@ async def test_the_inboxes_of_a_program(webex_sandbox: Sandbox, tmp_path: Path) 
         assert len(reported) == 1  # nothing has changed
         await asyncio.to_thread(waiting.make_due, keys[7])
         await until(lambda: len(reported) > 1)
+        await until(lambda: f"{keys[7]} can't be made due: OSError: the disk fails" in caplog.text)
 
     assert (len({*keys}), done) == (100, ["7"])

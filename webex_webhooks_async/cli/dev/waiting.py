@@ -1,11 +1,15 @@
 """Tells `dev` what the inboxes of its program hold, and makes due what the page asks for."""
 
 import asyncio
+import logging
 from collections.abc import Callable
 
+from webex_webhooks_async.formatting import describe_exception
 from webex_webhooks_async.inbox.entries import StoredNotification
 from webex_webhooks_async.notifications.identity import RESOURCE
 from webex_webhooks_async.receiving.activity import activities
+
+logger: logging.Logger = logging.getLogger("webex_webhooks_async")
 
 _SECONDS = 1.0  # between two looks
 _MOST = 100  # rows that the page shows
@@ -41,7 +45,10 @@ class Waiting:
 
     async def _make_due(self, key: str) -> None:
         for each in tuple(activities):
-            await each.make_due(key)
+            try:
+                await each.make_due(key)
+            except Exception as error:  # noqa: BLE001 - whatever it is, nobody waits for it
+                logger.warning("%s can't be made due: %s", key, describe_exception(error))
         await self._look()
 
     async def _look(self) -> None:
