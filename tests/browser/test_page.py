@@ -307,7 +307,7 @@ def test_a_new_event(page: Page, stage: Stage) -> None:
 
 
 def test_what_waits(page: Page, stage: Stage) -> None:
-    """What the program's inbox holds is shown as text, and made due by the keyboard."""
+    """The page shows the program's inbox as text, and the keyboard makes an entry due."""
     pressed = stage.report_waiting({"what": "job <b>remind</b>"}, {"key": "R", "state": "running"})
     expect(lists(page, "Waiting")).to_have_count(2)
     waiting, running = lists(page, "Waiting").all()

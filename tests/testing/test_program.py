@@ -86,7 +86,7 @@ def save(name: str, text: str) -> None:
 
 @pytest.mark.parametrize("target", ["bot:bot", "bot.py", "bot"])
 async def test_each_run_is_a_program_of_its_own(target: str, webex_sandbox: Sandbox) -> None:
-    """Its modules are imported anew, and what it changes in the process is put back."""
+    """Its modules are imported again, and the process is as before when it ends."""
     before = (dict(os.environ), {*sys.modules}, [*sys.path])
     replies: list[str | None] = []
     for _ in range(2):

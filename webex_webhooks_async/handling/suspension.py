@@ -182,7 +182,7 @@ class Stop:
     async def end(self, message: "Message | None" = None) -> None:
         """Raise the stop here, at a question or not, unless the handler has ended before.
 
-        A task that the handler has begun waits until the handler is told.
+        A task that the handler has begun waits until the stop has reached the handler.
         """
         if self._task is None:
             return

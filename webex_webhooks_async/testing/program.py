@@ -1,4 +1,4 @@
-"""A program that a test runs: its modules are imported anew, and it starts and ends."""
+"""A program that a test runs: its modules are imported for it, and it starts and ends."""
 
 import asyncio
 import os
@@ -27,7 +27,7 @@ _KEPT = {"__main__", __name__.partition(".")[0]}
 
 @contextmanager
 def imported(target: Target) -> Generator[Any]:
-    """Import a program anew, and put the modules and the path back at the end."""
+    """Import a program again, and put the modules and the path back at the end."""
     path, before = [*sys.path], _modules_of(target)
     try:
         for name in before:

@@ -299,11 +299,11 @@ class Sandbox:
             async with webex_sandbox.run("bot:bot") as bot:
                 await webex_sandbox.say("Hello")
 
-        It serves the sandbox, sets what `Bot.from_env` and `Integration.from_env` read and isn't
-        set yet, imports the modules in the program's folder anew, and starts the application as a
-        server does. At the end it puts everything back. ``WEBEX_BASE_URL`` is the sandbox's in any
-        case, and no proxy is set. An inbox is the program's own, or that of the fixture
-        `webex_inbox`.
+        It serves the sandbox, and sets those variables of `Bot.from_env` and `Integration.from_env`
+        that aren't set. It imports the modules in the program's folder again, and starts the
+        application as a server does. At the end, modules and variables are as they were before.
+        ``WEBEX_BASE_URL`` is the sandbox's in any case, and no proxy is set. An inbox is the
+        program's own, or that of the fixture `webex_inbox`.
 
         Args:
             target: As for ``webex-webhooks dev``: a module or a file; after a colon, the
@@ -313,7 +313,7 @@ class Sandbox:
             The application.
 
         Raises:
-            ValueError: There is no such file or application, or there are several.
+            ValueError: The file or the application doesn't exist, or it could be several.
             TypeError: `target` isn't a string.
             RuntimeError: The application says why it doesn't start.
             Exception: The program's own error, from its import to its end.

@@ -230,7 +230,7 @@ async def hear(context: MessageContext) -> None:
 
 
 def waiting_on(page: str, states: set[str]) -> dict[str, dict[str, Any]]:
-    """What the page shows of the inbox, by its state, as soon as it has these."""
+    """The rows that the page shows of the inbox, by their states, as soon as it has these."""
     with httpx.stream("GET", f"{page}sandbox/events", trust_env=False, timeout=PATIENCE) as stream:
         events = (json.loads(line.removeprefix("data: ")) for line in stream.iter_lines() if line)
         return next(

@@ -290,7 +290,7 @@ async def test_the_program(webex_sandbox: Sandbox) -> None:
 
 
 async def test_what_waits(webex_sandbox: Sandbox) -> None:
-    """What the program's inbox holds is reported without secrets, and is gone with the program."""
+    """The rows of the program's inbox are reported without secrets, and go with the program."""
     stream = stream_of(webex_sandbox)
     async with webex_sandbox.http_client() as client:
         await client.get("people/me", headers={"Authorization": "Bearer a-token-of-mine"})
