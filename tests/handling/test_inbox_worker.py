@@ -128,7 +128,8 @@ async def test_no_more_than_max_pending_run_at_a_time(make: Make) -> None:
         await until(lambda: bot.states() == [])
         await bot.time.pass_(1)
 
-    assert bot.done == [f"MESSAGE-{number}" for number in range(4)]
+    found = sorted(bot.done)  # two at a time end in any order
+    assert found == [f"MESSAGE-{number}" for number in range(4)]
 
 
 async def test_it_is_tried_again(bot: InboxBot, caplog: pytest.LogCaptureFixture) -> None:
