@@ -25,7 +25,7 @@ from uuid import uuid4
 from webex_webhooks_async.claims import check_claim
 from webex_webhooks_async.formatting import storable
 from webex_webhooks_async.inbox.base import TransactionalInbox, check_put, check_time
-from webex_webhooks_async.inbox.claims import OwnClaims, claimant
+from webex_webhooks_async.inbox.claim_tokens import OwnClaims, claimant
 from webex_webhooks_async.inbox.entries import (
     STOPPED,
     InboxCounts,

@@ -1,4 +1,4 @@
-"""Asks a storage for claims, also if the response to one is lost."""
+"""The tokens of claims under way, with which a storage grants one also if a response is lost."""
 
 import os
 import time

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from webex_webhooks_async.inbox.claims import OwnClaims
+from webex_webhooks_async.inbox.claim_tokens import OwnClaims
 
 pytestmark = pytest.mark.once
 
