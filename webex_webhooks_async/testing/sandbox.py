@@ -39,7 +39,6 @@ from webex_webhooks_async.testing.delivering.replies import (
     describe_words,
     raise_all,
 )
-from webex_webhooks_async.testing.environment import environment
 from webex_webhooks_async.testing.faults import Fault, Faults
 from webex_webhooks_async.testing.loopback_server import serve_on_loopback
 from webex_webhooks_async.testing.page_server.page_actions import PageActions
@@ -59,6 +58,7 @@ from webex_webhooks_async.testing.service.sandbox_person import (
 from webex_webhooks_async.testing.service.state import DIRECT, Json, State
 from webex_webhooks_async.testing.service.token_store import TokenRules
 from webex_webhooks_async.testing.target import Target
+from webex_webhooks_async.testing.variables import environment
 from webex_webhooks_async.validation import (
     check_flag,
     check_not_empty,

@@ -11,8 +11,8 @@ import pytest
 
 from tests.support.wire import PATIENCE, bound_socket
 from webex_webhooks_async.cli.dev.program import explanation
-from webex_webhooks_async.testing.environment import variables_for_bot
 from webex_webhooks_async.testing.target import Target
+from webex_webhooks_async.testing.variables import variables_for_bot
 
 
 @pytest.mark.parametrize(

@@ -28,7 +28,7 @@ from webex_webhooks_async.formatting import on_one_line
 from webex_webhooks_async.inbox.sqlite import SQLiteInbox
 from webex_webhooks_async.models.messages import Message
 from webex_webhooks_async.testing import Sandbox, signed_request
-from webex_webhooks_async.testing.environment import is_proxy
+from webex_webhooks_async.testing.variables import is_proxy
 
 _ANN = "ann@example.com"
 _BOB = "bob@example.com"

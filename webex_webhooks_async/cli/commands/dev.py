@@ -45,13 +45,13 @@ from webex_webhooks_async.client.environment import WEBEX_INBOX, WEBEX_PUBLIC_UR
 from webex_webhooks_async.client.pool import tls_context
 from webex_webhooks_async.testing import Sandbox
 from webex_webhooks_async.testing.delivering.event_stream import EventStream
-from webex_webhooks_async.testing.environment import (
+from webex_webhooks_async.testing.loopback_server import HOST, port_error
+from webex_webhooks_async.testing.target import Target
+from webex_webhooks_async.testing.variables import (
     is_proxy,
     variables_for_bot,
     variables_for_integration,
 )
-from webex_webhooks_async.testing.loopback_server import HOST, port_error
-from webex_webhooks_async.testing.target import Target
 from webex_webhooks_async.validation import is_loopback
 
 T = TypeVar("T")

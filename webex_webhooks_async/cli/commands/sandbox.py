@@ -21,8 +21,8 @@ from webex_webhooks_async.cli.traffic import (
 )
 from webex_webhooks_async.testing import Delivery, RecordedRequest, Sandbox, SandboxPerson
 from webex_webhooks_async.testing.delivering.redaction import KnownSecrets
-from webex_webhooks_async.testing.environment import variables_for_bot
 from webex_webhooks_async.testing.service.sandbox_person import BOT_EMAIL, BOT_NAME, ORGANIZATION
+from webex_webhooks_async.testing.variables import variables_for_bot
 
 
 def command(  # noqa: PLR0913 - each is an option

@@ -31,9 +31,9 @@ from webex_webhooks_async.client.client import Client
 from webex_webhooks_async.handling import sandbox_reports
 from webex_webhooks_async.models.vocabulary import BASE_URL
 from webex_webhooks_async.testing import target
-from webex_webhooks_async.testing.environment import is_proxy, variables_for_bot
 from webex_webhooks_async.testing.program import find_mounts
 from webex_webhooks_async.testing.target import Target, TargetError
+from webex_webhooks_async.testing.variables import is_proxy, variables_for_bot
 
 T = TypeVar("T")
 

@@ -1,4 +1,4 @@
-"""The environment variables of a program that uses a sandbox."""
+"""The environment variables that a program gets which uses a sandbox."""
 
 import os
 from base64 import urlsafe_b64encode
