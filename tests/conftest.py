@@ -56,7 +56,7 @@ def one_tls_context() -> Iterator[None]:
 @pytest.fixture(scope="session", autouse=True)
 def exact_pauses() -> Iterator[None]:
     """Lengthen no pause of an inbox at random."""
-    with patch("webex_webhooks_async.handling.outcomes._random", lambda: 0.0):
+    with patch("webex_webhooks_async.handling.failures._random", lambda: 0.0):
         yield
 
 

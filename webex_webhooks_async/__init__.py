@@ -51,9 +51,9 @@ if TYPE_CHECKING:
     from webex_webhooks_async.errors import TransportError as TransportError
     from webex_webhooks_async.errors import WebexError as WebexError
     from webex_webhooks_async.errors import WebexWarning as WebexWarning
-    from webex_webhooks_async.handling.attempts import attempt as attempt
-    from webex_webhooks_async.handling.attempts import once as once
     from webex_webhooks_async.handling.log_context import LogContext as LogContext
+    from webex_webhooks_async.handling.once import attempt as attempt
+    from webex_webhooks_async.handling.once import once as once
     from webex_webhooks_async.handling.router import Router as Router
     from webex_webhooks_async.handling.suspension import HandlerStopped as HandlerStopped
     from webex_webhooks_async.handling.suspension import HandlerSuspended as HandlerSuspended
@@ -147,7 +147,7 @@ else:
         "models.notifications": "Notification",
         "models.vocabulary": "Event OwnedBy Resource WebhookStatus",
         "models.webhooks": "NewWebhook Webhook WebhookUpdate",
-        "handling.attempts": "attempt once",
+        "handling.once": "attempt once",
         "handling.suspension": "HandlerStopped HandlerSuspended NoAnswerError",
         "inbox.base": "Inbox",
         "notifications.identity": "notification_key",

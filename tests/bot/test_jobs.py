@@ -34,7 +34,7 @@ from webex_webhooks_async import (
     parse_unverified_notification,
     sign,
 )
-from webex_webhooks_async.handling import outcomes
+from webex_webhooks_async.handling import failures
 from webex_webhooks_async.testing import sample_notification
 from webex_webhooks_async.types import CallNext, StoredNotification
 
@@ -203,7 +203,7 @@ async def test_a_job_with_attempts_of_its_own(
     jobs: Jobs, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """`attempts` of the registration counts, and pauses are longer by up to a quarter."""
-    monkeypatch.setattr(outcomes, "_random", lambda: 1.0)
+    monkeypatch.setattr(failures, "_random", lambda: 1.0)
     bot = jobs.replica()
     numbers: list[tuple[int, bool]] = []
 

@@ -26,8 +26,8 @@ from tests.support.inboxes import retry_all_in, stored_in
 from tests.support.refusals import refused
 from tests.support.wire import idle_loop, until
 from webex_webhooks_async.errors import GiveUpError, RateLimitError
-from webex_webhooks_async.handling.attempts import attempt
-from webex_webhooks_async.handling.outcomes import failure_of
+from webex_webhooks_async.handling.failures import failure_of
+from webex_webhooks_async.handling.once import attempt
 from webex_webhooks_async.inbox.base import Inbox
 from webex_webhooks_async.inbox.entries import InboxEntry
 from webex_webhooks_async.inbox.sqlite import SQLiteInbox

@@ -39,7 +39,7 @@ from webex_webhooks_async import (
     sign,
 )
 from webex_webhooks_async.errors import NotConnectedError
-from webex_webhooks_async.handling.attempts import once
+from webex_webhooks_async.handling.once import once
 from webex_webhooks_async.integration.contexts import UserContext, UserJobContext
 from webex_webhooks_async.integration.integration import Integration
 from webex_webhooks_async.integration.keyring import Keyring

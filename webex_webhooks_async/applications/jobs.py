@@ -10,8 +10,8 @@ from weakref import WeakKeyDictionary
 
 from attrs import frozen
 
-from webex_webhooks_async.handling.attempts import recorded
 from webex_webhooks_async.handling.dispatch import Execution, Registration, active_execution
+from webex_webhooks_async.handling.once import recorded
 from webex_webhooks_async.handling.records import check_outside, numbered
 from webex_webhooks_async.inbox.base import check_put, transactional
 from webex_webhooks_async.models.ids import comparable

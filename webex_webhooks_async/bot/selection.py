@@ -41,7 +41,7 @@ from webex_webhooks_async.handling.dispatch import (
     run_each,
     steps_of,
 )
-from webex_webhooks_async.handling.outcomes import TooEarly
+from webex_webhooks_async.handling.failures import TooEarly
 from webex_webhooks_async.handling.records import CONVERSATION
 from webex_webhooks_async.handling.router import Selection
 from webex_webhooks_async.models.ids import is_same

@@ -14,8 +14,7 @@ from webex_webhooks_async.errors import PayloadError
 from webex_webhooks_async.formatting import describe_exception, summarize_redacted
 from webex_webhooks_async.handling import sandbox_reports
 from webex_webhooks_async.handling.dispatch import Attempt, Execution
-from webex_webhooks_async.handling.in_flight import InFlight
-from webex_webhooks_async.handling.outcomes import (
+from webex_webhooks_async.handling.failures import (
     LONGEST_PAUSE,
     TOO_EARLY_SECONDS,
     Failure,
@@ -29,6 +28,7 @@ from webex_webhooks_async.handling.outcomes import (
     is_final,
     put_off,
 )
+from webex_webhooks_async.handling.in_flight import InFlight
 from webex_webhooks_async.handling.records import CHOSEN, CONVERSATION, Records
 from webex_webhooks_async.handling.suspension import Suspension, is_quiet_end, is_suspension
 from webex_webhooks_async.inbox.base import Inbox

@@ -37,9 +37,9 @@ from webex_webhooks_async.errors import (
     SignatureError,
 )
 from webex_webhooks_async.formatting import conninfo_in
-from webex_webhooks_async.handling.attempts import once
 from webex_webhooks_async.handling.in_flight import ErrorHandler, InFlight
 from webex_webhooks_async.handling.inbox_worker import InboxWorker
+from webex_webhooks_async.handling.once import once
 from webex_webhooks_async.handling.router import check_function, check_words, watched_by
 from webex_webhooks_async.handling.suspension import exceptions_in
 from webex_webhooks_async.inbox.base import Inbox

@@ -18,7 +18,7 @@ from webex_webhooks_async.bot.contexts.conversation_record import (
     ContextRecord,
     QuestionData,
 )
-from webex_webhooks_async.handling.outcomes import TOO_EARLY_SECONDS
+from webex_webhooks_async.handling.failures import TOO_EARLY_SECONDS
 from webex_webhooks_async.handling.records import CHOSEN, Records
 from webex_webhooks_async.inbox.entries import ANSWERED, InboxEntry, Question
 from webex_webhooks_async.models.ids import comparable

@@ -21,7 +21,7 @@ from webex_webhooks_async.errors import (
     RateLimitError,
 )
 from webex_webhooks_async.formatting import describe_exception
-from webex_webhooks_async.handling.attempts import records_of
+from webex_webhooks_async.handling.once import records_of
 from webex_webhooks_async.handling.records import Records, check_outside
 from webex_webhooks_async.handling.suspension import check_stop, uncut
 from webex_webhooks_async.models.messages import Message

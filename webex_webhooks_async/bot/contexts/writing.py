@@ -12,8 +12,8 @@ from webex_webhooks_async.client.client import Client
 from webex_webhooks_async.client.resource import InternalRequests
 from webex_webhooks_async.client.responses import is_gone
 from webex_webhooks_async.errors import APIError, BadRequestError, GoneError, NotFoundError
-from webex_webhooks_async.handling.attempts import recorded
 from webex_webhooks_async.handling.dispatch import active_execution
+from webex_webhooks_async.handling.once import recorded
 from webex_webhooks_async.handling.records import SAID, check_outside
 from webex_webhooks_async.handling.suspension import check_stop, uncut
 from webex_webhooks_async.models import wire_name

@@ -1,4 +1,4 @@
-"""The outcome of an attempt to handle an entry of an inbox: completed, failed or given back."""
+"""What becomes of a failed attempt: when the handlers run again, or that they don't."""
 
 import random
 from collections.abc import Callable, Mapping

@@ -1,4 +1,4 @@
-"""Tells handlers of their attempt, and lets them do things once over all attempts."""
+"""Lets handlers do things once over all their attempts, and says which attempt it is."""
 
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
