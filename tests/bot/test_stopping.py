@@ -23,7 +23,7 @@ from webex_webhooks_async import (
     SQLiteInbox,
     once,
 )
-from webex_webhooks_async.notifications.identity import line_of_id, owner_of
+from webex_webhooks_async.notifications.lines import line_of_id, owner_of
 from webex_webhooks_async.types import CallNext
 
 pytestmark = pytest.mark.once

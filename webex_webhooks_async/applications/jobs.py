@@ -15,12 +15,8 @@ from webex_webhooks_async.handling.once import recorded
 from webex_webhooks_async.handling.records import check_outside, numbered
 from webex_webhooks_async.inbox.base import check_put, transactional
 from webex_webhooks_async.models.ids import comparable
-from webex_webhooks_async.notifications.identity import (
-    body_of_job,
-    key_of_job,
-    line_of_id,
-    notification_key,
-)
+from webex_webhooks_async.notifications.identity import body_of_job, key_of_job, notification_key
+from webex_webhooks_async.notifications.lines import line_of_id
 from webex_webhooks_async.serialization.converter import unstructure
 from webex_webhooks_async.serialization.strict_json import dump_json
 from webex_webhooks_async.validation import check_keywords, check_not_empty, seconds_of
@@ -97,7 +93,7 @@ async def enqueue(  # noqa: PLR0913 - as `Bot.enqueue`, the time, and whose job 
         raise ValueError("after and at both say when it is due: pass one of them")
     after = 0.0 if given is None else seconds_of("after", given, or_zero=True)
     check_put(line, after, at, replace=replace)
-    line = None if line is None else line_of_id(line)
+    line = line_of_id(line)
     if replace and key is None:
         raise ValueError("replace needs a key: pass that of the job whose place it takes")
     due = now + timedelta(seconds=after) if at is None else at

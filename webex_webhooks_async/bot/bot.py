@@ -16,7 +16,7 @@ from webex_webhooks_async.bot.access import Access, Allow, check_access, check_r
 from webex_webhooks_async.bot.contexts.writing import SendOptions, delete, deletion_of, edit, send
 from webex_webhooks_async.bot.router import BotRouter
 from webex_webhooks_async.bot.routes import Route
-from webex_webhooks_async.bot.schedules import Schedule, line_of
+from webex_webhooks_async.bot.schedules import Schedule
 from webex_webhooks_async.bot.selection import BotSelection
 from webex_webhooks_async.bot.start import NOT_RUNNING, Stage, Startup
 from webex_webhooks_async.claims import SharedClaims
@@ -36,6 +36,7 @@ from webex_webhooks_async.models.messages import Message, Person
 from webex_webhooks_async.models.notifications import Notification
 from webex_webhooks_async.models.vocabulary import BASE_URL
 from webex_webhooks_async.models.webhooks import NewWebhook
+from webex_webhooks_async.notifications.lines import line_of_schedule
 from webex_webhooks_async.notifications.signing_secrets import Secrets
 from webex_webhooks_async.receiving.receiver import Receiver, ReceiverOptions
 from webex_webhooks_async.validation import (
@@ -421,7 +422,7 @@ class Bot(BotRouter, Receiver):
                     f"{name!r} is a schedule, which has its own value and line: write "
                     f"enqueue({name!r}, None)"
                 )
-            options["line"] = line_of(name)
+            options["line"] = line_of_schedule(name)
         return await enqueue(worker, name, value, options, now=self._clock.now())
 
     async def cancel(self, name: str, *, key: str, transaction: object = None) -> bool:

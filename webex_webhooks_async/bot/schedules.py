@@ -15,6 +15,7 @@ from webex_webhooks_async.applications.jobs import Job
 from webex_webhooks_async.client.limiter import Clock
 from webex_webhooks_async.formatting import describe_exception
 from webex_webhooks_async.notifications.identity import body_of_job, key_of_job
+from webex_webhooks_async.notifications.lines import line_of_schedule
 from webex_webhooks_async.validation import check_text
 
 if TYPE_CHECKING:
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 
 logger: logging.Logger = logging.getLogger("webex_webhooks_async")
 
-_LINE = "webex-webhooks:schedule:"  # what the line of a schedule begins with
 _EVERY = 60.0  # seconds
 _DAY = timedelta(days=1)
 _MOST_WALLS = 5_000  # a day that a zone leaves out has 1,440
@@ -206,16 +206,11 @@ class Schedules:
         key = key_of_job("schedule", schedule.name, *schedule.times.identity, due.isoformat())
         body = body_of_job(schedule.name, None, None, due, schedule=schedule.times.identity)
         await self._worker.woken_by(
-            self._worker.inbox.put(key, body, line=line_of(schedule.name), at=due)
+            self._worker.inbox.put(key, body, line=line_of_schedule(schedule.name), at=due)
         )
 
     def _log_failure(self, error: Exception) -> None:
         logger.error("the next times of schedules can't be stored: %s", describe_exception(error))
-
-
-def line_of(name: str) -> str:
-    """Return the line in which the runs of a schedule are, one at a time."""
-    return f"{_LINE}{name}"
 
 
 def _zone(name: str) -> ZoneInfo:

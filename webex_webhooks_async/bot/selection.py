@@ -49,7 +49,8 @@ from webex_webhooks_async.models.notification_data import AttachmentActionData, 
 from webex_webhooks_async.models.notifications import Notification
 from webex_webhooks_async.models.vocabulary import Event, Resource
 from webex_webhooks_async.notifications.descriptions import OWN_ACTION, describe, log_debug
-from webex_webhooks_async.notifications.identity import is_job, line_of_id, owner_of, schedule_of
+from webex_webhooks_async.notifications.identity import is_job, schedule_of
+from webex_webhooks_async.notifications.lines import line_and_owner
 
 if TYPE_CHECKING:
     from webex_webhooks_async.bot.catch_up import CatchUp
@@ -169,21 +170,9 @@ class BotSelection(Selection):
             notification.is_own_action and notification.name.startswith(f"{self._name}:")
         )
 
-    def line_of(self, notification: Notification[Any]) -> str | None:
-        """Return the line of the person who has written or submitted something."""
-        data, me = notification.data, self._startup.me
-        if not isinstance(data, MessageData | AttachmentActionData):
-            return None
-        return (
-            None
-            if me is not None and is_same(data.person_id, me.id)
-            else line_of_id(data.person_id)
-        )
-
-    def owner_of(self, notification: Notification[Any]) -> str | None:
-        """Return the owner of what the person of a message or a submission begins there."""
-        line = self.line_of(notification)
-        return None if line is None else owner_of(line, notification.data.room_id)
+    def line_and_owner(self, notification: Notification[Any]) -> tuple[str | None, str | None]:
+        me = self._startup.me
+        return line_and_owner(notification, None if me is None else me.id)
 
     def watched(self, placed: Iterable[Placed]) -> Iterator[tuple[str, str]]:
         """Yield also what answers questions, if a handler may ask some."""

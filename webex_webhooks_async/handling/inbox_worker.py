@@ -176,8 +176,7 @@ class InboxWorker:
 
     async def store(self, notification: Notification[Any], body: bytes) -> bool:
         """Store a notification in its line, if it has one; return False if it is known."""
-        line = self._in_flight.selection.line_of(notification)
-        owner = self._in_flight.selection.owner_of(notification)
+        line, owner = self._in_flight.selection.line_and_owner(notification)
         put = self.inbox.put(key_of(notification, body), body, line=line, owner=owner)
         return await self.woken_by(put)
 

@@ -337,13 +337,9 @@ class Selection(ABC):
     def is_own(self, notification: Notification[Any]) -> bool:
         """Whether a notification is about what the bot did itself, which is ignored."""
 
-    def line_of(self, notification: Notification[Any]) -> str | None:  # noqa: ARG002 - most have no order
-        """Return what a notification has its place in, if it has to wait for others."""
-        return None
-
-    def owner_of(self, notification: Notification[Any]) -> str | None:  # noqa: ARG002 - most can't be stopped
-        """Return by which `Inbox.stop` finds a notification, if somebody may stop it."""
-        return None
+    def line_and_owner(self, notification: Notification[Any]) -> tuple[str | None, str | None]:  # noqa: ARG002 - most have none
+        """Return the line of a notification, and its owner, if it has them, as `lines` says."""
+        return None, None
 
     def why_not(self) -> str | None:
         """Return why nothing can be received now; it is empty if something can.

@@ -17,10 +17,11 @@ from webex_webhooks_async.handling.router import Selection
 from webex_webhooks_async.handling.suspension import exceptions_in
 from webex_webhooks_async.integration.contexts import Jobs, UserContext, UserJobContext
 from webex_webhooks_async.integration.users import User
-from webex_webhooks_async.models.ids import comparable, is_same
+from webex_webhooks_async.models.ids import is_same
 from webex_webhooks_async.models.notifications import Notification
 from webex_webhooks_async.notifications.descriptions import describe, log_debug
 from webex_webhooks_async.notifications.identity import PERSON, is_job
+from webex_webhooks_async.notifications.lines import line_of_id
 from webex_webhooks_async.receiving.lifespan import State
 
 if TYPE_CHECKING:
@@ -91,9 +92,8 @@ class UserSelection(Selection):
     def is_own(self, notification: Notification[Any]) -> bool:  # noqa: ARG002 - what users do themselves is news
         return False
 
-    def line_of(self, notification: Notification[Any]) -> str | None:
-        person = None if self._is_of_org else notification.created_by
-        return comparable(person) if person else None
+    def line_and_owner(self, notification: Notification[Any]) -> tuple[str | None, str | None]:
+        return line_of_id(None if self._is_of_org else notification.created_by), None
 
     def secrets(self) -> tuple[str, ...]:
         return self.hidden()

@@ -1,4 +1,4 @@
-"""Names what is received and what is enqueued: the key of a copy, its line, the key of a job.
+"""Names what is received and what is enqueued: the key of a copy, the key of a job.
 
 A job is work of a bot's own, which is in its inbox beside the notifications, as one of them.
 """
@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, cast
 
-from webex_webhooks_async.formatting import storable
 from webex_webhooks_async.models.ids import comparable
 from webex_webhooks_async.models.notifications import Notification
 from webex_webhooks_async.models.vocabulary import Event, Resource
@@ -81,19 +80,6 @@ def id_of_data(notification: Notification[Any]) -> str | None:
     else:
         found = getattr(data, "id", None) or getattr(data, "call_id", None)
     return found if isinstance(found, str) else None
-
-
-def line_of_id(each_id: str) -> str | None:
-    """Return the line of a person or a room, the same for each id; `None` if that is empty."""
-    return storable(comparable(each_id)) or None
-
-
-def owner_of(line: str, room_id: str | None = None) -> str:
-    """Return the owner of what the person of a line begins in a room.
-
-    Without a room, it is that of what a job in their line asks, and the beginning of each other.
-    """
-    return f"{line}/" if room_id is None else f"{line}/{storable(comparable(room_id))}/"
 
 
 def _digest(data: bytes) -> str:

@@ -35,7 +35,7 @@ from webex_webhooks_async.models.ids import comparable, is_same
 from webex_webhooks_async.models.notification_data import RoomData
 from webex_webhooks_async.models.notifications import Notification
 from webex_webhooks_async.notifications.descriptions import describe
-from webex_webhooks_async.notifications.identity import line_of_id, owner_of
+from webex_webhooks_async.notifications.lines import line_of_id, owner_of
 
 if TYPE_CHECKING:
     from webex_webhooks_async.inbox.base import Inbox
@@ -154,7 +154,7 @@ class Conversation:
     def _owner(self) -> str | None:
         if self._began is None:
             return None if self.entry.line is None else owner_of(self.entry.line)
-        return owner_of(line_of_id(self._began.person_id) or "", self._began.room_id)
+        return owner_of(line_of_id(self._began.person_id), self._began.room_id)
 
     async def note(self, record: str, words: str, person_id: str | None) -> None:
         """Record the question that is asked next, and whom it is for."""

@@ -55,7 +55,7 @@ from webex_webhooks_async.handling.suspension import HandlerStopped, NoAnswerErr
 from webex_webhooks_async.inbox.entries import NO_ANSWER, STOPPED, Question
 from webex_webhooks_async.models.ids import comparable
 from webex_webhooks_async.models.messages import Message, Person
-from webex_webhooks_async.notifications.identity import line_of_id, owner_of
+from webex_webhooks_async.notifications.lines import line_of_id, owner_of
 from webex_webhooks_async.serialization.strict_json import dump_json
 from webex_webhooks_async.validation import check_flag, check_keywords, check_not_empty, seconds_of
 
@@ -214,7 +214,7 @@ class Questions:
         )
 
         async def open_sent(place: str, data: QuestionData) -> Question | bytes | None:
-            line = None if person_id is None else line_of_id(person_id)
+            line = line_of_id(person_id)
             return await opening(place=place, data=data.to_json(), seconds=asked.seconds, line=line)
 
         if asked.is_text:
@@ -272,7 +272,7 @@ class Questions:
         With its first question, it ends the earlier ones.
         """
         inbox, number = conversation.inbox, conversation.entry.number
-        anywhere = owner_of(line_of_id(person_id) or "")
+        anywhere = owner_of(line_of_id(person_id))
 
         def is_begun(question: Question) -> bool:  # by a message or a submission of this person
             owner = question.owner or ""
@@ -300,7 +300,7 @@ class Questions:
                 "message or a submission, and cancel for a job"
             )
         number, inbox = conversation.entry.number, conversation.inbox
-        line, room = line_of_id(context.person_id) or "", comparable(context.room_id)
+        line, room = line_of_id(context.person_id), comparable(context.room_id)
         anywhere, here = owner_of(line), owner_of(line, context.room_id)
         place = await place_of_person(context)
 
