@@ -1,7 +1,7 @@
 """Waiting until everything that was said has been handled."""
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -148,79 +148,82 @@ async def test_deliveries(webex_sandbox: Sandbox, api: httpx.AsyncClient) -> Non
     assert [each.status_code for each in webex_sandbox.deliveries] == [204]
 
 
-async def test_what_is_being_taken(
-    webex: Webex, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """It waits for an entry that is taken already, and has no handler that runs yet."""
-    inbox = SQLiteInbox(tmp_path / "inbox.db")
-    take, may_end, has_begun = inbox.take, asyncio.Event(), asyncio.Event()
+class SlowInbox(SQLiteInbox):
+    """An inbox in which it takes a while to take an entry."""
 
-    async def take_slowly() -> InboxEntry | None:
-        entry = await take()
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self.may_end = asyncio.Event()
+        self.has_begun = asyncio.Event()
+        self.before_counts: Callable[[], Awaitable[object]] | None = None
+
+    async def take(self) -> InboxEntry | None:
+        entry = await super().take()
         if entry is not None:
-            has_begun.set()
-            await may_end.wait()
+            self.has_begun.set()
+            await self.may_end.wait()
         return entry
 
-    monkeypatch.setattr(inbox, "take", take_slowly)
-    bot = webex.bot(inbox=inbox)
+    async def counts(self) -> InboxCounts:
+        if self.before_counts is not None:
+            await self.before_counts()
+        return await super().counts()
+
+
+@pytest.fixture
+def slow(tmp_path: Path) -> SlowInbox:
+    """A slow inbox."""
+    return SlowInbox(tmp_path / "inbox.db")
+
+
+async def test_what_is_being_taken(webex: Webex, slow: SlowInbox) -> None:
+    """It waits for an entry that is taken already, and has no handler that runs yet."""
+    bot = webex.bot(inbox=slow)
     bot.message()(_nothing)
     async with webex.running(bot):
         await webex.sandbox.say("Hello")
-        await has_begun.wait()
+        await slow.has_begun.wait()
         await until(lambda: ["an entry of the inbox"] in [each.running() for each in activities])
-        may_end.set()
+        slow.may_end.set()
         await webex.sandbox.idle(PATIENCE)
 
 
-async def test_what_is_taken_while_it_looks(webex: Webex, tmp_path: Path) -> None:
+async def test_what_is_taken_while_it_looks(webex: Webex, slow: SlowInbox) -> None:
     """It waits for an entry that is taken between its look at the worker and that at the inbox."""
-    inbox = SQLiteInbox(tmp_path / "inbox.db")
-    take, counts, may_end, has_begun = inbox.take, inbox.counts, asyncio.Event(), asyncio.Event()
-    bot = webex.bot(inbox=inbox)
+    bot = webex.bot(inbox=slow)
     done: list[object] = []
 
     @bot.job("order")
     async def order(context: JobContext) -> None:
         done.append(context.value)
 
-    async def take_slowly() -> InboxEntry | None:
-        entry = await take()
-        if entry is not None:
-            has_begun.set()
-            await may_end.wait()
-        return entry
-
-    async def counts_late() -> InboxCounts:
-        if not has_begun.is_set():
-            await bot.enqueue("order", "Soup")
-            await has_begun.wait()
-        return await counts()
+    async def enqueue() -> None:
+        slow.before_counts = None
+        await bot.enqueue("order", "Soup")
+        await slow.has_begun.wait()
 
     async with webex.running(bot):
         await webex.sandbox.idle(PATIENCE)
-        inbox.take = take_slowly  # type: ignore[method-assign] # it takes a while
-        inbox.counts = counts_late  # type: ignore[method-assign] # as above
+        slow.before_counts = enqueue
         try:
             with pytest.raises(TimeoutError, match="an entry of the inbox"):
                 await webex.sandbox.idle(timeout=0.05)
         finally:
-            may_end.set()
+            slow.may_end.set()
         await webex.sandbox.idle(PATIENCE)
         assert done == ["Soup"]
 
 
-async def test_an_inbox_that_fails(webex: Webex, tmp_path: Path) -> None:
+async def test_an_inbox_that_fails(webex: Webex, slow: SlowInbox) -> None:
     """An inbox that can't be read isn't idle, and the error says why."""
-    inbox = SQLiteInbox(tmp_path / "inbox.db")
-    bot = webex.bot(inbox=inbox)
+    bot = webex.bot(inbox=slow)
     bot.message()(_nothing)
 
     async def fail() -> None:
         raise OSError("the disk is full")
 
     async with webex.running(bot):
-        inbox.counts = fail  # type: ignore[method-assign, assignment] # a fault
+        slow.before_counts = fail
         with pytest.raises(TimeoutError, match=r"an inbox that can't be read .*the disk is full"):
             await webex.sandbox.idle(timeout=0.05)
 

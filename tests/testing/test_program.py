@@ -180,7 +180,8 @@ async def test_the_modules_of_a_test_stay(
 ) -> None:
     """What the program doesn't import isn't replaced, nor what is installed beside it."""
     (folder / "site-packages").mkdir()
-    monkeypatch.setattr(sys, "path", [str(folder), str(folder / "site-packages"), *sys.path])
+    for each in (folder / "site-packages", folder):
+        monkeypatch.syspath_prepend(each)
     for name in ("site-packages/installed_beside.py", "helpers_of_a_test.py"):
         save(name, "")
     save("bot.py", f"import installed_beside{BOT}")

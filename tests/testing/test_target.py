@@ -21,7 +21,7 @@ BOT = "from webex_webhooks_async import Bot, Receiver\nbot = Bot('token', 'secre
 def _folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Work in a folder of its own, and forget what is imported from there."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "path", [*sys.path])
+    monkeypatch.syspath_prepend(tmp_path)
     before = {*sys.modules}
     yield
     for name in {*sys.modules} - before:

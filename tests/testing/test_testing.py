@@ -1,9 +1,8 @@
-import sys
-from importlib import import_module
-from types import ModuleType
+import re
 
 import pytest
 
+from tests.support.programs import printed_by
 from webex_webhooks_async import testing
 
 
@@ -13,18 +12,20 @@ def test_what_is_not_there() -> None:
         getattr(testing, "Sandpit")  # noqa: B009 - type checkers know that it isn't there
 
 
-@pytest.mark.parametrize("missing", ["uvicorn", "starlette"])
-def test_without_the_extra(monkeypatch: pytest.MonkeyPatch, missing: str) -> None:
-    """Only the sandbox needs the extra, and says what to install."""
-    for name, value in [*vars(testing).items()]:
-        if isinstance(value, ModuleType):  # the imports below set those that are read then
-            monkeypatch.setattr(testing, name, value)
-    ours = ("webex_webhooks_async.testing.", "webex_webhooks_async.testing.loopback_server")
-    for name in [name for name in sys.modules if name.startswith(ours)]:
-        monkeypatch.delitem(sys.modules, name)
-    for name in [name for name in sys.modules if name.partition(".")[0] == missing]:
-        monkeypatch.setitem(sys.modules, name, None)
+USED = """
+from webex_webhooks_async.testing import sample_notification
+try:
+    from webex_webhooks_async.testing import Sandbox
+except ImportError as error:
+    print(error)
+"""
 
-    import_module("webex_webhooks_async.testing.samples")
-    with pytest.raises(ImportError, match=rf'needs {missing}.*"webex-webhooks-async\[sandbox\]"'):
-        _ = testing.Sandbox
+
+@pytest.mark.parametrize("missing", ["uvicorn", "starlette"])
+async def test_without_the_extra(missing: str) -> None:
+    """Only the sandbox needs the extra, and says what to install."""
+    program = f"import sys; sys.modules[{missing!r}] = None\n{USED}"
+
+    (error,) = await printed_by("-c", program)
+    wanted = rf'the sandbox needs {missing}.*: pip install "webex-webhooks-async\[sandbox\]"'
+    assert re.fullmatch(wanted, error)

@@ -8,11 +8,16 @@ import httpx
 import pytest
 from starlette.responses import PlainTextResponse
 
-from tests.testing.doubles import ANN, BOT, CARD, NEW, card_for_ann, created, notifications_of
+from tests.testing.doubles import ANN, CARD, NEW, card_for_ann, created, notifications_of
 from webex_webhooks_async.formatting import LONGEST_FORM
 from webex_webhooks_async.testing import Sandbox
-from webex_webhooks_async.testing.delivering.event_stream import EventStream
-from webex_webhooks_async.testing.delivering.redaction import MAX_TEXT
+from webex_webhooks_async.testing.delivering.event_stream import (
+    MAX_MESSAGES,
+    MAX_SHOWN,
+    MAX_WAITING,
+    EventStream,
+)
+from webex_webhooks_async.testing.delivering.redaction import MAX_SECRETS, MAX_TEXT
 
 
 def stream_of(sandbox: Sandbox) -> EventStream:
@@ -131,17 +136,10 @@ AS_BOT = {"Authorization": f"bearer  {TOKEN}"}
     ids=lambda request: str(request)[:60],
 )
 async def test_no_secret_of_a_request_is_shown(
-    webex_sandbox: Sandbox,
-    api: httpx.AsyncClient,
-    monkeypatch: pytest.MonkeyPatch,
-    request_with_a_secret: dict[str, Any],
+    webex_sandbox: Sandbox, api: httpx.AsyncClient, request_with_a_secret: dict[str, Any]
 ) -> None:
     """Tokens and secrets are redacted wherever they are in a request, and nobody can copy it."""
-    monkeypatch.setattr("webex_webhooks_async.testing.delivering.redaction.MAX_SECRETS", 3)
     await created(api, "webhooks", AS_BOT, **NEW, secret=SECRET)
-    for number in range(3):
-        await api.get("none", headers={"Authorization": f"Bearer person:{number}@example.com"})
-
     headers = {**ANN, **request_with_a_secret.pop("headers", {})}
     response = await api.request("POST", **request_with_a_secret, headers=headers)
 
@@ -153,16 +151,15 @@ async def test_no_secret_of_a_request_is_shown(
 
 
 async def test_no_secret_of_a_delivery_is_shown(
-    webex_sandbox: Sandbox, api: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+    webex_sandbox: Sandbox, api: httpx.AsyncClient
 ) -> None:
     """Tokens and secrets are redacted wherever they are in a delivery, in its webhook too."""
-    monkeypatch.setattr("webex_webhooks_async.testing.delivering.redaction.MAX_SECRETS", 2)
     target = f"https://example.com/hook?key={TOKEN}"
     changes = {"targetUrl": target, "name": TOKEN, "secret": SECRET}
-    await api.get("people/me", headers=AS_BOT)
     await created(api, "webhooks", AS_BOT, **{**NEW, **changes})
-    for headers in (BOT, AS_BOT):  # the webhook's secret isn't one of the last two
-        await api.get("people/me", headers=headers)
+    for number in range(MAX_SECRETS):  # the webhook's secret isn't one of the last ones
+        await api.get("people/me", headers={"Authorization": f"Bearer token-{number}"})
+    await api.get("people/me", headers=AS_BOT)
     webex_sandbox.deliver_to(PlainTextResponse(f"{SECRET} or Bearer canary-6 or {TOKEN}"))
     await webex_sandbox.emit("messages", "created", data={"id": f"of {SECRET}"})
     stream = stream_of(webex_sandbox)
@@ -229,52 +226,45 @@ async def test_a_remark_on_a_request(webex_sandbox: Sandbox, api: httpx.AsyncCli
     assert request["remark"].startswith("GET /v1/rooms ignores hidden; ")
 
 
-async def test_only_so_much_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The first event has the last messages, requests, deliveries and outcomes, shortened.
+async def test_only_so_much_is_kept(webex_sandbox: Sandbox, api: httpx.AsyncClient) -> None:
+    """The first event has the last messages, requests, deliveries and outcomes, shortened."""
+    stream = stream_of(webex_sandbox)
+    await notifications_of(webex_sandbox, api, "messages")
+    for number in range(MAX_MESSAGES + 1):
+        await webex_sandbox.say(str(number), person="ann@example.com")
+        stream.report_outcome({"key": str(number), "error": "secret=canary-3"})
+    for _ in range(MAX_SHOWN - 1):
+        await api.get("people/me")
+    await api.post("messages", content=b"\xff")
+    await api.post("messages", content=b"x" * 100_000)
 
-    The secrets that were used last are redacted.
-    """
-    for module, limit, number in (
-        ("event_stream", "MAX_MESSAGES", 3),
-        ("event_stream", "MAX_SHOWN", 4),
-        ("redaction", "MAX_SECRETS", 10),
-    ):
-        monkeypatch.setattr(f"webex_webhooks_async.testing.delivering.{module}.{limit}", number)
-    sandbox = Sandbox()
-    for number in range(4):
-        await sandbox.say(str(number), person="ann@example.com")
-    async with sandbox.http_client() as api:
-        await notifications_of(sandbox, api, "messages")
-        for _ in range(5):
-            await api.get("people/me", headers=BOT)
-            await sandbox.emit("messages", "created")
-        await api.post("messages", content=b"\xff", headers=BOT)
-        await api.post("messages", content=b"x" * 100_000, headers=BOT)
-        for key in "abcd":
-            stream_of(sandbox).report_outcome({"key": key, "error": "secret=canary-3"})
+    first = await state(stream)
 
-        first = await state(stream_of(sandbox))
+    lengths = [len(first[each]) for each in ("messages", "requests", "deliveries", "outcomes")]
+    assert lengths == [MAX_MESSAGES, MAX_SHOWN, MAX_SHOWN, MAX_MESSAGES]
+    assert first["messages"][-1]["id"] == webex_sandbox.messages[-1].id
+    assert first["outcomes"][0] == {"key": "1", "error": "secret=***", "hasWorked": False}
+    last = first["requests"][-1]
+    assert (len(last["body"]), last["bodySize"]) == (20_000, 100_000)
+    assert [each["withheld"] for each in first["requests"][-3:]] == [
+        None,
+        "bytes that aren't text",
+        "more than 20000 characters",
+    ]
 
-        lengths = [len(first[each]) for each in ("messages", "requests", "deliveries")]
-        assert lengths == [3, 4, 4]
-        assert first["messages"][-1]["id"] == sandbox.messages[-1].id
-        assert [*first["outcomes"]] == [
-            {"key": key, "error": "secret=***", "hasWorked": False} for key in "bcd"
-        ]
-        last = first["requests"][-1]
-        assert (len(last["body"]), last["bodySize"]) == (20_000, 100_000)
-        assert [each["withheld"] for each in first["requests"][-3:]] == [
-            None,
-            "bytes that aren't text",
-            "more than 20000 characters",
-        ]
 
-        others = [f"token-of-{number}" for number in range(9)]
-        for token in ("token-no-1", "token-no-2", "token-no-1", *others):
-            await api.get("people/me", headers={"Authorization": f"Bearer {token}"})
-        await api.get("token-no-1/token-no-2", headers=ANN)
-        path = (await state(stream_of(sandbox)))["requests"][-1]["path"]
-        assert path == "/v1/***/token-no-2"
+async def test_the_secrets_that_were_used_last(
+    webex_sandbox: Sandbox, api: httpx.AsyncClient
+) -> None:
+    """They are redacted; the token of a person is no secret, and takes no place of one."""
+    others = [f"token-of-{number}" for number in range(MAX_SECRETS - 1)]
+    persons = [f"person:{number}@example.com" for number in range(MAX_SECRETS)]
+    for token in ("token-no-1", "token-no-2", "token-no-1", *others, *persons):
+        await api.get("people/me", headers={"Authorization": f"Bearer {token}"})
+    await api.get("token-no-1/token-no-2", headers=ANN)
+
+    path = (await state(stream_of(webex_sandbox)))["requests"][-1]["path"]
+    assert path == "/v1/***/token-no-2"
 
 
 async def test_the_program(webex_sandbox: Sandbox) -> None:
@@ -300,20 +290,16 @@ async def test_what_waits(webex_sandbox: Sandbox) -> None:
     assert (stream.make_due, (await state(stream))["waiting"]) == (None, [])
 
 
-async def test_a_reader_that_does_not_read(
-    webex_sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_reader_that_does_not_read(webex_sandbox: Sandbox) -> None:
     """A reader that is too far behind is ended, so that nothing grows without bound."""
-    monkeypatch.setattr("webex_webhooks_async.testing.delivering.event_stream.MAX_WAITING", 10)
-    events = stream_of(webex_sandbox).follow()
+    stream = stream_of(webex_sandbox)
+    events = stream.follow()
     await anext(events)
-    for number in range(10):
-        await webex_sandbox.say(str(number), person="ann@example.com")
+    for _ in range(MAX_WAITING + 1):
+        stream.report_program("")
 
-    rest = [event["kind"] async for event in events]
-
-    assert len(rest) == 10
-    assert (await state(stream_of(webex_sandbox)))["kind"] == "state"
+    assert len([event async for event in events]) == MAX_WAITING
+    assert (await state(stream))["kind"] == "state"
 
 
 async def test_a_reader_that_has_gone_gets_no_more(webex_sandbox: Sandbox) -> None:
