@@ -393,7 +393,7 @@ class _Process:
         descriptors = (listener.fileno(), theirs.fileno())
         try:
             process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-P", "-m", "webex_webhooks_async.cli.dev.program", target),
+                *(sys.executable, "-P", "-m", "webex_webhooks_async.cli.dev.child", target),
                 *map(str, descriptors),
                 pass_fds=descriptors,
                 env=variables,

@@ -1,4 +1,4 @@
-"""The process that `dev` starts for a program: imports it and serves it, away from Webex.
+"""What runs in the process of a program of `dev`: imports it and serves it, away from Webex.
 
 A real token and real people are out of the program's reach, also if it changes its settings.
 """

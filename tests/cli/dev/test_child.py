@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.wire import PATIENCE, bound_socket
-from webex_webhooks_async.cli.dev.program import explanation
+from webex_webhooks_async.cli.dev.child import explanation
 from webex_webhooks_async.testing.target import Target
 from webex_webhooks_async.testing.variables import variables_for_bot
 
@@ -64,7 +64,7 @@ def test_a_death_of_dev_before_it_reads_a_report(tmp_path: Path) -> None:
         descriptors = (listener.fileno(), theirs.fileno())
         process = subprocess.Popen(
             [
-                *(sys.executable, "-P", "-m", "webex_webhooks_async.cli.dev.program"),
+                *(sys.executable, "-P", "-m", "webex_webhooks_async.cli.dev.child"),
                 *(f"{tmp_path}/app.py", *map(str, descriptors)),
             ],
             pass_fds=descriptors,
