@@ -344,9 +344,9 @@ if os.fork() == 0:
 
 IMPATIENT = """
 from webex_webhooks_async.cli import main
-from webex_webhooks_async.cli.commands import dev
-dev._SLOW = 0
-dev._PATIENCE = 0.1
+from webex_webhooks_async.cli.dev import supervisor
+supervisor._SLOW = 0
+supervisor._PATIENCE = 0.1
 main()
 """
 
@@ -565,7 +565,7 @@ def test_one_run(
 
     So it does if the program writes into what it has inherited.
     """
-    monkeypatch.setattr("webex_webhooks_async.cli.commands.dev._MOST_REPORTED", 10_000)
+    monkeypatch.setattr("webex_webhooks_async.cli.dev.supervisor._MOST_REPORTED", 10_000)
     (tmp_path / "app.py").write_text(LIFESPAN.format(act), encoding="utf-8")
 
     exit_code = app.run(

@@ -2,19 +2,16 @@
 
 import asyncio
 import errno
-import json
 import logging
 import os
-import signal
 import socket
 import stat
 import sys
-from asyncio.subprocess import Process
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, suppress
 from functools import cache, partial
 from tempfile import TemporaryDirectory
-from typing import Annotated, Self, TypeVar, cast
+from typing import Annotated, TypeVar
 
 import httpx
 from cyclopts import Parameter
@@ -24,13 +21,11 @@ from rich.text import Text
 from webex_webhooks_async.cli.browser import open_browser
 from webex_webhooks_async.cli.console import (
     log_messages_to,
-    print_approval,
     print_fields,
-    print_refusal,
     stderr,
     stdout,
 )
-from webex_webhooks_async.cli.dev.watching import next_change, snapshot
+from webex_webhooks_async.cli.dev.supervisor import DevSandbox, Supervisor
 from webex_webhooks_async.cli.options import BOT_PORT, SANDBOX_PORT, SANDBOX_URL, Port
 from webex_webhooks_async.cli.running import (
     CommandError,
@@ -43,8 +38,6 @@ from webex_webhooks_async.cli.running import (
 from webex_webhooks_async.cli.traffic import print_delivery, print_log
 from webex_webhooks_async.client.environment import WEBEX_INBOX, WEBEX_PUBLIC_URL
 from webex_webhooks_async.client.pool import tls_context
-from webex_webhooks_async.testing import Sandbox
-from webex_webhooks_async.testing.delivering.event_stream import EventStream
 from webex_webhooks_async.testing.loopback_server import HOST, port_error
 from webex_webhooks_async.testing.target import Target
 from webex_webhooks_async.testing.variables import (
@@ -58,9 +51,6 @@ T = TypeVar("T")
 
 _PORTS = 100  # how many are tried
 _BACKLOG = 2048  # requests that wait while the program is started again
-_MOST_REPORTED = 2**20  # bytes of a line
-_PATIENCE = 3.0  # seconds that the program has for its end
-_SLOW = 10.0  # seconds after which a start is said to take long
 
 
 def command(
@@ -116,7 +106,7 @@ async def _develop(
             stack.enter_context(log_messages_to(partial(print_log, console), logging.INFO))
             listener = stack.enter_context(await first_free(ports[0], BOT_PORT, _listen))
             port: int = listener.getsockname()[1]
-            sandbox = _Sandbox(
+            sandbox = DevSandbox(
                 on_delivery=partial(print_delivery, console),
                 deliver_with=await stack.enter_async_context(_deliveries_to(port, console)),
             )
@@ -128,17 +118,17 @@ async def _develop(
             )
             # Its questions and jobs are about this sandbox, and outlast the program alone.
             folder = stack.enter_context(TemporaryDirectory(prefix="webex-webhooks-dev-"))
-            development = _Development(
+            page, origin = base_url.removesuffix("v1"), f"http://{HOST}:{port}"
+            supervisor = Supervisor(
                 target,
                 console,
                 sandbox,
                 listener,
-                base_url,
-                folder=folder,
+                _variables(base_url, origin, folder),
+                introduce=partial(_introduce, console, page, origin, browser=browser),
                 reload=reload,
-                browser=browser,
             )
-            exit_code = await (development.run_and_reload() if reload else development.run())
+            exit_code = await (supervisor.run_and_reload() if reload else supervisor.run())
     return exit_code
 
 
@@ -207,243 +197,31 @@ def _end_with_reader(console: Console, stack: AsyncExitStack) -> None:
             stack.callback(loop.remove_reader, descriptor)
 
 
-class _Sandbox(Sandbox):
-    """A sandbox whose page shows why the program doesn't run, and which waits for the program."""
-
-    def take_reports(self) -> None:
-        """Learn of the errors of handlers from the program itself."""
-        self._delivery_service.learns_errors = False
-
-    @property
-    def events(self) -> EventStream:
-        """What the page learns of the program."""
-        return self._events
-
-    @property
-    def may_deliver(self) -> asyncio.Event:
-        """Set while the program runs: before that, a bot hasn't made its webhooks."""
-        return self._delivery_service.may_begin
+def _variables(base_url: str, origin: str, folder: str) -> Mapping[str, str]:
+    """The environment of the program: the sandbox's settings, and no proxy."""
+    made = {WEBEX_INBOX: f"{folder}/inbox.db", **variables_for_integration(folder)}
+    return {
+        **{name: value for name, value in os.environ.items() if not is_proxy(name)},
+        "PYTHONUNBUFFERED": "1",
+        **{name: os.environ.get(name) or value for name, value in made.items()},
+        **variables_for_bot(base_url, origin),
+        WEBEX_PUBLIC_URL: origin,
+    }
 
 
-class _Development:
-    def __init__(  # noqa: PLR0913 - each is a collaborator or an option of its own
-        self,
-        target: Target,
-        console: Console,
-        sandbox: _Sandbox,
-        listener: socket.socket,
-        base_url: str,
-        *,
-        folder: str,
-        reload: bool,
-        browser: bool,
-    ) -> None:
-        self._target = target
-        self._console = console
-        self._sandbox = sandbox
-        self._reload = reload
-        self._browser = browser
-        self._is_introduced = False
-        self._connect = ""  # where people connect, if the program has an integration
-        self._listener = listener
-        self._origin = f"http://{HOST}:{listener.getsockname()[1]}"
-        self._next: _Process | None = None  # the one after this, started ahead of time
-        self._page = base_url.removesuffix("v1")
-        made = {WEBEX_INBOX: f"{folder}/inbox.db", **variables_for_integration(folder)}
-        self._environment = {
-            **{name: value for name, value in os.environ.items() if not is_proxy(name)},
-            "PYTHONUNBUFFERED": "1",
-            **{name: os.environ.get(name) or value for name, value in made.items()},
-            **variables_for_bot(base_url, self._origin),
-            WEBEX_PUBLIC_URL: self._origin,
-        }
-
-    async def run_and_reload(self) -> int:
-        """Run the program, and again after each change of a file, until a signal."""
-        folder = self._target.folder
-        files = await snapshot(folder)
-        try:
-            while True:
-                async with asyncio.TaskGroup() as group:
-                    running = group.create_task(self.run())
-                    files, changed = await next_change(folder, files)
-                    running.cancel()
-                print_approval(self._console, f"{changed} was saved: starting again")
-        finally:
-            if self._next is not None:
-                await self._next.end()
-
-    async def run(self) -> int:
-        """Run the program until it ends by itself, and return the exit code of the command.
-
-        A message that comes while it starts waits until it has started, or failed.
-        """
-        self._sandbox.may_deliver.clear()
-        process, self._next = self._next or await self._start(), None
-        try:
-            process.go()
-            has_started = await self._follow(process)
-            status = await process.ended
-        finally:
-            if not await process.end():
-                self._refuse(f"didn't end within {_PATIENCE:g} seconds, and was killed")
-        if has_started is not False:
-            self._refuse(f"has ended: {_in_words(status)}")
-        return ExitCode.DONE if has_started and status == 0 else ExitCode.REFUSED
-
-    async def _start(self) -> "_Process":
-        target = f"{self._target.place}:{self._target.name}"
-        return await _Process.start(target, self._listener, self._environment)
-
-    async def _follow(self, process: "_Process") -> bool | None:
-        """Show what the program reports until it has ended, and return whether it has started.
-
-        `None` is for one that has ended before it reported anything.
-        """
-        slow = asyncio.get_running_loop().call_later(_SLOW, self._say_that_it_is_slow)
-        has_started = None
-        try:
-            async for report in process.reports():
-                match report:
-                    case {"started": str(what), "connect": str(connect)}:
-                        has_started = True
-                        self._connect = connect
-                        self._sandbox.events.report_program("")
-                        print_approval(self._console, f"{self._target.place} runs: {what}")
-                    case {"failed": str(why), "summary": str(summary)}:
-                        has_started = False
-                        self._refuse(summary, why)
-                    case {
-                        "key": str(),
-                        "about": str() | None,
-                        "error": str(),
-                        "then": str(),
-                        "isFinal": bool(),
-                    }:
-                        self._sandbox.events.report_outcome(cast("Mapping[str, object]", report))
-                        continue
-                    case {"worked": str(key)}:
-                        self._sandbox.events.report_work(key)
-                        continue
-                    case {"waiting": list()}:
-                        rows = cast("dict[str, list[dict[str, object]]]", report)["waiting"]
-                        self._sandbox.events.report_waiting(rows, process.make_due)
-                        continue
-                    case _:  # the program has written into what it inherited
-                        continue
-                slow.cancel()
-                self._let_talk(has_started=has_started)
-                if self._reload:
-                    self._next = self._next or await self._start()
-        finally:
-            slow.cancel()
-            self._sandbox.events.report_waiting()
-        self._let_talk(has_started=bool(has_started))
-        return has_started
-
-    def _let_talk(self, *, has_started: bool) -> None:
-        """Let messages reach the program, and say where to write them, unless `dev` ends now."""
-        self._sandbox.may_deliver.set()
-        if self._is_introduced or not (has_started or self._reload):
-            return
-        self._is_introduced = True
-        print_fields(
-            self._console,
-            {
-                "Talk to it": Text(self._page, "bold"),
-                "In a terminal": Text(_chat_at(f"{self._page}v1")),
-                "Your program": Text(self._origin),
-                **({"Connect here": Text(self._connect)} if self._connect else {}),
-            },
-        )
-        stderr().print("Ctrl-C ends both.", style="dim")
-        if self._browser and self._console.file.isatty():
-            open_browser(self._page)
-
-    def _say_that_it_is_slow(self) -> None:
-        self._refuse(
-            f"hasn't started within {_SLOW:g} seconds: it is slow, or runs a server of its own, "
-            'which belongs below `if __name__ == "__main__":`'
-        )
-
-    def _refuse(self, summary: str, why: str | None = None) -> None:
-        summary = f"{self._target.place} {summary}"
-        self._sandbox.events.report_program(why or summary)
-        print_refusal(self._console, summary)
-
-
-class _Process:
-    """The process of a program: it imports this package at once, and the program after `go`."""
-
-    def __init__(
-        self, process: Process, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
-    ) -> None:
-        self._process = process
-        self._reader = reader
-        self._writer = writer
-        self.ended: asyncio.Task[int] = asyncio.create_task(self._wait())
-
-    @classmethod
-    async def start(
-        cls, target: str, listener: socket.socket, variables: Mapping[str, str]
-    ) -> Self:
-        """Start a process, which ends when this one does."""
-        ours, theirs = socket.socketpair()
-        reader, writer = await asyncio.open_connection(sock=ours, limit=_MOST_REPORTED)
-        descriptors = (listener.fileno(), theirs.fileno())
-        try:
-            process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-P", "-m", "webex_webhooks_async.cli.dev.child", target),
-                *map(str, descriptors),
-                pass_fds=descriptors,
-                env=variables,
-                start_new_session=True,  # a Ctrl-C on the terminal is for the command alone
-            )
-        finally:
-            theirs.close()
-        return cls(process, reader, writer)
-
-    async def reports(self) -> AsyncIterator[object]:
-        """Yield what it reports until it has ended, without what isn't JSON."""
-        while not self._reader.at_eof():
-            with suppress(ValueError, RecursionError):  # a line may also be too long
-                yield json.loads(await self._reader.readline())
-
-    def go(self) -> None:
-        """Let it import and serve the program."""
-        self._writer.write(b"\n")
-
-    def make_due(self, key: str) -> None:
-        """Let it make due what waits in its inbox."""
-        self._writer.write(json.dumps(key).encode() + b"\n")
-
-    async def end(self) -> bool:
-        """End it, and what it has forked: in order, or after a time by force, which is `False`."""
-        try:
-            with suppress(ProcessLookupError):
-                self._process.terminate()
-            _, late = await asyncio.wait([self.ended], timeout=_PATIENCE)
-        finally:
-            self._kill()
-            self._writer.close()
-        await self.ended
-        return not late
-
-    async def _wait(self) -> int:
-        status = await self._process.wait()
-        self._kill()
-        return status
-
-    def _kill(self) -> None:
-        # On macOS it isn't permitted for a process that has ended.
-        with suppress(ProcessLookupError, PermissionError):
-            os.killpg(self._process.pid, signal.SIGKILL)
-
-
-def _chat_at(base_url: str) -> str:
-    """The command that talks to the bot in another terminal."""
-    return f"webex-webhooks chat{'' if base_url == SANDBOX_URL else f' --base-url {base_url}'}"
-
-
-def _in_words(status: int) -> str:
-    return f"exit code {status}" if status >= 0 else signal.Signals(-status).name
+def _introduce(console: Console, page: str, origin: str, connect: str, *, browser: bool) -> None:
+    """Print where to talk to the program, and where people connect, if it has an integration."""
+    base_url = f"{page}v1"
+    chat = "webex-webhooks chat" + ("" if base_url == SANDBOX_URL else f" --base-url {base_url}")
+    print_fields(
+        console,
+        {
+            "Talk to it": Text(page, "bold"),
+            "In a terminal": Text(chat),
+            "Your program": Text(origin),
+            **({"Connect here": Text(connect)} if connect else {}),
+        },
+    )
+    stderr().print("Ctrl-C ends both.", style="dim")
+    if browser and console.file.isatty():
+        open_browser(page)

@@ -1,1 +1,1 @@
-"""What only `dev` needs: the program it starts, what a target means, and which files change."""
+"""What only `dev` needs: what starts and restarts the program, and what runs in its process."""
