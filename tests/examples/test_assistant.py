@@ -72,7 +72,8 @@ class Model:
 
 
 def _chunk(delta: Mapping[str, Any], reason: str | None = None) -> str:
-    choice = {"index": 0, "delta": {"role": "assistant", **delta}, "finish_reason": reason}
+    said = {"role": "assistant", **delta}  # the role is in each piece of Ollama's
+    choice = {"index": 0, "delta": said, "finish_reason": reason}
     about = {"id": "ID", "object": "chat.completion.chunk", "created": 1, "model": "a model"}
     return f"data: {json.dumps({**about, 'choices': [choice]})}\n\n"
 
@@ -91,10 +92,10 @@ def talking(
             origin = await stack.enter_async_context(serve_on_loopback(app, 0))
             monkeypatch.setenv("OPENAI_BASE_URL", f"{origin}/v1")
             monkeypatch.setenv("OPENAI_API_KEY", "a key")
-            settings = {"MODEL": "a model", "TURNS": str(tmp_path / "turns.db")}
-            program = await stack.enter_async_context(run_example("model_bot.py", **settings))
+            monkeypatch.chdir(tmp_path)
+            program = await stack.enter_async_context(run_example("model_bot.py"))
             stack.callback(program.turns.close)
-            stack.push_async_callback(program.model.close)
+            stack.push_async_callback(program.model._client.close)
             yield
 
     return talk
@@ -163,13 +164,16 @@ async def test_it_asks_before_it_acts(webex_sandbox: Sandbox, talking: Talking) 
         await until(lambda: "Pasta." in replies(webex_sandbox))
         await webex_sandbox.idle()
 
-    assert [len(each) for each in model.asked] == [1, 3, 3]
-    assert model.asked[1][-1] == {"role": "tool", "tool_call_id": "CALL", "content": "ordered"}
-    assert [each["content"] for each in model.asked[2]] == [
-        "I'm hungry",
-        "It is ordered.",
-        "What did I order?",
+    called = {"name": "order", "arguments": '{"dish": "pasta"}'}
+    calls = [{"id": "CALL", "type": "function", "function": called}]
+    said: list[dict[str, object]] = [
+        {"role": "user", "content": "I'm hungry"},
+        {"role": "assistant", "tool_calls": calls},
+        {"role": "tool", "tool_call_id": "CALL", "content": "ordered"},
+        {"role": "assistant", "content": "It is ordered."},
+        {"role": "user", "content": "What did I order?"},
     ]
+    assert model.asked == [said[:1], said[:3], said]
 
 
 async def test_it_is_stopped(webex_sandbox: Sandbox, talking: Talking) -> None:
