@@ -1,15 +1,27 @@
 """Questions to several people at once."""
 
 import logging
+from collections import Counter
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.bot.doubles import CARD
+from tests.bot.doubles import CARD, Webex
 from tests.bot.talking import ANN, BOB, BOSS, BUTTONS, Talk
 from tests.support.refusals import refused
-from webex_webhooks_async import JobContext, Message, MessageContext, SQLiteInbox, SubmissionContext
+from tests.support.wire import PATIENCE, until
+from webex_webhooks_async import (
+    Inbox,
+    JobContext,
+    Message,
+    MessageContext,
+    PostgresInbox,
+    SQLiteInbox,
+    SubmissionContext,
+)
+from webex_webhooks_async.types import InboxEntry
 
 pytestmark = pytest.mark.once
 
@@ -136,6 +148,53 @@ async def test_the_time_is_over(talk: Talk) -> None:
         await talk.settle()
 
     assert not [each for each in talk.webex.sandbox.messages if each.attachments]
+
+
+@pytest.mark.parametrize("is_shared", [False, True])
+async def test_many_people(
+    webex: Webex, tmp_path: Path, request: pytest.FixtureRequest, *, is_shared: bool
+) -> None:
+    """The calls of the inbox grow as the number of people does, although each answer is a run."""
+    people = [f"{number}@example.com" for number in range(8)]
+    calls: Counter[str] = Counter()
+    inbox: Inbox = SQLiteInbox(tmp_path / "inbox.db")
+    if is_shared:
+        url, schema = request.getfixturevalue("postgres").url, request.getfixturevalue("schema")
+        inbox = PostgresInbox(url, schema=schema)
+
+    def counted(name: str, call: Any) -> Any:  # noqa: ANN401 - each method of an inbox
+        def count(*args: Any, **options: Any) -> Any:  # noqa: ANN401 - as there
+            calls[name] += any(isinstance(each, InboxEntry) for each in (*args, *options.values()))
+            return call(*args, **options)
+
+        return count
+
+    for name in Inbox.__abstractmethods__:
+        setattr(inbox, name, counted(name, getattr(inbox, name)))
+    bot = webex.bot(inbox=inbox)
+
+    @bot.command("go")
+    async def go(context: MessageContext) -> None:
+        await context.ask_all("?", to=people[: int(context.arguments)])
+        await context.reply("Thanks")
+
+    async def answer(person: str, waits: int) -> None:
+        await until(lambda: calls["wait"] == waits)
+        await webex.sandbox.say("1", person=person)
+
+    async def calls_for(count: int) -> int:
+        calls.clear()
+        await webex.sandbox.say(f"go {count}")
+        for _ in range(count):
+            assert (await webex.sandbox.next_reply(PATIENCE)).text == "?"
+        for waits, person in enumerate(people[:count], 1):
+            await answer(person, waits)
+        assert (await webex.sandbox.next_reply(PATIENCE)).text == "Thanks"
+        await until(lambda: calls["complete"] == count + 1)
+        return calls.total()
+
+    async with webex.running(bot):
+        assert await calls_for(4) * 2 >= await calls_for(8)
 
 
 @pytest.mark.parametrize("way", ["number", "plain", "async"])

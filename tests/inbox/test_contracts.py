@@ -167,8 +167,9 @@ SECTIONS = {
         ("questions returns None to who has lost the lease", "questions", 3, ""),
     ],
     "several": [
-        ("what asks several is due when the first of them is over", "ask", 4, ""),
-        ("the end of a question leaves the others of its entry open", "questions", 1, ""),
+        ("questions finds those of an entry that are sent, and whose time", "questions", 1, ""),
+        ("what asks several is due when the first of them is over", "ask", 5, ""),
+        ("the end of a question leaves the others of its entry open", "questions", 2, ""),
     ],
     "exits": [
         ("what has left its line holds up nobody", "take", 2, ""),

@@ -983,7 +983,7 @@ async def test_wrong_options_of_put(path: Path, options: dict[str, Any], error: 
 def test_a_repr_shows_no_body() -> None:
     """A body, in which there may be addresses, is in no repr, and neither is what was said."""
     entry = InboxEntry(key="a", body=b"canary", token="1")
-    question = Question(id=1, number=1, place="a room", owner=None, opened=1, data=b"canary")
+    question = Question(id=1, number=1, record="a", place="b", owner=None, opened=1, data=b"canary")
 
     assert "canary" not in repr((entry, question))
 

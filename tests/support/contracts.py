@@ -708,10 +708,17 @@ class _InboxCheck:
         await inbox.wait(asks, *records)
         promise = "what asks several is due when the first of them is over"
         again = await self._eventually(inbox.take, promise, start)
+        await self._ask(again, "four", record="four", beside=True)
+        found = await inbox.questions(entry=again) or ()
+        promise = "questions finds those of an entry that are sent, and whose time isn't over"
+        _expect([each.record for each in found] == ["one", "three"], promise)
+        await inbox.unask(again, "four")
+        promise = "what asks several is due when the first of them is over"
         ended = await inbox.ask(again, "two", place="two", data=b"", beside=True)
         _expect(ended == NO_ANSWER, promise)
         promise = "the end of a question leaves the others of its entry open"
-        _expect(len(await self._found("one", "two", "three")) == 2, promise)
+        left = await self._found("one", "two", "three")
+        _expect([each.record for each in left] == ["one", "three"], promise)
         await inbox.wait(again, "one", "three")
         answers = await self._asking(None)
         (question,) = await self._found("three")

@@ -271,7 +271,9 @@ class OwnInbox(Inbox):
         if seconds is None and queues and line and not beside:
             return record.encode()
         number = entry.number
-        return Question(id=1, number=number, place=place, owner=owner, opened=None, data=data)
+        return Question(
+            id=1, number=number, record=record, place=place, owner=owner, opened=None, data=data
+        )
 
     async def unask(self, entry: InboxEntry, record: str) -> None: ...
 

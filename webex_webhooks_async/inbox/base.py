@@ -229,7 +229,8 @@ class Inbox(ABC):
         """Return the questions at some places, or of their owners, by their ids, in one query.
 
         Args:
-            places: The places; an owner that begins with one of these texts has it, too.
+            places: The places; an owner that begins with one of these texts has it, too. Without a
+                place, `entry` finds what it has sent, and whose time isn't over.
             entry: The entry that looks; the result is `None` if its lease is lost.
         """
 

@@ -65,6 +65,7 @@ class Question:
     Attributes:
         id: Its id, which no other question ever has.
         number: The number of the entry that asks.
+        record: The name of the record that will have the answer.
         place: The place where an answer is looked for.
         owner: Whose conversation it is a part of, if it is a person's.
         opened: A number; entries that were stored after the question was opened have a higher one.
@@ -74,6 +75,7 @@ class Question:
 
     id: int
     number: int
+    record: str
     place: str
     owner: str | None
     opened: int | None

@@ -109,9 +109,11 @@ class QuestionRows:
                 self._remove(question_id, place)
 
     def questions(self, places: Sequence[str], entry: InboxEntry | None) -> list[Question] | None:
-        """Return the questions of a place or an owner, as `Inbox.questions` says."""
+        """Return the questions of a place, an owner or an entry, as `Inbox.questions` says."""
         if entry is not None and not self._all(_LEASED, entry.number, entry.token):
             return None
+        if entry is not None and not places:
+            return self._listed("q.number = ? AND q.until > ?", entry.number, self._clock())
         where = f"q.place = ? OR {within('q.owner', '?')}"
         found = {each.id: each for place in places for each in self._listed(where, *[place] * 3)}
         return [found[each] for each in sorted(found)]
@@ -175,7 +177,7 @@ class QuestionRows:
 
     def _listed(self, where: str, *values: object) -> list[Question]:
         rows = self._all(f"{_LIST} WHERE {where} ORDER BY q.id", *values)
-        names = ("id", "number", "place", "owner", "opened", "data")
+        names = ("id", "number", "record", "place", "owner", "opened", "data")
         return [Question(**dict(zip(names, row, strict=True))) for row in rows]
 
     def _add_record(self, number: int, name: str, value: bytes) -> None:
@@ -197,7 +199,7 @@ _OF_ENTRY = "SELECT id, place FROM webex_questions WHERE number = ?"
 _ONE = "SELECT number, record, place FROM webex_questions WHERE id = ?"
 _OPEN_ONE = f"{_ONE} AND opened IS NOT NULL"
 _LIST = """
-    SELECT q.id, q.number, q.place, q.owner, q.opened, CAST(q.data AS BLOB)
+    SELECT q.id, q.number, q.record, q.place, q.owner, q.opened, CAST(q.data AS BLOB)
     FROM webex_questions AS q
 """
 _ADD = """

@@ -30,7 +30,7 @@ from webex_webhooks_async.formatting import describe_exception
 from webex_webhooks_async.handling.dispatch import Execution, Handler
 from webex_webhooks_async.handling.records import CONVERSATION, Records
 from webex_webhooks_async.handling.suspension import Suspension, current_suspension
-from webex_webhooks_async.inbox.entries import NO_ANSWER, InboxEntry
+from webex_webhooks_async.inbox.entries import NO_ANSWER, InboxEntry, Question
 from webex_webhooks_async.models.ids import comparable, is_same
 from webex_webhooks_async.models.notification_data import RoomData
 from webex_webhooks_async.models.notifications import Notification
@@ -169,6 +169,11 @@ class Conversation:
 
     def _record(self, known: ConversationRecord) -> bytes:
         return evolve(known, completed=tuple(self._completed)).to_json()
+
+    async def sent_questions(self) -> dict[str, Question]:
+        """Return the questions that can be answered, by their records; none without the lease."""
+        found = await self.inbox.questions(entry=self.entry)
+        return {each.record: each for each in found or ()}
 
     async def unask(self, record: str) -> None:
         """Close a question that wasn't sent; if that fails now, then with the outcome."""

@@ -90,10 +90,14 @@ class SeveralQuestions(Questions):
             await group.remember(people={**group.data.people, **found})
         if is_new:
             await conversation.note(group.name, words, None)
+        sent = {} if is_new else await conversation.sent_questions()
         for person_id in group.people:
             if group.answer_of(person_id) is not None:
                 continue
             question, record = group.question_for(person_id), group.record_of(person_id)
+            if record in sent:
+                group.open[person_id] = sent[record]
+                continue
             try:
                 opened = await self._opened(
                     question,

@@ -302,7 +302,7 @@ class PostgresInbox(TransactionalInbox):
             if recorded is not None:
                 return bytes(recorded)
             if found[0] is not None:
-                return _question(found[0], entry.number, *found[1:])
+                return _question(*found)
             if not is_leased:  # pragma: no branch - else another process has just opened it
                 return None
 
@@ -640,7 +640,7 @@ class Beside:
 
 def _question(*row: Any) -> Question:  # noqa: ANN401 - of each column
     *values, data = row
-    names = ("id", "number", "place", "owner", "opened")
+    names = ("id", "number", "record", "place", "owner", "opened")
     return Question(**dict(zip(names, values, strict=True)), data=bytes(data))
 
 

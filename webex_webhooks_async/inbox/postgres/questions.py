@@ -33,7 +33,7 @@ _OVER = f"""(q.until <= <now> AND (
             WHERE n.line IS NOT NULL AND q.line IS NULL AND {_MAY_ANSWER}
         )
     ))"""
-_QUESTION = "id, place, owner, opened, data"
+_QUESTION = "q.id, q.number, q.record, q.place, q.owner, q.opened, q.data"
 
 RECORDS = "SELECT name, value FROM <records> WHERE number = $1::bigint"
 """Takes a number."""
@@ -70,9 +70,9 @@ WITH mine AS MATERIALIZED (
         line = COALESCE(q.line, $6::text),
         opened = COALESCE(q.opened, CASE WHEN {_TURN} THEN {_HIGHEST} END)
     FROM old o WHERE q.id = o.id AND o.is_over IS NOT TRUE
-    RETURNING q.id, q.place, q.owner, q.opened, q.data
+    RETURNING {_QUESTION}
 ), new AS (
-    INSERT INTO <questions> (number, record, place, owner, line, queues, data, until, opened)
+    INSERT INTO <questions> AS q (number, record, place, owner, line, queues, data, until, opened)
     SELECT number, $3::text, $4::text, $5::text, $6::text, $7::boolean, $8::bytea,
         <now> + pg_catalog.make_interval(secs => $9::float8),
         CASE WHEN NOT $7::boolean OR NOT EXISTS (
@@ -91,7 +91,7 @@ WITH mine AS MATERIALIZED (
 }
 SELECT (SELECT value FROM known), EXISTS (SELECT FROM over), EXISTS (SELECT FROM mine), q.*
 FROM (SELECT) s LEFT JOIN (
-    SELECT {_QUESTION} FROM new UNION ALL SELECT {_QUESTION} FROM changed
+    SELECT * FROM new UNION ALL SELECT * FROM changed
 ) q ON TRUE
 """
 """Opens a question, or changes or ends it; takes number and token of the entry that asks, record,
@@ -115,13 +115,14 @@ QUESTIONS = f"""
 SELECT $2::bigint IS NOT NULL AND NOT EXISTS (
     SELECT FROM <notifications> WHERE number = $2::bigint AND token = $3::uuid
 ), q.* FROM (SELECT) s LEFT JOIN (
-    SELECT DISTINCT q.id, q.number, q.place, q.owner, q.opened, q.data
-    FROM unnest($1::text[]) AS p (place) JOIN <questions> q
+    SELECT {_QUESTION} FROM unnest($1::text[]) AS p (place) JOIN <questions> q
         ON q.place = p.place OR {within("q.owner", "p.place")}
+    UNION SELECT {_QUESTION} FROM <questions> q
+    WHERE q.number = $2::bigint AND q.until > <now> AND pg_catalog.cardinality($1::text[]) = 0
 ) q ON TRUE ORDER BY q.id
 """
 """Takes places or owners, and number and token of an entry, or NULL. Returns whether its lease is
-lost, and the questions."""
+lost, and the questions: without a place, those of the entry that can be answered."""
 
 WAIT = f"""
 WITH asked AS MATERIALIZED (
