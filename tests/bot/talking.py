@@ -73,10 +73,23 @@ class Talk:
         await self.press(question, title, person)
         await self.hear(f"{question.text} {title}")
 
-    async def hear(self, text: str) -> Message:
-        """Wait for the next thing that the bot says."""
+    async def hear(self, text: str, *states: str) -> Message:
+        """Wait for the next thing that the bot says, and then for states, if there are any."""
         message = await self.webex.sandbox.next_reply(PATIENCE)
         assert message.text == text
+        if states:
+            await self.settle(*states)
+        return message
+
+    async def exchange(self, said: str, heard: str, *states: str, **options: Any) -> Message:  # noqa: ANN401 - as `say`
+        """Say something, and hear what the bot says to it."""
+        await self.say(said, **options)
+        return await self.hear(heard, *states)
+
+    async def end(self, text: str) -> Message:
+        """Hear the last thing that the bot says, and wait until everything is completed."""
+        message = await self.hear(text)
+        await self.settle()
         return message
 
     async def settle(self, *states: str) -> list[StoredNotification]:

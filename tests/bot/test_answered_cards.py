@@ -37,8 +37,7 @@ async def test_what_was_pressed_stands_in_the_place_of_the_card(talk: Talk) -> N
         left = await talk.hear("May Ann & <@all>? No")
         thanks, why = await talk.hear("Thanks"), await talk.hear("Why?")
         await talk.say("No time", BOSS)
-        await talk.hear("no: No time")
-        await talk.settle()
+        await talk.end("no: No time")
 
     assert left.markdown == "May *Ann* & &lt;@all>? **No**"
     assert (left.room_id, left.parent_id) == (question.room_id, None)
@@ -98,9 +97,7 @@ async def test_what_posts_nothing(talk: Talk, way: str) -> None:
             await answer.reply("Thanks")
 
     async with talk.running():
-        await talk.say("go")
-        question = await talk.hear("?")
-        await talk.settle("asking")
+        question = await talk.exchange("go", "?", "asking")
         if way == "nobody":
             await talk.pass_(60)
         else:
@@ -121,9 +118,7 @@ async def test_what_fails(talk: Talk, method: str, caplog: pytest.LogCaptureFixt
         await context.ask("Two?")
 
     async with talk.running():
-        await talk.say("go")
-        question = await talk.hear("One?")
-        await talk.settle("asking")
+        question = await talk.exchange("go", "One?", "asking")
         talk.webex.sandbox.fail(method=method, path="messages", status=403)
         await talk.press(question, "Yes")
         if method == "DELETE":
@@ -148,9 +143,7 @@ async def test_a_card_that_is_gone(talk: Talk, caplog: pytest.LogCaptureFixture)
         await context.ask("One?", buttons=BUTTONS)
 
     async with talk.running():
-        await talk.say("go")
-        question = await talk.hear("One?")
-        await talk.settle("asking")
+        question = await talk.exchange("go", "One?", "asking")
         talk.webex.sandbox.fail(method="DELETE", status=410)
         await talk.answer(question, "Yes")
         await talk.settle()

@@ -66,8 +66,7 @@ async def test_all_answer_by_buttons(talk: Talk) -> None:
         await talk.press(boss, "Yes", BOSS)
         left, thanks, _ = await hear(talk, "Lunch? Yes", "Thanks", "Anything else?")
         await talk.say("No")
-        await talk.hear("ann: yes, bob: no, boss: yes; No")
-        await talk.settle()
+        await talk.end("ann: yes, bob: no, boss: yes; No")
 
     assert thanks.parent_id == left.id
     assert len({ann.room_id, bob.room_id, boss.room_id}) == 3
@@ -89,19 +88,16 @@ async def test_all_answer_by_texts_in_a_job(talk: Talk) -> None:
 
     async with talk.running():
         await talk.bot.enqueue("ask", None)
-        await talk.hear("First?")
-        await talk.settle("asking")
+        await talk.hear("First?", "asking")
         await talk.bot.enqueue("all", None)
-        await talk.hear("Day?")
-        await talk.settle("asking", "asking")
+        await talk.hear("Day?", "asking", "asking")
         await talk.say("1", BOB)
         await hear(talk, "First: 1")
         await talk.hear("Day?")
         await talk.say("2", BOB)
         await talk.settle("asking")
         await talk.say("3")
-        await talk.hear("ann: 3, bob: 2")
-        await talk.settle()
+        await talk.end("ann: 3, bob: 2")
 
 
 async def test_a_text_that_queues_while_the_others_are_over(talk: Talk) -> None:
@@ -117,11 +113,8 @@ async def test_a_text_that_queues_while_the_others_are_over(talk: Talk) -> None:
 
     async with talk.running():
         await talk.bot.enqueue("ask", None)
-        await talk.hear("First?")
-        await talk.settle("asking")
-        await talk.say("go")
-        await talk.hear("Day?")
-        await talk.settle("asking", "asking")
+        await talk.hear("First?", "asking")
+        await talk.exchange("go", "Day?", "asking", "asking")
         await talk.pass_(60)
         await talk.hear("bob: None, boss: None")
         await talk.say("1", BOB)
@@ -144,8 +137,7 @@ async def test_the_time_is_over(talk: Talk) -> None:
         await talk.press(ann, "Order")
         await talk.settle("asking")
         await talk.pass_(60)
-        await talk.hear("ann: order, bob: None, boss: None")
-        await talk.settle()
+        await talk.end("ann: order, bob: None, boss: None")
 
     assert not [each for each in talk.webex.sandbox.messages if each.attachments]
 
@@ -224,11 +216,9 @@ async def test_until_there_are_enough(talk: Talk, way: str) -> None:
         await talk.answer(boss, "Yes", BOSS)
         await talk.settle("asking")
         await talk.answer(ann, "No")
-        await talk.hear("Anything else?")
-        await talk.settle("asking")
+        await talk.hear("Anything else?", "asking")
         await talk.say("No")
-        await talk.hear("ann: no, bob: None, boss: yes")
-        await talk.settle()
+        await talk.end("ann: no, bob: None, boss: yes")
 
     assert heard == ([] if way == "number" else [[BOSS], [BOSS, ANN]])
     assert bob.id not in {each.id for each in talk.webex.sandbox.messages}
@@ -251,12 +241,9 @@ async def test_who_can_not_be_asked(talk: Talk, caplog: pytest.LogCaptureFixture
     async with talk.running(bot):
         await talk.say("Hello", BOB)
         await talk.say("Hello", BOSS)
-        await talk.say("go")
-        await talk.hear("?")
-        await talk.settle("asking")
+        await talk.exchange("go", "?", "asking")
         await talk.say("1")
-        await talk.hear(f"['{ANN}']")
-        await talk.settle()
+        await talk.end(f"['{ANN}']")
 
     warnings = [each.getMessage() for each in caplog.records if each.levelno == logging.WARNING]
     assert len([each for each in warnings if " can't be asked: " in each]) == 4
@@ -306,8 +293,7 @@ async def test_somebody_who_is_named_twice(talk: Talk) -> None:
         await talk.settle("asking")
         await talk.say("1")
         await talk.settle("asking")
-        await talk.say("2", BOB)
-        await talk.hear("ann: 1, bob: 2")
+        await talk.exchange("2", "ann: 1, bob: 2", person=BOB)
 
 
 async def test_a_key(talk: Talk) -> None:
@@ -323,12 +309,9 @@ async def test_a_key(talk: Talk) -> None:
         await talk.say("go")
         await hear(talk, "Run 1?", "Run 1?")
         await talk.settle("asking")
-        await talk.say("1", BOB)
-        await talk.hear("Run 2?")
-        await talk.settle("asking")
+        await talk.exchange("1", "Run 2?", "asking", person=BOB)
         await talk.say("2", BOSS)
-        await talk.hear("bob: 1, boss: 2")
-        await talk.settle()
+        await talk.end("bob: 1, boss: 2")
 
 
 async def test_an_end_that_fails(talk: Talk) -> None:

@@ -775,9 +775,7 @@ class TestBot:
 
         talk.command()(ask)
         async with talk.running():
-            await talk.say("go")
-            await talk.hear("Which day?")
-            await talk.settle("asking")
+            await talk.exchange("go", "Which day?", "asking")
         talk.webex.sandbox.deliver_to(None)
         await talk.say("Monday")
         talk.time.advance(3_600)

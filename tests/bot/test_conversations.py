@@ -52,14 +52,11 @@ async def test_a_conversation(talk: Talk) -> None:
         await size.reply(f"{size.action} {dish.text} for {context.arguments}")
 
     async with talk.running():
-        await talk.say("order lunch")
-        await talk.hear("Welcome")
-        await talk.hear("Which dish?")
-        await talk.settle("asking")
+        await talk.exchange("order lunch", "Welcome")
+        await talk.hear("Which dish?", "asking")
         await talk.say("Pasta")
         await talk.answer(await talk.hear("Which size?"), "Large")
-        await talk.hear("l Pasta for lunch")
-        await talk.settle()
+        await talk.end("l Pasta for lunch")
 
     assert did == ["middleware", "once", "middleware", "middleware"]
 
@@ -94,9 +91,7 @@ async def test_a_conversation_survives_its_process(talk: Talk) -> None:
         await context.reply(f"{answer.text}: {said == (*said[:3], context.message.id)}, {said[:3]}")
 
     async with talk.running():
-        await talk.say("go on")
-        await talk.hear("Which day?")
-        await talk.settle("asking")
+        await talk.exchange("go on", "Which day?", "asking")
     began, age = next(each for each in talk.webex.sandbox.messages), talk.runs
     bot = talk.replica()
     bot.command("go")(go)
@@ -104,8 +99,7 @@ async def test_a_conversation_survives_its_process(talk: Talk) -> None:
     count = [each.path for each in talk.webex.sandbox.requests].count(fetched)
     async with talk.running(bot):
         await talk.say("Monday")
-        await talk.hear("Monday: True, ('go on', 'on', 'go on')")
-        await talk.settle()
+        await talk.end("Monday: True, ('go on', 'on', 'go on')")
 
     assert [each.path for each in talk.webex.sandbox.requests].count(fetched) == count == age
 
@@ -128,8 +122,7 @@ async def test_somebody_else_is_asked(talk: Talk) -> None:
     async with talk.running():
         card = await talk.bot.send("A card", card=CARD, to_person_email=BOSS)
         await talk.webex.sandbox.next_reply()
-        await talk.say("go")
-        question = await talk.hear("May Ann?")
+        question = await talk.exchange("go", "May Ann?")
         await talk.press(card, "Order", BOSS)
         await talk.say("Hello", BOSS)
         await talk.press(question, "No", BOSS)
@@ -154,8 +147,7 @@ async def test_anybody_in_a_room_is_asked(talk: Talk) -> None:
         await talk.bot.enqueue("poll", room["id"])
         question = await talk.hear("Who?")
         await talk.answer(question, "Yes", BOB)
-        await talk.hear(BOB)
-        await talk.settle()
+        await talk.end(BOB)
 
 
 async def test_a_press_of_somebody_else(talk: Talk) -> None:
@@ -177,8 +169,7 @@ async def test_a_press_of_somebody_else(talk: Talk) -> None:
         await talk.press(question, "No", BOB)
         await talk.hear("Pressed: no")
         await talk.answer(question, "Yes")
-        await talk.hear("Answer: yes")
-        await talk.settle()
+        await talk.end("Answer: yes")
 
 
 async def test_a_card_is_submitted_as_a_whole(talk: Talk) -> None:
@@ -206,14 +197,11 @@ async def test_a_default(talk: Talk) -> None:
         await context.reply(f"{first}, {second and second.text}")
 
     async with talk.running():
-        await talk.say("go")
-        await talk.hear("One?")
-        await talk.settle("asking")
+        await talk.exchange("go", "One?", "asking")
         await talk.pass_(60)
         await talk.hear("Two?")
         await talk.say("2")
-        await talk.hear("none 3, 2")
-        await talk.settle()
+        await talk.end("none 3, 2")
 
 
 async def test_what_an_ordinary_message_costs(talk: Talk) -> None:
@@ -262,14 +250,10 @@ async def test_commands(talk: Talk) -> None:
         raise NotImplementedError
 
     async with talk.running():
-        await talk.say("go")
-        await talk.hear("One?")
-        await talk.say("time")
-        await talk.hear("Noon")
-        await talk.say("1")
-        await talk.hear("Two?")
-        await talk.say("time")
-        await talk.hear("1 time")
+        await talk.exchange("go", "One?")
+        await talk.exchange("time", "Noon")
+        await talk.exchange("1", "Two?")
+        await talk.exchange("time", "1 time")
 
 
 async def test_a_new_conversation_ends_one_that_waits_for_a_text(talk: Talk) -> None:
@@ -290,20 +274,15 @@ async def test_a_new_conversation_ends_one_that_waits_for_a_text(talk: Talk) -> 
         await context.reply(f"card: {answer.text}")
 
     async with talk.running():
-        await talk.say("card")
-        question = await talk.hear("Card?")
+        question = await talk.exchange("card", "Card?")
         for number in "12":
-            await talk.say(f"text {number}")
-            await talk.hear(f"Text {number}?")
+            await talk.exchange(f"text {number}", f"Text {number}?")
         await talk.settle("asking", "asking")
         await talk.answer(question, "Yes")
-        await talk.hear("Text after the card?")
-        await talk.settle("asking", "asking")
-        await talk.say("one")
-        await talk.hear("2: one")
+        await talk.hear("Text after the card?", "asking", "asking")
+        await talk.exchange("one", "2: one")
         await talk.say("two")
-        await talk.hear("card: two")
-        await talk.settle()
+        await talk.end("card: two")
 
 
 async def test_the_newest_conversation_that_asks_at_a_place(talk: Talk) -> None:
@@ -330,19 +309,14 @@ async def test_the_newest_conversation_that_asks_at_a_place(talk: Talk) -> None:
         await context.ask("Here?")
 
     async with talk.running():
-        await talk.say("swap 1")
-        await talk.hear("1?")
+        await talk.exchange("swap 1", "1?")
         for number in "23":
-            await talk.say(f"swap {number}", **there)
-            await talk.hear(f"{number}?")
-            await talk.settle("asking")
-        await talk.say("here", **there)
-        await talk.hear("Here?")
+            await talk.exchange(f"swap {number}", f"{number}?", "asking", **there)
+        await talk.exchange("here", "Here?", **there)
         await talk.say("Ben")
         assert {(await talk.webex.sandbox.next_reply()).text for _ in "12"} == {"Survey?", "When?"}
         await talk.settle("asking", "asking", "asking")
-        await talk.say("tonight")
-        await talk.hear("3: Ben, tonight")
+        await talk.exchange("tonight", "3: Ben, tonight")
 
 
 async def test_a_group(talk: Talk) -> None:
@@ -361,15 +335,11 @@ async def test_a_group(talk: Talk) -> None:
         await context.send(f"Heard {context.text}")
 
     async with talk.running():
-        await talk.say("begin", **there)
-        await talk.hear("Heard begin")
+        await talk.exchange("begin", "Heard begin", **there)
         thread = sandbox.messages[0].id
-        await talk.say("go", **there)
-        question = await talk.hear("One?")
-        await talk.say("elsewhere", parent_id=thread, mention=sandbox.bot)
-        await talk.hear("Heard elsewhere")
-        await talk.say("Bob", BOB, **there)
-        await talk.hear("Heard Bob")
+        question = await talk.exchange("go", "One?", **there)
+        await talk.exchange("elsewhere", "Heard elsewhere", parent_id=thread, mention=sandbox.bot)
+        await talk.exchange("Bob", "Heard Bob", person=BOB, **there)
         await talk.say("in the thread", parent_id=question.parent_id, mention=sandbox.bot)
         await talk.hear("Two?")
         await talk.say("outside", **there)
@@ -398,8 +368,7 @@ async def test_a_question_in_another_room(talk: Talk) -> None:
         await talk.say("in the group", room_id=room["id"], mention=sandbox.bot)
         await until(lambda: heard == ["in the group"])
         await talk.say("it rains")
-        reply = await talk.hear("Because it rains")
-        await talk.settle()
+        reply = await talk.end("Because it rains")
 
     assert heard == ["in the group"]
     assert (question.room_type, reply.room_id) == ("direct", room["id"])
@@ -426,12 +395,10 @@ async def test_what_was_said_before_a_question(talk: Talk) -> None:
         await talk.say("wait", BOSS)
         await talk.say("before", BOSS)
         await talk.settle("running", "waiting")
-        await talk.say("go")
-        await talk.hear("May I?")
+        await talk.exchange("go", "May I?")
         goes_on.set()
         await talk.hear("Heard before")
-        await talk.say("after", BOSS)
-        await talk.hear("Answer: after")
+        await talk.exchange("after", "Answer: after", person=BOSS)
 
 
 async def test_a_message_whose_handler_has_failed(talk: Talk) -> None:
@@ -461,8 +428,7 @@ async def test_a_message_whose_handler_has_failed(talk: Talk) -> None:
         await talk.hear("Heard Hello")
         await talk.hear("May Ann? Yes")
         await talk.hear("Which day?")
-        await talk.say("Monday")
-        await talk.hear("Answer: Monday")
+        await talk.exchange("Monday", "Answer: Monday")
 
 
 async def test_questions_to_one_person_queue(talk: Talk) -> None:
@@ -479,8 +445,7 @@ async def test_questions_to_one_person_queue(talk: Talk) -> None:
             await talk.settle(*number * ["asking"])
         for number, name in enumerate("ABC"):
             await talk.hear(f"{name}?")
-            await talk.say(f"{number}", BOSS)
-            await talk.hear(f"{name}: {number}")
+            await talk.exchange(f"{number}", f"{name}: {number}", person=BOSS)
         await talk.settle()
 
 
@@ -501,11 +466,9 @@ async def test_a_question_that_waits_is_asked_whatever_ends_the_one_before(talk:
             await talk.settle(*number * ["asking"])
         await talk.hear("A?")
         await talk.pass_(60)
-        await talk.hear("B?")
-        await talk.settle("asking", "asking")
+        await talk.hear("B?", "asking", "asking")
         await talk.pass_(60)
-        await talk.hear("C?")
-        await talk.settle("failed", "asking")
+        await talk.hear("C?", "failed", "asking")
 
     assert [type(each) for each in talk.errors] == [GiveUpError]
 
@@ -568,13 +531,11 @@ async def test_a_week(talk: Talk) -> None:
     for day in range(7):
         async with talk.running(bot):
             if day == 0:
-                await talk.say("go")
-                await talk.hear("Day 0?")
+                await talk.exchange("go", "Day 0?")
             await talk.settle("asking")
             await talk.pass_(23 * 3600)
             await talk.settle("asking")
-            await talk.say(f"{day}")
-            await talk.hear(f"Day {day + 1}?" if day < 6 else "0 1 2 3 4 5 6")
+            await talk.exchange(f"{day}", f"Day {day + 1}?" if day < 6 else "0 1 2 3 4 5 6")
         bot = talk.replica(catch_up=None)
         bot.command("go")(go)
 
@@ -606,8 +567,7 @@ async def test_a_press_that_is_quicker_than_its_question(talk: Talk, processes: 
     async with AsyncExitStack() as stack:
         for each in reversed(bots):
             await stack.enter_async_context(talk.running(each))
-        await talk.say("go")
-        card = await talk.hear("Well?")
+        card = await talk.exchange("go", "Well?")
         talk.webex.sandbox.deliver_to(bots[-1])
         await talk.press(card, "Yes", BOSS)
         await talk.settle("running", "retrying")
@@ -696,12 +656,9 @@ async def test_the_time_is_over_while_a_card_is_looked_at(talk: Talk) -> None:
             raise ValueError("broken") from None
 
     async with talk.running():
-        await talk.say("go")
-        await talk.hear("Well?")
-        await talk.settle("retrying")
+        await talk.exchange("go", "Well?", "retrying")
         await talk.pass_(2)
-        await talk.hear("Nobody")
-        await talk.settle()
+        await talk.end("Nobody")
 
 
 async def test_a_message_whose_lease_is_lost(talk: Talk) -> None:

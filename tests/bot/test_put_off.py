@@ -36,8 +36,7 @@ async def test_a_service_that_is_out(talk: Talk, caplog: pytest.LogCaptureFixtur
             assert (stored.failures, stored.error) == (0, "RetryLaterError: the model is out")
             await talk.pass_(38)
             await until(lambda: talk.runs == runs)  # noqa: B023 - used at once
-        await talk.hear("Here you are")
-        await talk.settle()
+        await talk.end("Here you are")
     assert attempts == [(1, True, False), *[(1, False, False)] * 7]
     assert talk.errors == []
     assert caplog.text.count("s: RetryLaterError: the model is out") == 7
@@ -57,8 +56,7 @@ async def test_what_a_person_writes_meanwhile(talk: Talk) -> None:
     async with talk.running():
         await talk.say("go")
         await talk.settle("retrying")
-        await talk.say("other")
-        await talk.hear("Of course")
+        await talk.exchange("other", "Of course")
 
 
 async def test_an_hour_later(talk: Talk) -> None:

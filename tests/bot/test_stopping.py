@@ -90,21 +90,14 @@ async def test_what_waits_for_an_answer(stopping: Talk, caplog: pytest.LogCaptur
         await context.reply(f"Hello {(await context.ask('Name?')).text}")
 
     async with talk.running():
-        await talk.say("go")
-        await talk.hear("Begun")
+        await talk.exchange("go", "Begun")
         question = await talk.hear("Boss?")
-        await talk.say("name", BOB)
-        await talk.hear("Name?")
-        await talk.settle("asking", "asking")
+        await talk.exchange("name", "Name?", "asking", "asking", person=BOB)
+        await talk.exchange("cancel", "Stopped: True")
+        await talk.hear("Cleaned up", "asking")
+        await talk.exchange("Bob", "Hello Bob", person=BOB)
         await talk.say("cancel")
-        await talk.hear("Stopped: True")
-        await talk.hear("Cleaned up")
-        await talk.settle("asking")
-        await talk.say("Bob", BOB)
-        await talk.hear("Hello Bob")
-        await talk.say("cancel")
-        await talk.hear("Stopped: False")
-        await talk.settle()
+        await talk.end("Stopped: False")
 
     assert [each and each.id for each in told] == [question.id]
     assert seen == [HandlerStopped]
@@ -130,11 +123,8 @@ async def test_the_older_of_two_conversations_is_told(talk: Talk) -> None:
         await context.ask("Survey?", to_person_id=context.value)
 
     async with talk.running():
-        await talk.say("go one")
-        await talk.hear("one?")
-        await talk.say("go two")
-        await talk.hear("two?")
-        await talk.settle("asking")
+        await talk.exchange("go one", "one?")
+        await talk.exchange("go two", "two?", "asking")
 
     assert told == ["one?"]
 
@@ -178,13 +168,10 @@ async def test_what_runs(stopping: Talk, then: Handler) -> None:
     async with talk.running():
         await talk.say("go")
         await until(lambda: "begun" in did)
-        await talk.say("cancel")
-        await talk.hear("Stopped: True")
-        await talk.say("cancel")
-        await talk.hear("Stopped: False")
+        await talk.exchange("cancel", "Stopped: True")
+        await talk.exchange("cancel", "Stopped: False")
         gate.set()
-        await talk.hear("Bye")
-        await talk.settle()
+        await talk.end("Bye")
 
     assert did.count("heard") == 3
     assert [each for each in did if each != "heard"] == ["begun", "ordered"]
@@ -360,11 +347,9 @@ async def test_in_another_process(stopping: Talk) -> None:
         await talk.say("go")
         await until(lambda: bool(did))
         async with talk.running():
-            await talk.say("cancel")
-            await talk.hear("Stopped: True")
+            await talk.exchange("cancel", "Stopped: True")
             await talk.time.pass_(1, 2)
-            await talk.hear("Bye")
-            await talk.settle()
+            await talk.end("Bye")
 
 
 async def test_what_has_failed(stopping: Talk) -> None:
@@ -389,11 +374,8 @@ async def test_what_has_failed(stopping: Talk) -> None:
         await context.reply("Never")
 
     async with talk.running():
-        await talk.say("go")
-        await talk.hear("Begun")
-        await talk.settle("retrying")
-        await talk.say("cancel")
-        await talk.hear("Stopped: True")
+        await talk.exchange("go", "Begun", "retrying")
+        await talk.exchange("cancel", "Stopped: True")
         await talk.pass_(60)
         await talk.settle()
 
@@ -502,8 +484,7 @@ async def test_a_question_that_was_never_open(talk: Talk, how: str) -> None:
         await talk.say("go")
         sent = None if how == "nothing" else await talk.hear("Well?")
         await talk.settle("retrying")
-        await talk.say("cancel")
-        await talk.hear("Stopped: True")
+        await talk.exchange("cancel", "Stopped: True")
         await talk.pass_(10)
         await talk.settle()
 
@@ -532,18 +513,13 @@ async def test_other_rooms(stopping: Talk) -> None:
     await talk.webex.client.post("memberships", json={"roomId": room["id"], "personEmail": ANN})
     async with talk.running():
         for name in "abc":
-            await talk.say(f"go {name}", **there)
-            await talk.hear(f"{name}?")
+            await talk.exchange(f"go {name}", f"{name}?", **there)
         await talk.settle(*["asking"] * 3)
-        await talk.say("cancel")
-        await talk.hear("Stopped: True")
-        await talk.settle("asking")
+        await talk.exchange("cancel", "Stopped: True", "asking")
         assert sorted(told) == ["b", "c"]
-        await talk.say("cancel")
-        await talk.hear("Stopped: False")
+        await talk.exchange("cancel", "Stopped: False")
         await talk.say("everything")
-        await talk.hear("Stopped: True")
-        await talk.settle()
+        await talk.end("Stopped: True")
     assert told[-1] == "a"
 
 
@@ -601,11 +577,9 @@ async def test_an_answer_that_grows(
                 await _forever()
 
     async with talk.running():
-        await talk.say("go")
-        await talk.hear("💭 ...")
+        await talk.exchange("go", "💭 ...")
         await talk.say("cancel")
-        await talk.hear("Stopped: True")
-        await talk.settle()
+        await talk.end("Stopped: True")
     texts = [each.markdown for each in talk.webex.sandbox.messages]
     assert "Half of it\n\n⏹ *stopped*" in texts
 
@@ -654,8 +628,7 @@ async def test_before_the_handler_begins(stopping: Talk) -> None:
     async with talk.running():
         await talk.say("go")
         await until(lambda: bool(did))
-        await talk.say("cancel")
-        await talk.hear("Stopped: True")
+        await talk.exchange("cancel", "Stopped: True")
         gate.set()
         await talk.settle()
     assert talk.errors == []
@@ -695,12 +668,9 @@ async def test_a_question_of_a_task(stopping: Talk, ask: Handler) -> None:
             raise
 
     async with talk.running():
-        await talk.say("go")
-        await talk.hear("Well?")
-        await talk.settle("asking")
+        await talk.exchange("go", "Well?", "asking")
         await talk.say("cancel")
-        await talk.hear("Stopped: True")
-        await talk.settle()
+        await talk.end("Stopped: True")
     assert told == ["Well?"]
 
 
@@ -720,11 +690,9 @@ async def test_several_people_are_not_asked_any_more(stopping: Talk) -> None:
         await talk.say("go")
         cards = [await talk.hear("Well?") for _ in range(2)]
         await talk.press(cards[0], "Yes", BOB)
-        await talk.hear("Well? Yes")
-        await talk.settle("asking")
+        await talk.hear("Well? Yes", "asking")
         await talk.say("cancel")
-        await talk.hear("Stopped: True")
-        await talk.settle()
+        await talk.end("Stopped: True")
 
     assert told == [None]
     left = {each.id for each in talk.webex.sandbox.messages}

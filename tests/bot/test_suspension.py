@@ -61,16 +61,12 @@ async def test_the_end_of_a_question(talk: Talk, buttons: dict[str, str] | None)
         await context.reply(answer.text)
 
     async with talk.running():
-        await talk.say("go")
-        await talk.hear("Well?")
-        await talk.settle("asking")
+        await talk.exchange("go", "Well?", "asking")
         await talk.pass_(119)
         await talk.settle("asking")
         await talk.pass_(1)
-        await talk.hear("Still there?")
-        await talk.settle("asking")
-        await talk.say("Yes")
-        await talk.hear("Yes")
+        await talk.hear("Still there?", "asking")
+        await talk.exchange("Yes", "Yes")
 
     assert seen == ["Well?", "Well?"]
     assert "Well?" not in talk.webex.texts
@@ -97,8 +93,7 @@ async def test_an_end_that_nobody_catches(
 
     async with talk.running():
         await (talk.bot.enqueue("go", None) if who == "job" else talk.say("go"))
-        await talk.hear("Well?")
-        await talk.settle("asking")
+        await talk.hear("Well?", "asking")
         await talk.pass_(60)
         await talk.settle(*(["failed"] if who == "else" else []))
 
@@ -118,17 +113,14 @@ async def test_an_answer_comes_before_the_end(talk: Talk) -> None:
         await context.reply(answer.text)
 
     async with talk.running():
-        await talk.say("go")
-        await talk.hear("Well?")
-        await talk.settle("asking")
+        await talk.exchange("go", "Well?", "asking")
     talk.time.advance(3600)
     bot = talk.replica()
     bot.command("go")(go)
     async with talk.running(bot):
         await talk.pass_(118)
         await talk.settle("asking")
-        await talk.say("Here")
-        await talk.hear("Here")
+        await talk.exchange("Here", "Here")
 
 
 @pytest.mark.parametrize("buttons", [None, BUTTONS])
@@ -155,8 +147,7 @@ async def test_an_answer_that_is_held_up(talk: Talk, buttons: dict[str, str] | N
 
     async with talk.running(bot):
         await bot.enqueue("page", None)
-        question = await talk.hear("Well?")
-        await talk.settle("asking")
+        question = await talk.hear("Well?", "asking")
         await talk.say("fail", BOSS)
         await (talk.say("Here", BOSS) if buttons is None else talk.press(question, "Yes", BOSS))
         await talk.settle("asking", "retrying", "waiting")
@@ -166,8 +157,7 @@ async def test_an_answer_that_is_held_up(talk: Talk, buttons: dict[str, str] | N
         await talk.pass_(4)
         if buttons is not None:
             await talk.hear("Well? Yes")
-        await talk.hear("Answered")
-        await talk.settle("failed")
+        await talk.hear("Answered", "failed")
 
 
 async def test_handlers_of_on_run_once(talk: Talk) -> None:
@@ -192,15 +182,12 @@ async def test_handlers_of_on_run_once(talk: Talk) -> None:
 
     register("after")
     async with talk.running():
-        await talk.say("go")
-        await talk.hear("Well?")
-        await talk.settle("retrying")
+        await talk.exchange("go", "Well?", "retrying")
         await talk.pass_(2)
         await talk.settle("asking")
         assert ran == ["before", "go", "after", "go", "after"]
         await talk.say("Yes")
-        await talk.hear("Yes")
-        await talk.settle()
+        await talk.end("Yes")
 
     assert ran[5:] == ["before", "after", "go"]  # those of the answer, and the handler again
 
@@ -233,14 +220,11 @@ async def test_what_a_finally_does_meanwhile(talk: Talk, caplog: pytest.LogCaptu
     async def work(_: JobContext) -> None: ...
 
     async with talk.running():
-        await talk.say("go")
-        await talk.hear("Wait")
-        await talk.hear("Well?")
-        await talk.settle("asking")
+        await talk.exchange("go", "Wait")
+        await talk.hear("Well?", "asking")
         assert raised == [HandlerSuspended] * 7
         assert talk.webex.texts[1:] == ["Wait", "Well?"]
-        await talk.say("Yes")
-        await talk.hear("Bye")
+        await talk.exchange("Yes", "Bye")
 
     warnings = [each for each in caplog.messages if "waits for an answer can't" in each]
     assert len(warnings) == 1
@@ -255,9 +239,7 @@ async def test_a_suspension_that_is_swallowed(talk: Talk) -> None:
             await context.ask("Well?")
 
     async with talk.running():
-        await talk.say("go")
-        await talk.hear("Well?")
-        await talk.settle("retrying")
+        await talk.exchange("go", "Well?", "retrying")
         await talk.pass_(0)
 
     (error,) = talk.errors[:1]
@@ -274,11 +256,8 @@ async def test_a_group_of_tasks(talk: Talk) -> None:
         await context.reply(asking.result().text)
 
     async with talk.running():
-        await talk.say("go")
-        await talk.hear("Well?")
-        await talk.settle("asking")
-        await talk.say("Yes")
-        await talk.hear("Yes")
+        await talk.exchange("go", "Well?", "asking")
+        await talk.exchange("Yes", "Yes")
 
     assert talk.errors == []
 
@@ -318,10 +297,8 @@ async def test_another_question_in_each_run(talk: Talk, caplog: pytest.LogCaptur
             await talk.hear(f"Is {number} right?")
             await talk.say("Yes")
         await talk.settle("failed")
-        await talk.say("price")
-        await talk.hear("Is 4 right?")
-        await talk.say("Of course")
-        await talk.hear("Of course")
+        await talk.exchange("price", "Is 4 right?")
+        await talk.exchange("Of course", "Of course")
 
     (warning,) = [each for each in caplog.records if "isn't taken" in each.getMessage()]
     assert warning.levelno == logging.WARNING
@@ -341,8 +318,7 @@ async def test_an_answer_that_the_handler_does_not_come_to(
             await context.ask("Why?")
 
     async with talk.running():
-        await talk.say("go")
-        await talk.hear("Why?")
+        await talk.exchange("go", "Why?")
         await talk.say("A full disk")
         await talk.settle()
 
@@ -364,15 +340,11 @@ async def test_equal_questions(talk: Talk) -> None:
         await context.reply(" ".join(answers))
 
     async with talk.running():
-        await talk.say("go")
-        await talk.hear("Next?")
-        await talk.say("a")
-        await talk.hear("Next?")
-        await talk.settle("asking")
+        await talk.exchange("go", "Next?")
+        await talk.exchange("a", "Next?", "asking")
         await talk.pass_(60)
         await talk.hear("Next?")
-        await talk.say("c")
-        await talk.hear("a none c")
+        await talk.exchange("c", "a none c")
 
 
 async def test_an_answer_is_progress(talk: Talk) -> None:
@@ -394,8 +366,7 @@ async def test_an_answer_is_progress(talk: Talk) -> None:
         await talk.say("go")
         await talk.settle("retrying")
         await talk.pass_(2)
-        await talk.hear("Well?")
-        await talk.settle("asking")
+        await talk.hear("Well?", "asking")
         await talk.say("Yes")
         await talk.settle("retrying")
         await talk.pass_(2)
@@ -416,11 +387,9 @@ async def test_what_was_said_and_deleted_before_a_question(talk: Talk) -> None:
         await context.ask("Well?")
 
     async with talk.running():
-        await talk.say("go")
-        await talk.hear("Working")
+        await talk.exchange("go", "Working")
         await talk.hear("One")
-        await talk.hear("Well?")
-        await talk.settle("asking")
+        await talk.hear("Well?", "asking")
         await talk.say("Yes")
         await talk.settle()
 
@@ -451,8 +420,7 @@ async def test_a_message_whose_handler_failed_is_no_answer(talk: Talk) -> None:
         await talk.hear("Well?")
         await talk.pass_(2)
         await talk.settle("asking")
-        await talk.say("second")
-        await talk.hear("Answer: second")
+        await talk.exchange("second", "Answer: second")
 
     assert heard == ["first", "first"]
 
@@ -473,9 +441,7 @@ async def test_a_version_without_the_handler(talk: Talk) -> None:
         heard.append(context.text)
 
     async with talk.running():
-        await talk.say("go")
-        await talk.hear("One?")
-        await talk.settle("asking")
+        await talk.exchange("go", "One?", "asking")
     async with talk.running(old):
         await talk.say("1")
         await until(lambda: [each.state for each in talk.stored] == ["retrying"])
@@ -486,8 +452,7 @@ async def test_a_version_without_the_handler(talk: Talk) -> None:
     async with talk.running(new):
         await talk.pass_(31)
         await talk.hear("Two?")
-        await talk.hear("1 2")
-        await talk.settle()
+        await talk.end("1 2")
 
     assert heard == []
 
@@ -533,16 +498,11 @@ async def test_who_may_answer(talk: Talk) -> None:
         await context.reply(answer.text)
 
     async with talk.running(bot):
-        await talk.say("go")
-        await talk.hear("Well?")
-        await talk.settle("asking")
+        await talk.exchange("go", "Well?", "asking")
         allowed.remove(ANN)
-        await talk.say("Yes")
-        await talk.hear("Not you")
-        await talk.settle("asking")
+        await talk.exchange("Yes", "Not you", "asking")
         allowed.add(ANN)
-        await talk.say("Now")
-        await talk.hear("Now")
+        await talk.exchange("Now", "Now")
         await talk.say("go stranger")
         await talk.settle("failed")
 
@@ -582,8 +542,7 @@ async def test_a_question_that_is_not_sent(fault: dict[str, Any], talk: Talk) ->
         if "delay" in fault or fault is _LOST:
             await talk.hear("Well?")  # which has no response
         await until(is_sent)
-        await talk.say("Yes", BOSS)
-        await talk.hear("Heard Yes")
+        await talk.exchange("Yes", "Heard Yes", person=BOSS)
         goes_on.set()
         await talk.settle()
 
@@ -616,10 +575,8 @@ async def test_a_question_that_is_cancelled_while_it_is_opened(talk: Talk) -> No
         await context.reply(f"Heard {context.text}")
 
     async with talk.running():
-        await talk.say("go")
-        await talk.hear("Never mind")
-        await talk.say("Yes", BOSS)
-        await talk.hear("Heard Yes")
+        await talk.exchange("go", "Never mind")
+        await talk.exchange("Yes", "Heard Yes", person=BOSS)
         goes_on.set()
         await talk.settle()
 
@@ -639,8 +596,7 @@ async def test_an_old_message_is_no_answer(talk: Talk) -> None:
     await talk.say("old")
     old = sandbox.messages[0]
     async with talk.running():
-        await talk.say("go")
-        await talk.hear("Well?")
+        await talk.exchange("go", "Well?")
         data = {
             "id": old.id,
             "roomId": old.room_id,
@@ -648,8 +604,7 @@ async def test_an_old_message_is_no_answer(talk: Talk) -> None:
             "personId": old.person_id,
         }
         await sandbox.emit("messages", "created", data=data, actor_id=old.person_id)
-        await talk.hear("Heard old")
-        await talk.settle("asking")
+        await talk.hear("Heard old", "asking")
 
 
 @pytest.mark.parametrize(
@@ -776,8 +731,7 @@ async def test_a_conversation_that_a_card_begins(talk: Talk) -> None:
         await talk.answer(await talk.hear("Sure?"), "Yes")
         await talk.hear("Any wishes?")
         await talk.say("No")
-        await talk.hear("2 Pasta yes")
-        await talk.settle()
+        await talk.end("2 Pasta yes")
 
     assert question.parent_id == card.id
     fetched = [each.path for each in talk.webex.sandbox.requests if each.method == "GET"]
@@ -809,10 +763,8 @@ async def test_a_card_that_is_deleted_before_a_question(
         await sandbox.next_reply()
         await sandbox.submit(card.id, {"dish": "Pasta"}, person=ANN)
         await talk.hear("How many?")
-        await talk.say("2")
-        await talk.hear("Any wishes?")
-        await talk.say("None")
-        await talk.hear("2 None")
+        await talk.exchange("2", "Any wishes?")
+        await talk.exchange("None", "2 None")
 
     rooms = sum(each.path == f"/v1/rooms/{card.room_id}" for each in sandbox.requests)
     assert rooms == is_earlier
@@ -899,12 +851,9 @@ async def test_another_question_after_a_failure(talk: Talk) -> None:
             raise ConnectionError("the database is down")
 
     async with talk.running():
-        await talk.say("go")
-        await talk.hear("Is 1 right?")
-        await talk.settle("retrying")
+        await talk.exchange("go", "Is 1 right?", "retrying")
         await talk.pass_(2)
-        await talk.hear("Is 2 right?")
-        await talk.settle("asking")
+        await talk.hear("Is 2 right?", "asking")
 
 
 async def test_a_lost_lease(talk: Talk) -> None:
@@ -946,11 +895,7 @@ async def test_a_question_that_ends_beside_its_answer(talk: Talk) -> None:
         await context.reply(f"Heard {context.text}")
 
     async with talk.running():
-        await talk.say("before")
-        await talk.hear("Heard before")
-        await talk.say("go")
-        await talk.hear("Well?")
-        await talk.settle("asking")
+        await talk.exchange("before", "Heard before")
+        await talk.exchange("go", "Well?", "asking")
         await talk.say("Yes", parent_id=talk.webex.sandbox.messages[0].id)  # of another thread
-        await talk.hear("Heard Yes")
-        await talk.settle()
+        await talk.end("Heard Yes")
