@@ -15,6 +15,7 @@ import pytest
 from tests.bot.doubles import CARD, Handlers, Webex
 from tests.support.clocks import StoppedClock, Time, timed
 from tests.support.inboxes import stored_in
+from tests.support.logs import Log
 from tests.support.wire import until
 from webex_webhooks_async import Bot, Notification, Person, SQLiteInbox
 from webex_webhooks_async.bot import access
@@ -46,7 +47,7 @@ def is_of_us(person: Person) -> bool:
 async def test_some_people_only(
     allow: Any,  # noqa: ANN401 - a function
     webex: Webex,
-    caplog: pytest.LogCaptureFixture,
+    caplog: Log,
 ) -> None:
     """Messages and submissions are for those whom `allow` lets in; handlers of `on` run anyway."""
     caplog.set_level(logging.INFO)

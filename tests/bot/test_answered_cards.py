@@ -7,6 +7,7 @@ import pytest
 
 from tests.bot.doubles import CARD
 from tests.bot.talking import ANN, BOSS, BUTTONS, Talk
+from tests.support.logs import Log
 from webex_webhooks_async import MessageContext, SQLiteInbox, SubmissionContext
 
 pytestmark = pytest.mark.once
@@ -109,7 +110,7 @@ async def test_what_posts_nothing(talk: Talk, way: str) -> None:
 
 
 @pytest.mark.parametrize("method", ["POST", "DELETE"])
-async def test_what_fails(talk: Talk, method: str, caplog: pytest.LogCaptureFixture) -> None:
+async def test_what_fails(talk: Talk, method: str, caplog: Log) -> None:
     """The card stays, with a warning; what failed is tried again when the handler runs again."""
 
     @talk.command()
@@ -135,7 +136,7 @@ async def test_what_fails(talk: Talk, method: str, caplog: pytest.LogCaptureFixt
     assert "the card of 'One?' stays: " in warning.getMessage()
 
 
-async def test_a_card_that_is_gone(talk: Talk, caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_card_that_is_gone(talk: Talk, caplog: Log) -> None:
     """It counts as deleted."""
 
     @talk.command()

@@ -10,6 +10,7 @@ import pytest
 
 from tests.bot.doubles import CARD, Webex
 from tests.bot.talking import ANN, BOB, BOSS, BUTTONS, Talk
+from tests.support.logs import Log
 from tests.support.refusals import refused
 from tests.support.wire import PATIENCE, until
 from webex_webhooks_async import (
@@ -224,7 +225,7 @@ async def test_until_there_are_enough(talk: Talk, way: str) -> None:
     assert bob.id not in {each.id for each in talk.webex.sandbox.messages}
 
 
-async def test_who_can_not_be_asked(talk: Talk, caplog: pytest.LogCaptureFixture) -> None:
+async def test_who_can_not_be_asked(talk: Talk, caplog: Log) -> None:
     """Nobody, somebody whom `allow` refuses, and a 403 are `None` with a warning, in each run."""
     sandbox = talk.webex.sandbox
     strangers = {"nobody@example.invalid", "Tm9ib2R5"}

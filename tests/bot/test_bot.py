@@ -17,6 +17,7 @@ import respx
 from tests.bot.doubles import CARD, SECRET, URL, Handlers, Webex, echo
 from tests.support.clocks import StoppedClock, let_pass, timed
 from tests.support.inboxes import stored_in
+from tests.support.logs import Log
 from tests.support.refusals import refused
 from tests.support.wire import PATIENCE, until, unused_port
 from webex_webhooks_async import (
@@ -191,7 +192,7 @@ class TestStart:
             asyncio.run(start())
 
     async def test_without_a_url_it_says_that_it_makes_no_webhook(
-        self, webex: Webex, caplog: pytest.LogCaptureFixture
+        self, webex: Webex, caplog: Log
     ) -> None:
         """A warning says what to set; a bot with a URL, and one that only sends, have none."""
         for bot in (hearing(webex.bot(target_url=None)), hearing(webex.bot()), Bot(webex.client)):
@@ -275,7 +276,7 @@ class TestOutage:
             assert webex.sandbox.requests[-1].status_code == 501
 
     async def test_a_request_while_it_starts(
-        self, webex: Webex, tmp_path: Path, caplog: pytest.LogCaptureFixture
+        self, webex: Webex, tmp_path: Path, caplog: Log
     ) -> None:
         """It is refused, and an ERROR says what the start waits for."""
         begin, waits = asyncio.Event(), asyncio.Event()
@@ -315,12 +316,7 @@ class TestOutage:
 
     @pytest.mark.parametrize("with_inbox", [True, False])
     async def test_it_starts_all_the_same(
-        self,
-        with_inbox: bool,  # noqa: FBT001 - a parameter of the test
-        webex: Webex,
-        clock: Pauses,
-        tmp_path: Path,
-        caplog: pytest.LogCaptureFixture,
+        self, webex: Webex, clock: Pauses, tmp_path: Path, caplog: Log, *, with_inbox: bool
     ) -> None:
         """The start goes on in the background; with an inbox, what comes meanwhile is handled."""
         bot = webex.bot(inbox=SQLiteInbox(tmp_path / "inbox.db") if with_inbox else None)
@@ -367,7 +363,7 @@ class TestOutage:
             await clock.pass_each(1)
 
     async def test_it_does_not_wait_for_long(
-        self, clock: Pauses, bot: Bot, webex: Webex, caplog: pytest.LogCaptureFixture
+        self, clock: Pauses, bot: Bot, webex: Webex, caplog: Log
     ) -> None:
         """A Webex that doesn't respond at all keeps an application from starting for 10 seconds."""
         webex.sandbox.fail(delay=3600, path="/people/me")
@@ -388,7 +384,7 @@ class TestOutage:
             await Bot(StaticToken("a-token"), SECRET).__aenter__()
 
     async def test_it_waits_as_long_as_webex_says(
-        self, clock: Pauses, bot: Bot, webex: Webex, caplog: pytest.LogCaptureFixture
+        self, clock: Pauses, bot: Bot, webex: Webex, caplog: Log
     ) -> None:
         """A Retry-After is honored and logged, up to an hour; it forgets whom it knew before."""
         async with bot:
@@ -403,7 +399,7 @@ class TestOutage:
         assert "trying again in 3600 s" in caplog.text
 
     async def test_another_error_is_tried_again_each_minute(
-        self, webex: Webex, clock: Pauses, caplog: pytest.LogCaptureFixture
+        self, webex: Webex, clock: Pauses, caplog: Log
     ) -> None:
         """Once the application runs, nothing ends it: not even a token that is refused."""
         bot = webex.bot(target_url=None)
@@ -415,9 +411,7 @@ class TestOutage:
 
         assert caplog.text.count("the bot isn't ready; trying again in 60 s\nTraceback") == 2
 
-    async def test_a_sandbox_that_is_not_there_is_named(
-        self, clock: Pauses, caplog: pytest.LogCaptureFixture
-    ) -> None:
+    async def test_a_sandbox_that_is_not_there_is_named(self, clock: Pauses, caplog: Log) -> None:
         """On this machine, an outage is a sandbox that wasn't started; the bot can be ended."""
         url = f"http://127.0.0.1:{unused_port()}/v1"
         async with (
@@ -431,9 +425,7 @@ class TestOutage:
 
 
 class TestWatch:
-    async def test_it_keeps_the_webhooks(
-        self, webex: Webex, caplog: pytest.LogCaptureFixture
-    ) -> None:
+    async def test_it_keeps_the_webhooks(self, webex: Webex, caplog: Log) -> None:
         """What happens to a webhook is corrected, and reported as a warning of one line."""
         async with hearing(webex.bot(watch_every=timedelta(milliseconds=1))):
             (webhook,) = webex.sandbox.webhooks
@@ -453,7 +445,7 @@ class TestWatch:
         assert "reactivate webhook bot:messages:created: switched off; Webex does" in caplog.text
 
     async def test_the_start_says_that_a_webhook_was_switched_off(
-        self, webex: Webex, caplog: pytest.LogCaptureFixture
+        self, webex: Webex, caplog: Log
     ) -> None:
         """As a warning, with what causes it; that webhooks were created is only an INFO."""
         for _ in range(2):
@@ -470,7 +462,7 @@ class TestWatch:
         )
 
     async def test_only_a_start_deletes_what_is_not_wanted(
-        self, webex: Webex, clock: Pauses, caplog: pytest.LogCaptureFixture
+        self, webex: Webex, clock: Pauses, caplog: Log
     ) -> None:
         """A look may come from a bot of another version, whose handlers need other webhooks."""
         caplog.set_level(logging.INFO)
@@ -485,9 +477,7 @@ class TestWatch:
 
         assert r"delete webhook bot:\nERROR: not wanted" in caplog.text
 
-    async def test_an_error_is_logged_and_it_tries_again(
-        self, webex: Webex, caplog: pytest.LogCaptureFixture
-    ) -> None:
+    async def test_an_error_is_logged_and_it_tries_again(self, webex: Webex, caplog: Log) -> None:
         """Also one that `Webhooks.watch` raises, such as a rejected token."""
         async with hearing(webex.bot(watch_every=0.001)):
             webex.sandbox.fail(status=403)
@@ -498,9 +488,7 @@ class TestWatch:
 
         assert "the webhooks can't be watched; trying again in 0.001 s" in caplog.text
 
-    async def test_it_gives_the_webhooks_a_new_secret(
-        self, webex: Webex, caplog: pytest.LogCaptureFixture
-    ) -> None:
+    async def test_it_gives_the_webhooks_a_new_secret(self, webex: Webex, caplog: Log) -> None:
         """A function that returns the secrets is asked at each look, whatever it raised before."""
         secrets = ["old"]
 
@@ -517,7 +505,7 @@ class TestWatch:
         assert before == ["old"]
 
     async def test_it_asks_who_it_is(
-        self, webex: Webex, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+        self, webex: Webex, monkeypatch: pytest.MonkeyPatch, caplog: Log
     ) -> None:
         """Before it makes webhooks; where it can't be asked, nothing changes at that look."""
         async with hearing(webex.bot(watch_every=0.001)) as bot:
@@ -637,9 +625,7 @@ class TestDispatch:
 
 
 class TestReceiving:
-    async def test_it_receives_while_it_runs(
-        self, bot: Bot, webex: Webex, caplog: pytest.LogCaptureFixture
-    ) -> None:
+    async def test_it_receives_while_it_runs(self, bot: Bot, webex: Webex, caplog: Log) -> None:
         """`handle` takes a request, and `dispatch` a notification; otherwise a record says why."""
         body = sample_notification("messages", "created", data={"id": "M1"})
         notification = parse_unverified_notification(body)
@@ -694,9 +680,7 @@ class TestReceiving:
             assert [each.status_code for each in webex.sandbox.deliveries] == [204] * 300
             may_end.set()
 
-    async def test_a_handler_cannot_end_the_bot(
-        self, webex: Webex, caplog: pytest.LogCaptureFixture
-    ) -> None:
+    async def test_a_handler_cannot_end_the_bot(self, webex: Webex, caplog: Log) -> None:
         """It is an error, after which the bot still runs."""
         webex.sandbox.raise_handler_errors = False
         bot = webex.bot()
@@ -753,12 +737,7 @@ class TestReceiving:
 
     @pytest.mark.parametrize("resource", ["messages", "attachmentActions"])
     async def test_what_is_gone_is_passed_over(
-        self,
-        resource: str,
-        bot: Bot,
-        handlers: Handlers,
-        webex: Webex,
-        caplog: pytest.LogCaptureFixture,
+        self, resource: str, bot: Bot, handlers: Handlers, webex: Webex, caplog: Log
     ) -> None:
         """A message may be deleted before the bot reads it, which isn't an error; `on` has run."""
         caplog.set_level(logging.INFO)
@@ -808,7 +787,7 @@ class TestReceiving:
         assert "Hello" not in webex.texts
 
     async def test_the_messages_of_another_bot(
-        self, webex: Webex, tmp_path: Path, caplog: pytest.LogCaptureFixture
+        self, webex: Webex, tmp_path: Path, caplog: Log
     ) -> None:
         """Where two bots share an inbox, an ERROR says once what to do, but not of what is gone."""
         path = tmp_path / "inbox.db"
@@ -835,7 +814,7 @@ class TestReceiving:
         assert "PostgresInbox(schema=...)" in error
 
     async def test_what_cannot_be_fetched_is_a_failure(
-        self, bot: Bot, webex: Webex, caplog: pytest.LogCaptureFixture
+        self, bot: Bot, webex: Webex, caplog: Log
     ) -> None:
         """It is logged and reported, after the handlers that need nothing of it have run."""
         webex.sandbox.raise_handler_errors = False
@@ -852,9 +831,7 @@ class TestReceiving:
         assert (delivery.status_code, seen) == (204, ["on"])
         assert "PermissionDeniedError" in caplog.text
 
-    async def test_an_error_of_a_handler_is_settled(
-        self, webex: Webex, caplog: pytest.LogCaptureFixture
-    ) -> None:
+    async def test_an_error_of_a_handler_is_settled(self, webex: Webex, caplog: Log) -> None:
         """It is logged with its traceback and reported, and no copy is handled again."""
         webex.sandbox.raise_handler_errors = False
         reported: list[Any] = []
@@ -941,7 +918,7 @@ class TestFromEnv:
         url: str | None,
         environment: pytest.MonkeyPatch,
         respx_mock: respx.MockRouter,
-        caplog: pytest.LogCaptureFixture,
+        caplog: Log,
     ) -> None:
         """An empty variable counts as unset; a warning says what to set, also beside PUBLIC_URL."""
         environment.setenv("PUBLIC_URL", URL)

@@ -15,6 +15,7 @@ from attrs import evolve
 from tests.bot.doubles import URL, Webex, echo
 from tests.bot.talking import Talk
 from tests.support.clocks import QuickClock, StoppedClock
+from tests.support.logs import Log, lines
 from tests.support.wire import until
 from webex_webhooks_async import (
     Bot,
@@ -172,12 +173,6 @@ async def absence(tmp_path: Path) -> AsyncGenerator[Absence]:
     await absence.http_client.aclose()
 
 
-def lines(caplog: pytest.LogCaptureFixture, part: str) -> list[tuple[str, str]]:
-    """The levels and texts of the records that say this."""
-    records = caplog.records
-    return [(each.levelname, each.getMessage()) for each in records if part in each.getMessage()]
-
-
 async def test_what_is_stored_is_what_webex_would_have_sent(absence: Absence) -> None:
     """A fetched message becomes the notification that Webex would have sent, so a copy is known."""
     room, bot = await absence.room(), absence.sandbox.bot
@@ -253,7 +248,7 @@ async def test_two_requests_a_second(absence: Absence) -> None:
     assert times[-1] - times[0] == 3
 
 
-async def test_a_429(absence: Absence, caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_429(absence: Absence, caplog: Log) -> None:
     """After a 429 there is no request until ten seconds after its `Retry-After`, which is said."""
     await absence.sandbox.say("Hello", person="ann@example.com")
     absence.sandbox.fail(status=429, retry_after=30, path="/messages")
@@ -282,9 +277,7 @@ async def test_an_outage(fault: dict[str, Any], absence: Absence) -> None:
 
 @pytest.mark.parametrize("works_again", [True, False])
 async def test_one_room_that_goes_on_failing(
-    works_again: bool,  # noqa: FBT001 - a parameter of the test
-    absence: Absence,
-    caplog: pytest.LogCaptureFixture,
+    absence: Absence, caplog: Log, *, works_again: bool
 ) -> None:
     """A room that fails three times while Webex responds is tried once more, after all others."""
     for number in range(3):
@@ -305,9 +298,7 @@ async def test_one_room_that_goes_on_failing(
     assert (await _kept(absence) == before) is not works_again
 
 
-async def test_an_outage_that_one_room_notices_first(
-    absence: Absence, caplog: pytest.LogCaptureFixture
-) -> None:
+async def test_an_outage_that_one_room_notices_first(absence: Absence, caplog: Log) -> None:
     """Where `people/me` fails as well, no room is passed over."""
     await absence.sandbox.say("Hello", person="ann@example.com")
     absence.sandbox.fail(status=500, times=4, path="/messages")
@@ -336,7 +327,7 @@ async def test_an_inbox_that_is_away(absence: Absence) -> None:
     ("status", "level"), [(404, "INFO"), (403, "INFO"), (410, "INFO"), (400, "WARNING")]
 )
 async def test_a_room_that_cannot_be_read(
-    status: int, level: str, absence: Absence, caplog: pytest.LogCaptureFixture
+    status: int, level: str, absence: Absence, caplog: Log
 ) -> None:
     """A room that is gone, or can't be read, is passed over, and the next ones are read."""
     caplog.set_level(logging.INFO)
@@ -350,7 +341,7 @@ async def test_a_room_that_cannot_be_read(
     assert await absence.inbox.caught_up(absence.kept) is not None
 
 
-async def test_a_refused_token(absence: Absence, caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_refused_token(absence: Absence, caplog: Log) -> None:
     """Where the token is refused, an ERROR says so, and the next look tries again."""
     await absence.sandbox.say("Hello", person="ann@example.com")
     process = absence.process()
@@ -360,7 +351,7 @@ async def test_a_refused_token(absence: Absence, caplog: pytest.LogCaptureFixtur
     assert await absence.caught_up(process) == ["Hello"]
 
 
-async def test_a_list_that_leads_back(absence: Absence, caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_list_that_leads_back(absence: Absence, caplog: Log) -> None:
     """A list whose next link leads back ends with an error, not never."""
     link = httpx.Response(200, headers={"link": "</v1/rooms?a=b>; rel=next"}, json={"items": []})
     absence.client.http_client._transport = httpx.MockTransport(lambda _: link)
@@ -380,7 +371,7 @@ async def test_many_pages(absence: Absence) -> None:
 
 
 async def test_more_than_a_thousand(
-    absence: Absence, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    absence: Absence, monkeypatch: pytest.MonkeyPatch, caplog: Log
 ) -> None:
     """Of more messages or rooms than it takes, it takes the newest, and says so in a WARNING."""
     monkeypatch.setattr(catch_up_module, "_MOST", 5)
@@ -405,7 +396,7 @@ async def test_more_than_a_thousand(
 
 @pytest.mark.parametrize("others", [0, 1])
 async def test_a_room_that_is_full(
-    others: int, absence: Absence, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    others: int, absence: Absence, monkeypatch: pytest.MonkeyPatch, caplog: Log
 ) -> None:
     """Where the first room has all that it takes, a WARNING says whether others aren't read."""
     monkeypatch.setattr(catch_up_module, "_MOST", 2)
@@ -627,7 +618,7 @@ class TestBot:
     """When a bot catches up, and beside what."""
 
     async def test_what_was_said_while_it_was_down(
-        self, webex: Webex, webex_inbox: SQLiteInbox, caplog: pytest.LogCaptureFixture
+        self, webex: Webex, webex_inbox: SQLiteInbox, caplog: Log
     ) -> None:
         """What was said while a bot was down is handled after its start, and logged in one line."""
         caplog.set_level(logging.DEBUG)
@@ -730,7 +721,7 @@ class TestBot:
         assert "/v1/rooms" not in {each.path for each in webex.sandbox.requests}
 
     async def test_looks_are_rare(
-        self, webex: Webex, webex_inbox: SQLiteInbox, caplog: pytest.LogCaptureFixture
+        self, webex: Webex, webex_inbox: SQLiteInbox, caplog: Log
     ) -> None:
         """A bot that looks at its webhooks too rarely to fetch all that they miss says so."""
         bot = webex.bot(inbox=webex_inbox, catch_up=timedelta(minutes=4))

@@ -9,6 +9,7 @@ import pytest
 from tests.bot.doubles import CARD, Webex
 from tests.support.clocks import Time, timed
 from tests.support.inboxes import retry_all_in, stored_in
+from tests.support.logs import Log
 from tests.support.refusals import refused
 from tests.support.wire import until
 from webex_webhooks_async import (
@@ -108,7 +109,7 @@ async def test_it_comes_once(webex: Webex, tmp_path: Path) -> None:
     assert webex.texts == ["Hello", SORRY]
 
 
-async def test_a_reply_that_fails(webex: Webex, caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_reply_that_fails(webex: Webex, caplog: Log) -> None:
     """It is a WARNING, and isn't tried again."""
     bot = failing(webex.bot(error_reply=SORRY), KeyError("x"))
     async with webex.running(bot):

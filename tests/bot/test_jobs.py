@@ -14,6 +14,7 @@ from attrs import evolve, frozen
 from tests.bot.doubles import SECRET, URL, Webex
 from tests.support.clocks import START, Time, timed
 from tests.support.inboxes import stored_in
+from tests.support.logs import Log
 from tests.support.refusals import refused
 from tests.support.wire import PATIENCE, until
 from webex_webhooks_async import (
@@ -166,7 +167,7 @@ async def test_the_time(jobs: Jobs) -> None:
     assert {each.tzinfo for each in known} == {UTC}
 
 
-async def test_nothing_but_jobs(webex: Webex, caplog: pytest.LogCaptureFixture) -> None:
+async def test_nothing_but_jobs(webex: Webex, caplog: Log) -> None:
     """A bot that has only jobs starts, with a URL and without, and leaves the webhooks alone."""
     new = NewWebhook(name="bot:rooms:all", target_url=URL, resource="rooms", event="all")
     await webex.client.webhooks.create(new)
@@ -180,7 +181,7 @@ async def test_nothing_but_jobs(webex: Webex, caplog: pytest.LogCaptureFixture) 
     assert [each for each in caplog.records if each.levelno >= logging.WARNING] == []
 
 
-async def test_a_job_that_fails(jobs: Jobs, caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_job_that_fails(jobs: Jobs, caplog: Log) -> None:
     """It runs again like a notification: with pauses, reported, and what it said isn't said again.
 
     `GiveUpError` ends that.
@@ -200,7 +201,7 @@ async def test_a_job_that_fails(jobs: Jobs, caplog: pytest.LogCaptureFixture) ->
 
 
 async def test_a_job_with_attempts_of_its_own(
-    jobs: Jobs, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    jobs: Jobs, monkeypatch: pytest.MonkeyPatch, caplog: Log
 ) -> None:
     """`attempts` of the registration counts, and pauses are longer by up to a quarter."""
     monkeypatch.setattr(failures, "_random", lambda: 1.0)
@@ -459,7 +460,7 @@ async def broken(*_: object, **__: object) -> bool:
     raise OSError("the disk is full")
 
 
-async def test_a_receiver_beside_the_bot(jobs: Jobs, caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_receiver_beside_the_bot(jobs: Jobs, caplog: Log) -> None:
     """A `Receiver` that shares the inbox runs no job: it gives each back, for a bot that has it."""
     caplog.set_level(logging.INFO)
     async with jobs.webex.running(jobs.bot):
@@ -503,9 +504,7 @@ async def test_it_is_no_notification(jobs: Jobs) -> None:
     assert jobs.values == [1]
 
 
-async def test_middleware_of_contexts_runs_around_it(
-    jobs: Jobs, caplog: pytest.LogCaptureFixture
-) -> None:
+async def test_middleware_of_contexts_runs_around_it(jobs: Jobs, caplog: Log) -> None:
     """That of the bot and of the router of a job; the records about it have its route."""
     caplog.set_level(logging.INFO)
     trace: list[str] = []
@@ -559,7 +558,7 @@ async def test_a_line(jobs: Jobs) -> None:
     assert order == ["First", "ended", "job", "Second"]
 
 
-async def test_a_job_of_another_version(jobs: Jobs, caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_job_of_another_version(jobs: Jobs, caplog: Log) -> None:
     """It waits for a process that has its handler, and is kept as failed after ten minutes."""
     inbox = SQLiteInbox(jobs.path, clock=jobs.time.now_in_seconds)
     async with jobs.webex.running(jobs.bot):
@@ -596,9 +595,7 @@ async def test_a_router(jobs: Jobs) -> None:
         await until(lambda: jobs.values == [1])
 
 
-async def test_what_is_an_error_at_once(
-    jobs: Jobs, webex: Webex, caplog: pytest.LogCaptureFixture
-) -> None:
+async def test_what_is_an_error_at_once(jobs: Jobs, webex: Webex, caplog: Log) -> None:
     """Without an inbox, before the start, with a wrong name, value, key, line or time."""
     caplog.set_level(logging.CRITICAL)
     without = webex.bot()

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.bot.doubles import CARD, Webex
+from tests.support.logs import Log
 from webex_webhooks_async import LogContext, MessageContext, SubmissionContext
 
 pytestmark = pytest.mark.once
@@ -16,7 +17,7 @@ FIELDS = ("webex_route", "webex_resource", "webex_event", "webex_data_id")
 
 
 @pytest.fixture
-def _filtered(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
+def _filtered(caplog: Log) -> Iterator[None]:
     # Every test of a run has the same handler.
     log_context = LogContext()
     caplog.handler.addFilter(log_context)
@@ -25,9 +26,7 @@ def _filtered(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("_filtered")
-async def test_what_is_being_handled_is_on_each_record(
-    webex: Webex, caplog: pytest.LogCaptureFixture
-) -> None:
+async def test_what_is_being_handled_is_on_each_record(webex: Webex, caplog: Log) -> None:
     """In a handler, its tasks and threads, and in our own records; others have empty text."""
     caplog.set_level(logging.INFO)
     bot = webex.bot()

@@ -17,6 +17,7 @@ import pytest
 from tests.bot.doubles import CARD, SECRET, Webex
 from tests.bot.talking import ANN, BUTTONS, Talk
 from tests.support.clocks import Time, timed
+from tests.support.logs import Log
 from tests.support.postgres_inboxes import BLOCKED, execute
 from tests.support.postgres_server import PostgresServer
 from tests.support.wire import PATIENCE, until
@@ -81,9 +82,7 @@ async def test_one_after_the_other(webex: Webex, tmp_path: Path) -> None:
     assert slow.began == ["fail", "two", "three", "four"]
 
 
-async def test_what_waits_does_not_hang(
-    webex: Webex, tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+async def test_what_waits_does_not_hang(webex: Webex, tmp_path: Path, caplog: Log) -> None:
     """Of two messages of a person, the log says after a while that the first one may hang."""
     caplog.set_level(logging.WARNING)
     time = Time()

@@ -13,6 +13,7 @@ import pytest
 from tests.bot.doubles import SECRET, URL, Webex
 from tests.support.clocks import Time, let_pass, timed
 from tests.support.inboxes import stored_in
+from tests.support.logs import Log
 from tests.support.wire import idle_loop, until
 from webex_webhooks_async import (
     Bot,
@@ -102,7 +103,7 @@ def shift(webex: Webex, tmp_path: Path) -> Shift:
     return Shift(webex, tmp_path / "inbox.db")
 
 
-def lines(caplog: pytest.LogCaptureFixture, part: str) -> list[str]:
+def lines(caplog: Log, part: str) -> list[str]:
     """The levels of the log records that say this."""
     return [each.levelname for each in caplog.records if part in each.getMessage()]
 
@@ -113,7 +114,7 @@ def lines(caplog: pytest.LogCaptureFixture, part: str) -> list[str]:
     ids=["no connection", "no response", "429", "500", "503"],
 )
 async def test_an_outage_uses_up_no_attempt(
-    fault: dict[str, Any], shift: Shift, caplog: pytest.LogCaptureFixture
+    fault: dict[str, Any], shift: Shift, caplog: Log
 ) -> None:
     """What fails is given back, and nothing begins until `people/me` responds: after 1, 4, 16 s."""
     caplog.set_level(logging.DEBUG)
@@ -143,7 +144,7 @@ async def test_an_outage_uses_up_no_attempt(
     assert lines(caplog, "a handler of") == []
 
 
-async def test_what_cannot_be_fetched(shift: Shift, caplog: pytest.LogCaptureFixture) -> None:
+async def test_what_cannot_be_fetched(shift: Shift, caplog: Log) -> None:
     """A message that a bot can't fetch is handled after the outage, in its turn."""
     bot = shift.bot()
     sandbox = shift.webex.sandbox
@@ -163,7 +164,7 @@ async def test_what_cannot_be_fetched(shift: Shift, caplog: pytest.LogCaptureFix
     "fault", [None, {"status": 401}, {"status": 404}], ids=["works", "401", "404"]
 )
 async def test_it_is_no_outage_if_webex_responds(
-    fault: dict[str, Any] | None, shift: Shift, caplog: pytest.LogCaptureFixture
+    fault: dict[str, Any] | None, shift: Shift, caplog: Log
 ) -> None:
     """When only the writes fail, or the token is refused, it is a failure like any other."""
     bot = shift.bot(attempts=1)
@@ -210,9 +211,7 @@ async def test_one_probe_is_for_all_that_fail(shift: Shift) -> None:
     assert shift.errors == []
 
 
-async def test_what_is_taken_as_it_begins_is_given_back(
-    shift: Shift, caplog: pytest.LogCaptureFixture
-) -> None:
+async def test_what_is_taken_as_it_begins_is_given_back(shift: Shift, caplog: Log) -> None:
     """Nothing begins in an outage, not even an entry whose lease was on its way: it waits."""
     begun: list[tuple[str, bool]] = []
     fail_now, is_taken, go_on = asyncio.Event(), asyncio.Event(), asyncio.Event()
@@ -271,7 +270,7 @@ async def test_another_error_beside_it_is_a_failure(shift: Shift) -> None:
         assert shift.probes == before
 
 
-async def test_a_longer_retry_after(shift: Shift, caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_longer_retry_after(shift: Shift, caplog: Log) -> None:
     """After a 429 nobody asks until `Retry-After` is over, and until then nothing begins."""
     bot = shift.bot()
     async with shift.running(bot) as before:
@@ -350,7 +349,7 @@ async def test_the_eleventh_return_is_a_failure(shift: Shift) -> None:
     assert len(shift.errors) == 1
 
 
-async def test_three_processes(shift: Shift, caplog: pytest.LogCaptureFixture) -> None:
+async def test_three_processes(shift: Shift, caplog: Log) -> None:
     """Each process finds out by itself, so a handler begins once in each; all is said once."""
     caplog.set_level(logging.INFO)
     bots = [shift.bot() for _ in range(3)]

@@ -10,13 +10,14 @@ import pytest
 
 from tests.bot.talking import Talk
 from tests.support.inboxes import retry_all_in
+from tests.support.logs import Log
 from tests.support.wire import until
 from webex_webhooks_async import GiveUpError, MessageContext, RetryLaterError, attempt
 
 pytestmark = pytest.mark.once
 
 
-async def test_a_service_that_is_out(talk: Talk, caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_service_that_is_out(talk: Talk, caplog: Log) -> None:
     """The handler runs again after the pause, which counts as no failure and is no error."""
     attempts: list[tuple[int, bool, bool]] = []
 

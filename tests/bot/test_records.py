@@ -22,6 +22,7 @@ from tests.bot.doubles import CARD, Webex
 from tests.bot.talking import Talk
 from tests.support.clocks import Time, timed
 from tests.support.inboxes import retry_all_in, stored_in
+from tests.support.logs import Log
 from tests.support.postgres_inboxes import taken
 from tests.support.wire import until
 from webex_webhooks_async import (
@@ -261,9 +262,7 @@ async def test_a_task_that_outlives_its_notification(attempts: Attempts) -> None
     assert attempts.said == ["Later", "Later"]
 
 
-async def test_a_record_that_cannot_be_written(
-    attempts: Attempts, caplog: pytest.LogCaptureFixture
-) -> None:
+async def test_a_record_that_cannot_be_written(attempts: Attempts, caplog: Log) -> None:
     """The message was sent, so the handler goes on; the record is written with the outcome.
 
     Until then a WARNING says what may come twice.
@@ -292,9 +291,7 @@ async def test_a_record_that_cannot_be_written(
     )
 
 
-async def test_records_that_cannot_be_read(
-    attempts: Attempts, caplog: pytest.LogCaptureFixture
-) -> None:
+async def test_records_that_cannot_be_read(attempts: Attempts, caplog: Log) -> None:
     """No handler runs while it isn't known what an earlier one did: reading is tried again."""
     found = attempts.inbox.records
     failures = [OSError("the disk is gone"), OSError("the disk is gone")]
@@ -627,9 +624,7 @@ async def test_wrong_arguments_of_once(name: Any, call: Any, error: str) -> None
         await receiver.dispatch(parse_unverified_notification(BODY))
 
 
-async def test_records_after_inbox_retry(
-    attempts: Attempts, caplog: pytest.LogCaptureFixture
-) -> None:
+async def test_records_after_inbox_retry(attempts: Attempts, caplog: Log) -> None:
     """What was kept as failed and gets another round doesn't say again what it has said."""
     caplog.set_level(logging.ERROR)
 
@@ -691,7 +686,7 @@ async def test_nothing_is_said_within_a_transaction(attempts: Attempts) -> None:
     assert attempts.said == ["Hello"]
 
 
-async def test_a_takeover_is_logged(talk: Talk, caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_takeover_is_logged(talk: Talk, caplog: Log) -> None:
     """A process that goes on with the work of killed ones says so, with its route and attempt."""
     caplog.set_level(logging.INFO)
     dead = SQLiteInbox(talk.path, clock=talk.time.now_in_seconds)

@@ -13,6 +13,7 @@ import pytest
 from tests.bot.doubles import Webex
 from tests.support.clocks import Time, timed
 from tests.support.inboxes import stored_in
+from tests.support.logs import Log
 from tests.support.refusals import refused
 from tests.support.wire import until
 from webex_webhooks_async import Bot, BotRouter, GiveUpError, JobContext, SQLiteInbox
@@ -89,7 +90,7 @@ def days(webex: Webex, tmp_path: Path) -> Days:
     return days
 
 
-async def test_a_schedule(days: Days, caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_schedule(days: Days, caplog: Log) -> None:
     """It runs at its time, once over all processes; the next one is stored when it begins."""
     caplog.set_level(logging.WARNING)
     bots = [days.bot(ahead=ahead) for ahead in (0, 1, -1)]
@@ -253,7 +254,7 @@ def test_a_fixed_time_in_such_a_night(timezone: str, expression: str, now: str, 
     assert times.after(datetime.fromisoformat(now)) == datetime.fromisoformat(then)
 
 
-async def test_what_was_missed(days: Days, caplog: pytest.LogCaptureFixture) -> None:
+async def test_what_was_missed(days: Days, caplog: Log) -> None:
     """Of the times that passed while no process ran, the last one runs, unless it is too old."""
     async with days.running(days.bot("0 * * * *")):
         pass
@@ -314,9 +315,7 @@ async def test_it_is_run_now(days: Days) -> None:
     assert seen == [([1], None, False), ([1], "k", True)]
 
 
-async def test_a_deploy_that_changes_a_schedule(
-    days: Days, caplog: pytest.LogCaptureFixture
-) -> None:
+async def test_a_deploy_that_changes_a_schedule(days: Days, caplog: Log) -> None:
     """A process gives back a time of another expression; what nobody has is dropped in the end."""
     async with days.running(days.bot()):
         pass
@@ -333,7 +332,7 @@ async def test_a_deploy_that_changes_a_schedule(
 
 
 async def test_an_inbox_that_is_away(
-    days: Days, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+    days: Days, caplog: Log, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The times are stored a minute later; another error ends the start."""
     bot = days.bot()

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from tests.bot.talking import ANN, BOB, BOSS, BUTTONS, Talk
+from tests.support.logs import Log
 from tests.support.wire import until
 from webex_webhooks_async import (
     Context,
@@ -56,7 +57,7 @@ def long(talk: Talk) -> Callable[[Handler], Handler]:
     return talk.bot.command("go", in_order=False)
 
 
-async def test_what_waits_for_an_answer(stopping: Talk, caplog: pytest.LogCaptureFixture) -> None:
+async def test_what_waits_for_an_answer(stopping: Talk, caplog: Log) -> None:
     """A handler that waits runs again, gets HandlerStopped, cleans up, and is completed."""
     caplog.set_level(logging.INFO)
     talk = stopping
@@ -383,7 +384,7 @@ async def test_what_has_failed(stopping: Talk) -> None:
     assert talk.errors == []
 
 
-async def test_what_has_not_begun(stopping: Talk, caplog: pytest.LogCaptureFixture) -> None:
+async def test_what_has_not_begun(stopping: Talk, caplog: Log) -> None:
     """It is completed without its handler, but handlers of `on` run; it makes no stop true."""
     caplog.set_level(logging.INFO)
     talk, did, gate = stopping, list[str](), asyncio.Event()
@@ -419,10 +420,7 @@ async def test_what_has_not_begun(stopping: Talk, caplog: pytest.LogCaptureFixtu
 
 
 @pytest.mark.parametrize("is_open", [False, True])
-async def test_a_stop_while_a_question_is_sent(
-    talk: Talk,
-    is_open: bool,  # noqa: FBT001 - a parameter of the test
-) -> None:
+async def test_a_stop_while_a_question_is_sent(talk: Talk, *, is_open: bool) -> None:
     """The question is sent and ended, also one that opens later, and its handler is told of it."""
     told: list[str | None] = []
     held, sends = asyncio.Event(), asyncio.Event()
@@ -562,10 +560,7 @@ async def test_a_job_is_cancelled(talk: Talk) -> None:
 
 
 @pytest.mark.parametrize("is_caught", [False, True])
-async def test_an_answer_that_grows(
-    stopping: Talk,
-    is_caught: bool,  # noqa: FBT001 - a parameter of the test
-) -> None:
+async def test_an_answer_that_grows(stopping: Talk, *, is_caught: bool) -> None:
     """The text so far stays, and a line below it says that it was stopped."""
     talk = stopping
 

@@ -14,6 +14,7 @@ import pytest
 
 from tests.bot.doubles import CARD, Webex
 from tests.bot.talking import ANN, BOSS, BUTTONS, Talk
+from tests.support.logs import Log
 from tests.support.wire import until
 from webex_webhooks_async import (
     APIError,
@@ -75,9 +76,7 @@ async def test_the_end_of_a_question(talk: Talk, buttons: dict[str, str] | None)
 
 
 @pytest.mark.parametrize("who", ["began", "else", "job"])
-async def test_an_end_that_nobody_catches(
-    who: str, talk: Talk, caplog: pytest.LogCaptureFixture
-) -> None:
+async def test_an_end_that_nobody_catches(who: str, talk: Talk, caplog: Log) -> None:
     """It ends the execution, with a line; where somebody else was asked, it is a failure."""
     caplog.set_level(logging.INFO)
 
@@ -192,7 +191,7 @@ async def test_handlers_of_on_run_once(talk: Talk) -> None:
     assert ran[5:] == ["before", "after", "go"]  # those of the answer, and the handler again
 
 
-async def test_what_a_finally_does_meanwhile(talk: Talk, caplog: pytest.LogCaptureFixture) -> None:
+async def test_what_a_finally_does_meanwhile(talk: Talk, caplog: Log) -> None:
     """It does nothing while the handler is suspended, with one warning; it runs with the answer."""
     raised: list[type[BaseException]] = []
 
@@ -279,7 +278,7 @@ async def test_one_question_at_a_time(talk: Talk) -> None:
     assert str(talk.errors[0]).startswith("a handler asks one question at a time")
 
 
-async def test_another_question_in_each_run(talk: Talk, caplog: pytest.LogCaptureFixture) -> None:
+async def test_another_question_in_each_run(talk: Talk, caplog: Log) -> None:
     """A question that isn't the same is asked, with a warning that names `key=`, and then fails."""
 
     @talk.command()
@@ -307,9 +306,7 @@ async def test_another_question_in_each_run(talk: Talk, caplog: pytest.LogCaptur
     assert isinstance(talk.errors[0], GiveUpError)
 
 
-async def test_an_answer_that_the_handler_does_not_come_to(
-    talk: Talk, caplog: pytest.LogCaptureFixture
-) -> None:
+async def test_an_answer_that_the_handler_does_not_come_to(talk: Talk, caplog: Log) -> None:
     """A handler that ends before its question when it runs again is named in a warning."""
 
     @talk.command()
@@ -739,10 +736,7 @@ async def test_a_conversation_that_a_card_begins(talk: Talk) -> None:
 
 
 @pytest.mark.parametrize("is_earlier", [False, True])
-async def test_a_card_that_is_deleted_before_a_question(
-    is_earlier: bool,  # noqa: FBT001 - a parameter of the test
-    talk: Talk,
-) -> None:
+async def test_a_card_that_is_deleted_before_a_question(talk: Talk, *, is_earlier: bool) -> None:
     """The person who submitted it answers a text in the direct room all the same."""
 
     async def is_there(context: SubmissionContext) -> bool:
@@ -770,9 +764,7 @@ async def test_a_card_that_is_deleted_before_a_question(
     assert rooms == is_earlier
 
 
-async def test_a_question_that_cannot_be_closed_yet(
-    talk: Talk, caplog: pytest.LogCaptureFixture
-) -> None:
+async def test_a_question_that_cannot_be_closed_yet(talk: Talk, caplog: Log) -> None:
     """A question that wasn't sent is closed with the outcome, if the inbox fails before."""
     failures = [OSError("the disk is full")]
 

@@ -13,6 +13,7 @@ from attrs import frozen
 
 from tests.bot.doubles import SECRET, URL, Webex
 from tests.support.clocks import StoppedClock, let_pass, timed
+from tests.support.logs import Log
 from tests.support.wire import until
 from webex_webhooks_async import Bot, Client, MessageData, Notification, SQLiteInbox, WebhookUpdate
 
@@ -100,7 +101,7 @@ def replicas(webex: Webex, clock: Looks, tmp_path: Path) -> Replicas:
 
 
 async def test_a_deploy_with_another_url_says_what_it_changes(
-    replicas: Replicas, caplog: pytest.LogCaptureFixture
+    replicas: Replicas, caplog: Log
 ) -> None:
     """A WARNING has both URLs, also at the start."""
     async with replicas.running(1):
@@ -117,10 +118,7 @@ async def test_a_deploy_with_another_url_says_what_it_changes(
 
 @pytest.mark.parametrize("with_inbox", [True, False])
 async def test_two_bots_with_one_token_do_not_fight_for_long(
-    replicas: Replicas,
-    clock: Looks,
-    caplog: pytest.LogCaptureFixture,
-    with_inbox: bool,  # noqa: FBT001 - a parameter
+    replicas: Replicas, clock: Looks, caplog: Log, *, with_inbox: bool
 ) -> None:
     """The third change within an hour is an ERROR; then there is one an hour until a start."""
     options: dict[str, Any] = {} if with_inbox else {"inbox": None}
@@ -145,9 +143,7 @@ async def test_two_bots_with_one_token_do_not_fight_for_long(
 
 @pytest.mark.parametrize("with_inbox", [True, False])
 async def test_a_change_that_failed_is_tried_at_the_next_look(
-    replicas: Replicas,
-    clock: Looks,
-    with_inbox: bool,  # noqa: FBT001 - a parameter
+    replicas: Replicas, clock: Looks, *, with_inbox: bool
 ) -> None:
     """It doesn't count, neither as a change of the URL nor as a reactivation."""
     options: dict[str, Any] = {} if with_inbox else {"inbox": None}
@@ -204,7 +200,7 @@ async def test_replicas_that_start_together_make_the_webhooks_once(
 
 
 async def test_the_claim_of_a_killed_process_ends(
-    replicas: Replicas, clock: Looks, caplog: pytest.LogCaptureFixture
+    replicas: Replicas, clock: Looks, caplog: Log
 ) -> None:
     """Another start looks every half second, and makes the webhooks after 30 seconds."""
     killed = replicas.inbox()
@@ -227,7 +223,7 @@ async def test_the_claim_of_a_killed_process_ends(
 
 
 async def test_a_start_that_waits_for_long_goes_on_in_the_background(
-    replicas: Replicas, clock: Looks, caplog: pytest.LogCaptureFixture
+    replicas: Replicas, clock: Looks, caplog: Log
 ) -> None:
     """The application starts after 10 seconds, and the record says what the bot waits for."""
     other = replicas.inbox()
@@ -297,7 +293,7 @@ class Away(SQLiteInbox):
 
 
 async def test_an_inbox_that_is_away_is_like_an_outage(
-    replicas: Replicas, clock: Looks, caplog: pytest.LogCaptureFixture
+    replicas: Replicas, clock: Looks, caplog: Log
 ) -> None:
     """The start goes on, and a look is tried again; claims that aren't given back end."""
     inbox = Away(replicas.path, clock=clock.now_in_seconds)

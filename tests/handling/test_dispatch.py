@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from tests.notifications.doubles import MESSAGE_DATA, SECRET, Traces, body_of, deliver
+from tests.support.logs import Log
 from webex_webhooks_async.errors import PayloadError
 from webex_webhooks_async.handling.router import Router
 from webex_webhooks_async.models.notifications import Notification
@@ -94,9 +95,7 @@ class TestMiddleware:
 
         assert traces.ran == ["<receiver", "deleted", "receiver>"]
 
-    async def test_an_error_that_it_catches_is_handled(
-        self, traces: Traces, caplog: pytest.LogCaptureFixture
-    ) -> None:
+    async def test_an_error_that_it_catches_is_handled(self, traces: Traces, caplog: Log) -> None:
         """The notification counts as handled; other handlers of the router don't run any more."""
         receiver = Receiver(SECRET)
         receiver.on()(traces.handler("fails", LookupError()))
@@ -220,12 +219,7 @@ class TestRecords:
         ],
     )
     async def test_what_is_handled_has_a_record(
-        self,
-        caplog: pytest.LogCaptureFixture,
-        traces: Traces,
-        body: bytes,
-        words: tuple[str, ...],
-        handlers: str,
+        self, caplog: Log, traces: Traces, body: bytes, words: tuple[str, ...], handlers: str
     ) -> None:
         """It names resource, event, the id in the data, the webhook, handlers and milliseconds."""
         caplog.set_level(logging.INFO)
@@ -249,7 +243,7 @@ class TestRecords:
                 "webex_webhook_id": "WEBHOOK",
             }
 
-    async def test_an_id_is_cut(self, caplog: pytest.LogCaptureFixture, traces: Traces) -> None:
+    async def test_an_id_is_cut(self, caplog: Log, traces: Traces) -> None:
         """However long the ids in a signed notification are, a record has 1,000 characters."""
         caplog.set_level(logging.INFO)
         long = "\n" + "x" * 100_000

@@ -23,6 +23,7 @@ from tests.notifications.doubles import (
 )
 from tests.support.clocks import Time, let_pass, timed
 from tests.support.inboxes import retry_all_in, stored_in
+from tests.support.logs import Log
 from tests.support.refusals import refused
 from tests.support.wire import idle_loop, until
 from webex_webhooks_async.errors import GiveUpError, RateLimitError
@@ -132,7 +133,7 @@ async def test_no_more_than_max_pending_run_at_a_time(make: Make) -> None:
     assert found == [f"MESSAGE-{number}" for number in range(4)]
 
 
-async def test_it_is_tried_again(bot: InboxBot, caplog: pytest.LogCaptureFixture) -> None:
+async def test_it_is_tried_again(bot: InboxBot, caplog: Log) -> None:
     """Handlers that fail run again after 1, 4, 16 and 64 seconds; the last failure is an ERROR."""
     bot.errors = [RuntimeError(f"failure {number}") for number in range(1, 6)]
     async with bot.receiver:
@@ -227,7 +228,7 @@ GIVES_UP_IN_A_GROUP = ExceptionGroup(
 )
 async def test_what_another_attempt_can_not_help(  # noqa: PLR0913, PLR0917 - what it takes
     bot: InboxBot,
-    caplog: pytest.LogCaptureFixture,
+    caplog: Log,
     body: bytes,
     error: Exception | None,
     stored: str,
@@ -287,9 +288,7 @@ def test_pauses_are_an_hour_at_most(failures: int, failure: Exception, seconds: 
     assert failed.again_in == seconds
 
 
-async def test_a_notification_for_another_version(
-    bot: InboxBot, caplog: pytest.LogCaptureFixture
-) -> None:
+async def test_a_notification_for_another_version(bot: InboxBot, caplog: Log) -> None:
     """A process without a handler of a resource gives it back, so that a newer version takes it.
 
     If none does within ten minutes, it is completed, with a warning.
@@ -330,7 +329,7 @@ async def test_own_actions(make: Make) -> None:
         assert bot.states() == []
 
 
-async def test_another_body(bot: InboxBot, caplog: pytest.LogCaptureFixture) -> None:
+async def test_another_body(bot: InboxBot, caplog: Log) -> None:
     """What isn't a notification, but is in the file, is kept as failed, and named in the log."""
     async with bot.receiver:
         await bot.inbox.put("key", b"{}")
@@ -353,9 +352,7 @@ async def test_it_is_taken_over_within_two_seconds(bot: InboxBot) -> None:
             await until(lambda: bot.done == ["MESSAGE-1"])
 
 
-async def test_what_kills_its_process_is_given_up(
-    bot: InboxBot, caplog: pytest.LogCaptureFixture
-) -> None:
+async def test_what_kills_its_process_is_given_up(bot: InboxBot, caplog: Log) -> None:
     """After five leases that expired, the notification is kept as failed, and reported."""
     async with bot.another_process() as dead:
         await dead.put("key", distinct(1))
@@ -377,7 +374,7 @@ async def test_what_kills_its_process_is_given_up(
 
 
 @pytest.mark.parametrize("hangs", [False, True])
-async def test_what_may_kill_its_process_runs_alone(bot: InboxBot, hangs: bool) -> None:  # noqa: FBT001 - of a test
+async def test_what_may_kill_its_process_runs_alone(bot: InboxBot, *, hangs: bool) -> None:
     """On its last chance it waits for what runs, or for a lease, and nothing is taken beside it.
 
     That ends with it, or after two leases. So what runs beside a killer isn't given up with it.
@@ -434,7 +431,7 @@ async def test_expired_leases_are_no_failures(make: Make, expiries: int, broken:
                 await until(lambda: bot.done == ["MESSAGE-1"])
 
 
-async def test_a_lease_is_renewed(bot: InboxBot, caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_lease_is_renewed(bot: InboxBot, caplog: Log) -> None:
     """While a handler runs, nobody takes over; if it runs for very long, a warning says so."""
     bot.may_end.clear()
     async with bot.another_process() as other, bot.receiver:
@@ -454,7 +451,7 @@ async def test_a_lease_is_renewed(bot: InboxBot, caplog: pytest.LogCaptureFixtur
 
 @pytest.mark.parametrize("expiries", [0, 4])
 async def test_who_lost_a_lease_does_not_complete(
-    bot: InboxBot, caplog: pytest.LogCaptureFixture, expiries: int
+    bot: InboxBot, caplog: Log, expiries: int
 ) -> None:
     """A process that was stopped for longer than its lease changes nothing of what it lost.
 
@@ -485,9 +482,7 @@ async def test_who_lost_a_lease_does_not_complete(
         assert await other.complete(entry) is True
 
 
-async def test_a_lease_that_is_lost_and_comes_back(
-    bot: InboxBot, caplog: pytest.LogCaptureFixture
-) -> None:
+async def test_a_lease_that_is_lost_and_comes_back(bot: InboxBot, caplog: Log) -> None:
     """What another process took over, and lost itself, is completed by the one that began it."""
     bot.may_end.clear()
     async with bot.another_process() as other, bot.receiver:
@@ -509,9 +504,7 @@ async def test_a_lease_that_is_lost_and_comes_back(
     assert caplog.text.count("may be handled twice") == 1
 
 
-async def test_a_lease_that_can_not_be_renewed(
-    bot: InboxBot, caplog: pytest.LogCaptureFixture
-) -> None:
+async def test_a_lease_that_can_not_be_renewed(bot: InboxBot, caplog: Log) -> None:
     """A renewal that fails is logged, and tried again before the lease expires."""
     bot.may_end.clear()
     async with bot.receiver:
@@ -527,9 +520,7 @@ async def test_a_lease_that_can_not_be_renewed(
         bot.may_end.set()
 
 
-async def test_a_lease_is_not_renewed_while_its_end_is_recorded(
-    bot: InboxBot, caplog: pytest.LogCaptureFixture
-) -> None:
+async def test_a_lease_is_not_renewed_while_its_end_is_recorded(bot: InboxBot, caplog: Log) -> None:
     """A completion that takes long isn't taken for a lease that somebody else has."""
     goes_on, complete = asyncio.Event(), bot.inbox.complete
 
@@ -681,7 +672,7 @@ async def test_what_takes_the_place_of_one_that_runs(bot: InboxBot) -> None:
 
 
 @pytest.mark.parametrize("looks", [True, False])
-async def test_what_waits_to_run_alone_at_the_end(make: Make, looks: bool) -> None:  # noqa: FBT001 - of a test
+async def test_what_waits_to_run_alone_at_the_end(make: Make, *, looks: bool) -> None:
     """It is given back, also while its records are read; what it waits for goes on to its end."""
     bot = make(lease=3600)  # for which it would wait
     recall, looking, closing_has_begun = bot.inbox.recall, asyncio.Event(), asyncio.Event()
@@ -721,7 +712,7 @@ async def test_what_waits_to_run_alone_at_the_end(make: Make, looks: bool) -> No
 EXPIRE = "UPDATE webex_notifications SET due = 0 WHERE key = ?"
 
 
-async def test_a_jump_of_the_clock(bot: InboxBot, caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_jump_of_the_clock(bot: InboxBot, caplog: Log) -> None:
     """What a process has under way isn't begun again, and is completed with its new lease."""
     bot.may_end.clear()
     async with bot.another_process() as other, bot.receiver:
@@ -741,9 +732,7 @@ async def test_a_jump_of_the_clock(bot: InboxBot, caplog: pytest.LogCaptureFixtu
     assert caplog.records == []
 
 
-async def test_before_the_start_and_after_the_end(
-    bot: InboxBot, caplog: pytest.LogCaptureFixture
-) -> None:
+async def test_before_the_start_and_after_the_end(bot: InboxBot, caplog: Log) -> None:
     """Outside of its lifespan, the receiver stores nothing, and an error says what to enter."""
     assert await deliver(bot.receiver, distinct(1)) == 503
     await bot.receiver.aclose()
@@ -825,9 +814,7 @@ async def test_a_start_that_fails(tmp_path: Path) -> None:
     assert await deliver(receiver) == 503
 
 
-async def test_a_start_while_the_database_is_down(
-    bot: InboxBot, caplog: pytest.LogCaptureFixture
-) -> None:
+async def test_a_start_while_the_database_is_down(bot: InboxBot, caplog: Log) -> None:
     """A receiver starts beside a database that can't be reached, and works when it can be."""
     down = ConnectionError("no route to the database")
     with patch.object(bot.inbox, "take", side_effect=down):
@@ -838,7 +825,7 @@ async def test_a_start_while_the_database_is_down(
     await bot.receiver.aclose()
 
 
-async def test_an_inbox_that_can_not_store(bot: InboxBot, caplog: pytest.LogCaptureFixture) -> None:
+async def test_an_inbox_that_can_not_store(bot: InboxBot, caplog: Log) -> None:
     """What can't be stored gets 503, and the log says why; when it can be, it is."""
     async with bot.receiver:
         with failing(bot.inbox, "put"):
@@ -852,7 +839,7 @@ async def test_an_inbox_that_can_not_store(bot: InboxBot, caplog: pytest.LogCapt
     ("method", "message"), [("take", "the inbox can't be read"), ("complete", "can't be recorded")]
 )
 async def test_an_inbox_that_is_out_of_order_for_a_while(
-    bot: InboxBot, caplog: pytest.LogCaptureFixture, method: str, message: str
+    bot: InboxBot, caplog: Log, method: str, message: str
 ) -> None:
     """That is logged, and tried again every second; what was handled doesn't run again."""
     async with bot.receiver:
@@ -866,9 +853,7 @@ async def test_an_inbox_that_is_out_of_order_for_a_while(
 
 
 @pytest.mark.parametrize("begins", ["before", "after"])
-async def test_an_outcome_that_is_never_recorded(
-    bot: InboxBot, caplog: pytest.LogCaptureFixture, begins: str
-) -> None:
+async def test_an_outcome_that_is_never_recorded(bot: InboxBot, caplog: Log, begins: str) -> None:
     """The end tries for five seconds to record it; the log says what it means if that fails."""
     bot.may_end.clear()
     failed = "the outcome of messages created MESSAGE-1 of webhook WEBHOOK can't be recorded: OSErr"

@@ -23,6 +23,7 @@ from sqlalchemy.orm import Session
 from sqlalchemy.pool import AsyncAdaptedQueuePool
 
 from tests.notifications.doubles import SECRET, deliver, distinct
+from tests.support.logs import Log
 from tests.support.postgres_server import PostgresServer
 from tests.support.transactions import ALL_WAYS, WAYS, Place, Within, opened
 from webex_webhooks_async import (
@@ -529,7 +530,7 @@ async def test_a_long_lock(
     schema: str,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
-    caplog: pytest.LogCaptureFixture,
+    caplog: Log,
 ) -> None:
     """A call that locks the file of a `SQLiteInbox` for more than a second is warned about."""
     monkeypatch.setattr(sqlite_inbox, "_LONG_LOCK", -1)

@@ -5,6 +5,7 @@ from unittest.mock import AsyncMock, Mock
 import pytest
 
 from tests.notifications.doubles import SECRET, deliver
+from tests.support.logs import Log
 from webex_webhooks_async.inbox.sqlite import SQLiteInbox
 from webex_webhooks_async.notifications.signing_secrets import Keys
 from webex_webhooks_async.receiving.receiver import Receiver
@@ -12,7 +13,7 @@ from webex_webhooks_async.testing import sample_notification
 
 
 @pytest.mark.parametrize("kind", [Mock, AsyncMock])
-async def test_secrets_may_change(kind: type[Mock], caplog: pytest.LogCaptureFixture) -> None:
+async def test_secrets_may_change(kind: type[Mock], caplog: Log) -> None:
     """A function, plain or async, is asked for each request; if it can't say, it is a 503."""
     secrets = kind(
         side_effect=[

@@ -11,6 +11,7 @@ import pytest
 
 from tests.bot.doubles import SECRET, Webex
 from tests.notifications.doubles import Conversation
+from tests.support.logs import Log
 from tests.support.refusals import refused
 from tests.support.wire import until
 from webex_webhooks_async import (
@@ -116,7 +117,7 @@ async def test_a_lifespan_is_around_all_handlers(make: Callable[..., Receiver]) 
 
 
 async def test_nothing_is_handled_before_the_lifespan(
-    make: Callable[..., Receiver], caplog: pytest.LogCaptureFixture
+    make: Callable[..., Receiver], caplog: Log
 ) -> None:
     """Neither a request nor `dispatch`; without a lifespan, a receiver needs no start."""
     receiver = make(lifespan=Lifespan())

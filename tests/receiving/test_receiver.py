@@ -21,6 +21,7 @@ from tests.notifications.doubles import (
     lose,
     signed,
 )
+from tests.support.logs import Log
 from tests.support.refusals import refused
 from tests.support.wire import PATIENCE, until
 from webex_webhooks_async.errors import PayloadError, SignatureError
@@ -248,9 +249,7 @@ class TestFailure:
         assert await deliver(bot.receiver) == 204
         assert bot.done == ["MESSAGE"]
 
-    async def test_a_notification_forges_no_line_of_the_log(
-        self, caplog: pytest.LogCaptureFixture
-    ) -> None:
+    async def test_a_notification_forges_no_line_of_the_log(self, caplog: Log) -> None:
         """The record of a failure has the traceback, and names the notification in one line."""
         bot = ReceiverUnderTest()
         error = ValueError("broken")
@@ -276,7 +275,7 @@ class TestFailure:
     @pytest.mark.parametrize("error", [ValueError("broken"), SystemExit(2), UnspeakableError()])
     @pytest.mark.parametrize("is_async", [True, False])
     async def test_on_error_gets_a_failure(
-        self, caplog: pytest.LogCaptureFixture, error: BaseException, *, is_async: bool
+        self, caplog: Log, error: BaseException, *, is_async: bool
     ) -> None:
         """A plain or an async `on_error` is called with each failure, which is logged as well.
 
@@ -303,9 +302,7 @@ class TestFailure:
     @pytest.mark.parametrize(
         "error", [LookupError("unreachable"), asyncio.CancelledError(), SystemExit(2)]
     )
-    async def test_a_failure_of_on_error_is_logged(
-        self, caplog: pytest.LogCaptureFixture, error: BaseException
-    ) -> None:
+    async def test_a_failure_of_on_error_is_logged(self, caplog: Log, error: BaseException) -> None:
         """If `on_error` fails too, both failures are logged, and the notification comes again."""
 
         async def report(_: Exception, notification: Notification[Any]) -> None:
@@ -336,11 +333,7 @@ class TestMisfits:
         ids=["typed handlers", "handlers of everything", "both"],
     )
     async def test_only_handlers_of_everything_get_it(
-        self,
-        caplog: pytest.LogCaptureFixture,
-        handlers: list[tuple[Any, ...]],
-        statuses: list[int],
-        ran: list[int],
+        self, caplog: Log, handlers: list[tuple[Any, ...]], statuses: list[int], ran: list[int]
     ) -> None:
         """Handlers without a resource get what was sent; it is a failure if there are others.
 
@@ -370,9 +363,7 @@ class TestMisfits:
         assert {*caplog.messages} <= {text}
 
     @pytest.mark.parametrize("seconds", [0, None])
-    async def test_on_error_gets_the_problems(
-        self, caplog: pytest.LogCaptureFixture, *, seconds: float | None
-    ) -> None:
+    async def test_on_error_gets_the_problems(self, caplog: Log, *, seconds: float | None) -> None:
         """`on_error` gets a `PayloadError` with the path of each problem."""
         failures: list[tuple[Exception, object]] = []
 
@@ -389,9 +380,7 @@ class TestMisfits:
         assert (error.problems, data) == ((self.PROBLEM,), self.DATA)
         assert [record.levelname for record in caplog.records] == ["ERROR"]
 
-    async def test_a_handler_that_fails_first_is_the_failure(
-        self, caplog: pytest.LogCaptureFixture
-    ) -> None:
+    async def test_a_handler_that_fails_first_is_the_failure(self, caplog: Log) -> None:
         """If a handler without a resource fails, the run ends there, as for any other failure."""
         receiver = Receiver(SECRET)
 
@@ -587,9 +576,7 @@ class TestRespondWithin:
 
         assert bot.done == ["MESSAGE"]
 
-    async def test_no_more_than_was_asked_for_is_pending(
-        self, caplog: pytest.LogCaptureFixture
-    ) -> None:
+    async def test_no_more_than_was_asked_for_is_pending(self, caplog: Log) -> None:
         """The response beyond `max_pending` is 503, for a copy 204; later ones are accepted."""
         bot = ReceiverUnderTest(respond_within=0, max_pending=2)
         bot.may_end.clear()
@@ -608,7 +595,7 @@ class TestRespondWithin:
 
     @pytest.mark.parametrize("options", [{"respond_within": 0}, {}])
     async def test_a_closed_receiver_accepts_nothing(
-        self, caplog: pytest.LogCaptureFixture, *, options: dict[str, Any]
+        self, caplog: Log, *, options: dict[str, Any]
     ) -> None:
         """The response of a closed receiver is 503; when it is opened again, it accepts again."""
         bot = ReceiverUnderTest(**options)
@@ -641,7 +628,7 @@ class TestRespondWithin:
     @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
     @pytest.mark.parametrize("seconds", [0, PATIENCE, None])
     async def test_an_event_loop_that_ended_before_its_handlers(
-        self, caplog: pytest.LogCaptureFixture, seconds: float | None
+        self, caplog: Log, seconds: float | None
     ) -> None:
         """They never end: closing doesn't wait, they aren't pending, and a copy is handled."""
         caplog.set_level(logging.CRITICAL)  # asyncio reports each task that was lost
@@ -775,7 +762,7 @@ class TestLog:
         ],
     )
     async def test_what_is_not_handled_is_logged(
-        self, caplog: pytest.LogCaptureFixture, body: bytes, message: str
+        self, caplog: Log, body: bytes, message: str
     ) -> None:
         """Each 204 for a notification that isn't handled has a DEBUG record that says why."""
         bot = ReceiverUnderTest(ignore_own_actions=True)
@@ -810,7 +797,7 @@ def fail_to_report(error: Exception, notification: Notification[Any]) -> None:
 @pytest.mark.parametrize("on_error", [None, fail_to_report])
 @pytest.mark.parametrize("fails", [True, False])
 async def test_nothing_is_given_away(
-    caplog: pytest.LogCaptureFixture,
+    caplog: Log,
     on_error: Any,  # noqa: ANN401 - a plain function
     *,
     fails: bool,

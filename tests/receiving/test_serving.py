@@ -12,6 +12,7 @@ import pytest
 import uvicorn
 
 from tests.notifications.doubles import SECRET, body_of, exchange, posted
+from tests.support.logs import Log
 from tests.support.programs import read_until, running
 from tests.support.wire import PATIENCE
 from webex_webhooks_async.receiving import serving
@@ -94,9 +95,7 @@ async def test_its_own_server_ends_beside_a_handler_that_hangs() -> None:
 
 
 @pytest.fixture
-def log(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> pytest.LogCaptureFixture:
+def log(monkeypatch: pytest.MonkeyPatch, caplog: Log) -> Log:
     """What uvicorn logs, which doesn't set up logging itself."""
     monkeypatch.setattr(uvicorn.Config, "configure_logging", Mock())
     caplog.set_level("INFO", "uvicorn.error")
@@ -104,7 +103,7 @@ def log(
 
 
 def test_its_own_server_ends_beside_a_lifespan_that_hangs(
-    log: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+    log: Log, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Two Ctrl-C end it, also where the lifespan doesn't end when it is cancelled."""
 
@@ -126,9 +125,7 @@ def test_its_own_server_ends_beside_a_lifespan_that_hangs(
     assert "gave up what hasn't ended 0.01 s after it was cancelled" in log.text
 
 
-def test_a_port_that_is_taken_is_noticed_before_anything_starts(
-    log: pytest.LogCaptureFixture,
-) -> None:
+def test_a_port_that_is_taken_is_noticed_before_anything_starts(log: Log) -> None:
     """A bot changes its webhooks in its start, so `run` takes the port first."""
     starts: list[Receiver] = []
 

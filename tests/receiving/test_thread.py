@@ -13,6 +13,7 @@ import pytest
 
 from tests.bot.doubles import echo, texts
 from tests.examples.serving import settings_of
+from tests.support.logs import Log
 from tests.support.programs import printed_by
 from tests.support.wire import PATIENCE, until
 from webex_webhooks_async import (
@@ -154,9 +155,7 @@ async def test_a_thread_of_a_handler_may_wait(webex_sandbox: Sandbox) -> None:
     assert ["close its own" in errors[0], "is being closed" in errors[1]] == [True, True]
 
 
-async def test_a_callback_ends_no_loop(
-    webex_sandbox: Sandbox, caplog: pytest.LogCaptureFixture
-) -> None:
+async def test_a_callback_ends_no_loop(webex_sandbox: Sandbox, caplog: Log) -> None:
     """What asyncio would end it with is logged, and neither this call nor the next one hangs."""
     bot = Bot.from_env()
     bot_thread = ReceiverThread(bot)

@@ -431,10 +431,7 @@ async def test_the_age_of_what_is_handled(webex: Webex) -> None:
 @pytest.mark.parametrize("mark", ["<@personId:{0.id}|Lunch>", "<@personEmail:{0.emails[0]}>"])
 @pytest.mark.parametrize("direct", [True, False], ids=["direct", "group"])
 async def test_a_mention_in_markdown_is_no_part_of_the_command(
-    mark: str,
-    direct: bool,  # noqa: FBT001 - a parameter of the test
-    bot: Bot,
-    webex: Webex,
+    mark: str, bot: Bot, webex: Webex, *, direct: bool
 ) -> None:
     """A mention by id or by address, whatever it shows, in either kind of room."""
     async with (

@@ -13,6 +13,7 @@ import pytest
 
 from tests.bot.talking import ANN, Talk
 from tests.support.inboxes import retry_all_in
+from tests.support.logs import Log
 from tests.support.programs import printed_by
 from tests.support.wire import idle_loop, until
 from webex_webhooks_async import Bot, GiveUpError, Message, MessageContext, SQLiteInbox
@@ -267,7 +268,7 @@ async def test_the_text_is_replaced(talk: Talk, writer: Writer) -> None:
 
 @pytest.mark.parametrize("fault", [{"status": 503}, {"status": 502}, {"status": 404}])
 async def test_progress_fails(
-    talk: Talk, writer: Writer, fault: dict[str, Any], caplog: pytest.LogCaptureFixture
+    talk: Talk, writer: Writer, fault: dict[str, Any], caplog: Log
 ) -> None:
     """An edit that shows progress isn't repeated, is logged, and doesn't fail the handler."""
     async with talk.running():
@@ -286,7 +287,7 @@ async def test_progress_fails(
     ]
 
 
-async def test_the_rate_limit(talk: Talk, writer: Writer, caplog: pytest.LogCaptureFixture) -> None:
+async def test_the_rate_limit(talk: Talk, writer: Writer, caplog: Log) -> None:
     """After a 429 no progress comes before its Retry-After."""
     async with talk.running():
         await writer.begin()
@@ -483,9 +484,7 @@ async def test_a_mark_without_an_edit_left(talk: Talk, writer: Writer) -> None:
     assert standing(talk) == ["+" * 8 + "-"]
 
 
-async def test_a_mark_that_fails(
-    talk: Talk, writer: Writer, caplog: pytest.LogCaptureFixture
-) -> None:
+async def test_a_mark_that_fails(talk: Talk, writer: Writer, caplog: Log) -> None:
     """A WARNING says that the message can't say that its answer ends in the middle."""
     async with talk.running():
         await writer.begin()
