@@ -14,6 +14,7 @@ import httpx
 import pytest
 from hypothesis import settings
 
+from tests.support.postgres_inboxes import Database
 from tests.support.postgres_server import PostgresServer, running_postgres
 from webex_webhooks_async import AiohttpTransport
 from webex_webhooks_async.client.pool import ConnectionPool
@@ -79,6 +80,12 @@ def postgres() -> Iterator[PostgresServer]:
 def schema() -> str:
     """Name a schema that no other test uses."""
     return f"inbox_{uuid4().hex}"
+
+
+@pytest.fixture
+def database(postgres: PostgresServer, schema: str) -> Database:
+    """Choose a schema of the server for the tables of a test."""
+    return Database(postgres, schema)
 
 
 @pytest.fixture(params=["lazy", "eager"] if EAGER else ["lazy"])

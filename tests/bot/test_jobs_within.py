@@ -13,7 +13,6 @@ import pytest
 
 from tests.bot.doubles import Webex
 from tests.notifications.doubles import taken
-from tests.support.postgres_inboxes import BLOCKED, execute
 from tests.support.postgres_server import PostgresServer
 from tests.support.transactions import ALL_WAYS, WAYS, Place, Within, opened
 from tests.support.wire import until
@@ -177,7 +176,7 @@ async def test_together(postgres: PostgresServer, schema: str, tmp_path: Path) -
                     await place.inbox.put_within(given, f"job:{number}", b"{}", line="a line")
             blocking.execute(known.encode())
             taking = asyncio.create_task(taken(place.inbox))
-            await until(lambda: bool(execute(postgres, BLOCKED)))
+            await until(lambda: postgres.blocked() > 0)
             assert [each async for each in other.unfinished()] == []
             await other.put("job:4", b"{}")
             assert (await taken(other)).key == "job:4"

@@ -18,7 +18,6 @@ from tests.bot.doubles import CARD, SECRET, Webex
 from tests.bot.talking import ANN, BUTTONS, Talk
 from tests.support.clocks import Time, timed
 from tests.support.logs import Log
-from tests.support.postgres_inboxes import BLOCKED, execute
 from tests.support.postgres_server import PostgresServer
 from tests.support.wire import PATIENCE, until
 from webex_webhooks_async import (
@@ -153,8 +152,7 @@ async def test_what_appears_late(webex: Webex, postgres: PostgresServer, schema:
         bodies = [each.body for each in deliveries]
         first = webex.sandbox.messages[0].id
         # It has its number, and isn't committed before this lock is given back.
-        execute(
-            postgres,
+        postgres.execute(
             f"CREATE FUNCTION {schema}.wait() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN"
             "    PERFORM pg_advisory_xact_lock(4); RETURN NEW; END $$",
             f"CREATE TRIGGER wait AFTER INSERT ON {schema}.notifications FOR EACH ROW"
@@ -164,9 +162,9 @@ async def test_what_appears_late(webex: Webex, postgres: PostgresServer, schema:
         with psycopg.connect(postgres.url) as connection:
             connection.execute("SELECT pg_advisory_lock(4)")
             late = asyncio.create_task(replica.handle(bodies[0], sign(bodies[0], SECRET)))
-            await until(lambda: len(execute(postgres, BLOCKED)) == 1)
+            await until(lambda: postgres.blocked() == 1)
             command = asyncio.create_task(bot.handle(bodies[1], sign(bodies[1], SECRET)))
-            await until(lambda: len(execute(postgres, BLOCKED)) == 2)
+            await until(lambda: postgres.blocked() == 2)
         assert {*await asyncio.gather(late, command)} == {204}
         said = [(await webex.sandbox.next_reply(PATIENCE)).text for _ in range(2)]
         assert await bot.handle(bodies[2], sign(bodies[2], SECRET)) == 204

@@ -8,13 +8,11 @@ from itertools import count
 from pathlib import Path
 from random import Random
 
-import psycopg
 import pytest
 from attrs import define
 
 from tests.support.clocks import Time
-from tests.support.postgres_inboxes import execute, opened, taken
-from tests.support.postgres_server import PostgresServer
+from tests.support.postgres_inboxes import Database, taken
 from webex_webhooks_async import Inbox, SQLiteInbox
 from webex_webhooks_async.inbox.entries import NO_ANSWER, Question
 from webex_webhooks_async.testing import sample_notification
@@ -297,7 +295,7 @@ async def test_sqlite(tmp_path: Path) -> None:
 
 
 @pytest.mark.once
-async def test_postgres(postgres: PostgresServer, schema: str) -> None:
+async def test_postgres(database: Database) -> None:
     """A `PostgresInbox` does what the model does."""
     columns = {
         "notifications": ("due", "next_due", "stored"),
@@ -305,23 +303,20 @@ async def test_postgres(postgres: PostgresServer, schema: str) -> None:
         "known": ("forget",),
         "questions": ("until",),
     }
-    options = {"lease": LEASE, "keep": KEEP}
-    with psycopg.connect(postgres.url) as connection:
-        async with opened(postgres.url, schema, 3, **options) as inboxes:
+    async with database.inboxes(3, lease=LEASE, keep=KEEP) as inboxes:
+        with database.server.connected(database.schema) as connection:
 
             def pass_time(passed: float) -> None:
                 for table, names in columns.items():
-                    earlier = ", ".join(
-                        f"{name} = {name} - interval '{passed} s'" for name in names
-                    )
-                    connection.execute(f"UPDATE {schema}.{table} SET {earlier}".encode())  # noqa: S608 - ours
+                    for name in names:
+                        earlier = f"UPDATE {table} SET {name} = {name} - interval '{passed} s'"  # noqa: S608 - ours
+                        connection.execute(earlier.encode())
                 connection.commit()
                 for each in inboxes:
                     each._lowest = each._looks_at = 0.0
 
             for seed in range(40, 45):
-                tables = ", ".join(f"{schema}.{each}" for each in columns)
-                execute(postgres, f"TRUNCATE {tables} CASCADE")
+                database.execute(f"TRUNCATE {', '.join(columns)} CASCADE")
                 await Model(inboxes, pass_time, seed).check(100)
             await check_an_end_that_is_put_off(inboxes[0], pass_time)
             await check_retry_of_what_is_due(inboxes[0])

@@ -18,12 +18,10 @@ import pytest
 from attrs import evolve
 
 from tests.notifications.doubles import taken
-from tests.support.clocks import Time, check_inbox_at_once
+from tests.support.clocks import Time, check_inbox_at_once, timed
 from tests.support.programs import printed_by
 from tests.support.refusals import refused
 from tests.support.wire import PATIENCE, until
-from webex_webhooks_async.inbox import sqlite as sqlite_inbox
-from webex_webhooks_async.inbox import sqlite_file as inbox_file
 from webex_webhooks_async.inbox.base import Inbox
 from webex_webhooks_async.inbox.entries import InboxCounts, InboxEntry, Question, StoredNotification
 from webex_webhooks_async.inbox.sqlite import SQLiteInbox
@@ -354,17 +352,27 @@ async def test_a_symlink_that_leads_to_another_file(path: Path, tmp_path: Path) 
         assert await inbox.put("before", b"") is False
 
 
+@pytest.fixture
+def stays(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    """Let the folder be one in which no file can be removed, until this is undone."""
+
+    def deny(path: Path, **_: bool) -> None:
+        raise PermissionError(f"{path} stays")
+
+    monkeypatch.setattr(Path, "unlink", deny)
+    return monkeypatch
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows removes no file that is open")
 async def test_the_log_of_a_lost_file_that_can_not_be_removed(
-    path: Path, monkeypatch: pytest.MonkeyPatch
+    path: Path, stays: pytest.MonkeyPatch
 ) -> None:
     """Calls are errors until it can be, because a new file would take it for its own."""
     async with asyncio.timeout(PATIENCE), aclosing(SQLiteInbox(path)) as inbox:
         await inbox.put("before", b"")
-        await asyncio.to_thread(path.unlink)
-        with monkeypatch.context() as folder:
-            folder.setattr(Path, "unlink", deny)
-            results = [await outcome(inbox.put("lost", b"")) for _ in range(2)]
+        await asyncio.to_thread(os.unlink, path)
+        results = [await outcome(inbox.put("lost", b"")) for _ in range(2)]
+        stays.undo()
         results += [await outcome(inbox.put("a", b"")) for _ in range(2)]
 
     assert ["was removed or replaced" in each for each in results] == [True, True, True, False]
@@ -372,13 +380,13 @@ async def test_the_log_of_a_lost_file_that_can_not_be_removed(
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows removes no file that is open")
-async def test_a_lost_file_is_closed(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.usefixtures("stays")
+async def test_a_lost_file_is_closed(path: Path) -> None:
     """It is closed also if its log can't be removed, which is an error."""
     inbox = SQLiteInbox(path)
     await inbox.counts()
     file = InboxFile.open(path)
-    await asyncio.to_thread(path.unlink)
-    monkeypatch.setattr(Path, "unlink", deny)
+    await asyncio.to_thread(os.unlink, path)
     with pytest.raises(PermissionError):
         file.close()
     with pytest.raises(sqlite3.ProgrammingError, match="closed"):
@@ -514,23 +522,15 @@ def test_the_file_is_never_readable_by_others(path: Path, monkeypatch: pytest.Mo
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
 
-async def test_it_is_on_the_disk_when_put_returns(
-    path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_it_is_on_the_disk_when_put_returns(path: Path) -> None:
     """Each commit is flushed to the disk, on macOS through the cache of the disk as well.
 
     A thousand notifications at once cost a few of them, not a thousand.
     """
     executed: list[str] = []
-    connect = inbox_file.connect
-
-    def traced(*arguments: Any, **options: Any) -> sqlite3.Connection:  # noqa: ANN401 - any
-        connection = connect(*arguments, **options)
-        connection.set_trace_callback(executed.append)
-        return connection
-
-    monkeypatch.setattr(inbox_file, "connect", traced)
     async with aclosing(SQLiteInbox(path)) as inbox:
+        await inbox._call(lambda rows: rows._connection.set_trace_callback(executed.append))
+        executed.clear()
         await inbox.put("a", b"")
         committed = executed.count("COMMIT")
         stored = await asyncio.gather(*(inbox.put(f"{number}", b"") for number in range(1000)))
@@ -539,7 +539,7 @@ async def test_it_is_on_the_disk_when_put_returns(
         found = [file.connection.execute(f"PRAGMA {name}").fetchone()[0] for name in names]
 
     assert found == ["wal", 2, 1]  # 2 is FULL
-    assert committed == 2  # the new file, and the notification
+    assert committed == 1
     assert all(stored)
     assert executed.count("COMMIT") < 500
 
@@ -630,46 +630,6 @@ def test_a_loop_that_ends_before_its_calls(path: Path) -> None:
     assert put_in_a_loop(inbox, "b") is True
 
 
-AFTER_A_FORK = """
-import asyncio, os, sys, warnings
-from webex_webhooks_async import SQLiteInbox
-
-warnings.simplefilter("ignore")  # newer Pythons warn of what this is about
-inbox = SQLiteInbox(sys.argv[1])
-asyncio.run(inbox.put("a", b"{}"))
-if os.fork() == 0:
-    for call in (inbox.put("b", b"{}"), inbox.aclose()):
-        try:
-            asyncio.run(call)
-        except RuntimeError as error:
-            print(error, flush=True)
-    sys.exit()
-print(os.wait()[1])
-"""
-
-
-@pytest.mark.once
-async def test_an_inbox_can_not_be_carried_across_a_fork(path: Path) -> None:
-    """The child gets an error that says where to open one."""
-    *errors, status = await printed_by("-c", AFTER_A_FORK, path)
-
-    assert status == "0"
-    assert len(errors) == 2
-    assert all("was opened before the process was forked: open it in" in each for each in errors)
-
-
-async def test_claims_of_forked_processes(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Processes that were forked with an inbox give back their own claims alone."""
-    inbox = SQLiteInbox(path)
-    results: list[bool | None] = []
-    for process, claims in ((1, True), (2, False), (2, True), (1, False), (1, True)):
-        monkeypatch.setattr(os, "getpid", partial(int, process))
-        results.append(await (inbox.claim("a name", 60) if claims else inbox.unclaim("a name")))
-        await inbox.aclose()
-
-    assert results == [True, None, False, None, True]
-
-
 async def test_seconds_that_are_none(path: Path) -> None:
     """What isn't a number of seconds is refused before it disturbs those that are stored then."""
     async with aclosing(SQLiteInbox(path)) as inbox:
@@ -711,20 +671,18 @@ async def test_a_file_that_is_locked_for_a_moment(path: Path) -> None:
         assert await inbox.put("c", b"") is True
 
 
-async def test_a_locked_file(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_locked_file(path: Path) -> None:
     """While another program locks the file, all calls fail; afterwards they work."""
-    monkeypatch.setattr(inbox_file, "LOCKED_SECONDS", 0.01)
     async with aclosing(SQLiteInbox(path)) as inbox:
+        await inbox._call(lambda rows: rows._connection.execute("PRAGMA busy_timeout = 10"))
         await inbox.put("a", b"")
         with locked(path):
-            failed = await asyncio.gather(
-                *(inbox.put("b", b""), inbox.put("c", b""), SQLiteInbox(path).put("d", b"")),
-                return_exceptions=True,
-            )
+            calls = (inbox.put("b", b""), inbox.put("c", b""))
+            failed = await asyncio.gather(*calls, return_exceptions=True)
 
         words = f"can't use the inbox {path}: database is locked by another program, or by a "
         words += "transaction of yours: commit it before you reply"
-        assert [f"{each}" for each in failed] == [words] * 3
+        assert [f"{each}" for each in failed] == [words] * 2
         assert await inbox.put("b", b"") is True
 
 
@@ -920,7 +878,7 @@ def test_wrong_arguments(
     assert [*tmp_path.iterdir()] == []
 
 
-async def test_a_change_of_many(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_change_of_many(path: Path) -> None:
     """Between a few that are removed and the next, processes write that SQLite held up."""
     pauses: list[bool] = []
 
@@ -929,8 +887,7 @@ async def test_a_change_of_many(path: Path, monkeypatch: pytest.MonkeyPatch) -> 
             other.execute("DELETE FROM webex_notifications WHERE key = 'no'")
         pauses.append(seconds > 0)
 
-    monkeypatch.setattr(sqlite_inbox, "_sleep", write_meanwhile)
-    async with aclosing(SQLiteInbox(path)) as inbox:
+    async with aclosing(timed(SQLiteInbox, sleep=write_meanwhile)(path)) as inbox:
         await asyncio.gather(*(inbox.put(f"job:{number}", b"") for number in range(100)))
         for _ in range(100):
             await inbox.fail(await taken(inbox), error="it failed", retry_in=None)
@@ -1007,11 +964,6 @@ def fill(path: Path) -> None:
     with closing(InboxFile.open(path)) as file, file.transaction() as its_rows:
         for number in range(100):
             its_rows.put(f"{number}", bytes(1000))
-
-
-def deny(path: Path, **_: bool) -> None:
-    """Do as a folder that can't be written."""
-    raise PermissionError(f"{path} stays")
 
 
 async def outcome(call: Awaitable[object]) -> str:

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from tests.integration.stage import Shift, Stage
-from tests.support.postgres_inboxes import execute
-from webex_webhooks_async import Inbox, PostgresInbox, SQLiteInbox
+from tests.support.postgres_inboxes import Database
+from webex_webhooks_async import Inbox, SQLiteInbox
 from webex_webhooks_async.client.limiter import Clock
 from webex_webhooks_async.integration.postgres_store import PostgresUserStore
 from webex_webhooks_async.integration.sqlite_store import SQLiteUserStore
@@ -39,17 +39,18 @@ def time() -> Shift:
 
 
 @pytest.fixture(params=["sqlite", "postgres"])
-def new_store(request: pytest.FixtureRequest, tmp_path: Path, schema: str, time: Shift) -> NewStore:
+def new_store(
+    request: pytest.FixtureRequest, tmp_path: Path, database: Database, time: Shift
+) -> NewStore:
     """Make a store of the same users, as another process does."""
     if request.param == "sqlite":
         return lambda: SQLiteUserStore(tmp_path / "users.db", clock=time.timestamp)
-    url: str = request.getfixturevalue("postgres").url
-    return lambda: PostgresUserStore(url, schema=schema)
+    return lambda: PostgresUserStore(database.url, schema=database.schema)
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.once)])
 async def stage(
-    request: pytest.FixtureRequest, tmp_path: Path, schema: str, time: Shift
+    request: pytest.FixtureRequest, tmp_path: Path, database: Database, time: Shift
 ) -> AsyncGenerator[Stage]:
     """A sandbox, and integrations that share a store and an inbox."""
 
@@ -58,28 +59,27 @@ async def stage(
         return store, SQLiteInbox(tmp_path / "inbox.db")
 
     def on_postgres() -> tuple[UserStore, Inbox]:
-        store = PostgresUserStore(server.url, schema=schema)
-        return store, PostgresInbox(server.url, schema=schema)
+        return PostgresUserStore(database.url, schema=database.schema), database.inbox()
 
     def in_files() -> bytes:
         return b"".join(each.read_bytes() for each in tmp_path.glob("*.db*"))
 
     def in_tables() -> bytes:
-        tables = execute(server, f"SELECT tablename FROM pg_tables WHERE schemaname = '{schema}'")
-        rows = [execute(server, f"SELECT t::text FROM {schema}.{name} t") for (name,) in tables]
+        tables = database.execute(
+            f"SELECT tablename FROM pg_tables WHERE schemaname = '{database.schema}'"
+        )
+        rows = [database.execute(f"SELECT t::text FROM {name} t") for (name,) in tables]
         binary = [bytes.fromhex(each) for each in re.findall(r"\\x([0-9a-f]+)", str(rows))]
         return b"".join((*binary, str(rows).encode()))
 
     def shift(seconds: float) -> None:
-        execute(
-            server,
-            f"UPDATE {schema}.users SET due = due - {seconds}, held_until = held_until - {seconds}",
+        database.execute(
+            f"UPDATE users SET due = due - {seconds}, held_until = held_until - {seconds}"
         )
 
-    if request.param == "postgres":
-        server = request.getfixturevalue("postgres")
-        time.shift_database = shift
     is_sqlite = request.param == "sqlite"
+    if not is_sqlite:
+        time.shift_database = shift
     async with Stage(on_sqlite if is_sqlite else on_postgres, time) as stage:
         stage.stored = in_files if is_sqlite else in_tables
         yield stage

@@ -12,9 +12,8 @@ from attrs import evolve
 
 from tests.integration.conftest import NewStore
 from tests.integration.stage import Shift
-from tests.support.postgres_inboxes import execute
-from tests.support.postgres_server import PostgresServer
-from webex_webhooks_async import PostgresInbox, SQLiteInbox
+from tests.support.postgres_inboxes import Database
+from webex_webhooks_async import SQLiteInbox
 from webex_webhooks_async.integration import postgres_store, sqlite_store
 from webex_webhooks_async.integration.postgres_store import PostgresUserStore
 from webex_webhooks_async.integration.sqlite_store import SQLiteUserStore
@@ -206,44 +205,42 @@ async def test_paths_that_cannot_be_a_store(tmp_path: Path) -> None:
         SQLiteUserStore(tmp_path / "missing" / "users.db")
 
 
-async def test_an_inbox_shares_its_connections(postgres: PostgresServer, schema: str) -> None:
+async def test_an_inbox_shares_its_connections(database: Database) -> None:
     """A store in a `PostgresInbox` has its schema, and leaves it open."""
-    async with aclosing(PostgresInbox(postgres.url, schema=schema)) as inbox:
+    async with aclosing(database.inbox()) as inbox:
         store = PostgresUserStore(inbox)
         await store.put(ANN, replaces=None, due_in=0)
         await store.aclose()
 
         assert (await inbox.counts()).waiting == 0
-        assert execute(postgres, f"SELECT count(*) FROM {schema}.users") == [(1,)]
+        assert database.execute("SELECT count(*) FROM users") == [(1,)]
         with pytest.raises(ValueError, match="schema and timeout"):
             PostgresUserStore(inbox, schema="other")
 
 
-async def test_a_store_alone_makes_no_inbox(postgres: PostgresServer, schema: str) -> None:
+async def test_a_store_alone_makes_no_inbox(database: Database) -> None:
     """A store without an inbox makes two tables, of which only the UUID can be read."""
-    async with aclosing(PostgresUserStore(postgres.url, schema=schema)) as store:
+    async with aclosing(PostgresUserStore(database.url, schema=database.schema)) as store:
         await store.get(ANN.person)
 
-    tables = execute(
-        postgres, f"SELECT tablename FROM pg_tables WHERE schemaname = '{schema}' ORDER BY 1"
-    )
-    assert tables == [("users",), ("users_version",)]
+    query = f"SELECT tablename FROM pg_tables WHERE schemaname = '{database.schema}' ORDER BY 1"
+    assert database.execute(query) == [("users",), ("users_version",)]
 
 
-async def test_the_script_makes_the_tables(postgres: PostgresServer, schema: str) -> None:
+async def test_the_script_makes_the_tables(database: Database) -> None:
     """What the command prints makes the tables for a role that may not, and again does nothing."""
-    script = postgres_store.creation(schema)
-    execute(postgres, script)
-    execute(postgres, script)
-    async with aclosing(PostgresUserStore(postgres.url, schema=schema)) as store:
+    script = postgres_store.creation(database.schema)
+    database.execute(script)
+    database.execute(script)
+    async with aclosing(PostgresUserStore(database.url, schema=database.schema)) as store:
         assert await store.put(ANN, replaces=None, due_in=0)
 
 
-async def test_tables_that_are_gone_are_made_again(postgres: PostgresServer, schema: str) -> None:
+async def test_tables_that_are_gone_are_made_again(database: Database) -> None:
     """Tables that were dropped are an error once, and then made again."""
-    async with aclosing(PostgresUserStore(postgres.url, schema=schema)) as store:
+    async with aclosing(PostgresUserStore(database.url, schema=database.schema)) as store:
         await store.put(ANN, replaces=None, due_in=0)
-        execute(postgres, f"DROP SCHEMA {schema} CASCADE")
+        database.execute(f"DROP SCHEMA {database.schema} CASCADE")
         with pytest.raises(OSError, match="looks for them again"):
             await store.get(ANN.person)
         assert await store.get(ANN.person) is None

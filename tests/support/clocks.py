@@ -9,11 +9,11 @@ from typing import Any, TypeVar
 
 from tests.support.contracts import check_inbox
 from tests.support.wire import idle_loop, until
-from webex_webhooks_async import Inbox, Integration, Receiver
+from webex_webhooks_async import Inbox, Integration, Receiver, SQLiteInbox
 from webex_webhooks_async.client.limiter import Clock
 
 T = TypeVar("T")
-R = TypeVar("R", bound=Receiver | Integration)
+R = TypeVar("R", bound=Receiver | Integration | SQLiteInbox)
 
 START = datetime(2024, 5, 17, 9, 30, tzinfo=UTC)
 
@@ -99,8 +99,8 @@ def timed(
     clock: Clock | None = None,
     sleep: Callable[[float], Awaitable[object]] | None = None,
 ) -> type[R]:
-    """Return a class of applications with a clock, or whose work on an inbox sleeps so."""
-    given = {"_clock": clock, "_sleep": sleep}
+    """Return a class with a clock, or whose work on an inbox sleeps so."""
+    given = {"_clock": clock, "_sleep": sleep and staticmethod(sleep)}
     return type(kind.__name__, (kind,), {k: v for k, v in given.items() if v is not None})
 
 

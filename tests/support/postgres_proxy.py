@@ -51,6 +51,11 @@ class PostgresProxy:
         """Accept connections again."""
         self._refuses = False
 
+    def sent(self, part_of_sql: str = "") -> int:
+        """How many such statements clients have sent."""
+        parsed = [each for each in self.requests if each.startswith(b"P")]
+        return sum(part_of_sql.encode() in each for each in parsed)
+
     def lose_response_to(self, part_of_sql: str) -> None:
         """Let the server execute the next such statement, and close instead of responding."""
         self._marker = part_of_sql.encode()

@@ -17,6 +17,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 
 from tests.support.wire import PATIENCE, unused_port
@@ -72,6 +73,24 @@ class PostgresServer:
     def restart(self) -> None:
         """Start it again after `crash`, at the same address and with its data."""
         self._process = self._started()
+
+    def connected(self, schema: str = "public") -> psycopg.Connection:
+        """Connect to it; the tables of a schema are found by their names."""
+        return psycopg.connect(self.url, options=f"-csearch_path={schema}")
+
+    def execute(self, *statements: str, schema: str = "public") -> list[Any]:
+        """Execute statements, and return the rows of the last one."""
+        with self.connected(schema) as connection:
+            connection.autocommit = True
+            for each in statements[:-1]:
+                connection.execute(each.encode())
+            cursor = connection.execute(statements[-1].encode())
+            return cursor.fetchall() if cursor.description else []
+
+    def blocked(self) -> int:
+        """How many wait for a lock."""
+        waiting = "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+        return len(self.execute(waiting))
 
     def run(self, program: str, *arguments: str) -> None:
         """Run one of its programs, as its user."""

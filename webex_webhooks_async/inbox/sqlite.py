@@ -95,6 +95,8 @@ class SQLiteInbox(TransactionalInbox):
         TypeError: An argument has a wrong type.
     """
 
+    _sleep: Callable[[float], Awaitable[object]] = staticmethod(asyncio.sleep)  # between changes
+
     def __init__(
         self,
         path: str | os.PathLike[str],
@@ -348,13 +350,13 @@ class SQLiteInbox(TransactionalInbox):
 
     async def retry(self, keys: Iterable[str]) -> int:
         changed = 0
-        async for few in _in_parts(keys):
+        async for few in self._in_parts(keys):
             changed += await self._call(partial(InboxRows.retry, keys=few))
         return changed
 
     async def drop(self, keys: Iterable[str]) -> int:
         changed = 0
-        async for few in _in_parts(keys):
+        async for few in self._in_parts(keys):
             changed += await self._call(partial(InboxRows.drop, keys=few, keep=self.keep))
         return changed
 
@@ -375,6 +377,16 @@ class SQLiteInbox(TransactionalInbox):
             closed = thread.close()
         await closed
 
+    async def _in_parts(self, keys: Iterable[str]) -> AsyncIterator[list[str]]:
+        """Yield a few keys at a time, because a `put` of another process waits meanwhile.
+
+        SQLite keeps no line: without a pause as long, it would find the file locked for seconds.
+        """
+        for few in in_parts(keys, _DECIDED_AT_ONCE):
+            began = time.monotonic()
+            yield few
+            await self._sleep(time.monotonic() - began)
+
     def _call(self, call: Callable[[InboxRows], T]) -> asyncio.Future[T]:
         self._check_process()
         with self._lock:
@@ -392,17 +404,6 @@ class SQLiteInbox(TransactionalInbox):
             )
 
 
-async def _in_parts(keys: Iterable[str]) -> AsyncIterator[list[str]]:
-    """Yield a few keys at a time, because a `put` of another process waits meanwhile.
-
-    SQLite keeps no line: without a pause as long, it would find the file locked for seconds.
-    """
-    for few in in_parts(keys, _DECIDED_AT_ONCE):
-        began = time.monotonic()
-        yield few
-        await _sleep(time.monotonic() - began)
-
-
 def _is_same(path: str | bytes, other: Path) -> bool:
     """Whether it is the same file; where the user's ``text_factory`` is `bytes`, it is bytes."""
     return bool(path) and os.path.realpath(os.fsdecode(path)) == os.path.realpath(other)
@@ -411,7 +412,6 @@ def _is_same(path: str | bytes, other: Path) -> bool:
 _SAVEPOINT = "once_within"
 _LONG_LOCK = 1.0  # second
 _DECIDED_AT_ONCE = 20
-_sleep: Callable[[float], Awaitable[object]] = asyncio.sleep  # a test replaces it
 
 
 def look_into(path: Path, *, change: bool) -> SQLiteInbox:

@@ -1,18 +1,14 @@
-import psycopg
-
 from tests.cli.harness import Invoke
-from tests.support.postgres_inboxes import execute
-from tests.support.postgres_server import PostgresServer
+from tests.support.postgres_inboxes import Database
 
 
-def test_the_tables_of_a_store(postgres: PostgresServer, schema: str, invoke: Invoke) -> None:
+def test_the_tables_of_a_store(database: Database, invoke: Invoke) -> None:
     """They are made by the SQL that is printed, which can be run again."""
-    printed = invoke("integration", "schema", "--schema", schema)
-    with psycopg.connect(postgres.url, autocommit=True) as connection:
-        for _ in range(2):
-            connection.execute(printed.out.encode())
+    printed = invoke("integration", "schema", "--schema", database.schema)
+    for _ in range(2):
+        database.execute(printed.out)
 
-    assert execute(postgres, f"SELECT number FROM {schema}.users_version") == [(1,)]  # noqa: S608 - a name of our own
+    assert database.execute("SELECT number FROM users_version") == [(1,)]
 
 
 def test_a_schema_without_a_name(invoke: Invoke) -> None:

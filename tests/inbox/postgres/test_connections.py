@@ -5,8 +5,6 @@ import logging
 import os
 import re
 import socket
-from collections.abc import Generator
-from contextlib import contextmanager
 from datetime import timedelta
 from threading import Event
 from typing import Any
@@ -14,13 +12,12 @@ from typing import Any
 import pytest
 
 from tests.support.clocks import let_pass
-from tests.support.postgres_inboxes import BODY, execute, opened, taken, through_proxy, use_at_once
+from tests.support.postgres_inboxes import BODY, Database, taken
 from tests.support.postgres_proxy import running_proxy
-from tests.support.postgres_server import PASSWORD, PostgresServer, running_pgbouncer
+from tests.support.postgres_server import PASSWORD, running_pgbouncer
 from tests.support.wire import idle_loop, until, unused_port
 from webex_webhooks_async import Inbox, PostgresInbox
 from webex_webhooks_async.inbox.postgres import connections as postgres_connections
-from webex_webhooks_async.inbox.postgres import statements as postgres_statements
 
 
 async def says(inbox: Inbox, hint: str | None) -> None:
@@ -89,26 +86,24 @@ class TestConninfo:
         inbox = PostgresInbox(lease=timedelta(minutes=1), keep=timedelta(days=2))
         assert inbox.keep == 172_800
 
-    async def test_no_server(self, schema: str) -> None:
+    async def test_no_server(self) -> None:
         """Where nothing listens, the call raises when its time is over."""
-        inbox = PostgresInbox(
-            f"host=127.0.0.1 port={unused_port()}", schema=schema, timeout=timedelta(seconds=0.2)
-        )
+        server = f"host=127.0.0.1 port={unused_port()}"
+        inbox = PostgresInbox(server, timeout=timedelta(seconds=0.2))
         with pytest.raises(ConnectionError, match="PostgreSQL can't be reached"):
             await inbox.counts()
         await inbox.aclose()
 
     @pytest.mark.parametrize("form", ["keywords", "url", "environment"])
     async def test_wrong_password(
-        self, postgres: PostgresServer, monkeypatch: pytest.MonkeyPatch, form: str
+        self, database: Database, monkeypatch: pytest.MonkeyPatch, form: str
     ) -> None:
         """A wrong password is an error at once, in which it isn't."""
-        execute(
-            postgres,
+        database.execute(
             "DROP ROLE IF EXISTS guarded",
             f"CREATE ROLE guarded LOGIN PASSWORD '{PASSWORD}'",
         )
-        wrong, port = "pass word", postgres.port
+        wrong, port = "pass word", database.server.port
         monkeypatch.setenv("PGPASSWORD", wrong)
         conninfo = {
             "keywords": f"host=127.0.0.1 port={port} user=guarded dbname=postgres "
@@ -132,49 +127,49 @@ class TestConninfo:
         ],
     )
     async def test_other_refusals(
-        self, postgres: PostgresServer, change: tuple[str, str], hint: str | None, schema: str
+        self, database: Database, change: tuple[str, str], hint: str | None
     ) -> None:
         """Another user or database that isn't there is an error at once that says what to do."""
         before, after = change
-        head, _, tail = postgres.url.rpartition(before)
-        await says(PostgresInbox(f"{head}{after}{tail}", schema=schema), hint)
+        head, _, tail = database.url.rpartition(before)
+        await says(database.inbox(f"{head}{after}{tail}"), hint)
 
-    async def test_refusals_of_a_pooler(self, postgres: PostgresServer, schema: str) -> None:
+    async def test_refusals_of_a_pooler(self, database: Database) -> None:
         """A pooler that refuses the password or the database is an error at once as well."""
-        with running_pgbouncer(postgres, password="right") as url:
-            for user, database, hint in (
+        with running_pgbouncer(database.server, password="right") as url:
+            for user, name, hint in (
                 ("postgres:wrong", "postgres", "check the user and the password"),
                 ("postgres:right", "nowhere", "check the database"),
                 ("postgres:right", "postgres", None),
             ):
                 host = url.removesuffix("postgres").rpartition("@")[2]
-                conninfo = f"postgresql://{user}@{host}{database}"
-                await says(PostgresInbox(conninfo, schema=schema), hint)
+                conninfo = f"postgresql://{user}@{host}{name}"
+                await says(database.inbox(conninfo), hint)
 
-    async def test_function(self, postgres: PostgresServer, schema: str) -> None:
+    async def test_function(self, database: Database) -> None:
         """A function, plain or async, is called for each new connection."""
         called: list[str] = []
 
         def plain() -> str:
             called.append("plain")
-            return postgres.url
+            return database.url
 
         async def later() -> str:
             called.append("async")
-            return postgres.url
+            return database.url
 
         class Later:
             async def __call__(self) -> str:
                 return await later()
 
         for function in (plain, later, Later()):
-            async with opened(function, schema) as (inbox,):
+            async with database.inboxes(1, function) as (inbox,):
                 await inbox.counts()
                 await inbox.aclose()
                 await inbox.counts()
         assert called == ["plain", "plain", "async", "async", "async", "async"]
 
-    async def test_function_that_fails(self, schema: str) -> None:
+    async def test_function_that_fails(self, database: Database) -> None:
         """What a function raises is raised, and something else than text is an error."""
 
         def fails() -> str:
@@ -188,43 +183,43 @@ class TestConninfo:
             return ""
 
         for function, error in ((fails, LookupError), (wrong, TypeError), (hangs, TimeoutError)):
-            inbox = PostgresInbox(function, schema=schema, timeout=0.2)
+            inbox = database.inbox(function, timeout=0.2)
             with pytest.raises(error):
                 await inbox.counts()
             await inbox.aclose()
 
-    async def test_several_hosts(self, postgres: PostgresServer, schema: str) -> None:
+    async def test_several_hosts(self, database: Database) -> None:
         """Of several hosts, one that is down is passed over."""
-        ports = f"{unused_port()},{postgres.port}"
+        ports = f"{unused_port()},{database.server.port}"
         url = f"host=127.0.0.1,127.0.0.1 port={ports} user=postgres dbname=postgres"
-        async with opened(url, schema) as (inbox,):
+        async with database.inboxes(1, url) as (inbox,):
             assert await inbox.put("a key", BODY) is True
 
     @pytest.mark.once
     async def test_hosts_in_the_environment(
-        self, postgres: PostgresServer, schema: str, monkeypatch: pytest.MonkeyPatch
+        self, database: Database, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """Of the hosts that libpq's variables name, the one that takes writes is used."""
-        async with running_proxy(postgres.port) as standby:
+        async with running_proxy(database.server.port) as standby:
             name = b"default_transaction_read_only\0"
             # The message that says it of the server, with its length.
             standby.changes = b"S\0\0\0\x26" + name + b"off\0", b"S\0\0\0\x25" + name + b"on\0"
             for variable, value in {
                 "PGHOST": "127.0.0.1,127.0.0.1",
-                "PGPORT": f"{standby.port},{postgres.port}",
+                "PGPORT": f"{standby.port},{database.server.port}",
                 "PGUSER": "postgres",
             }.items():
                 monkeypatch.setenv(variable, value)
-            async with opened("", schema) as (inbox,):
+            async with database.inboxes(1, "") as (inbox,):
                 assert await inbox.put("a key", BODY) is True
             assert standby.connections > 0
             assert not any(b"INSERT" in each for each in standby.requests)
 
     @pytest.mark.skipif(not hasattr(socket, "TCP_KEEPIDLE"), reason="macOS names it otherwise")
-    async def test_idle_connections(self, postgres: PostgresServer, schema: str) -> None:
+    async def test_idle_connections(self, database: Database) -> None:
         """A connection that is idle shows that it is alive, to what would forget it otherwise."""
         for parameters, seconds in (("", 30), ("?keepalives_idle=7", 7)):
-            async with opened(f"{postgres.url}{parameters}", schema) as (inbox,):
+            async with database.inboxes(1, f"{database.url}{parameters}") as (inbox,):
                 (statements,) = inbox._statements.values()
                 (connection,) = statements._connections._idle
                 used = socket.socket(fileno=os.dup(connection._connection.pgconn.socket))
@@ -233,19 +228,19 @@ class TestConninfo:
                     idle = used.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE)
                     assert idle == seconds
 
-    async def test_a_server_that_takes_no_writes(
-        self, postgres: PostgresServer, schema: str, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
+    @pytest.mark.usefixtures("inbox")
+    async def test_a_server_that_takes_no_writes(self, database: Database) -> None:
         """Where nothing can be written until the time is over, the error says why."""
-        async with opened(postgres.url, schema):
-            pass
-        url = f"{postgres.url}?options=-cdefault_transaction_read_only%3Don"
-        monkeypatch.setattr(postgres_statements, "PAUSE", 60)  # it ends while the call waits
-        async with opened(url, schema, timeout=2) as (inbox,):
+        url = f"{database.url}?options=-cdefault_transaction_read_only%3Don"
+        async with database.inboxes(1, url, timeout=60) as (inbox,):
+            putting = asyncio.create_task(inbox.put("a key", BODY))
+            (statements,) = inbox._statements.values()
+            await until(lambda: statements._connections._outage is not None)
+            let_pass(60)
             with pytest.raises(ConnectionError, match="in a read-only transaction"):
-                await inbox.put("a key", BODY)
+                await putting
 
-    async def test_function_that_hangs(self, postgres: PostgresServer, schema: str) -> None:
+    async def test_function_that_hangs(self, database: Database) -> None:
         """A plain function that hangs is called once at a time, and holds up no other thread."""
         called: list[str] = []
         goes_on = Event()
@@ -253,9 +248,9 @@ class TestConninfo:
         def hangs() -> str:
             called.append("")
             goes_on.wait()
-            return postgres.url
+            return database.url
 
-        inbox = PostgresInbox(hangs, schema=schema, timeout=0.2)
+        inbox = database.inbox(hangs, timeout=0.2)
         for _ in range(3):
             with pytest.raises(TimeoutError):
                 await inbox.counts()
@@ -265,7 +260,7 @@ class TestConninfo:
         await until_it_works(inbox)
         await inbox.aclose()
 
-    async def test_function_that_outlives_the_loop(self, schema: str) -> None:
+    async def test_function_that_outlives_the_loop(self, database: Database) -> None:
         """A function that returns after its event loop has ended does no harm."""
         goes_on, has_ended = Event(), Event()
 
@@ -276,7 +271,7 @@ class TestConninfo:
 
         async def count() -> None:
             with pytest.raises(TimeoutError):
-                await PostgresInbox(hangs, schema=schema, timeout=0.2).counts()
+                await database.inbox(hangs, timeout=0.2).counts()
 
         await asyncio.to_thread(lambda: asyncio.run(count()))
         goes_on.set()
@@ -293,110 +288,95 @@ async def until_it_works(inbox: Inbox) -> None:
         return
 
 
-@contextmanager
-def limited(server: PostgresServer, schema: str, most: int) -> Generator[str]:
-    """Make a role that gets so many connections; yield its URL."""
-    role = f"role_{schema}"
-    execute(
-        server,
-        f"CREATE ROLE {role} LOGIN CONNECTION LIMIT {most}",
-        f"GRANT USAGE ON SCHEMA {schema} TO {role}",
-        f"GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA {schema} TO {role}",
-    )
-    yield server.url.replace("postgres@", f"{role}@")
-
-
 @pytest.mark.once
 class TestFewConnections:
     @pytest.mark.parametrize("most", [1, 2, 3])
     async def test_what_a_dead_process_had_is_taken_over(
-        self, postgres: PostgresServer, schema: str, most: int, caplog: pytest.LogCaptureFixture
+        self, database: Database, most: int, caplog: pytest.LogCaptureFixture
     ) -> None:
         """However few connections there are, the inbox works with them, and says so once."""
-        async with opened(postgres.url, schema, 1, lease=0.001) as (dead,):
+        async with database.inboxes(lease=0.001) as (dead,):
             await dead.put("a key", BODY, line="a room")
             await taken(dead)
-            with limited(postgres, schema, most) as url:
-                async with opened(url, schema) as (inbox,):
-                    for _ in range(3):
-                        await use_at_once(postgres, schema, inbox, most)
-                    assert await inbox.put("another key", BODY) is True
-                    assert (await taken(inbox)).expiries == 1
+            url = database.role(f"CONNECTION LIMIT {most}")
+            database.allow()
+            async with database.inboxes(1, url) as (inbox,):
+                for _ in range(3):
+                    await database.use_at_once(inbox, most)
+                assert await inbox.put("another key", BODY) is True
+                assert (await taken(inbox)).expiries == 1
         warnings = [each.getMessage() for each in caplog.records if each.levelname == "WARNING"]
         words = f"the inbox works with {most} of the 3 connections that it wants: .*too many"
         assert len(warnings) == (most < 3)
         assert all(re.search(words, each) for each in warnings)
 
+    @pytest.mark.usefixtures("inbox")
     async def test_more_are_tried_for(
-        self, postgres: PostgresServer, schema: str, caplog: pytest.LogCaptureFixture
+        self, database: Database, caplog: pytest.LogCaptureFixture
     ) -> None:
         """More connections are tried for after 30 seconds, and a later lack is said again."""
         caplog.set_level(logging.WARNING)
-        async with opened(postgres.url, schema):
-            with limited(postgres, schema, 1) as url:
-                async with opened(url, schema) as (inbox,):
-                    role = f"role_{schema}"
-                    connected = f"SELECT count(*) FROM pg_stat_activity WHERE usename = '{role}'"
+        role = f"role_{database.schema}"
+        url = database.role("CONNECTION LIMIT 1")
+        database.allow()
+        connected = f"SELECT count(*) FROM pg_stat_activity WHERE usename = '{role}'"
 
-                    def connections() -> int:
-                        ((count,),) = execute(postgres, connected)
-                        return int(count)
+        def connections() -> int:
+            ((count,),) = database.execute(connected)
+            return int(count)
 
-                    async def work(most: int) -> None:
-                        for _ in range(3):
-                            await use_at_once(postgres, schema, inbox, most)
-                        assert connections() == most
+        async with database.inboxes(1, url) as (inbox,):
 
-                    await work(1)
-                    execute(postgres, f"ALTER ROLE {role} CONNECTION LIMIT 3")
-                    await work(1)
-                    let_pass(30)
-                    await work(3)
-                    execute(postgres, f"ALTER ROLE {role} CONNECTION LIMIT 1")
-                    execute(postgres, connected.replace("count(*)", "pg_terminate_backend(pid)"))
-                    await until(lambda: connections() == 0)
-                    await work(1)
+            async def work(most: int) -> None:
+                for _ in range(3):
+                    await database.use_at_once(inbox, most)
+                assert connections() == most
+
+            await work(1)
+            database.execute(f"ALTER ROLE {role} CONNECTION LIMIT 3")
+            await work(1)
+            let_pass(30)
+            await work(3)
+            database.execute(f"ALTER ROLE {role} CONNECTION LIMIT 1")
+            database.execute(connected.replace("count(*)", "pg_terminate_backend(pid)"))
+            await until(lambda: connections() == 0)
+            await work(1)
         assert len(caplog.messages) == 2
 
     @pytest.mark.parametrize("is_late", [False, True])
     async def test_a_call_that_ends_when_it_gets_a_connection(
-        self,
-        postgres: PostgresServer,
-        schema: str,
-        monkeypatch: pytest.MonkeyPatch,
-        *,
-        is_late: bool,
+        self, inbox: PostgresInbox, *, is_late: bool
     ) -> None:
         """A connection that comes at the moment in which a call ends is there for the next."""
-        monkeypatch.setattr(postgres_connections, "_MAX_CONNECTIONS", 1)
-        async with opened(postgres.url, schema) as (inbox,):
-            (statements,) = inbox._statements.values()
-            connections = statements._connections
-            used = await connections.get(statements.deadline())
-            waiting = asyncio.create_task(inbox.counts())
-            await idle_loop(2)
-            if is_late:
-                asyncio.get_running_loop().call_soon(connections.give_back, used)
-                let_pass(60)
-                await asyncio.sleep(0)
-            else:
-                connections.give_back(used)
-                waiting.cancel()
-            await asyncio.wait([waiting])
-            assert waiting.cancelled() is not is_late
-            assert connections._idle == [used] or is_late
-            assert (await inbox.counts()).waiting == 0
+        (statements,) = inbox._statements.values()
+        connections = statements._connections
+        used, *others = [await connections.get(statements.deadline()) for _ in range(3)]
+        waiting = asyncio.create_task(inbox.counts())
+        await idle_loop(2)
+        if is_late:
+            asyncio.get_running_loop().call_soon(connections.give_back, used)
+            let_pass(60)
+            await asyncio.sleep(0)
+        else:
+            connections.give_back(used)
+            waiting.cancel()
+        await asyncio.wait([waiting])
+        assert waiting.cancelled() is not is_late
+        assert connections._idle == [used] or is_late
+        assert (await inbox.counts()).waiting == 0
+        for each in others:
+            connections.give_back(each)
 
     async def test_a_function_that_fails_beside_a_connection(
-        self, postgres: PostgresServer, schema: str, caplog: pytest.LogCaptureFixture
+        self, database: Database, caplog: pytest.LogCaptureFixture
     ) -> None:
         """The inbox works with the connections that it has, and says why it gets no more."""
-        urls = iter([postgres.url])
+        urls = iter([database.url])
 
         def once() -> str:
             return next(urls)
 
-        async with opened(once, schema) as (inbox,):
+        async with database.inboxes(1, once) as (inbox,):
             await asyncio.gather(*(inbox.counts() for _ in range(10)))
         assert len(caplog.messages) == 1
         assert "works with 1 of the 3" in caplog.messages[0]
@@ -404,12 +384,10 @@ class TestFewConnections:
 
 @pytest.mark.once
 class TestSteadyLoad:
-    async def test_calls_succeed_when_an_outage_is_over(
-        self, postgres: PostgresServer, schema: str
-    ) -> None:
+    async def test_calls_succeed_when_an_outage_is_over(self, database: Database) -> None:
         """Calls that come all the time don't take connections from each other by being too late."""
         outcomes: list[bool] = []
-        async with through_proxy(postgres, schema, timeout=0.6) as (inbox, proxy):
+        async with database.through_proxy(timeout=0.6) as (inbox, proxy):
 
             async def call(number: int) -> None:
                 is_after = number >= _CALLS

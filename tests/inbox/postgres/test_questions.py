@@ -4,20 +4,15 @@ import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing, asynccontextmanager
 
-import psycopg
 import pytest
 
-from tests.support.postgres_server import PostgresServer
-from tests.support.wire import PATIENCE
+from tests.support.postgres_inboxes import Database, taken
+from tests.support.wire import until
 from webex_webhooks_async import PostgresInbox
 from webex_webhooks_async.inbox.entries import STOPPED
 from webex_webhooks_async.types import InboxEntry, Question
 
 pytestmark = pytest.mark.once
-
-WAITING = """
-SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND position(%s IN query) > 0
-"""
 
 
 class Held:
@@ -33,18 +28,15 @@ class Held:
     answers: InboxEntry
     question: Question
 
-    def __init__(self, inbox: PostgresInbox, url: str, schema: str) -> None:
+    def __init__(self, inbox: PostgresInbox, database: Database) -> None:
         self.inbox = inbox
-        self.url = url
-        self.schema = schema
+        self.database = database
 
     async def prepare(self, seconds: float) -> None:
         entries: list[InboxEntry] = []
         for key in ("asks", "answers"):
             await self.inbox.put(key, b"", line=key)  # what answers is in no line of a question
-            entry = await self.inbox.take()
-            assert entry is not None
-            entries.append(entry)
+            entries.append(await taken(self.inbox))
         self.asks, self.answers = entries
         question = await self.inbox.ask(
             self.asks, "record", place="place", data=b"", seconds=seconds, line="question"
@@ -56,27 +48,13 @@ class Held:
         self, first: Callable[[], Awaitable[object]], second: Callable[[], Awaitable[object]]
     ) -> tuple[object, object]:
         """Begin two calls, the second one when the first one waits for the row; let both go on."""
-        async with await psycopg.AsyncConnection.connect(self.url) as connection:
-            row = f"SELECT 1 FROM {self.schema}.notifications WHERE number = %s FOR UPDATE"
-            await connection.execute(row.encode(), [self.asks.number])
+        row = f"SELECT 1 FROM notifications WHERE number = {self.asks.number} FOR UPDATE"
+        with self.database.holding(row):
             one = asyncio.ensure_future(first())
-            await self.until_waiting(1)
+            await until(lambda: self.database.server.blocked() == 1)
             two = asyncio.ensure_future(second())
-            await self.until_waiting(2)
-            await connection.rollback()
+            await until(lambda: self.database.server.blocked() == 2)
         return await one, await two
-
-    async def until_waiting(self, count: int) -> None:
-        """Wait until so many statements wait for a lock."""
-        async with (
-            asyncio.timeout(PATIENCE),
-            await psycopg.AsyncConnection.connect(self.url, autocommit=True) as connection,
-        ):
-            found = 0
-            while found < count:
-                await asyncio.sleep(0.01)
-                cursor = await connection.execute(WAITING.encode(), [self.schema])
-                ((found,),) = await cursor.fetchall()
 
     async def answer(self) -> bool:
         return await self.inbox.answer(self.answers, self.question.id, b"yes")
@@ -95,77 +73,54 @@ class Held:
 
 
 @asynccontextmanager
-async def held(
-    postgres: PostgresServer, schema: str, seconds: float = 60.0
-) -> AsyncGenerator[Held]:
+async def held(database: Database, seconds: float = 60.0) -> AsyncGenerator[Held]:
     """An entry that asks, and one that answers."""
-    async with aclosing(PostgresInbox(postgres.url, schema=schema)) as inbox:
-        held = Held(inbox, postgres.url, schema)
+    async with aclosing(database.inbox()) as inbox:
+        held = Held(inbox, database)
         await held.prepare(seconds)
         yield held
 
 
-@pytest.mark.parametrize("answer_first", [True, False])
-async def test_answer_and_wait(
-    answer_first: bool,  # noqa: FBT001 - of a test
-    postgres: PostgresServer,
-    schema: str,
-) -> None:
+@pytest.fixture(params=[1, -1], ids=["answer first", "answer last"])
+def order(request: pytest.FixtureRequest) -> int:
+    """Say in which order an answer and another call begin: the step of a slice."""
+    return int(request.param)
+
+
+async def test_answer_and_wait(database: Database, order: int) -> None:
     """The answer is recorded, and the entry is due at once."""
-    async with held(postgres, schema) as now:
-        calls = [now.answer, now.wait]
-        results = await now.one_after_the_other(*(calls if answer_first else calls[::-1]))
-        entry = await now.inbox.take()
+    async with held(database) as now:
+        results = await now.one_after_the_other(*[now.answer, now.wait][::order])
+        entry = await taken(now.inbox)
         assert results == (True, True)
-        assert entry is not None
         assert (entry.key, await now.inbox.recall(entry, "record")) == ("asks", b"yes")
 
 
-@pytest.mark.parametrize("answer_first", [True, False])
-async def test_answer_and_end(
-    answer_first: bool,  # noqa: FBT001 - of a test
-    postgres: PostgresServer,
-    schema: str,
-) -> None:
+async def test_answer_and_end(database: Database, order: int) -> None:
     """One of them succeeds: the conversation goes on with the answer, or with the end."""
-    async with held(postgres, schema) as now:
+    async with held(database) as now:
         await now.wait()
-        calls = [now.answer, now.end]
-        results = await now.one_after_the_other(*(calls if answer_first else calls[::-1]))
-        entry = await now.inbox.take()
-        assert results == ((True, 0) if answer_first else (1, False))
-        assert entry is not None
-        assert await now.inbox.recall(entry, "record") == (b"yes" if answer_first else STOPPED)
+        results = await now.one_after_the_other(*[now.answer, now.end][::order])
+        entry = await taken(now.inbox)
+        assert results == ((True, 0) if order == 1 else (1, False))
+        assert await now.inbox.recall(entry, "record") == (b"yes" if order == 1 else STOPPED)
 
 
-@pytest.mark.parametrize("answer_first", [True, False])
-async def test_answer_and_the_end_of_the_time(
-    answer_first: bool,  # noqa: FBT001 - of a test
-    postgres: PostgresServer,
-    schema: str,
-) -> None:
+async def test_answer_and_the_end_of_the_time(database: Database, order: int) -> None:
     """The run that asks again gets the answer or none, and no second question is open."""
-    async with held(postgres, schema, seconds=0.01) as now:
+    async with held(database, seconds=0.01) as now:
         await asyncio.sleep(0.05)
         # Neither waits for the entry that asks: they meet at the question.
-        results = await asyncio.gather(
-            *(each() for each in ([now.answer, now.ask] if answer_first else [now.ask, now.answer]))
-        )
-        answered, asked = results if answer_first else results[::-1]
+        results = await asyncio.gather(*(each() for each in [now.answer, now.ask][::order]))
+        answered, asked = results[::order]
         assert (answered, asked) in {(True, b"yes"), (False, b"")}
         assert not await now.inbox.questions("place")
 
 
-@pytest.mark.parametrize("answer_first", [True, False])
-async def test_answer_and_closing(
-    answer_first: bool,  # noqa: FBT001 - of a test
-    postgres: PostgresServer,
-    schema: str,
-) -> None:
+async def test_answer_and_closing(database: Database, order: int) -> None:
     """An entry that ends beside an answer to it ends; nothing is left of the question."""
-    async with held(postgres, schema) as now:
-        calls = [now.answer, now.complete]
+    async with held(database) as now:
         # One that completes an entry doesn't wait for its row, but tries again.
-        await asyncio.gather(*(each() for each in (calls if answer_first else calls[::-1])))
+        await asyncio.gather(*(each() for each in [now.answer, now.complete][::order]))
         assert not await now.inbox.questions("place")
         assert await now.inbox.take() is None

@@ -12,8 +12,7 @@ import psycopg
 import pytest
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from tests.support.postgres_inboxes import BLOCKED, BODY, execute, opened, taken
-from tests.support.postgres_server import PostgresServer
+from tests.support.postgres_inboxes import BODY, Database, taken
 from tests.support.wire import until
 from webex_webhooks_async import PostgresInbox
 from webex_webhooks_async.inbox.postgres import questions, sql
@@ -56,7 +55,7 @@ class TestSearchPath:
         """The script looks into no schema but those that it names."""
         assert sql.script("the schema").splitlines()[1] == "SET LOCAL search_path = '';"
 
-    async def test_functions_that_fit_better(self, postgres: PostgresServer, schema: str) -> None:
+    async def test_functions_that_fit_better(self, database: Database) -> None:
         """What another role puts into the search path isn't called by the inbox."""
         called = "RETURNS {} LANGUAGE plpgsql AS $$ BEGIN RAISE 'called'; END $$"
         functions = {
@@ -71,12 +70,12 @@ class TestSearchPath:
             "starts_with(text, varchar)": "boolean",
         }
         made = [
-            f"CREATE FUNCTION {schema}_public.{name} {called.format(result)}"
+            f"CREATE FUNCTION {database.schema}_public.{name} {called.format(result)}"
             for name, result in functions.items()
         ]
-        execute(postgres, f"CREATE SCHEMA {schema}_public", *made)
-        options = f"?options=-csearch_path%3D{schema}_public"
-        async with opened(f"{postgres.url}{options}", schema) as (inbox,):
+        database.execute(f"CREATE SCHEMA {database.schema}_public", *made)
+        options = f"?options=-csearch_path%3D{database.schema}_public"
+        async with database.inboxes(1, f"{database.url}{options}") as (inbox,):
             await inbox.put("key", BODY, line="a room")
             entry = await taken(inbox)
             await inbox.put("key", BODY, replace=True)
@@ -86,15 +85,13 @@ class TestSearchPath:
             assert await inbox.claim("a name", 1) is True
             assert [each.key async for each in inbox.unfinished()] == ["key"]
 
-    async def test_a_schema_before_those_of_postgres(
-        self, postgres: PostgresServer, schema: str
-    ) -> None:
+    async def test_a_schema_before_those_of_postgres(self, database: Database) -> None:
         """A search path in which another schema comes before PostgreSQL's own is refused."""
-        url = f"{postgres.url}?options=-csearch_path%3D"
-        async with aclosing(PostgresInbox(f"{url}public,pg_catalog", schema=schema)) as inbox:
+        url = f"{database.url}?options=-csearch_path%3D"
+        async with aclosing(database.inbox(f"{url}public,pg_catalog")) as inbox:
             with pytest.raises(RuntimeError, match="'public' before pg_catalog"):
                 await inbox.counts()
-        async with opened(f"{url}pg_catalog,public", schema) as (inbox,):
+        async with database.inboxes(1, f"{url}pg_catalog,public") as (inbox,):
             assert await inbox.put("key", BODY)
 
 
@@ -138,23 +135,23 @@ async def put(inbox: PostgresInbox, number: int, *, line: str, after: float = 0.
 
 class TestCosts:
     @pytest.mark.parametrize("shape", [failed, due_later, behind, in_other_rooms])
-    async def test_take(self, postgres: PostgresServer, schema: str, shape: Shape) -> None:
+    async def test_take(self, database: Database, shape: Shape) -> None:
         """How much a take reads doesn't grow with what can't be taken, or waits elsewhere."""
         pages: list[int] = []
         for number in (100, 1_000):
-            name = f"{schema}_{number}"
-            async with opened(postgres.url, name) as (inbox,):
+            of_number = Database(database.server, f"{database.schema}_{number}")
+            async with of_number.inboxes() as (inbox,):
                 await shape(inbox, number)
                 await put(inbox, 20, line="a room")
-                execute(postgres, *(f"VACUUM ANALYZE {name}.{each}" for each in sql.TABLES))
-                pages.append(self.pages_read(postgres, inbox))
+                of_number.execute(*(f"VACUUM ANALYZE {each}" for each in sql.TABLES))
+                pages.append(self.pages_read(of_number, inbox))
         assert pages[1] < 1.5 * pages[0], pages
 
-    def pages_read(self, postgres: PostgresServer, inbox: PostgresInbox) -> int:
+    def pages_read(self, database: Database, inbox: PostgresInbox) -> int:
         """How many pages a take reads."""
         query = inbox._query(sql.TAKE).text  # pyright: ignore[reportPrivateUsage] - what it asks
         token = "00000000-0000-0000-0000-000000000001"
-        with psycopg.connect(postgres.url, cursor_factory=psycopg.RawCursor) as connection:
+        with psycopg.connect(database.url, cursor_factory=psycopg.RawCursor) as connection:
             cursor = connection.execute(
                 b"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) " + query, [token, "", 0.0, 8, True]
             )
@@ -167,83 +164,73 @@ class TestCosts:
 class TestSameMoment:
     """Two statements at the same moment: the one that isn't committed, and the other."""
 
-    async def test_a_put_and_an_end(self, postgres: PostgresServer, schema: str) -> None:
+    async def test_a_put_and_an_end(self, database: Database) -> None:
         """A put and an end that don't see each other leave a line its first."""
-        async with opened(postgres.url, schema, 3) as (one, other, taker):
+        async with database.inboxes(3) as (one, other, taker):
             await one.put("running", BODY, line="a room")
             entry = await taken(one)
-            with psycopg.connect(postgres.url) as connection:
+            with database.holding("INSERT INTO lines VALUES ('a room', now())"):
                 # Both statements wait for the row of the line, and have seen what they see.
-                connection.execute(f"INSERT INTO {schema}.lines VALUES ('a room', now())".encode())
                 putting = asyncio.create_task(one.put("next", BODY, line="a room"))
                 ending = asyncio.create_task(other.complete(entry))
-                await until(lambda: len(execute(postgres, BLOCKED)) == 2)
+                await until(lambda: database.server.blocked() == 2)
                 assert await taker.take() is None
-                connection.rollback()
             assert all(await asyncio.gather(putting, ending))
             assert (await taken(taker)).key == "next"
 
-    async def test_a_successor_and_an_end(self, postgres: PostgresServer, schema: str) -> None:
+    async def test_a_successor_and_an_end(self, database: Database) -> None:
         """What replaces a running entry at the moment of its end is stored once."""
-        async with opened(postgres.url, schema, 2) as (one, other):
+        async with database.inboxes(2) as (one, other):
             for first in (False, True):
                 await one.put("a key", BODY, replace=True)
                 entry = await taken(one)
-                with psycopg.connect(postgres.url) as connection:
-                    connection.execute(f"SELECT 1 FROM {schema}.known FOR UPDATE".encode())
+                with database.holding("SELECT 1 FROM known FOR UPDATE"):
                     ending = asyncio.create_task(one.complete(entry)) if first else None
                     if ending is not None:
-                        await until(lambda: len(execute(postgres, BLOCKED)) == 1)
+                        await until(lambda: database.server.blocked() == 1)
                     replacing = asyncio.create_task(other.put("a key", BODY, replace=True))
-                    await until(lambda n=1 + first: len(execute(postgres, BLOCKED)) == n)  # type: ignore[misc] # its default has a type
-                    connection.rollback()
+                    await until(lambda n=1 + first: database.server.blocked() == n)  # type: ignore[misc] # its default has a type
                 assert await replacing is True
                 assert await (ending or one.complete(entry)) is True
                 await one.complete(await taken(one))
                 assert await one.take() is None
 
-    async def test_a_cancellation_and_an_end(self, postgres: PostgresServer, schema: str) -> None:
+    async def test_a_cancellation_and_an_end(self, database: Database) -> None:
         """A successor that takes its place at the moment of a cancellation is removed."""
-        async with opened(postgres.url, schema, 2) as (one, other):
+        async with database.inboxes(2) as (one, other):
             await one.put("a key", BODY)
             entry = await taken(one)
             await one.put("a key", BODY, replace=True)
-            with psycopg.connect(postgres.url) as connection:
-                connection.execute(f"LOCK TABLE {schema}.records IN EXCLUSIVE MODE".encode())
+            with database.holding("LOCK TABLE records IN EXCLUSIVE MODE"):
                 ending = asyncio.create_task(one.complete(entry))
-                await until(lambda: len(execute(postgres, BLOCKED)) == 1)
+                await until(lambda: database.server.blocked() == 1)
                 cancelling = asyncio.create_task(other.cancel("a key"))
-                await until(lambda: len(execute(postgres, BLOCKED)) == 2)
-                connection.rollback()
+                await until(lambda: database.server.blocked() == 2)
             assert await ending is True
             assert await cancelling is True
             assert await one.take() is None
 
 
 class TestTransactionsOfUsers:
-    async def test_what_is_frozen_within_is_taken_over(
-        self, postgres: PostgresServer, schema: str
-    ) -> None:
+    async def test_what_is_frozen_within_is_taken_over(self, database: Database) -> None:
         """An entry whose process is frozen within a transaction is taken over, and its room."""
-        async with opened(postgres.url, schema, 1, lease=0.001) as (frozen,):
+        async with database.inboxes(lease=0.001) as (frozen,):
             await frozen.put("a key", BODY, line="a room")
             entry = await taken(frozen)
-            async with opened(postgres.url, schema) as (inbox,):
-                connection = await psycopg.AsyncConnection.connect(postgres.url)
+            async with database.inboxes() as (inbox,):
+                connection = await psycopg.AsyncConnection.connect(database.url)
                 await frozen.remember_within(connection, entry, "a name", b"")
                 again = await taken(inbox)
                 assert (again.key, again.expiries) == ("a key", 1)
                 await connection.close()
 
-    async def test_what_outlives_its_handler_holds_up_no_other(
-        self, postgres: PostgresServer, schema: str
-    ) -> None:
+    async def test_what_outlives_its_handler_holds_up_no_other(self, database: Database) -> None:
         """While transactions are open in which records are, others' outcomes are recorded."""
-        async with opened(postgres.url, schema, 1, timeout=60) as (inbox,):
+        async with database.inboxes(timeout=60) as (inbox,):
             for number in range(6):
                 await inbox.put(f"{number}", BODY)
             *entries, other = [await taken(inbox) for _ in range(6)]
-            connections = [await psycopg.AsyncConnection.connect(postgres.url) for _ in entries]
+            connections = [await psycopg.AsyncConnection.connect(database.url) for _ in entries]
             for connection, entry in zip(connections, entries, strict=True):
                 await inbox.remember_within(connection, entry, "a name", b"")
             completing = [asyncio.create_task(inbox.complete(each)) for each in entries]
@@ -257,11 +244,12 @@ class TestTransactionsOfUsers:
 
     @pytest.mark.parametrize("driver", ["psycopg", "asyncpg"])
     async def test_a_schema_with_a_parameter_in_its_name(
-        self, postgres: PostgresServer, schema: str, driver: str
+        self, database: Database, driver: str
     ) -> None:
         """A schema may have a name that looks like a parameter, with SQLAlchemy too."""
-        engine = create_async_engine(postgres.url.replace("://", f"+{driver}://"))
-        async with opened(postgres.url, f"{schema}$1y") as (inbox,):
+        engine = create_async_engine(database.url.replace("://", f"+{driver}://"))
+        odd = Database(database.server, f"{database.schema}$1y")
+        async with odd.inboxes() as (inbox,):
             await inbox.put("a key", BODY)
             entry = await taken(inbox)
             async with engine.begin() as connection:
@@ -270,9 +258,9 @@ class TestTransactionsOfUsers:
         await engine.dispose()
 
 
-async def test_arrays_without_null(postgres: PostgresServer, schema: str) -> None:
+async def test_arrays_without_null(database: Database) -> None:
     """The database may read no NULL in arrays."""
-    async with opened(f"{postgres.url}?options=-carray_nulls%3Doff", schema) as (inbox,):
+    async with database.inboxes(1, f"{database.url}?options=-carray_nulls%3Doff") as (inbox,):
         puts = inbox.put("a", BODY), inbox.put("b", BODY, line="a room")
         assert all(await asyncio.gather(*puts))
         assert [(await taken(inbox)).line for _ in range(2)] == [None, "a room"]
