@@ -12,7 +12,7 @@ from tests.bot.talking import Talk
 from tests.support.inboxes import retry_all_in
 from tests.support.logs import Log
 from tests.support.wire import until
-from webex_webhooks_async import GiveUpError, MessageContext, RetryLaterError, attempt
+from webex_webhooks_async import Context, GiveUpError, MessageContext, RetryLaterError, attempt
 
 pytestmark = pytest.mark.once
 
@@ -58,6 +58,42 @@ async def test_what_a_person_writes_meanwhile(talk: Talk) -> None:
         await talk.say("go")
         await talk.settle("retrying")
         await talk.exchange("other", "Of course")
+
+
+@pytest.mark.parametrize("asks", [False, True])
+async def test_what_holds_up_its_line(talk: Talk, asks: bool) -> None:  # noqa: FBT001 - a parameter of the test
+    """A job in a line, and a message that has asked, go before what comes later all the same."""
+    order: list[str] = []
+
+    @talk.bot.job("later")
+    async def put_off(_: Context) -> None:
+        order.append("put off")
+        if len(order) == 1:
+            raise RetryLaterError(after=30)
+
+    @talk.command()
+    async def go(context: MessageContext) -> None:
+        if asks:
+            await context.ask("Which?")
+            await put_off(context)
+        else:
+            await context.enqueue("later", None, line=context.person_id)
+
+    @talk.command("other")
+    async def other(_: MessageContext) -> None:
+        order.append("other")
+
+    async with talk.running():
+        await talk.say("go")
+        if asks:
+            await talk.hear("Which?")
+            await talk.say("This")
+        await talk.settle("retrying")
+        await talk.say("other")
+        await talk.settle("retrying", "waiting")
+        await talk.pass_(38)
+        await talk.settle()
+    assert order == ["put off", "put off", "other"]
 
 
 async def test_an_hour_later(talk: Talk) -> None:

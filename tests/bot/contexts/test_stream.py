@@ -5,7 +5,7 @@ import json
 import logging
 import sys
 from collections.abc import Callable
-from contextlib import aclosing
+from contextlib import aclosing, nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,13 @@ from tests.support.inboxes import retry_all_in
 from tests.support.logs import Log
 from tests.support.programs import printed_by
 from tests.support.wire import idle_loop, until
-from webex_webhooks_async import Bot, GiveUpError, Message, MessageContext, SQLiteInbox
+from webex_webhooks_async import (
+    Bot,
+    GiveUpError,
+    Message,
+    MessageContext,
+    SQLiteInbox,
+)
 from webex_webhooks_async.bot.contexts.stream import Stream
 from webex_webhooks_async.bot.contexts.writing import split_markdown
 from webex_webhooks_async.client.limiter import Limiter
@@ -61,7 +67,6 @@ class Writer:
         self.acts: asyncio.Queue[Act | BaseException | None] = asyncio.Queue()
         self.messages: list[tuple[Message, ...]] = []
         self.runs = 0
-        self.catches = False
         use_clock(talk)
 
     def register(self, bot: Bot) -> None:
@@ -74,9 +79,6 @@ class Writer:
             try:
                 async with stream as answer:
                     await self._follow(answer)
-            except ValueError:
-                if not self.catches:
-                    raise
             finally:
                 self.messages.append(stream.messages)
 
@@ -302,28 +304,38 @@ async def test_the_rate_limit(talk: Talk, writer: Writer, caplog: Log) -> None:
     assert shown(talk)[2:] == ["one two three ▌", "one two three"]
 
 
-async def test_the_end_fails(talk: Talk, writer: Writer) -> None:
-    """The last edit is repeated after 503; an error that lasts is raised, and sends no other."""
+@pytest.mark.parametrize(
+    "fault",
+    [{"status": 503}, {"status": 429, "retry_after": 2}, {"drop": True}, {"delay": 0.1}],
+    ids=str,
+)
+async def test_the_end_fails(talk: Talk, writer: Writer, fault: dict[str, Any]) -> None:
+    """The last edit is repeated until the whole text is there; a slow one is waited for."""
     async with talk.running():
         await writer.begin()
-        talk.webex.sandbox.fail(method="PUT", status=503)
+        talk.webex.sandbox.fail(method="PUT", **fault)
         await writer.write("one")
         await writer.end()
 
         def is_repeated() -> bool:
             talk.time.advance(1)
-            return standing(talk) == ["one"]
+            return standing(talk) == ["one"] and not talk.stored
 
         await until(is_repeated)
-        await talk.settle()
+    assert shown(talk) == [STATUS, *["one"] * (1 if "delay" in fault else 2)]
 
-        await talk.say("go")
-        await until(lambda: writer.runs == 2)
+
+async def test_the_end_is_refused(talk: Talk, writer: Writer) -> None:
+    """An error that lasts is raised after one request, and sends nothing else."""
+    async with talk.running():
+        await writer.begin()
         talk.webex.sandbox.fail(method="PUT", status=403)
-        await writer.write("two")
+        await writer.write("one")
         await writer.end()
-        await talk.settle("retrying")
-    assert standing(talk) == ["one", STATUS]
+        (stored,) = await talk.settle("retrying")
+    assert "403" in str(stored.error)
+    assert shown(talk) == [STATUS, "one"]
+    assert standing(talk) == [STATUS]
 
 
 async def test_a_message_is_deleted_while_it_grows(talk: Talk, writer: Writer) -> None:
@@ -415,15 +427,31 @@ async def test_two_streams(talk: Talk) -> None:
     assert len(shown(talk)) == 6
 
 
-async def test_a_caught_error(talk: Talk, writer: Writer) -> None:
-    """An answer whose error the handler catches is marked when the message is completed."""
-    writer.catches = True
-    async with talk.running():
-        await writer.begin()
-        await writer.write("Half")
-        await writer.end(ValueError("broken"))
-        await talk.settle()
-    assert standing(talk) == [f"Half\n\n{MARK}"]
+@pytest.mark.parametrize("has_inbox", [True, False])
+@pytest.mark.parametrize("is_caught", [False, True])
+@pytest.mark.parametrize("error", [ValueError("broken"), GiveUpError("enough"), TimeoutError()])
+async def test_it_ends_in_the_middle(
+    talk: Talk,
+    error: Exception,
+    is_caught: bool,  # noqa: FBT001 - a parameter of the test
+    has_inbox: bool,  # noqa: FBT001 - the same
+) -> None:
+    """A line below what was written says so, with an inbox and without one."""
+    bot = talk.replica(attempts=1) if has_inbox else talk.webex.bot(respond_within=None)
+
+    @bot.command("go")
+    async def go(context: MessageContext) -> None:
+        with suppress(Exception) if is_caught else nullcontext():
+            async with asyncio.timeout(None) as limit, context.stream() as answer:
+                answer.write("Half")
+                if not isinstance(error, TimeoutError):
+                    raise error
+                limit.reschedule(0)
+                await asyncio.Event().wait()
+
+    async with talk.running(bot):
+        await talk.say("go")
+        await until(lambda: standing(talk) == [f"Half\n\n{MARK}"])
 
 
 @pytest.mark.parametrize("error", [GiveUpError("enough"), asyncio.CancelledError()])
@@ -511,17 +539,6 @@ async def test_a_long_answer_is_cut_off(talk: Talk, writer: Writer) -> None:
     shows = [str(each) for each in standing(talk)]
     assert len(shows) == 4
     assert "".join(shows) == ("long " * 4500).rstrip() + f"\n\n{MARK}"
-
-
-async def test_without_an_inbox(talk: Talk) -> None:
-    """Without an inbox an answer grows and is marked as well."""
-    bot = talk.webex.bot(respond_within=None)
-    writer = Writer(talk)
-    writer.register(bot)
-    async with talk.webex.running(bot):
-        writer.acts.put_nowait(ValueError("broken"))
-        await talk.say("go")
-    assert standing(talk) == [MARK]
 
 
 async def test_a_question_inside(talk: Talk) -> None:
