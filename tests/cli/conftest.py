@@ -2,17 +2,25 @@
 
 import sys
 from collections.abc import Iterator
+from functools import partial
 from typing import TextIO
-from unittest.mock import patch
+from unittest.mock import Mock, patch
 
+import httpx
 import pytest
 
 from tests.cli.harness import Finished, Invoke, ServedWebex, served_webex
 from webex_webhooks_async.cli import app
 
 
+@pytest.fixture
+def quiet_seconds() -> float:
+    """How long `chat` waits for more, where a reply or a failure is all that comes."""
+    return 0.05
+
+
 @pytest.fixture(autouse=True)
-def _plain_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+def _plain_environment(monkeypatch: pytest.MonkeyPatch, quiet_seconds: float) -> None:
     """Keep the environment of the test run from changing what is printed, and from waiting."""
     for name in (
         *("COLUMNS", "FORCE_COLOR", "LINES", "NO_COLOR"),
@@ -21,8 +29,7 @@ def _plain_environment(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("TERM", "xterm-256color")
     monkeypatch.setenv("SECRET", "a-canary-secret")
-    # Don't wait long for more, where a reply or a failure is all that comes.
-    monkeypatch.setattr("webex_webhooks_async.cli.conversation.QUIET_SECONDS", 0.05)
+    monkeypatch.setattr("webex_webhooks_async.cli.conversation.QUIET_SECONDS", quiet_seconds)
 
 
 @pytest.fixture
@@ -35,11 +42,20 @@ def webex(monkeypatch: pytest.MonkeyPatch) -> Iterator[ServedWebex]:
 
 
 @pytest.fixture
-def invoke(capsys: pytest.CaptureFixture[str]) -> Invoke:
-    """Run a command in this process, with the standard input that is passed."""
+def browser(monkeypatch: pytest.MonkeyPatch) -> Mock:
+    """A browser on a screen, which follows the redirects of each page that it opens."""
+    browser = Mock(side_effect=partial(httpx.get, follow_redirects=True, trust_env=False))
+    monkeypatch.setattr("webbrowser.open", browser)
+    monkeypatch.setenv("DISPLAY", ":0")
+    return browser
 
-    def run(*arguments: str, stdin: TextIO | None = sys.stdin) -> Finished:
-        with patch("sys.stdin", stdin):
+
+@pytest.fixture
+def invoke(capsys: pytest.CaptureFixture[str]) -> Invoke:
+    """Run a command in this process, with the standard streams that are passed."""
+
+    def run(*arguments: str, **streams: TextIO | None) -> Finished:
+        with patch.dict(vars(sys), {"stdin": sys.stdin, **streams}):
             exit_code = app.run(arguments)
         printed = capsys.readouterr()
         return Finished(exit_code, printed.out, printed.err)

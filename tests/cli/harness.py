@@ -20,7 +20,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO, TextIO
 from unittest.mock import patch
 
 import httpx
@@ -110,8 +110,10 @@ class Lines(io.TextIOWrapper):
         super().__init__(io.BytesIO())
         self.lines: queue.SimpleQueue[str] = queue.SimpleQueue()
         self.rest = ""
+        self.text = ""
 
     def write(self, text: str) -> int:
+        self.text += text
         *lines, self.rest = f"{self.rest}{text}".replace("\r", "\n").split("\n")
         for line in lines:
             self.lines.put(plain(line))
@@ -155,16 +157,18 @@ class Running:
 
 
 @contextmanager
-def thread(*arguments: str) -> Generator[Running]:
+def thread(
+    *arguments: str, stdin: TextIO | None = None, tidy_seconds: float = PATIENCE
+) -> Generator[Running]:
     """Run a command in a thread as long as the block runs.
 
     It proves what a process proves, except how the process ends, and takes a tenth of the time.
     """
     running = Running()
     with (
-        patch.multiple(sys, stdout=running.out, stderr=running.err),
+        patch.multiple(sys, stdin=stdin, stdout=running.out, stderr=running.err),
         patch("webex_webhooks_async.cli.running._stoppable", running.stoppable),
-        patch("webex_webhooks_async.cli.listen.temporary_webhooks.TIDY_SECONDS", PATIENCE),
+        patch("webex_webhooks_async.cli.listen.temporary_webhooks.TIDY_SECONDS", tidy_seconds),
         ThreadPoolExecutor(1) as pool,
     ):
         running.exit_code = pool.submit(app.run, arguments)
@@ -234,10 +238,10 @@ def terminal(*arguments: str, columns: int = 100) -> Generator[Terminal]:
 
 
 class Typist(io.TextIOWrapper):
-    """Standard input on a terminal, with what someone types."""
+    """Standard input on a terminal, with what someone types: a text, or what comes in a pipe."""
 
-    def __init__(self, typed: str) -> None:
-        super().__init__(io.BytesIO(typed.encode()))
+    def __init__(self, typed: str | BinaryIO) -> None:
+        super().__init__(io.BytesIO(typed.encode()) if isinstance(typed, str) else typed)
 
     def isatty(self) -> bool:
         return True

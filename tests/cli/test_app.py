@@ -3,17 +3,14 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import version
 from inspect import cleandoc
-from unittest.mock import Mock
 
 import pytest
 
 from tests.cli.harness import COMMAND, Invoke, ServedWebex
 from tests.support.services import environment_with
 from tests.support.wire import PATIENCE
-from webex_webhooks_async import cli
 from webex_webhooks_async.cli import app
 
 COMMANDS = (
@@ -117,22 +114,18 @@ def test_what_a_terminal_would_obey(webex: ServedWebex, invoke: Invoke) -> None:
         assert "evil\\x1b[2J\\nerror: \\u202e" in done.out
 
 
-def test_a_locale_that_knows_ascii_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_locale_that_knows_ascii_alone(invoke: Invoke) -> None:
     """A character that the locale can't show is replaced."""
     printed = io.BytesIO()
-    monkeypatch.setattr("sys.stdout", io.TextIOWrapper(printed, encoding="ascii"))
-
-    assert app.run(["--help"]) == 0
-    sys.stdout.flush()
-    assert b"Manage Webex webhooks" in printed.getvalue()
+    with io.TextIOWrapper(printed, encoding="ascii", write_through=True) as stdout:
+        assert invoke("--help", stdout=stdout).exit_code == 0
+        assert b"Manage Webex webhooks" in printed.getvalue()
 
 
 @pytest.mark.parametrize("name", ["stdout", "stderr"])
-def test_an_output_that_is_closed(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+def test_an_output_that_is_closed(invoke: Invoke, name: str) -> None:
     """An output that is closed is ignored."""
-    monkeypatch.setattr(sys, name, None)
-
-    assert app.run(["--version"]) == 0
+    assert invoke("--version", **{name: None}).exit_code == 0
 
 
 @pytest.mark.parametrize(
@@ -159,42 +152,42 @@ def run(*command: str) -> "subprocess.CompletedProcess[str]":
     )
 
 
-@pytest.fixture
-def start(monkeypatch: pytest.MonkeyPatch) -> Callable[..., object]:
-    """Start the command in this process, and give what it exits with."""
-    monkeypatch.setattr(signal, "default_int_handler", None)  # as where a shell ignores it
-    monkeypatch.setattr(cli, "app", app)  # it is imported once more
-    for name in ("cli.app", "version"):
-        monkeypatch.delitem(sys.modules, f"webex_webhooks_async.{name}")
+WITHOUT_THE_EXTRA = """
+import sys
 
-    def main(*arguments: str) -> object:
-        monkeypatch.setattr(sys, "argv", ["webex-webhooks", *arguments])
-        with pytest.raises(SystemExit) as end:
-            cli.main()
-        return end.value.code
+sys.modules["cyclopts"] = None
+"""
+WITHOUT_METADATA = """
+import sys
 
-    return main
+class Finder:
+    def __init__(self, other):
+        self.find_spec = other.find_spec
+
+sys.meta_path[:] = [Finder(each) for each in sys.meta_path]
+"""
+MAIN = """
+from webex_webhooks_async.cli import main
+main()
+"""
 
 
-def test_without_the_extra(start: Callable[..., object], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_the_extra() -> None:
     """Without its extra, the command prints how to install it."""
-    monkeypatch.setitem(sys.modules, "cyclopts", None)
+    done = run(sys.executable, "-c", WITHOUT_THE_EXTRA + MAIN)
 
-    assert start() == (
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == (
         "webex-webhooks: cyclopts is missing: install the command line with "
-        'pip install "webex-webhooks-async[cli]"'
+        'pip install "webex-webhooks-async[cli]"\n'
     )
 
 
-def test_without_metadata(
-    start: Callable[..., object],
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
+def test_without_metadata() -> None:
     """In a zipapp without the package's metadata the command works; its version is unknown."""
-    monkeypatch.setattr("importlib.metadata.version", Mock(side_effect=PackageNotFoundError))
+    done = run(sys.executable, "-c", WITHOUT_METADATA + MAIN, "--version")
 
-    assert (start("--version"), capsys.readouterr().out) == (0, "unknown\n")
+    assert (done.returncode, done.stdout) == (0, "unknown\n")
 
 
 PRESS_CTRL_C = """

@@ -5,6 +5,7 @@ import os
 import pytest
 from rich.text import Text
 
+from tests.cli.harness import Invoke
 from webex_webhooks_async.cli.console import (
     error_text,
     log_messages_to,
@@ -88,11 +89,9 @@ def test_text_of_others(
         assert str(status.status) == "[/nothing]\\x1b[2J"
 
 
-def test_a_reader_that_has_left(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_reader_that_has_left(invoke: Invoke) -> None:
     """A long text that nobody reads any more ends the command without a traceback."""
     reads, writes = os.pipe()
     os.close(reads)
-    with open(writes, "w") as pipe:  # noqa: PTH123 - it has no path
-        monkeypatch.setattr("sys.stdout", pipe)
-        with pytest.raises(SystemExit, match="1"):
-            stdout().write("a long text")
+    with os.fdopen(writes, "w") as pipe, pytest.raises(SystemExit, match="1"):
+        invoke("--help", stdout=pipe)

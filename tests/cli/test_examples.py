@@ -4,10 +4,8 @@ import re
 import shlex
 import subprocess
 from contextlib import closing
-from functools import partial
 from pathlib import Path
 
-import httpx
 import pytest
 
 from tests.cli.harness import Invoke, ServedWebex, examples, served_bot, served_echo_bot, thread
@@ -33,7 +31,7 @@ A_PROGRAM = {"dev"}  # commands/test_dev.py runs its examples, each with a progr
 
 @pytest.fixture(autouse=True)
 def _home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Work in a home with the files that the examples name, and with a browser."""
+    """Work in a home with the files that the examples name."""
     (tmp_path / "webhooks.toml").write_text(WANTED)
     (tmp_path / "body.json").write_text('{"a":1,"b":2,"c":{"d":3}}')
     (tmp_path / "menu.pdf").write_bytes(b"%PDF-1.7")
@@ -45,13 +43,11 @@ def _home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for place in (".zfunc", ".config/fish/completions"):
         (tmp_path / place).mkdir(parents=True)
     monkeypatch.chdir(tmp_path)
-    visit = partial(httpx.get, follow_redirects=True, trust_env=False)
-    monkeypatch.setattr("webbrowser.open", visit)
-    monkeypatch.setenv("DISPLAY", ":0")
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("WEBHOOK_SECRET", "myBongoSecret")
 
 
+@pytest.mark.usefixtures("browser")
 @pytest.mark.parametrize("command", sorted({*COMMANDS} - UNTIL_CTRL_C - A_PROGRAM))
 def test_examples(
     webex: ServedWebex, invoke: Invoke, command: str, monkeypatch: pytest.MonkeyPatch

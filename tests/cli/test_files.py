@@ -1,9 +1,10 @@
-import errno
 import json
 import os
+import resource
 import stat
+from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path
-from unittest.mock import Mock
 
 import pytest
 
@@ -44,31 +45,33 @@ def test_what_is_written_survives_a_crash(
     token_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The tokens are on the disk before they replace the old ones."""
-    steps: list[str] = []
-    fsync, replace = os.fsync, os.replace
+    token_file.write_text("old")
+    at_the_time: list[tuple[bool, str]] = []
 
-    def note_fsync(descriptor: int) -> None:
-        steps.append("fsync" if os.fstat(descriptor).st_size else "fsync of nothing")
-        fsync(descriptor)
+    def note(descriptor: int) -> None:
+        at_the_time.append((os.fstat(descriptor).st_size > 0, token_file.read_text()))
 
-    def note_replace(source: str, target: Path) -> None:
-        steps.append("replace")
-        replace(source, target)
-
-    monkeypatch.setattr("os.fsync", note_fsync)
-    monkeypatch.setattr("os.replace", note_replace)
+    monkeypatch.setattr("os.fsync", note)
     write_tokens(token_file, TOKENS)
 
-    assert steps == ["fsync", "replace"]
+    assert at_the_time == [(True, "old")]
 
 
-def test_write_where_it_is_impossible(token_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@contextmanager
+def full_disk() -> Generator[None]:
+    """Let no file grow, as on a full disk."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def test_write_where_it_is_impossible(token_file: Path) -> None:
     """A failure names the file, and leaves nothing behind."""
-    refused = PermissionError(errno.EPERM, "Operation not permitted")
-    with monkeypatch.context() as patch:
-        patch.setattr("os.replace", Mock(side_effect=refused))
-        with pytest.raises(CommandError, match="Operation not permitted"):
-            write_tokens(token_file, TOKENS)
+    with full_disk(), pytest.raises(CommandError, match=f"tokens to {token_file}: File too large"):
+        write_tokens(token_file, TOKENS)
     check_that_tokens_can_be_written(token_file)
     assert list(token_file.parent.iterdir()) == []
     token_file.mkdir()
@@ -82,18 +85,14 @@ def test_write_where_it_is_impossible(token_file: Path, monkeypatch: pytest.Monk
     assert list(token_file.parent.iterdir()) == [token_file]
 
 
-def test_renewal(
-    webex: ServedWebex, invoke: Invoke, token_file: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_renewal(webex: ServedWebex, invoke: Invoke, token_file: Path) -> None:
     """An access token that Webex rejects is renewed, and the new tokens are stored.
 
     If they can't be stored, the error names the file.
     """
     write_tokens(token_file, TOKENS)
     webex.sandbox.revoke("a-canary-access")
-    full = OSError(errno.ENOSPC, "No space left on device")
-    with monkeypatch.context() as patch:
-        patch.setattr("tempfile.mkstemp", Mock(side_effect=full))
+    with full_disk():
         refused = invoke("list", "--token-file", str(token_file))
 
     done = invoke("list", "--token-file", str(token_file))
@@ -104,7 +103,7 @@ def test_renewal(
     assert authorization == f"Bearer {tokens['access_token']}"
     assert "a-canary-access" not in authorization
     assert (refused.exit_code, refused.out) == (1, "")
-    assert refused.err.endswith(f"write the tokens to {token_file}: No space left on device\n")
+    assert refused.err.endswith(f"write the tokens to {token_file}: File too large\n")
     assert stat.S_IMODE(token_file.stat().st_mode) == 0o600
 
 

@@ -1,7 +1,6 @@
 import asyncio
 import signal
 import threading
-from unittest.mock import Mock
 
 import pytest
 
@@ -29,22 +28,6 @@ def test_a_signal_lets_it_tidy_up(number: signal.Signals) -> None:
 
     assert (stopped.value.exit_code, tidied) == (128 + number, ["up"])
     assert [signal.getsignal(each) for each in SIGNALS] == before
-
-
-async def raise_twice() -> None:
-    """Get a signal, and another one while tidying up."""
-    try:
-        signal.raise_signal(signal.SIGINT)
-        await asyncio.Event().wait()
-    finally:
-        signal.raise_signal(signal.SIGINT)
-        await asyncio.Event().wait()
-
-
-def test_a_second_signal_ends_the_tidying() -> None:
-    """A second Ctrl-C ends the tidying up."""
-    with pytest.raises(StoppedError):
-        run(raise_twice())
 
 
 @pytest.mark.parametrize("number", SIGNALS)
@@ -96,11 +79,27 @@ def test_a_signal_that_interrupts_nothing_is_handled() -> None:
     assert events == []
 
 
-def test_a_signal_on_windows(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where the event loop handles no signals, Python's own handlers cancel the coroutine."""
-    for name in ("add_signal_handler", "remove_signal_handler"):
-        refuse = Mock(side_effect=NotImplementedError)
-        monkeypatch.setattr(f"asyncio.unix_events._UnixSelectorEventLoop.{name}", refuse)
+class WithoutSignals(asyncio.SelectorEventLoop):
+    """An event loop that handles no signals, as that of Windows."""
+
+    def add_signal_handler(self, *_: object) -> None:
+        raise NotImplementedError
+
+    def remove_signal_handler(self, sig: int) -> bool:
+        raise NotImplementedError
+
+
+@pytest.mark.parametrize("loop_factory", [None, WithoutSignals])
+def test_a_second_signal_ends_the_tidying(loop_factory: type[WithoutSignals] | None) -> None:
+    """A second Ctrl-C ends the tidying up; without the event loop, by Python's own handlers."""
+
+    async def raise_twice() -> None:
+        try:
+            signal.raise_signal(signal.SIGINT)
+            await asyncio.Event().wait()
+        finally:
+            signal.raise_signal(signal.SIGINT)
+            await asyncio.Event().wait()
 
     with pytest.raises(StoppedError):
-        run(raise_twice())
+        run(raise_twice(), loop_factory=loop_factory)

@@ -35,9 +35,6 @@ from webex_webhooks_async.testing.service import cards
 QUIET_SECONDS = 1.0
 """After a reply or a failure, before a message counts as handled."""
 
-OPENING_SECONDS = 10.0
-"""For the sandbox to say what it holds."""
-
 SUBMIT, PRESS, FILE = "/submit", "/press", "/file"
 """A line that begins with one of these words isn't a message."""
 
@@ -50,7 +47,7 @@ class Place:
 
     base_url: str
     person: str  # the address
-    timeout: float  # seconds for each message with all its replies
+    timeout: float  # seconds for the sandbox, and for each message with all its replies
     room: str | None  # the title of a group room, instead of the direct room with the bot
     mention: bool  # in a group room
 
@@ -357,10 +354,10 @@ async def conversation(
 
 async def _first(events: AsyncIterator[Json], place: Place) -> Json:
     try:
-        async with asyncio.timeout(OPENING_SECONDS):
+        async with asyncio.timeout(place.timeout):
             return await anext(events)
     except TimeoutError:
-        raise silent(place.base_url, OPENING_SECONDS) from None
+        raise silent(place.base_url, place.timeout) from None
 
 
 async def _events(place: Place) -> AsyncGenerator[Json, None]:

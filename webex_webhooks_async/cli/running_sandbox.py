@@ -13,9 +13,6 @@ from webex_webhooks_async.formatting import describe_exception
 from webex_webhooks_async.testing.page_server.web_app import PRIVATE
 from webex_webhooks_async.testing.requests import SANDBOX_HEADER
 
-SECONDS = 30.0
-"""For an action of the sandbox, and the bots that it notifies."""
-
 _START = "start one with `webex-webhooks sandbox`"
 
 
@@ -50,18 +47,18 @@ async def stream_of(base_url: str) -> AsyncGenerator[httpx.Response]:
 
 
 async def call_sandbox(
-    base_url: str, action: str, document: Mapping[str, object]
+    base_url: str, action: str, document: Mapping[str, object], *, seconds: float = 30.0
 ) -> dict[str, Any]:
-    """Call a sandbox for what Webex has no way to ask for."""
+    """Call a sandbox for what Webex has no way to ask for; it has so long with all its bots."""
     try:
         async with (
-            asyncio.timeout(SECONDS),
+            asyncio.timeout(seconds),
             stream_of(base_url),
             httpx.AsyncClient(trust_env=False, timeout=None) as http_client,  # noqa: S113 - above
         ):
             response = await http_client.post(f"{private_url(base_url)}/{action}", json=document)
     except TimeoutError:
-        raise silent(base_url, SECONDS) from None
+        raise silent(base_url, seconds) from None
     try:
         content: dict[str, Any] = response.json()
         problem = None if response.is_success else str(content["message"])

@@ -13,6 +13,7 @@ from unittest.mock import Mock
 
 import httpx
 import pytest
+from attrs import frozen
 from rich.console import Console
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, RedirectResponse, Response, StreamingResponse
@@ -24,6 +25,7 @@ from tests.cli.harness import (
     Finished,
     Invoke,
     ServedWebex,
+    Typist,
     card_of,
     failing,
     served,
@@ -36,7 +38,6 @@ from tests.cli.harness import (
 )
 from tests.support.wire import PATIENCE, unused_port
 from webex_webhooks_async import File, Message
-from webex_webhooks_async.cli import conversation
 from webex_webhooks_async.cli.commands.chat import (
     MAX_WAITING,
     TypedLines,
@@ -108,12 +109,10 @@ def test_a_bot_that_fails(webex: ServedWebex, invoke: Invoke) -> None:
     ]
 
 
+@pytest.mark.parametrize("quiet_seconds", [1.0])
 @pytest.mark.parametrize("replies", [False, True])
-def test_a_handler_that_fails(
-    webex: ServedWebex, invoke: Invoke, monkeypatch: pytest.MonkeyPatch, *, replies: bool
-) -> None:
+def test_a_handler_that_fails(webex: ServedWebex, invoke: Invoke, *, replies: bool) -> None:
     """What a handler raised is shown, and counts as a failure, also after a reply and a refusal."""
-    monkeypatch.setattr(conversation, "QUIET_SECONDS", 1.0)
 
     async def refuse(scope: Scope, receive: Receive, send: Send) -> None:
         deliveries = 1 + replies  # to the bot that fails
@@ -340,11 +339,10 @@ ODD_SERVICES: list[tuple[list[object], str, str]] = [
 
 @pytest.mark.parametrize(("events", "then", "message"), ODD_SERVICES)
 def test_a_service_with_odd_responses(
-    invoke: Invoke, monkeypatch: pytest.MonkeyPatch, events: list[object], then: str, message: str
+    invoke: Invoke, events: list[object], then: str, message: str
 ) -> None:
     """Answers that aren't a sandbox's are an error of one line, and so is a service that hangs."""
     seconds = 1.0 if "within 1 s" in message else PATIENCE
-    monkeypatch.setattr(conversation, "OPENING_SECONDS", seconds)
 
     async def lines() -> AsyncIterator[str]:
         for event in events:
@@ -414,23 +412,30 @@ def test_a_bot_that_is_down(webex: ServedWebex) -> None:
     assert "in [b]Lunch" in screen.seen
 
 
-@pytest.fixture
-def keyboard(monkeypatch: pytest.MonkeyPatch) -> Iterator[IO[str]]:
+@frozen
+class Keyboard:
     """Types on a terminal; its end is a Ctrl-D."""
+
+    stdin: Typist
+    keys: IO[str]
+
+
+@pytest.fixture
+def keyboard(monkeypatch: pytest.MonkeyPatch) -> Iterator[Keyboard]:
+    """A terminal, and what types on it."""
     reader, writer = os.pipe()
-    with os.fdopen(reader) as standard_input, os.fdopen(writer, "w", buffering=1) as ours:
-        monkeypatch.setattr(standard_input, "isatty", lambda: True)
-        monkeypatch.setattr("sys.stdin", standard_input)
-        monkeypatch.setenv("FORCE_COLOR", "1")
-        yield ours
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    with Typist(os.fdopen(reader, "rb")) as stdin, os.fdopen(writer, "w", buffering=1) as keys:
+        yield Keyboard(stdin, keys)
 
 
-def test_a_sandbox_that_ends(keyboard: IO[str]) -> None:
+def test_a_sandbox_that_ends(keyboard: Keyboard) -> None:
     """When the sandbox ends in the middle of a conversation, it says how to start another."""
     with ExitStack() as stack:
         with served_webex() as webex, served_echo_bot(webex):
-            running = stack.enter_context(thread("chat", "--base-url", webex.base_url))
-            keyboard.write("Hello\n")
+            chat = ("chat", "--base-url", webex.base_url)
+            running = stack.enter_context(thread(*chat, stdin=keyboard.stdin))
+            keyboard.keys.write("Hello\n")
             running.out.line("Hello")
         gone = running.err.line("the sandbox at .+")[0]
         exit_code = running.wait()
@@ -438,11 +443,11 @@ def test_a_sandbox_that_ends(keyboard: IO[str]) -> None:
     assert (gone, exit_code) == (GONE.format(url=webex.base_url), 1)
 
 
-def test_a_conversation(webex: ServedWebex, keyboard: IO[str]) -> None:
+def test_a_conversation(webex: ServedWebex, keyboard: Keyboard) -> None:
     """On a terminal the bot's messages appear as they come, also after a mistake, until Ctrl-D."""
-    with served_echo_bot(webex) as rooms, thread("chat") as running:
+    with served_echo_bot(webex) as rooms, thread("chat", stdin=keyboard.stdin) as running:
         running.err.line(r"You are you@example.com, and talk to .+ Ctrl-D ends it")
-        keyboard.write("Hello\n")
+        keyboard.keys.write("Hello\n")
         running.out.line(f"^{BOT_ADDRESS}: You said:$")  # where the prompt was
         running.out.line(f"^{' ' * len(BOT_ADDRESS)}  Hello$")
         webex.post(
@@ -458,19 +463,19 @@ def test_a_conversation(webex: ServedWebex, keyboard: IO[str]) -> None:
         file = files[0].rpartition("/")[2]
         running.out.line(rf"\[file http://127.0.0.1:.+{file}\]")
         running.out.line(r"\[card")
-        keyboard.write("/submit lnch=Pasta\n")
+        keyboard.keys.write("/submit lnch=Pasta\n")
         running.err.line("400 Bad Request: the card .+lnch")
-        keyboard.write("/press Order\n")
+        keyboard.keys.write("/press Order\n")
         running.err.line("/press: write the title of a button, of these: none")
-        keyboard.write("/submit lunch=Pasta\n")
+        keyboard.keys.write("/submit lunch=Pasta\n")
         running.out.line('"lunch": "Pasta"')
-        keyboard.close()
+        keyboard.keys.close()
         exit_code = running.wait()
 
     assert exit_code == 0
 
 
-def test_the_outcome_of_each_attempt(webex: ServedWebex, keyboard: IO[str]) -> None:
+def test_the_outcome_of_each_attempt(webex: ServedWebex, keyboard: Keyboard) -> None:
     """How a handler of the program of `dev` fails is printed on one line, and that it works."""
     outcome = {
         "key": "k",
@@ -480,7 +485,7 @@ def test_the_outcome_of_each_attempt(webex: ServedWebex, keyboard: IO[str]) -> N
         "isFinal": False,
     }
     events = webex.sandbox._events  # pyright: ignore[reportPrivateUsage] - as `dev` calls it
-    with thread("chat") as running:
+    with thread("chat", stdin=keyboard.stdin) as running:
         running.err.line("Ctrl-D ends it")
         webex.portal.call(events.report_outcome, outcome)
         failed = running.err.line("a handler of .+ failed: .+")[0]
@@ -492,7 +497,7 @@ def test_the_outcome_of_each_attempt(webex: ServedWebex, keyboard: IO[str]) -> N
         webex.portal.call(events.report_outcome, outcome)
         running.err.line("a handler of .+ is put off for 30 s: the model is out")
         running.err.line("a handler of .+ failed: .+")  # and not that the one before worked
-        keyboard.close()
+        keyboard.keys.close()
         running.wait()
 
     assert failed.endswith("'x\\x1b[2J' in lunch, bot.py:12, attempt 1 of 5, again in 1.2 s")
@@ -562,16 +567,18 @@ async def test_an_endless_input(tmp_path: Path) -> None:
     assert max(map(len, seen)) < 200_000
 
 
-async def test_a_loop_that_has_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_loop_that_has_ended() -> None:
     """Lines after the end of the event loop are ignored."""
     reader, writer = os.pipe()
-    closed = asyncio.new_event_loop()
-    closed.close()
-    with os.fdopen(reader):
+
+    async def begin() -> threading.Thread:
         others = set(threading.enumerate())
-        lines = TypedLines(reader)
+        TypedLines(reader)
         (thread,) = set(threading.enumerate()) - others
-        monkeypatch.setattr(lines, "_loop", closed)
+        return thread
+
+    with os.fdopen(reader):
+        thread = asyncio.run(begin())
         os.write(writer, b"late\n")
         os.close(writer)
         thread.join(PATIENCE)

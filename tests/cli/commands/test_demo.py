@@ -1,5 +1,4 @@
 import re
-import sys
 
 import pytest
 
@@ -60,7 +59,7 @@ def test_on_a_terminal(invoke: Invoke, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_bot_that_ends(invoke: Invoke, monkeypatch: pytest.MonkeyPatch) -> None:
     """If the bot's process ends before it is ready, the demo ends with an error."""
-    monkeypatch.setattr(sys, "executable", "/bin/true")
+    monkeypatch.setenv("PYTHONHOME", "/nowhere")
 
     done = invoke("demo")
 

@@ -369,17 +369,6 @@ def test_a_file_without_tables_of_this_release(file: str, invoke: Invoke) -> Non
     assert empty.read_bytes() == b""
 
 
-def test_a_locked_file(file: str, invoke: Invoke, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A file that another program locks is an error that says so."""
-    monkeypatch.setattr("webex_webhooks_async.inbox.sqlite_file.LOCKED_SECONDS", 0.01)
-    with closing(sqlite3.connect(file, isolation_level=None)) as other:
-        other.execute("BEGIN IMMEDIATE")
-        done = invoke("inbox", "retry", file)
-
-    assert (done.exit_code, done.out) == (1, "")
-    assert done.err.startswith(f"error: can't use the inbox {file}: database is locked by another")
-
-
 class TestPostgres:
     @pytest.fixture(autouse=True)
     def _variables(self, postgres: PostgresServer, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,13 +5,14 @@ import re
 import signal
 import threading
 from functools import partial
+from typing import Any
 
 import httpx
 import pytest
 from starlette.responses import JSONResponse, PlainTextResponse
 from starlette.types import Receive, Scope, Send
 
-from tests.cli.harness import Invoke, ServedWebex, Typist, served, served_bot, thread
+from tests.cli.harness import Finished, Invoke, ServedWebex, Typist, served, served_bot, thread
 from tests.support.wire import PATIENCE, unused_port
 from webex_webhooks_async import to_json, verify
 from webex_webhooks_async.cli.listen.tunnels import Agents, find_tunnel
@@ -19,7 +20,7 @@ from webex_webhooks_async.testing import Delivery, signed_request
 
 pytestmark = pytest.mark.once
 
-IT_LISTENS = "^Listening at .+ Ctrl-C ends it.$"
+IT_LISTENS = "Listening at .+ Ctrl-C ends it.$"
 
 
 @pytest.fixture
@@ -30,7 +31,7 @@ def port() -> str:
 
 def at(port: str) -> tuple[str, ...]:
     """The arguments with which it listens to a sandbox that reaches the port."""
-    return ("listen", "--public-url", f"http://127.0.0.1:{port}/webex", "--port", port)
+    return ("--public-url", f"http://127.0.0.1:{port}/webex", "--port", port)
 
 
 def send(delivery: Delivery, secret: str | None = None) -> int:
@@ -44,18 +45,17 @@ def send(delivery: Delivery, secret: str | None = None) -> int:
 
 
 @pytest.mark.parametrize(
-    ("options", "shown"),
+    ("options", "count", "shown"),
     [
-        ((), r"\d\d:\d\d:\d\d #{} (memberships|messages) created by \S+@example.com$"),
-        (("--json", "--resource", "rooms", "--event", "updated"), '"resource": "rooms", "event": '),
+        ((), 2, r"\d\d:\d\d:\d\d #[12] (memberships|messages) created by \S+@example.com$"),
+        (("--json", "--resource", "rooms", "--event", "updated"), 1, '"resource": "rooms", "event'),
     ],
 )
-def test_a_sandbox(options: tuple[str, ...], shown: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_sandbox(options: tuple[str, ...], count: int, shown: str) -> None:
     """With --sandbox, samples arrive of what is watched, until Ctrl-C."""
-    monkeypatch.setattr("webex_webhooks_async.cli.commands.listen._SECONDS_BETWEEN_SAMPLES", 0)
     with thread("listen", "--sandbox", "--port", "0", *options) as running:
-        for number in (1, 2):
-            running.out.line(shown.format(number))
+        for _ in range(count):
+            running.out.line(shown)
         exit_code = running.end()
         running.err.line("^Deleted its webhooks.$")
 
@@ -70,7 +70,7 @@ def test_listen_and_forward(webex: ServedWebex, invoke: Invoke, port: str) -> No
     webex.create(name="of others", resource="meetings")
     with (
         served_bot("thanks") as bot,
-        thread(*at(port), "--forward-to", bot.url, "--secret-env", "SECRET") as running,
+        thread("listen", *at(port), "--forward-to", bot.url, "--secret-env", "SECRET") as running,
     ):
         running.err.line(IT_LISTENS)
         watched = [(each.resource, each.event) for each in webex.sandbox.webhooks[1:]]
@@ -99,7 +99,7 @@ def test_json(webex: ServedWebex, port: str) -> None:
     """Standard output has a notification a line; responses go to standard error."""
     with (
         served_bot("sorry", 500) as bot,
-        thread(*at(port), "--json", "--forward-to", bot.url) as running,
+        thread("listen", *at(port), "--json", "--forward-to", bot.url) as running,
     ):
         running.err.line(IT_LISTENS)
         delivery = webex.emit("rooms", "updated")
@@ -111,7 +111,7 @@ def test_json(webex: ServedWebex, port: str) -> None:
 
 def test_a_bot_that_is_not_there(webex: ServedWebex, port: str) -> None:
     """A bot that doesn't respond is reported, and Webex gets a success."""
-    with thread(*at(port), "--forward-to", "http://127.0.0.1:1/x") as running:
+    with thread("listen", *at(port), "--forward-to", "http://127.0.0.1:1/x") as running:
         running.err.line(IT_LISTENS)
         delivery = webex.emit("rooms", "updated")
         running.err.line("^✗ #1 rooms updated: POST http://127.0.0.1:1/x: nothing listens there")
@@ -131,10 +131,17 @@ def test_a_webhook_that_is_refused(webex: ServedWebex, invoke: Invoke) -> None:
     assert "Invalid event for resource messages: updated" in done.err
 
 
-@pytest.mark.usefixtures("briefly")
-def test_several(port: str, webex: ServedWebex, invoke: Invoke) -> None:
+def briefly(*arguments: str, **options: Any) -> Finished:  # noqa: ANN401 - of `thread`
+    """Listen until it is up, and end it then as a signal does."""
+    with thread("listen", *arguments, **options) as running:
+        running.err.line(IT_LISTENS)
+        exit_code = running.end()
+    return Finished(exit_code, running.out.text, running.err.text)
+
+
+def test_several(port: str, webex: ServedWebex) -> None:
     """Each event of each resource has a webhook, with a random secret; a typo gets one warning."""
-    done = invoke(
+    done = briefly(
         *at(port),
         *("--resource", "mesages", "--resource", "memberships"),
         *("--event", "created", "--event", "deleted"),
@@ -152,24 +159,16 @@ def test_several(port: str, webex: ServedWebex, invoke: Invoke) -> None:
     assert done.err.count("warning: the resource 'mesages' is unknown: did you mean 'messa") == 1
 
 
-@pytest.mark.usefixtures("briefly")
 @pytest.mark.parametrize(
     ("delay", "seconds"), [(0, PATIENCE), (600, 0.2)], ids=["refuses", "hangs"]
 )
-def test_a_webhook_that_can_not_be_deleted(  # noqa: PLR0913 - fixtures
-    webex: ServedWebex,
-    port: str,
-    invoke: Invoke,
-    monkeypatch: pytest.MonkeyPatch,
-    *,
-    delay: float,
-    seconds: float,
+def test_a_webhook_that_can_not_be_deleted(
+    webex: ServedWebex, port: str, delay: float, seconds: float
 ) -> None:
     """If Webex refuses or hangs at the end, it names the webhooks that may be left."""
-    monkeypatch.setattr("webex_webhooks_async.cli.listen.temporary_webhooks.TIDY_SECONDS", seconds)
     webex.sandbox.fail(status=403, delay=delay, times=None, method="DELETE")
 
-    done = invoke(*at(port))
+    done = briefly(*at(port), tidy_seconds=seconds)
 
     named = re.search("names begin with '(.+)' may be left;", done.err)
     assert named
@@ -178,20 +177,16 @@ def test_a_webhook_that_can_not_be_deleted(  # noqa: PLR0913 - fixtures
 
 
 @pytest.fixture
-def briefly(monkeypatch: pytest.MonkeyPatch) -> None:
-    """End listening as soon as it is up, with time to delete its webhooks."""
+def ngrok(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The ports at which it looks for ngrok, none by default, and for no other tunnel."""
+    ports: list[int] = []
+    agents = Agents(ngrok=ports, cloudflared=(), seconds=PATIENCE)
+    find = partial(find_tunnel, agents=agents)
+    monkeypatch.setattr("webex_webhooks_async.cli.commands.listen.find_tunnel", find)
+    return ports
 
-    async def go_on() -> None:
-        return
 
-    monkeypatch.setattr("webex_webhooks_async.cli.commands.listen.until_stopped", go_on)
-    monkeypatch.setattr("webex_webhooks_async.cli.listen.temporary_webhooks.TIDY_SECONDS", PATIENCE)
-
-
-@pytest.mark.usefixtures("briefly")
-def test_a_tunnel_that_runs(
-    webex: ServedWebex, port: str, invoke: Invoke, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_tunnel_that_runs(webex: ServedWebex, port: str, ngrok: list[int]) -> None:
     """A tunnel that leads to the port is found and checked; neither sees the token."""
     seen: list[tuple[bytes, bytes]] = []
 
@@ -205,10 +200,8 @@ def test_a_tunnel_that_runs(
         await JSONResponse({"endpoints": [tunnel]})(scope, receive, send)
 
     with served(public) as public_url, served(agent) as origin:
-        agents = Agents(ngrok=[httpx.URL(origin).port or 0], cloudflared=(), seconds=PATIENCE)
-        find = partial(find_tunnel, agents=agents)
-        monkeypatch.setattr("webex_webhooks_async.cli.commands.listen.find_tunnel", find)
-        done = invoke("listen", "--port", port)
+        ngrok.append(httpx.URL(origin).port or 0)
+        done = briefly("--port", port)
 
     found, warning, *_ = done.err.splitlines()
     assert found == f"Found {public_url} (ngrok, leads to http://localhost:{port})."
@@ -223,11 +216,9 @@ def test_a_tunnel_that_runs(
     assert b"canary" not in b"".join(name + value for name, value in seen)
 
 
-def test_no_tunnel(webex: ServedWebex, invoke: Invoke, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.usefixtures("ngrok")
+def test_no_tunnel(webex: ServedWebex, invoke: Invoke) -> None:
     """Without a tunnel the error says what to do, and nothing is sent to Webex."""
-    find = partial(find_tunnel, agents=Agents(ngrok=(), cloudflared=()))
-    monkeypatch.setattr("webex_webhooks_async.cli.commands.listen.find_tunnel", find)
-
     done = invoke("listen", "--port", "8080")
 
     assert (done.exit_code, done.out, webex.sandbox.requests) == (2, "", ())
@@ -238,21 +229,20 @@ def test_no_tunnel(webex: ServedWebex, invoke: Invoke, monkeypatch: pytest.Monke
     )
 
 
-@pytest.mark.usefixtures("briefly")
-def test_a_url_that_leads_here(webex: ServedWebex, port: str, invoke: Invoke) -> None:
+def test_a_url_that_leads_here(webex: ServedWebex, port: str) -> None:
     """A URL that leads here gets no warning, and is shown without its credentials."""
-    done = invoke("listen", "--public-url", f"http://a:canary@127.0.0.1:{port}/x", "--port", port)
+    done = briefly("--public-url", f"http://a:canary@127.0.0.1:{port}/x", "--port", port)
 
     here = f"Listening at http://127.0.0.1:{port}, where http://127.0.0.1:{port}/x leads."
     assert done.err == f"{here} Ctrl-C ends it.\nDeleted its webhooks.\n"
     assert (done.exit_code, done.out, webex.names) == (0, "", [])
 
 
-@pytest.mark.usefixtures("briefly", "webex")
+@pytest.mark.usefixtures("webex")
 @pytest.mark.parametrize("secret", [(), ("--secret-env", "SECRET")])
-def test_forwarding_without_the_secret(port: str, invoke: Invoke, secret: tuple[str, ...]) -> None:
+def test_forwarding_without_the_secret(port: str, secret: tuple[str, ...]) -> None:
     """Without the bot's secret it says what the bot will respond, and how to pass the secret."""
-    done = invoke(*at(port), "--forward-to", f"http://127.0.0.1:{port}/", *secret)
+    done = briefly(*at(port), "--forward-to", f"http://127.0.0.1:{port}/", *secret)
 
     assert (
         "warning: your bot will respond 401 Unauthorized: the notifications are signed with a "
@@ -263,8 +253,7 @@ def test_forwarding_without_the_secret(port: str, invoke: Invoke, secret: tuple[
 LEFT_OVER = "webex-webhooks listen 0123abcd all all"
 
 
-@pytest.mark.usefixtures("briefly")
-def test_webhooks_that_are_left_over(webex: ServedWebex, port: str, invoke: Invoke) -> None:
+def test_webhooks_that_are_left_over(webex: ServedWebex, port: str) -> None:
     """Those of a `listen` that was killed are shown with what deletes them; a terminal asks."""
     left = webex.create(name=LEFT_OVER)
     webex.create(name="of others")
@@ -272,7 +261,7 @@ def test_webhooks_that_are_left_over(webex: ServedWebex, port: str, invoke: Invo
     hostile = shown | {"id": "-x\x1b[2J; rm -rf ~"}
     webex.sandbox.fail(body={"items": [shown, hostile]}, method="GET")
 
-    done = invoke(*at(port))
+    done = briefly(*at(port))
 
     assert done.err.startswith("warning: webhooks of another `listen` exist; it was killed, or")
     assert (
@@ -281,7 +270,7 @@ def test_webhooks_that_are_left_over(webex: ServedWebex, port: str, invoke: Invo
     assert (done.exit_code, webex.names) == (0, [LEFT_OVER, "of others"])
 
     for typed, names in (("\n", [LEFT_OVER, "of others"]), ("y\n", ["of others"])):
-        done = invoke(*at(port), stdin=Typist(typed))
+        done = briefly(*at(port), stdin=Typist(typed))
 
         assert "Was it killed? Delete them? [y/N]" in done.err
         assert (done.exit_code, webex.names) == (0, names)
@@ -303,7 +292,7 @@ def test_ctrl_c_while_webex_hangs_at_the_start(
     hangs = threading.Event()
     monkeypatch.setenv("WEBEX_ACCESS_TOKEN", "a-canary-token")
     with served(webex) as origin:
-        done = invoke(*at(port), "--base-url", f"{origin}/v1")
+        done = invoke("listen", *at(port), "--base-url", f"{origin}/v1")
 
     assert done.exit_code == 128 + signal.SIGINT
     assert re.search(
@@ -319,7 +308,7 @@ def test_ctrl_c_while_the_bot_hangs(webex: ServedWebex, port: str) -> None:
         await asyncio.Event().wait()
 
     arrived = threading.Event()
-    with served(hang) as url, thread(*at(port), "--forward-to", url) as running:
+    with served(hang) as url, thread("listen", *at(port), "--forward-to", url) as running:
         running.err.line(IT_LISTENS)
         webex.emit("rooms", "updated")
         assert arrived.wait(PATIENCE)

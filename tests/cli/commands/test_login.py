@@ -9,6 +9,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
+from unittest.mock import Mock
 from urllib.parse import urlencode
 
 import httpx
@@ -34,17 +35,16 @@ def file(tmp_path: Path) -> Path:
 
 @pytest.fixture(autouse=True)
 def _integration(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Set an integration and a screen in the environment."""
+    """Set an integration in the environment."""
     monkeypatch.setenv("WEBEX_CLIENT_ID", "C1")
     monkeypatch.setenv("WEBEX_CLIENT_SECRET", "a-canary-client-secret")
-    monkeypatch.setenv("DISPLAY", ":0")
 
 
 Login = Callable[..., Finished]
 
 
 @pytest.fixture
-def login(webex: ServedWebex, invoke: Invoke, monkeypatch: pytest.MonkeyPatch, file: Path) -> Login:
+def login(webex: ServedWebex, invoke: Invoke, browser: Mock, file: Path) -> Login:
     """Run the command with a browser that visits the URL, as a user does."""
 
     def run(visit: Callable[[str], object] = get) -> Finished:
@@ -54,7 +54,7 @@ def login(webex: ServedWebex, invoke: Invoke, monkeypatch: pytest.MonkeyPatch, f
             visit(url)
             visited.set()
 
-        monkeypatch.setattr("webbrowser.open", browse)
+        browser.side_effect = browse
         redirect_uri = f"http://localhost:{unused_port()}/callback"
         done = invoke(
             *("login", "--scope", "spark:messages_read", "--scope", "spark:rooms_read"),
@@ -185,11 +185,9 @@ def test_without_an_integration(
     assert "canary" not in done.err
 
 
-def test_a_redirect_to_ipv6(
-    webex: ServedWebex, invoke: Invoke, monkeypatch: pytest.MonkeyPatch, file: Path
-) -> None:
+@pytest.mark.usefixtures("webex", "browser")
+def test_a_redirect_to_ipv6(invoke: Invoke, file: Path) -> None:
     """A redirect URI with ::1 is served there, where the machine has that address."""
-    monkeypatch.setattr("webbrowser.open", get)
     uri = f"http://[::1]:{unused_port()}/callback"
 
     done = invoke("login", "--scope", "s", "--token-file", str(file), "--redirect-uri", uri)

@@ -71,7 +71,7 @@ def command(  # noqa: PLR0913 - each is an option of its own
         room: Talk in the group room with this title; it is created if there is none.
         file: Send this file, with the text as its message.
         no_mention: Don't mention the bot in the group room, so that it isn't notified.
-        timeout: Seconds for each message with all its replies; not when you type.
+        timeout: Seconds for the sandbox, and for each message with its replies; not when you type.
         base_url: The URL of the sandbox.
     """
     attached = None if file is None else read_file(file, "--file")
