@@ -11,6 +11,9 @@ from starlette.types import Receive, Scope, Send
 from webex_webhooks_async.models.webhooks import Webhook
 from webex_webhooks_async.testing import Sandbox
 
+Api = httpx.AsyncClient
+"""A client of a sandbox without any part of the package."""
+
 ANN: Mapping[str, str] = {"Authorization": "Bearer person:ann@example.com"}
 BOB: Mapping[str, str] = {"Authorization": "Bearer person:bob@example.com"}
 BOT: Mapping[str, str] = {"Authorization": "Bearer token"}
@@ -47,7 +50,7 @@ def webhook(**changes: Any) -> Webhook:  # noqa: ANN401 - any field
 
 
 async def created(
-    api: httpx.AsyncClient, path: str, headers: Mapping[str, str] = BOT, /, **members: object
+    api: Api, path: str, headers: Mapping[str, str] = BOT, /, **members: object
 ) -> dict[str, Any]:
     """Create something, and return it."""
     response = await api.post(path, json=members, headers=headers)
@@ -57,7 +60,7 @@ async def created(
 
 
 async def items(
-    api: httpx.AsyncClient, path: str, headers: Mapping[str, str] = BOT, /, **query: str
+    api: Api, path: str, headers: Mapping[str, str] = BOT, /, **query: str
 ) -> list[dict[str, Any]]:
     """List the first page of something."""
     response = await api.get(path, params=query, headers=headers)
@@ -73,7 +76,7 @@ def descriptions(response: httpx.Response) -> list[str]:
 
 async def notifications_of(
     sandbox: Sandbox,
-    api: httpx.AsyncClient,
+    api: Api,
     resource: str,
     event: str = "all",
     headers: Mapping[str, str] = BOT,
@@ -97,12 +100,12 @@ def kinds(notified: list[dict[str, Any]]) -> list[str]:
     return [f"{each['resource']} {each['event']}" for each in notified]
 
 
-async def group_room(api: httpx.AsyncClient) -> str:
+async def group_room(api: Api) -> str:
     """Create a group room with the bot in it, and return its id."""
     return str((await created(api, "/rooms", title="Plans"))["id"])
 
 
-async def card_for_ann(api: httpx.AsyncClient, card: Mapping[str, Any] = CARD) -> str:
+async def card_for_ann(api: Api, card: Mapping[str, Any] = CARD) -> str:
     """Let the bot post a card to Ann, and return the id of the message."""
     fields = {"toPersonEmail": "ann@example.com", "text": "A card", "attachments": [card]}
     return str((await created(api, "/messages", **fields))["id"])

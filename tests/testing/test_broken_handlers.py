@@ -6,7 +6,6 @@ from contextlib import AbstractContextManager, nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 from starlette.requests import Request
 from starlette.responses import Response
@@ -14,7 +13,7 @@ from starlette.types import Receive, Scope, Send
 
 from tests.bot.doubles import CARD, SECRET, Webex
 from tests.support.wire import PATIENCE
-from tests.testing.doubles import ANN, NEW, created
+from tests.testing.doubles import ANN, NEW, Api, created
 from webex_webhooks_async import (
     Bot,
     JobContext,
@@ -243,7 +242,7 @@ async def test_copies(webex: Webex, tmp_path: Path, kind: str) -> None:
     ]
 
 
-async def test_two_webhooks_of_one_bot(webex: Webex, api: httpx.AsyncClient) -> None:
+async def test_two_webhooks_of_one_bot(webex: Webex, api: Api) -> None:
     """Both deliveries of a message note why its one handler failed, which is raised once."""
     bot = webex.bot()
     heard: list[str] = []
@@ -294,7 +293,7 @@ async def test_what_is_a_failure(webex: Webex) -> None:
     assert settled.handler_error is None
 
 
-async def test_what_follows_from_a_request(webex: Webex, api: httpx.AsyncClient) -> None:
+async def test_what_follows_from_a_request(webex: Webex, api: Api) -> None:
     """What is notified because of a request is noted, and raised nowhere."""
     bot = webex.bot()
     bot.message()(crash)

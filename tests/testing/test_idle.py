@@ -13,7 +13,7 @@ from starlette.types import Receive, Scope, Send
 
 from tests.bot.doubles import SECRET, Webex
 from tests.support.wire import PATIENCE, until
-from tests.testing.doubles import ANN, BOT, NEW, created
+from tests.testing.doubles import ANN, BOT, NEW, Api, created
 from webex_webhooks_async import (
     Bot,
     JobContext,
@@ -123,7 +123,7 @@ async def test_too_long(webex: Webex, tmp_path: Path, kind: str) -> None:
         await webex.sandbox.idle(PATIENCE)
 
 
-async def test_deliveries(webex_sandbox: Sandbox, api: httpx.AsyncClient) -> None:
+async def test_deliveries(webex_sandbox: Sandbox, api: Api) -> None:
     """It waits for deliveries, also for those that follow from a request after its response."""
     may_respond = asyncio.Event()
 

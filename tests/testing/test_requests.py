@@ -6,7 +6,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.testing.doubles import ANN, BOT, NEW, created, kinds, notifications_of
+from tests.testing.doubles import ANN, BOT, NEW, Api, created, kinds, notifications_of
 from webex_webhooks_async.testing import RecordedRequest, Sandbox
 
 pytestmark = pytest.mark.once
@@ -30,7 +30,7 @@ def webex_sandbox(slept: list[float]) -> Sandbox:
 
 @pytest.fixture(params=["in process", "on loopback"])
 async def api(
-    request: pytest.FixtureRequest, webex_sandbox: Sandbox, api: httpx.AsyncClient
+    request: pytest.FixtureRequest, webex_sandbox: Sandbox, api: Api
 ) -> AsyncIterator[httpx.AsyncClient]:
     """The client in process, and one that sends the same over a socket."""
     if request.param == "in process":
@@ -44,9 +44,7 @@ async def api(
 
 
 @pytest.mark.parametrize(("status", "message"), [(503, "Service Unavailable"), (599, "Status 599")])
-async def test_a_status(
-    api: httpx.AsyncClient, webex_sandbox: Sandbox, status: int, message: str
-) -> None:
+async def test_a_status(api: Api, webex_sandbox: Sandbox, status: int, message: str) -> None:
     """A status comes with Webex's error body, and nothing is executed."""
     webex_sandbox.fail(status=status)
 
@@ -78,7 +76,7 @@ async def test_when_a_request_is_recorded() -> None:
     assert recorded == [1]
 
 
-async def test_how_often(api: httpx.AsyncClient, webex_sandbox: Sandbox) -> None:
+async def test_how_often(api: Api, webex_sandbox: Sandbox) -> None:
     """A fault is applied as often as it says, or until it is cleared; then requests succeed.
 
     Each response says that it comes from a sandbox.
@@ -106,7 +104,7 @@ async def test_how_often(api: httpx.AsyncClient, webex_sandbox: Sandbox) -> None
     ],
 )
 async def test_the_body_of_a_fault(
-    api: httpx.AsyncClient,
+    api: Api,
     webex_sandbox: Sandbox,
     fault: dict[str, Any],
     sent: tuple[int, bytes, str],
@@ -127,7 +125,7 @@ async def test_the_body_of_a_fault(
     [("rand(30),add(30)", "rand(30),add(30)"), ("", ""), (3600.0, "3600"), (0.5, "0.5")],
 )
 async def test_retry_after(
-    api: httpx.AsyncClient, webex_sandbox: Sandbox, retry_after: float | str, sent: str
+    api: Api, webex_sandbox: Sandbox, retry_after: float | str, sent: str
 ) -> None:
     """Text is sent as the header's value, whatever it says, and whole seconds as an integer."""
     webex_sandbox.fail(status=423, retry_after=retry_after)
@@ -135,7 +133,7 @@ async def test_retry_after(
     assert (await api.get("/webhooks")).headers["Retry-After"] == sent
 
 
-async def test_a_dropped_connection(api: httpx.AsyncClient, webex_sandbox: Sandbox) -> None:
+async def test_a_dropped_connection(api: Api, webex_sandbox: Sandbox) -> None:
     """The connection is dropped without a response, and nothing is executed."""
     webex_sandbox.fail(drop=True)
 
@@ -165,7 +163,7 @@ async def test_what_follows_from_a_late_or_lost_response(webex_sandbox: Sandbox)
     assert kinds(notified) == ["messages created"] * 3
 
 
-async def test_a_delay(api: httpx.AsyncClient, webex_sandbox: Sandbox, slept: list[float]) -> None:
+async def test_a_delay(api: Api, webex_sandbox: Sandbox, slept: list[float]) -> None:
     """A delay comes before the rest of a fault, and alone before the real response."""
     webex_sandbox.fail(delay=6)
     webex_sandbox.fail(delay=7, status=500)
@@ -180,7 +178,7 @@ async def test_a_delay(api: httpx.AsyncClient, webex_sandbox: Sandbox, slept: li
     assert slept == [6, 7, 8]
 
 
-async def test_requests_are_recorded(api: httpx.AsyncClient, webex_sandbox: Sandbox) -> None:
+async def test_requests_are_recorded(api: Api, webex_sandbox: Sandbox) -> None:
     """A request is recorded as it was sent, with the status of its response.
 
     Its repr, which failing tests print, shows neither the token nor the body.
@@ -206,9 +204,7 @@ async def test_requests_are_recorded(api: httpx.AsyncClient, webex_sandbox: Sand
     assert len({recorded}) == 1
 
 
-async def test_the_message_of_an_error_is_recorded(
-    api: httpx.AsyncClient, webex_sandbox: Sandbox
-) -> None:
+async def test_the_message_of_an_error_is_recorded(api: Api, webex_sandbox: Sandbox) -> None:
     """An error is recorded with its message, in Webex's form or OAuth's, if it has one."""
     webex_sandbox.fail(status=500, body="<html>")
     webex_sandbox.fail(status=500, body={"detail": "no"})
@@ -228,9 +224,7 @@ async def test_the_message_of_an_error_is_recorded(
 
 
 @pytest.mark.parametrize("path", ["webhooks", "/webhooks"])
-async def test_both_spellings_of_a_path(
-    api: httpx.AsyncClient, webex_sandbox: Sandbox, path: str
-) -> None:
+async def test_both_spellings_of_a_path(api: Api, webex_sandbox: Sandbox, path: str) -> None:
     """A fault takes a path with a slash at its start and without, as `Client.post` does."""
     webex_sandbox.fail(status=503, path=path)
 

@@ -1,10 +1,9 @@
 from collections.abc import Callable
 from typing import Any
 
-import httpx
 import pytest
 
-from tests.testing.doubles import NEW, created
+from tests.testing.doubles import NEW, Api, created
 from webex_webhooks_async import Client, NewWebhook
 from webex_webhooks_async.models.notification_data import MessageData
 from webex_webhooks_async.notifications.parsing import parse_notification
@@ -22,7 +21,7 @@ async def test_our_client_finds_it_unasked(webex_sandbox: Sandbox) -> None:
     assert webex_sandbox.webhooks == tuple(made)
 
 
-async def test_the_bots_own_action(webex_sandbox: Sandbox, api: httpx.AsyncClient) -> None:
+async def test_the_bots_own_action(webex_sandbox: Sandbox, api: Api) -> None:
     """The bot's own action has its id and its address."""
     await created(api, "/webhooks", **NEW, secret="s3cret")
 

@@ -3,13 +3,13 @@
 import json
 from typing import Any
 
-import httpx
 import pytest
 
 from tests.testing.doubles import (
     ANN,
     CARD,
     NEW,
+    Api,
     card_for_ann,
     created,
     group_room,
@@ -24,7 +24,7 @@ pytestmark = pytest.mark.once
 
 
 @pytest.fixture
-async def notified(webex_sandbox: Sandbox, api: httpx.AsyncClient) -> list[dict[str, Any]]:
+async def notified(webex_sandbox: Sandbox, api: Api) -> list[dict[str, Any]]:
     """The notifications of messages and cards that the bot gets."""
     await created(api, "/webhooks", **{**NEW, "resource": "attachmentActions"})
     return await notifications_of(webex_sandbox, api, "messages")
@@ -36,7 +36,7 @@ def said(webex_sandbox: Sandbox) -> Message:
 
 
 async def test_someone_speaks(
-    webex_sandbox: Sandbox, notified: list[dict[str, Any]], api: httpx.AsyncClient
+    webex_sandbox: Sandbox, notified: list[dict[str, Any]], api: Api
 ) -> None:
     """Without a person, the same fake one writes each time, in one direct room."""
     for text in ("Hello", "And now?"):
@@ -50,7 +50,7 @@ async def test_someone_speaks(
     assert from_json((await api.get(f"/messages/{first.id}")).text, Message) == first
 
 
-async def test_ways_to_name_a_person(webex_sandbox: Sandbox, api: httpx.AsyncClient) -> None:
+async def test_ways_to_name_a_person(webex_sandbox: Sandbox, api: Api) -> None:
     """An address, an id and a `SandboxPerson` mean the same person."""
     ann = SandboxPerson(emails=["ann@example.com"], display_name="Ann Lee")
 
@@ -62,7 +62,7 @@ async def test_ways_to_name_a_person(webex_sandbox: Sandbox, api: httpx.AsyncCli
 
 
 async def test_a_reply_in_a_thread(
-    webex_sandbox: Sandbox, notified: list[dict[str, Any]], api: httpx.AsyncClient
+    webex_sandbox: Sandbox, notified: list[dict[str, Any]], api: Api
 ) -> None:
     """A person replies in a thread, by default in its room; a reply and an unknown one can't be."""
     room = await group_room(api)
@@ -102,9 +102,7 @@ async def test_in_the_direct_room_of_someone(webex_sandbox: Sandbox) -> None:
     assert said(webex_sandbox).person_id == emitted.person_id
 
 
-async def test_a_mention(
-    webex_sandbox: Sandbox, notified: list[dict[str, Any]], api: httpx.AsyncClient
-) -> None:
+async def test_a_mention(webex_sandbox: Sandbox, notified: list[dict[str, Any]], api: Api) -> None:
     """A mention in a group room notifies the bot; the text starts with its name."""
     room, bot = await group_room(api), webex_sandbox.bot
 
@@ -123,7 +121,7 @@ async def test_a_mention(
     assert [each["data"]["mentionedPeople"] for each in notified] == [[bot.id]]
 
 
-async def test_several_mentions(webex_sandbox: Sandbox, api: httpx.AsyncClient) -> None:
+async def test_several_mentions(webex_sandbox: Sandbox, api: Api) -> None:
     """Who writes or is mentioned is a member from then on, which is notified before the message."""
     room = await group_room(api)
     heard = await notifications_of(webex_sandbox, api, "all")
@@ -143,7 +141,7 @@ async def test_several_mentions(webex_sandbox: Sandbox, api: httpx.AsyncClient) 
 async def test_submit(
     webex_sandbox: Sandbox,
     notified: list[dict[str, Any]],
-    api: httpx.AsyncClient,
+    api: Api,
     person: str | None,
 ) -> None:
     """The other member of a direct room submits its card, and the bot can fetch the inputs."""
@@ -160,7 +158,7 @@ async def test_submit(
     assert (action["personId"], notified[-1]["actorId"]) == (ann["id"], ann["id"])
 
 
-async def test_submit_in_a_group_room(webex_sandbox: Sandbox, api: httpx.AsyncClient) -> None:
+async def test_submit_in_a_group_room(webex_sandbox: Sandbox, api: Api) -> None:
     """In a group room anyone can submit a card."""
     room = await group_room(api)
     message = await created(api, "/messages", roomId=room, text="A card", attachments=[CARD])
@@ -171,7 +169,7 @@ async def test_submit_in_a_group_room(webex_sandbox: Sandbox, api: httpx.AsyncCl
     assert emails == [webex_sandbox.bot.emails[0], "bob@example.com"]
 
 
-async def test_wrong_calls(webex_sandbox: Sandbox, api: httpx.AsyncClient) -> None:
+async def test_wrong_calls(webex_sandbox: Sandbox, api: Api) -> None:
     """Each is a ValueError or a TypeError that says what is wrong, and nothing is written."""
     card = await card_for_ann(api)
     room = await group_room(api)
@@ -251,7 +249,7 @@ LUNCH: dict[str, Any] = {
 
 
 async def test_a_button_submits_its_data_and_the_inputs(
-    webex_sandbox: Sandbox, notified: list[dict[str, Any]], api: httpx.AsyncClient
+    webex_sandbox: Sandbox, notified: list[dict[str, Any]], api: Api
 ) -> None:
     """The bot gets what is filled in, the values of the other inputs, and the button's data."""
     message = await card_for_ann(api, LUNCH)
@@ -274,7 +272,7 @@ async def test_a_button_submits_its_data_and_the_inputs(
 
 
 async def test_what_cannot_be_filled_in(
-    webex_sandbox: Sandbox, notified: list[dict[str, Any]], api: httpx.AsyncClient
+    webex_sandbox: Sandbox, notified: list[dict[str, Any]], api: Api
 ) -> None:
     """A choice that the card doesn't have, and a date that isn't one, are a ValueError."""
     size = {"type": "Input.ChoiceSet", "id": "size", "choices": [{"value": "S"}, {"value": "L"}]}
@@ -306,7 +304,7 @@ async def test_what_cannot_be_filled_in(
         assert action["inputs"] == inputs
 
 
-async def test_what_cannot_be_pressed(webex_sandbox: Sandbox, api: httpx.AsyncClient) -> None:
+async def test_what_cannot_be_pressed(webex_sandbox: Sandbox, api: Api) -> None:
     """What the card doesn't have, and what its data contradicts, is a ValueError that says so."""
     message = await card_for_ann(api, LUNCH)
     titles = "'Order', 'Cancel', 'Order it so', 'Twin', 'Twin'"

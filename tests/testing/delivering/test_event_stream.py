@@ -4,11 +4,10 @@ from contextlib import suppress
 from typing import Any
 
 import attrs
-import httpx
 import pytest
 from starlette.responses import PlainTextResponse
 
-from tests.testing.doubles import ANN, CARD, NEW, card_for_ann, created, notifications_of
+from tests.testing.doubles import ANN, CARD, NEW, Api, card_for_ann, created, notifications_of
 from webex_webhooks_async.formatting import LONGEST_FORM
 from webex_webhooks_async.testing import Sandbox
 from webex_webhooks_async.testing.delivering.event_stream import (
@@ -33,11 +32,13 @@ async def state(stream: EventStream) -> Mapping[str, Any]:
     return first
 
 
-async def test_the_present_state(webex_sandbox: Sandbox, api: httpx.AsyncClient) -> None:
+async def test_the_present_state(webex_sandbox: Sandbox, api: Api) -> None:
     """The first event has what there is: persons, rooms with members, messages, webhooks."""
     await created(api, "webhooks", **NEW, secret="a-secret")
     room = await created(api, "rooms", ANN, title="Lunch")
     await webex_sandbox.say("Hello", person="ann@example.com", room_id=room["id"])
+    await api.get("rooms", params={"hidden": "true"})
+    stream_of(webex_sandbox).report_program("Traceback: ...")
 
     first = await state(stream_of(webex_sandbox))
 
@@ -46,11 +47,16 @@ async def test_the_present_state(webex_sandbox: Sandbox, api: httpx.AsyncClient)
     assert [each["members"] for each in first["rooms"] if each["id"] == room["id"]] == [[ann["id"]]]
     assert [each["text"] for each in first["messages"]] == ["Hello"]
     assert [each["targetUrl"] for each in first["webhooks"]] == [NEW["targetUrl"]]
-    assert [each["method"] for each in first["requests"]] == ["POST", "POST"]
+    assert [each["method"] for each in first["requests"]] == ["POST", "POST", "GET"]
+    assert first["requests"][-1]["remark"].startswith("GET /v1/rooms ignores hidden; ")
+    assert first["program"] == "Traceback: ..."
 
 
-async def test_each_change_is_an_event(webex_sandbox: Sandbox, api: httpx.AsyncClient) -> None:
-    """A reader gets each change of rooms, members, messages and webhooks, also what is removed."""
+async def test_each_change_is_an_event(webex_sandbox: Sandbox, api: Api) -> None:
+    """A reader gets each change of rooms, members, messages and webhooks, also what is removed.
+
+    What Webex doesn't support in a card is said at its message, and stays there.
+    """
     events = stream_of(webex_sandbox).follow()
     await anext(events)
     seen: list[tuple[str, Any]] = []
@@ -66,8 +72,10 @@ async def test_each_change_is_an_event(webex_sandbox: Sandbox, api: httpx.AsyncC
     membership = await created(api, "memberships", ANN, roomId=room["id"], personEmail="b@x.com")
     await api.delete(f"memberships/{membership['id']}", headers=ANN)
     message = await created(api, "messages", ANN, roomId=room["id"], text="Hello")
-    assert (await until("message"))["message"]["text"] == "Hello"
-    card = await card_for_ann(api)
+    hello = await until("message")
+    assert (hello["message"]["text"], hello["remarks"]) == ("Hello", ())
+    card = await card_for_ann(api, {**CARD, "content": {**CARD["content"], "version": "1.5"}})
+    (remark,) = remarks = (await until("message"))["remarks"]
     await webex_sandbox.submit(card, {"color": "red"}, person="ann@example.com")
     action = (await until("action"))["action"]
     assert action["inputs"] == {"color": "red"}
@@ -80,6 +88,8 @@ async def test_each_change_is_an_event(webex_sandbox: Sandbox, api: httpx.AsyncC
     assert (await until("delivery"))["delivery"]["resource"] == "messages"
     await webex_sandbox.emit("rooms", "deleted", data={"id": room["id"]})
     assert (await until("removed"))["id"] == room["id"]
+    stream_of(webex_sandbox).report_program("Traceback: ...")
+    assert await until("program") == {"text": "Traceback: ..."}
     await events.aclose()
 
     sizes = [
@@ -88,6 +98,8 @@ async def test_each_change_is_an_event(webex_sandbox: Sandbox, api: httpx.AsyncC
         if kind == "room" and event["room"]["id"] == room["id"]
     ]
     assert sizes[:4] == [0, 1, 2, 1]
+    assert "Webex supports cards up to version 1.3" in remark
+    assert (await state(stream_of(webex_sandbox)))["remarks"] == {card: remarks}
     assert "b@x.com" in {each["email"] for _, event in seen for each in event.get("persons", ())}
 
 
@@ -136,7 +148,7 @@ AS_BOT = {"Authorization": f"bearer  {TOKEN}"}
     ids=lambda request: str(request)[:60],
 )
 async def test_no_secret_of_a_request_is_shown(
-    webex_sandbox: Sandbox, api: httpx.AsyncClient, request_with_a_secret: dict[str, Any]
+    webex_sandbox: Sandbox, api: Api, request_with_a_secret: dict[str, Any]
 ) -> None:
     """Tokens and secrets are redacted wherever they are in a request, and nobody can copy it."""
     await created(api, "webhooks", AS_BOT, **NEW, secret=SECRET)
@@ -150,9 +162,7 @@ async def test_no_secret_of_a_request_is_shown(
     assert (shown["withheld"], len(shown["body"]) <= MAX_TEXT) == ("a secret", True)
 
 
-async def test_no_secret_of_a_delivery_is_shown(
-    webex_sandbox: Sandbox, api: httpx.AsyncClient
-) -> None:
+async def test_no_secret_of_a_delivery_is_shown(webex_sandbox: Sandbox, api: Api) -> None:
     """Tokens and secrets are redacted wherever they are in a delivery, in its webhook too."""
     target = f"https://example.com/hook?key={TOKEN}"
     changes = {"targetUrl": target, "name": TOKEN, "secret": SECRET}
@@ -175,7 +185,7 @@ async def test_no_secret_of_a_delivery_is_shown(
     assert (shown["url"], shown["withheld"]) == ("https://example.com/hook?key=***", "a secret")
 
 
-async def test_what_is_no_secret_is_shown(webex_sandbox: Sandbox, api: httpx.AsyncClient) -> None:
+async def test_what_is_no_secret_is_shown(webex_sandbox: Sandbox, api: Api) -> None:
     """Persons are named, and what came back doesn't keep a request from being copied."""
     granted = await api.get("authorize", params={"response_type": "nothing"})
     await api.get("rooms", headers=ANN)
@@ -195,38 +205,7 @@ async def test_what_is_no_secret_is_shown(webex_sandbox: Sandbox, api: httpx.Asy
     assert (last["person"], last["withheld"]) == (None, "a secret")
 
 
-async def test_remarks_on_a_card(webex_sandbox: Sandbox, api: httpx.AsyncClient) -> None:
-    """What Webex doesn't support in a card is said at its message, and stays there."""
-    content = {**CARD["content"], "version": "1.5"}
-    stream = stream_of(webex_sandbox)
-    events = stream.follow()
-    await anext(events)
-
-    for card in (CARD, {**CARD, "content": content}):
-        message = await card_for_ann(api, card)
-
-    remarks: list[Any] = []
-    while len(remarks) < 2:
-        event = await anext(events)
-        if event["kind"] == "message":
-            remarks.append(event["remarks"])
-    nothing, (remark,) = remarks
-    await events.aclose()
-    first = await state(stream)
-    assert nothing == ()
-    assert "Webex" in remark
-    assert first["remarks"] == {message: (remark,)}
-
-
-async def test_a_remark_on_a_request(webex_sandbox: Sandbox, api: httpx.AsyncClient) -> None:
-    """What of a request is ignored is said at it."""
-    await api.get("/rooms", params={"hidden": "true"})
-
-    (request,) = (await state(stream_of(webex_sandbox)))["requests"]
-    assert request["remark"].startswith("GET /v1/rooms ignores hidden; ")
-
-
-async def test_only_so_much_is_kept(webex_sandbox: Sandbox, api: httpx.AsyncClient) -> None:
+async def test_only_so_much_is_kept(webex_sandbox: Sandbox, api: Api) -> None:
     """The first event has the last messages, requests, deliveries and outcomes, shortened."""
     stream = stream_of(webex_sandbox)
     await notifications_of(webex_sandbox, api, "messages")
@@ -253,9 +232,7 @@ async def test_only_so_much_is_kept(webex_sandbox: Sandbox, api: httpx.AsyncClie
     ]
 
 
-async def test_the_secrets_that_were_used_last(
-    webex_sandbox: Sandbox, api: httpx.AsyncClient
-) -> None:
+async def test_the_secrets_that_were_used_last(webex_sandbox: Sandbox, api: Api) -> None:
     """They are redacted; the token of a person is no secret, and takes no place of one."""
     others = [f"token-of-{number}" for number in range(MAX_SECRETS - 1)]
     persons = [f"person:{number}@example.com" for number in range(MAX_SECRETS)]
@@ -265,18 +242,6 @@ async def test_the_secrets_that_were_used_last(
 
     path = (await state(stream_of(webex_sandbox)))["requests"][-1]["path"]
     assert path == "/v1/***/token-no-2"
-
-
-async def test_the_program(webex_sandbox: Sandbox) -> None:
-    """Why the bot's program doesn't run is reported, to who comes later as well, until it runs."""
-    stream = stream_of(webex_sandbox)
-    events = stream.follow()
-    await anext(events)
-    stream.report_program("Traceback: ...")
-
-    assert await anext(events) == {"kind": "program", "text": "Traceback: ..."}
-    assert (await state(stream))["program"] == "Traceback: ..."
-    await events.aclose()
 
 
 async def test_what_waits(webex_sandbox: Sandbox) -> None:

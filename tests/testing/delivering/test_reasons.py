@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 
-import httpx
 import pytest
 from starlette.applications import Starlette
 from starlette.responses import Response
@@ -12,7 +11,7 @@ from starlette.types import ASGIApp
 from tests.bot.doubles import SECRET
 from tests.support.wire import unused_port
 from tests.testing.delivering.test_event_stream import state, stream_of
-from tests.testing.doubles import ANN, BOT, NEW, created
+from tests.testing.doubles import ANN, BOT, NEW, Api, created
 from webex_webhooks_async import Bot, Client, Receiver
 from webex_webhooks_async.models.vocabulary import WebhookStatus
 from webex_webhooks_async.testing import Sandbox
@@ -42,7 +41,7 @@ NOT_STARTED = "the bot isn't started, or can't receive now: its log says which, 
     ],
 )
 async def test_a_status(
-    webex_sandbox: Sandbox, api: httpx.AsyncClient, application: Callable[[], ASGIApp], reason: str
+    webex_sandbox: Sandbox, api: Api, application: Callable[[], ASGIApp], reason: str
 ) -> None:
     """A status says what to do; a query, which may be secret, isn't repeated."""
     async with serve_on_loopback(application(), 0) as origin:
@@ -55,7 +54,7 @@ async def test_a_status(
     assert [each["reason"] for each in first["deliveries"]] == [reason]
 
 
-async def test_nothing_listens(webex_sandbox: Sandbox, api: httpx.AsyncClient) -> None:
+async def test_nothing_listens(webex_sandbox: Sandbox, api: Api) -> None:
     """A port without a server asks for the bot; an error of TLS says what it is."""
     async with serve_on_loopback(Starlette(), 0) as served:
         for origin in (f"http://127.0.0.1:{unused_port()}", served.replace("http", "https")):
@@ -67,7 +66,7 @@ async def test_nothing_listens(webex_sandbox: Sandbox, api: httpx.AsyncClient) -
 
 
 async def test_why_nothing_notifies_the_bot(
-    webex_sandbox: Sandbox, api: httpx.AsyncClient, unused_tcp_port: int
+    webex_sandbox: Sandbox, api: Api, unused_tcp_port: int
 ) -> None:
     """A bot that hasn't called, has no webhook, or has one that is switched off, is said."""
     stream = stream_of(webex_sandbox)

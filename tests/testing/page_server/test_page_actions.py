@@ -4,7 +4,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.testing.doubles import BOT, NEW, created, group_room, kinds, notifications_of
+from tests.testing.doubles import BOT, NEW, Api, created, group_room, kinds, notifications_of
 from webex_webhooks_async import Receiver
 from webex_webhooks_async.testing import Sandbox
 
@@ -29,9 +29,7 @@ async def ask(webex_sandbox: Sandbox) -> AsyncIterator[Ask]:
         yield ask
 
 
-async def test_a_delivery_is_sent_again(
-    ask: Ask, webex_sandbox: Sandbox, api: httpx.AsyncClient
-) -> None:
+async def test_a_delivery_is_sent_again(ask: Ask, webex_sandbox: Sandbox, api: Api) -> None:
     """A delivery that the page names by its number is sent again, and the outcome returned."""
     await created(api, "/webhooks", **NEW)
     await webex_sandbox.say("Hello")
@@ -49,7 +47,7 @@ async def test_a_delivery_is_sent_again(
     assert (again.body, again.headers, again.url) == (first.body, first.headers, first.url)
 
 
-async def test_an_event(ask: Ask, webex_sandbox: Sandbox, api: httpx.AsyncClient) -> None:
+async def test_an_event(ask: Ask, webex_sandbox: Sandbox, api: Api) -> None:
     """Any event is reported with the data of the page, to everybody or to one owner."""
     notified = await notifications_of(webex_sandbox, api, "meetings")
 
@@ -71,7 +69,7 @@ async def test_an_event(ask: Ask, webex_sandbox: Sandbox, api: httpx.AsyncClient
     )
 
 
-async def test_a_forged_event(ask: Ask, webex_sandbox: Sandbox, api: httpx.AsyncClient) -> None:
+async def test_a_forged_event(ask: Ask, webex_sandbox: Sandbox, api: Api) -> None:
     """An event that is signed wrongly has signatures, and a receiver refuses them."""
     webex_sandbox.deliver_to(Receiver("a-secret"))
     await created(api, "webhooks", **{**NEW, "resource": "meetings"}, secret="a-secret")
@@ -84,7 +82,7 @@ async def test_a_forged_event(ask: Ask, webex_sandbox: Sandbox, api: httpx.Async
     assert first.headers.keys() == second.headers.keys()
 
 
-async def test_a_sample(ask: Ask, webex_sandbox: Sandbox, api: httpx.AsyncClient) -> None:
+async def test_a_sample(ask: Ask, webex_sandbox: Sandbox, api: Api) -> None:
     """A sample follows the resource and the event, the open room, and the person or the owner."""
     room = await group_room(api)
 
@@ -114,7 +112,7 @@ async def test_a_sample(ask: Ask, webex_sandbox: Sandbox, api: httpx.AsyncClient
     assert webex_sandbox.messages == ()
 
 
-async def test_joining(ask: Ask, webex_sandbox: Sandbox, api: httpx.AsyncClient) -> None:
+async def test_joining(ask: Ask, webex_sandbox: Sandbox, api: Api) -> None:
     """Joining a room posts nothing, and notifies of the new membership.
 
     Nobody joins a direct room, and a conversation in which nobody wrote is no test.
@@ -139,7 +137,7 @@ async def test_joining(ask: Ask, webex_sandbox: Sandbox, api: httpx.AsyncClient)
     assert (await ask("test", room=direct, message="nowhere"))[0] == 400
 
 
-async def test_a_fault(ask: Ask, api: httpx.AsyncClient) -> None:
+async def test_a_fault(ask: Ask, api: Api) -> None:
     """The bot's next message is refused once; other requests aren't, and one can think again."""
     message = {"toPersonEmail": "ann@example.com", "text": "Hello"}
 

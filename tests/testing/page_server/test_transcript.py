@@ -1,11 +1,10 @@
 import asyncio
 from typing import Any
 
-import httpx
 import pytest
 
 from tests.support.clocks import StoppedClock
-from tests.testing.doubles import ANN, created
+from tests.testing.doubles import ANN, Api, created
 from webex_webhooks_async import Bot, Client, File, MessageContext, SubmissionContext
 from webex_webhooks_async.testing import Sandbox
 from webex_webhooks_async.testing.page_server.transcript import as_test
@@ -66,9 +65,7 @@ def transcript(sandbox: Sandbox, room_id: str, start: str | None = None) -> str:
     return as_test(state, room, start)
 
 
-async def test_a_thread(
-    webex_sandbox: Sandbox, webex_client: Client, api: httpx.AsyncClient
-) -> None:
+async def test_a_thread(webex_sandbox: Sandbox, webex_client: Client, api: Api) -> None:
     """What a person says in a thread is said there again; of a deleted message, outside of it."""
     async with make_bot(webex_client) as bot:
         webex_sandbox.deliver_to(bot)
@@ -156,7 +153,7 @@ async def test_a_group_room(webex_sandbox: Sandbox, webex_client: Client) -> Non
     await run(code)
 
 
-async def test_what_can_not_be_repeated(webex_sandbox: Sandbox, api: httpx.AsyncClient) -> None:
+async def test_what_can_not_be_repeated(webex_sandbox: Sandbox, api: Api) -> None:
     """A large file, and a press of one of two equal buttons, are refused."""
     await webex_sandbox.say("Hello", person="ann@example.com", files=[File("a", bytes(1_001))])
     room = webex_sandbox.messages[0].room_id

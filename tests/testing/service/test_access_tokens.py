@@ -11,6 +11,7 @@ import httpx
 import pytest
 
 from tests.support.clocks import StoppedClock
+from tests.testing.doubles import Api
 from webex_webhooks_async.testing import Sandbox
 
 pytestmark = pytest.mark.once
@@ -46,12 +47,12 @@ EXCHANGE = {
 
 
 @pytest.fixture(autouse=True)
-def without_token(api: httpx.AsyncClient) -> None:
+def without_token(api: Api) -> None:
     """These operations take no access token."""
     del api.headers["Authorization"]
 
 
-async def redirected_with(api: httpx.AsyncClient, **changes: str | None) -> dict[str, str]:
+async def redirected_with(api: Api, **changes: str | None) -> dict[str, str]:
     """Authorize, and return the query of the redirect."""
     query = {key: value for key, value in {**ASKING, **changes}.items() if value is not None}
     response = await api.get("/authorize", params=query)
@@ -65,7 +66,7 @@ async def redirected_with(api: httpx.AsyncClient, **changes: str | None) -> dict
     return members
 
 
-async def exchange(api: httpx.AsyncClient, **changes: str | None) -> httpx.Response:
+async def exchange(api: Api, **changes: str | None) -> httpx.Response:
     """Exchange a code for tokens."""
     form = {**EXCHANGE, **changes}
     present = {key: value for key, value in form.items() if value is not None}
@@ -84,7 +85,7 @@ async def exchange(api: httpx.AsyncClient, **changes: str | None) -> httpx.Respo
     ],
 )
 async def test_a_grant_needs_every_field(
-    api: httpx.AsyncClient, form: dict[str, str], left_out: str, error: str
+    api: Api, form: dict[str, str], left_out: str, error: str
 ) -> None:
     """A form without a field is refused with the code of RFC 6749, and names the field."""
     fields = {name: value for name, value in form.items() if name != left_out}
@@ -99,7 +100,7 @@ async def test_a_grant_needs_every_field(
     }
 
 
-async def test_grants_that_are_refused(api: httpx.AsyncClient, webex_sandbox: Sandbox) -> None:
+async def test_grants_that_are_refused(api: Api, webex_sandbox: Sandbox) -> None:
     """Only refresh tokens that aren't revoked, and authorization codes, are exchanged."""
     webex_sandbox.revoke("R1")
 
@@ -114,7 +115,7 @@ async def test_grants_that_are_refused(api: httpx.AsyncClient, webex_sandbox: Sa
     ]
 
 
-async def test_a_code(api: httpx.AsyncClient) -> None:
+async def test_a_code(api: Api) -> None:
     """An authorization redirects at once with a code and the state; the code gives tokens.
 
     PKCE, state and scope are optional. A refresh keeps the scope, and gives a new access token,
@@ -154,7 +155,7 @@ async def test_a_code(api: httpx.AsyncClient) -> None:
     ],
 )
 async def test_a_code_that_does_not_fit(
-    api: httpx.AsyncClient, changes: dict[str, str | None], description: str
+    api: Api, changes: dict[str, str | None], description: str
 ) -> None:
     """A code is bound to its client, redirect URI and challenge."""
     code = (await redirected_with(api))["code"]
@@ -165,7 +166,7 @@ async def test_a_code_that_does_not_fit(
     assert description in response.json()["error_description"]
 
 
-async def test_what_pkce_can_not_replace(api: httpx.AsyncClient) -> None:
+async def test_what_pkce_can_not_replace(api: Api) -> None:
     """A verifier for a code without a challenge is refused, so that PKCE can't be left out.
 
     PKCE doesn't replace the client's secret; without it, the code stays unused.
@@ -181,7 +182,7 @@ async def test_what_pkce_can_not_replace(api: httpx.AsyncClient) -> None:
 
 
 @pytest.mark.parametrize("verifier", [VERIFIER, "wrong"])
-async def test_a_code_is_used_once(api: httpx.AsyncClient, verifier: str) -> None:
+async def test_a_code_is_used_once(api: Api, verifier: str) -> None:
     """A code that was sent once is refused afterwards, also after a failure."""
     code = (await redirected_with(api))["code"]
     await exchange(api, code=code, code_verifier=verifier)
@@ -212,7 +213,7 @@ async def test_a_code_expires() -> None:
     ],
 )
 async def test_errors_of_an_authorization(
-    api: httpx.AsyncClient, changes: dict[str, str | None], error: str
+    api: Api, changes: dict[str, str | None], error: str
 ) -> None:
     """What is wrong with an authorization comes back with the redirect, with the state."""
     redirected = await redirected_with(api, **changes)
@@ -232,7 +233,7 @@ async def test_errors_of_an_authorization(
     ],
 )
 async def test_an_authorization_that_is_not_redirected(
-    api: httpx.AsyncClient, changes: dict[str, str | None]
+    api: Api, changes: dict[str, str | None]
 ) -> None:
     """Without a client and a valid redirect URI there is nowhere to redirect to."""
     query = {key: value for key, value in {**ASKING, **changes}.items() if value is not None}
@@ -257,7 +258,7 @@ async def test_an_authorization_that_is_not_redirected(
     ],
 )
 async def test_http_basic(
-    api: httpx.AsyncClient, credentials: str | None, form: dict[str, str], status: int
+    api: Api, credentials: str | None, form: dict[str, str], status: int
 ) -> None:
     """A client may authenticate with HTTP Basic, form-encoded as RFC 6749 wants."""
     encoded = "*" if credentials is None else base64.b64encode(credentials.encode()).decode()
@@ -276,7 +277,7 @@ async def test_http_basic(
 BROWSER = {"Accept": "text/html,application/xhtml+xml"}
 
 
-async def granted(api: httpx.AsyncClient, person: str = "", client: str = "C1") -> dict[str, Any]:
+async def granted(api: Api, person: str = "", client: str = "C1") -> dict[str, Any]:
     """Let a person, or by default the bot, authorize, and return the tokens."""
     code = (await redirected_with(api, login_hint=person or None, client_id=client))["code"]
     response = await exchange(api, code=code, client_id=client)
@@ -285,21 +286,21 @@ async def granted(api: httpx.AsyncClient, person: str = "", client: str = "C1") 
     return tokens
 
 
-async def who(api: httpx.AsyncClient, tokens: dict[str, Any]) -> str:
+async def who(api: Api, tokens: dict[str, Any]) -> str:
     """Whose an access token is; the status if it is refused."""
     headers = {"Authorization": f"Bearer {tokens['access_token']}"}
     response = await api.get("/people/me", headers=headers)
     return str(response.json()["emails"][0]) if response.is_success else str(response.status_code)
 
 
-async def refreshed(api: httpx.AsyncClient, tokens: dict[str, Any]) -> dict[str, Any]:
+async def refreshed(api: Api, tokens: dict[str, Any]) -> dict[str, Any]:
     """What a refresh gives."""
     form = {**REFRESH, "refresh_token": tokens["refresh_token"]}
     answer: dict[str, Any] = (await api.post("/access_token", data=form)).json()
     return answer
 
 
-async def test_a_hint(api: httpx.AsyncClient, webex_sandbox: Sandbox) -> None:
+async def test_a_hint(api: Api, webex_sandbox: Sandbox) -> None:
     """The person with the address in the hint authorizes, whoever is chosen; another text can't."""
     webex_sandbox.authorize_as("bob@example.com")
 
@@ -310,7 +311,7 @@ async def test_a_hint(api: httpx.AsyncClient, webex_sandbox: Sandbox) -> None:
     assert refused.status_code == 400
 
 
-async def test_a_browser_chooses(api: httpx.AsyncClient, webex_sandbox: Sandbox) -> None:
+async def test_a_browser_chooses(api: Api, webex_sandbox: Sandbox) -> None:
     """A browser gets a page with the people of the sandbox, whose links authorize as each.
 
     What came with the request is escaped there, and kept.
@@ -335,9 +336,7 @@ async def test_a_browser_chooses(api: httpx.AsyncClient, webex_sandbox: Sandbox)
     assert (location["state"], await who(api, tokens)) == (ASKING["state"], "ann@example.com")
 
 
-async def test_a_browser_when_somebody_is_chosen(
-    api: httpx.AsyncClient, webex_sandbox: Sandbox
-) -> None:
+async def test_a_browser_when_somebody_is_chosen(api: Api, webex_sandbox: Sandbox) -> None:
     """A browser is redirected at once if the test has chosen a person, or if it is refused."""
     refused = await api.get("/authorize", params={**ASKING, "response_type": "x"}, headers=BROWSER)
     webex_sandbox.authorize_as("ann@example.com")
@@ -402,9 +401,7 @@ async def test_the_secret_of_the_client(secret: str, statuses: tuple[int, int]) 
 
 
 @pytest.mark.parametrize("by", ["test", "request"])
-async def test_a_person_who_revokes(
-    api: httpx.AsyncClient, webex_sandbox: Sandbox, by: str
-) -> None:
+async def test_a_person_who_revokes(api: Api, webex_sandbox: Sandbox, by: str) -> None:
     """What a person has granted ends at once, by a request that of one client; others' stays."""
     ann = await granted(api, "ann@example.com")
     elsewhere = await granted(api, "ann@example.com", "C2")

@@ -4,7 +4,7 @@ import re
 import httpx
 import pytest
 
-from tests.testing.doubles import NEW, descriptions
+from tests.testing.doubles import NEW, Api, descriptions
 from webex_webhooks_async.testing import Sandbox
 
 
@@ -18,7 +18,7 @@ from webex_webhooks_async.testing import Sandbox
     ],
 )
 async def test_what_the_sandbox_lacks(
-    api: httpx.AsyncClient, webex_sandbox: Sandbox, method: str, path: str
+    api: Api, webex_sandbox: Sandbox, method: str, path: str
 ) -> None:
     """A path or a method that the sandbox doesn't have is a 501 that names both."""
     response = await api.request(method, path)
@@ -41,7 +41,7 @@ async def test_a_path_outside_of_the_api(webex_sandbox: Sandbox) -> None:
     )
 
 
-async def test_what_there_is(api: httpx.AsyncClient) -> None:
+async def test_what_there_is(api: Api) -> None:
     """The refusal of a method lists those of its path, and the refusal of a path everything."""
     of_path = descriptions(await api.request("PATCH", "/webhooks/W1"))
     everything = descriptions(await api.get("/organizations"))
@@ -51,7 +51,7 @@ async def test_what_there_is(api: httpx.AsyncClient) -> None:
 
 
 async def test_unknown_query_parameters(
-    api: httpx.AsyncClient, webex_sandbox: Sandbox, caplog: pytest.LogCaptureFixture
+    api: Api, webex_sandbox: Sandbox, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Unknown parameters, with or without a value, are ignored; the log and the request say so."""
     for path in ("/rooms?orgPublicSpaces=true&max=2&x", "/people/me?callingData=true", "/rooms"):
@@ -68,7 +68,7 @@ async def test_unknown_query_parameters(
     assert logged == remarks[:2]
 
 
-async def test_any_id_is_an_id(api: httpx.AsyncClient, webex_sandbox: Sandbox) -> None:
+async def test_any_id_is_an_id(api: Api, webex_sandbox: Sandbox) -> None:
     """A percent-encoded slash belongs to an id, and one at the end to no id: that is the list."""
     await webex_sandbox.emit("rooms", "created", data={"id": "a/b"})
     paths = ("/rooms/a%2Fb", "/rooms/", "/rooms/a%2Fc", "/contents/a%2Fb", "/telephony/calls/past")
@@ -76,7 +76,7 @@ async def test_any_id_is_an_id(api: httpx.AsyncClient, webex_sandbox: Sandbox) -
     assert [(await api.get(path)).status_code for path in paths] == [200, 200, 404, 404, 404]
 
 
-async def test_tokens(api: httpx.AsyncClient) -> None:
+async def test_tokens(api: Api) -> None:
     """Every operation checks the token first; any token is valid that isn't empty."""
 
     async def status(authorization: str | None, method: str, path: str) -> int:
@@ -97,7 +97,7 @@ async def test_tokens(api: httpx.AsyncClient) -> None:
     assert [await status(each, "GET", "/webhooks") for each in valid] == [200] * 4
 
 
-async def test_errors_have_webexs_form(api: httpx.AsyncClient) -> None:
+async def test_errors_have_webexs_form(api: Api) -> None:
     """An error has a message, descriptions, and the tracking id of its header, one of its own."""
     other, response = [await api.get("/webhooks/nope") for _ in range(2)]
 
@@ -133,7 +133,7 @@ JSON = "application/json"
     ids=range(9),
 )
 async def test_no_json(
-    api: httpx.AsyncClient, media_type: str | None, body: bytes, status: int, message: str
+    api: Api, media_type: str | None, body: bytes, status: int, message: str
 ) -> None:
     """A body that isn't a JSON object is refused; so is another media type, unless it's missing."""
     headers = {} if media_type is None else {"Content-Type": media_type}
@@ -160,7 +160,7 @@ async def test_no_json(
         ("ownedBy", "me", "must be creator or org"),
     ],
 )
-async def test_fields(api: httpx.AsyncClient, field: str, value: object, problem: str) -> None:
+async def test_fields(api: Api, field: str, value: object, problem: str) -> None:
     """Nothing is coerced, what is required is there, and words and URLs are valid."""
     response = await api.post("/webhooks", json={**NEW, field: value})
 
@@ -175,7 +175,7 @@ async def test_fields(api: httpx.AsyncClient, field: str, value: object, problem
         (b"{}", JSON, 415),
     ],
 )
-async def test_no_form(api: httpx.AsyncClient, body: bytes, media_type: str, expected: int) -> None:
+async def test_no_form(api: Api, body: bytes, media_type: str, expected: int) -> None:
     """A body that isn't a form is refused where one is expected."""
     response = await api.post("/access_token", content=body, headers={"Content-Type": media_type})
 

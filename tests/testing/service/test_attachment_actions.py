@@ -1,6 +1,5 @@
 from typing import Any
 
-import httpx
 import pytest
 
 from tests.testing.doubles import (
@@ -8,6 +7,7 @@ from tests.testing.doubles import (
     BOB,
     BOT,
     CARD,
+    Api,
     card_for_ann,
     created,
     kinds,
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.once
 INPUTS = {"color": "red", "sizes": "1,2"}
 
 
-async def test_submit(api: httpx.AsyncClient) -> None:
+async def test_submit(api: Api) -> None:
     """Who submits a card over HTTP gets the action, and both sides can read its inputs."""
     message = await card_for_ann(api)
 
@@ -44,7 +44,7 @@ async def test_submit(api: httpx.AsyncClient) -> None:
     assert others.status_code == 404
 
 
-async def test_what_a_card_submits_over_http(api: httpx.AsyncClient) -> None:
+async def test_what_a_card_submits_over_http(api: Api) -> None:
     """Over HTTP, what is sent is kept as it is: inputs anywhere in the card, and data."""
     content: dict[str, Any] = {
         "type": "AdaptiveCard",
@@ -73,7 +73,7 @@ async def test_what_a_card_submits_over_http(api: httpx.AsyncClient) -> None:
     )
 
 
-async def test_a_card_of_ones_own(api: httpx.AsyncClient, webex_sandbox: Sandbox) -> None:
+async def test_a_card_of_ones_own(api: Api, webex_sandbox: Sandbox) -> None:
     """Who wrote a card can submit it, over HTTP as in a test, and is notified of that."""
     notified = await notifications_of(webex_sandbox, api, "attachmentActions")
     message = await card_for_ann(api)
@@ -97,9 +97,7 @@ async def test_a_card_of_ones_own(api: httpx.AsyncClient, webex_sandbox: Sandbox
         ({"messageId": "nope"}, 404),
     ],
 )
-async def test_what_is_refused(
-    api: httpx.AsyncClient, changes: dict[str, object], status: int
-) -> None:
+async def test_what_is_refused(api: Api, changes: dict[str, object], status: int) -> None:
     """An action needs a type, a message and inputs."""
     fields = {"type": "submit", "messageId": await card_for_ann(api), "inputs": INPUTS}
 

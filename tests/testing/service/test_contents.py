@@ -4,7 +4,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.testing.doubles import ANN, BOB, BOT, CARD, created, items
+from tests.testing.doubles import ANN, BOB, BOT, CARD, Api, created, items
 from webex_webhooks_async.models.files import File
 from webex_webhooks_async.testing import Sandbox, requests
 from webex_webhooks_async.testing.service import messages
@@ -14,12 +14,12 @@ pytestmark = pytest.mark.once
 TO_ANN = {"toPersonEmail": "ann@example.com"}
 
 
-async def upload(api: httpx.AsyncClient, *files: tuple[str, Any], **fields: str) -> httpx.Response:
+async def upload(api: Api, *files: tuple[str, Any], **fields: str) -> httpx.Response:
     """Post a message with files to Ann."""
     return await api.post("/messages", data={**TO_ANN, **fields}, files=[*files])
 
 
-async def test_an_upload(api: httpx.AsyncClient) -> None:
+async def test_an_upload(api: Api) -> None:
     """A file that is uploaded is served to those who can see its message, and to nobody else.
 
     HEAD describes it without its content. It is gone when its message is deleted.
@@ -86,7 +86,7 @@ async def test_a_test_downloads_from_a_served_sandbox(webex_sandbox: Sandbox) ->
     assert [each.startswith(f"{Sandbox.base_url}/contents/") for each in afterwards or ()] == [True]
 
 
-async def test_a_file_by_its_url(api: httpx.AsyncClient) -> None:
+async def test_a_file_by_its_url(api: Api) -> None:
     """A file that is given by its URL isn't fetched: a stand-in with its name is served."""
     urls = [
         "https://example.com/menus/to%20day.pdf?x=1",
@@ -106,7 +106,7 @@ async def test_a_file_by_its_url(api: httpx.AsyncClient) -> None:
     assert served[0].text == f"The sandbox didn't fetch {urls[0]}\n"
 
 
-async def test_names_of_uploads(api: httpx.AsyncClient) -> None:
+async def test_names_of_uploads(api: Api) -> None:
     """The name of a file is reduced to its last part, without line breaks."""
     names = {
         'C:\\x\\a"b.txt': "a%22b.txt",
@@ -139,7 +139,7 @@ async def test_names_of_uploads(api: httpx.AsyncClient) -> None:
     ],
 )
 async def test_bodies_that_are_not_multipart(
-    api: httpx.AsyncClient, content_type: str, body: bytes, problem: str
+    api: Api, content_type: str, body: bytes, problem: str
 ) -> None:
     """A body that ends too early, or isn't multipart, is refused."""
     response = await api.post("/messages", content=body, headers={"Content-Type": content_type})
@@ -147,7 +147,7 @@ async def test_bodies_that_are_not_multipart(
     assert (response.status_code, response.json()["message"]) == (400, problem)
 
 
-async def test_files_that_are_refused(api: httpx.AsyncClient, webex_sandbox: Sandbox) -> None:
+async def test_files_that_are_refused(api: Api, webex_sandbox: Sandbox) -> None:
     """A message has one file or a card, and the part of its file is called `files`."""
     file = ("files", ("a.txt", b"1", "text/plain"))
     responses = [
@@ -190,9 +190,7 @@ async def test_the_largest_file(webex_sandbox: Sandbox, monkeypatch: pytest.Monk
     )
 
 
-async def test_an_upload_does_not_stay_in_memory(
-    webex_sandbox: Sandbox, api: httpx.AsyncClient
-) -> None:
+async def test_an_upload_does_not_stay_in_memory(webex_sandbox: Sandbox, api: Api) -> None:
     """The first megabyte of a request's body is recorded."""
     await api.post("/messages", content=bytes(1_000_001))
 

@@ -1,9 +1,8 @@
 from typing import Any
 
-import httpx
 import pytest
 
-from tests.testing.doubles import ANN, BOB, NEW, created, items, notifications_of
+from tests.testing.doubles import ANN, BOB, NEW, Api, created, items, notifications_of
 from webex_webhooks_async.catalog import CATALOG
 from webex_webhooks_async.models.vocabulary import Resource
 from webex_webhooks_async.testing import Sandbox
@@ -30,7 +29,7 @@ async def data_of(
 
 @pytest.mark.parametrize(("resource", "event"), KEPT)
 async def test_what_is_emitted_exists(
-    webex_sandbox: Sandbox, api: httpx.AsyncClient, resource: str, event: str
+    webex_sandbox: Sandbox, api: Api, resource: str, event: str
 ) -> None:
     """GET by id finds what was emitted, with at least what the notification says."""
     data = await data_of(webex_sandbox, resource, event)
@@ -42,9 +41,7 @@ async def test_what_is_emitted_exists(
 
 
 @pytest.mark.parametrize("resource", [each for each in PATHS if "deleted" in CATALOG[each].events])
-async def test_what_is_deleted_is_gone(
-    webex_sandbox: Sandbox, api: httpx.AsyncClient, resource: str
-) -> None:
+async def test_what_is_deleted_is_gone(webex_sandbox: Sandbox, api: Api, resource: str) -> None:
     """After a deletion was emitted, what it is about is not found."""
     data = await data_of(webex_sandbox, resource, "created")
     key = "callId" if resource == Resource.TELEPHONY_CALLS else "id"
@@ -58,9 +55,7 @@ async def test_what_is_deleted_is_gone(
 
 
 @pytest.mark.parametrize("resource", ["messages", "attachmentActions", "memberships", "rooms"])
-async def test_the_room_exists(
-    webex_sandbox: Sandbox, api: httpx.AsyncClient, resource: str
-) -> None:
+async def test_the_room_exists(webex_sandbox: Sandbox, api: Api, resource: str) -> None:
     """The room of what is emitted can be read and written into by the bot."""
     data = await data_of(webex_sandbox, resource, "created")
     room = data["id"] if resource == "rooms" else data["roomId"]
@@ -70,9 +65,7 @@ async def test_the_room_exists(
 
 
 @pytest.mark.parametrize("kind", ["direct", "group"])
-async def test_the_room_that_is_named(
-    webex_sandbox: Sandbox, api: httpx.AsyncClient, kind: str
-) -> None:
+async def test_the_room_that_is_named(webex_sandbox: Sandbox, api: Api, kind: str) -> None:
     """A room that an event names is created with the id and the type that it has there."""
     given = {"roomId": "R1", "roomType": kind, "personEmail": "ann@example.com"}
 
@@ -85,7 +78,7 @@ async def test_the_room_that_is_named(
     assert listed[1]["id"] == data["id"]
 
 
-async def test_a_direct_message(webex_sandbox: Sandbox, api: httpx.AsyncClient) -> None:
+async def test_a_direct_message(webex_sandbox: Sandbox, api: Api) -> None:
     """A direct message that names no room is in the person's own, and so is one of the bot."""
     await webex_sandbox.say("Hello", person="ann@example.com")
     anns = {"roomType": "direct", "personEmail": "ann@example.com"}
@@ -101,7 +94,7 @@ async def test_a_direct_message(webex_sandbox: Sandbox, api: httpx.AsyncClient) 
     assert (await api.get(f"/rooms/{own['roomId']}")).json()["type"] == "direct"
 
 
-async def test_a_room_that_exists(webex_sandbox: Sandbox, api: httpx.AsyncClient) -> None:
+async def test_a_room_that_exists(webex_sandbox: Sandbox, api: Api) -> None:
     """An event in a room that exists has its type, and a direct room keeps its members."""
     message = await created(api, "/messages", toPersonEmail="ann@example.com", text="Hello")
     direct = {"id": message["roomId"]}
@@ -117,7 +110,7 @@ async def test_a_room_that_exists(webex_sandbox: Sandbox, api: httpx.AsyncClient
     assert members == [2, 2]
 
 
-async def test_the_bot_in_a_room(webex_sandbox: Sandbox, api: httpx.AsyncClient) -> None:
+async def test_the_bot_in_a_room(webex_sandbox: Sandbox, api: Api) -> None:
     """A membership that is emitted is the only one of its person in the room."""
     for person in (webex_sandbox.bot.id, "P1"):
         given = {"personId": person, "roomId": "R1"}
@@ -127,7 +120,7 @@ async def test_the_bot_in_a_room(webex_sandbox: Sandbox, api: httpx.AsyncClient)
     assert [each["personId"] for each in listed] == [webex_sandbox.bot.id, "P1"]
 
 
-async def test_content_is_stored_alone(webex_sandbox: Sandbox, api: httpx.AsyncClient) -> None:
+async def test_content_is_stored_alone(webex_sandbox: Sandbox, api: Api) -> None:
     """Text and inputs are fetched; no notification contains them. A text of None is left out."""
     message = await data_of(webex_sandbox, "messages", "created", {"text": "Hello"})
     given = {"inputs": {"color": "red"}}
@@ -141,7 +134,7 @@ async def test_content_is_stored_alone(webex_sandbox: Sandbox, api: httpx.AsyncC
         assert (await api.get(f"/messages/{which}")).json().get("text") == text
 
 
-async def test_more_of_what_exists(webex_sandbox: Sandbox, api: httpx.AsyncClient) -> None:
+async def test_more_of_what_exists(webex_sandbox: Sandbox, api: Api) -> None:
     """An event about a stored object has its members, and changes those that it names."""
     await webex_sandbox.say("Hello", person="ann@example.com")
     (message,) = webex_sandbox.messages
@@ -165,7 +158,7 @@ async def test_more_of_what_exists(webex_sandbox: Sandbox, api: httpx.AsyncClien
 )
 @pytest.mark.parametrize("resource", ["messages", "memberships", "attachmentActions"])
 async def test_data_that_does_not_fit(
-    webex_sandbox: Sandbox, api: httpx.AsyncClient, resource: str, data: dict[str, Any]
+    webex_sandbox: Sandbox, api: Api, resource: str, data: dict[str, Any]
 ) -> None:
     """A value of a wrong type is sent as it is, and isn't stored."""
     sent = await data_of(webex_sandbox, resource, "created", data)
@@ -177,7 +170,7 @@ async def test_data_that_does_not_fit(
         assert (await api.get(path)).status_code == 200
 
 
-async def test_people_exist(webex_sandbox: Sandbox, api: httpx.AsyncClient) -> None:
+async def test_people_exist(webex_sandbox: Sandbox, api: Api) -> None:
     """Who is named by an event exists from then on.
 
     An address of someone else is sent as it was given, and stays someone else's.
@@ -193,7 +186,7 @@ async def test_people_exist(webex_sandbox: Sandbox, api: httpx.AsyncClient) -> N
     assert webex_sandbox.messages[0].person_id != "P1"
 
 
-async def test_data_of_an_unknown_resource(webex_sandbox: Sandbox, api: httpx.AsyncClient) -> None:
+async def test_data_of_an_unknown_resource(webex_sandbox: Sandbox, api: Api) -> None:
     """Without a sample, what is given is all the data; without anything given, there is an id.
 
     Nothing is stored that has no REST path, and ``all`` is refused: no notification says that.

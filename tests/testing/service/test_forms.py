@@ -4,12 +4,12 @@ import base64
 import re
 from typing import Any, cast
 
-import httpx
 import pytest
 
 from tests.testing.doubles import (
     ANN,
     CARD,
+    Api,
     card_for_ann,
     created,
     group_room,
@@ -151,7 +151,7 @@ def differences(body: Any, form: Any, more: frozenset[str] = frozenset()) -> lis
             return [] if body == form and type(body) is type(form) else [f"{body} isn't {form}"]
 
 
-async def test_messages(api: httpx.AsyncClient, webex_sandbox: Sandbox) -> None:
+async def test_messages(api: Api, webex_sandbox: Sandbox) -> None:
     """A message of a person, with a mention, a file and a card, and what is notified of each."""
     notified = await notifications_of(webex_sandbox, api, "messages")
     room = await group_room(api)
@@ -190,7 +190,7 @@ async def test_messages(api: httpx.AsyncClient, webex_sandbox: Sandbox) -> None:
         assert differences(each, members, frozenset({"data"})) == []
 
 
-async def test_rooms_and_memberships(api: httpx.AsyncClient) -> None:
+async def test_rooms_and_memberships(api: Api) -> None:
     """A group room, a direct room and a membership, whose id has those of person and room."""
     await group_room(api)
     await created(api, "/messages", toPersonEmail="ann@example.com", text="Hello")
@@ -211,7 +211,7 @@ async def test_rooms_and_memberships(api: httpx.AsyncClient) -> None:
     assert differences(membership, form, frozenset({"roomType", "isRoomHidden"})) == []
 
 
-async def test_actions_and_webhooks(api: httpx.AsyncClient, webex_sandbox: Sandbox) -> None:
+async def test_actions_and_webhooks(api: Api, webex_sandbox: Sandbox) -> None:
     """An attachment action, what is notified of it, and the webhook with its secret."""
     notified = await notifications_of(webex_sandbox, api, "attachmentActions", secret="a-secret")
     (webhook,) = await items(api, "/webhooks")
@@ -228,7 +228,7 @@ async def test_actions_and_webhooks(api: httpx.AsyncClient, webex_sandbox: Sandb
     assert differences(notification, {**ENVELOPE, **of_actor}) == []
 
 
-async def test_meetings_and_recordings(api: httpx.AsyncClient, webex_sandbox: Sandbox) -> None:
+async def test_meetings_and_recordings(api: Api, webex_sandbox: Sandbox) -> None:
     """A notification of a meeting has no actor and no title; GET has the title and the number.
 
     A recording has links to its player and its page, a transcript those to its text.
@@ -260,7 +260,7 @@ async def test_meetings_and_recordings(api: httpx.AsyncClient, webex_sandbox: Sa
     assert (await api.get(transcript["txtDownloadLink"])).status_code == 200
 
 
-async def test_calls(api: httpx.AsyncClient, webex_sandbox: Sandbox) -> None:
+async def test_calls(api: Api, webex_sandbox: Sandbox) -> None:
     """A call that begins has a line appearance, and one that has ended the time of its end."""
     notified = await notifications_of(webex_sandbox, api, "telephony_calls")
     await webex_sandbox.emit("telephony_calls", "created")
@@ -272,9 +272,7 @@ async def test_calls(api: httpx.AsyncClient, webex_sandbox: Sandbox) -> None:
     assert differences(ended, {**CALL, **over}) == []
 
 
-async def test_filters_see_what_is_not_notified(
-    api: httpx.AsyncClient, webex_sandbox: Sandbox
-) -> None:
+async def test_filters_see_what_is_not_notified(api: Api, webex_sandbox: Sandbox) -> None:
     """A filter of a webhook also looks at what its notification doesn't contain."""
     cards = await notifications_of(
         webex_sandbox, api, "messages", "created", filter="hasAttachments=true"

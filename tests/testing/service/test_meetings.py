@@ -4,7 +4,7 @@ import httpx
 import pytest
 
 from tests.support.clocks import StoppedClock
-from tests.testing.doubles import ANN, BOB, BOT, created, items, notifications_of
+from tests.testing.doubles import ANN, BOB, BOT, Api, created, items, notifications_of
 from webex_webhooks_async.testing import Sandbox
 
 pytestmark = pytest.mark.once
@@ -15,7 +15,7 @@ pytestmark = pytest.mark.once
     [("meetings", "start"), ("recordings", "timeRecorded"), ("meetingTranscripts", "startTime")],
 )
 async def test_a_list_of_what_was_emitted(
-    webex_sandbox: Sandbox, api: httpx.AsyncClient, resource: str, start: str
+    webex_sandbox: Sandbox, api: Api, resource: str, start: str
 ) -> None:
     """Everybody can list what was reported, by host, meeting and time, in pages."""
     starts = ["2026-02-03T10:00:00.000Z", "2026-02-03T12:00:00+02:00", "soon"]
@@ -38,9 +38,7 @@ async def test_a_list_of_what_was_emitted(
     assert (refused.status_code, unknown.status_code) == (400, 200)
 
 
-async def test_what_a_meetings_exporter_asks(
-    webex_sandbox: Sandbox, api: httpx.AsyncClient
-) -> None:
+async def test_what_a_meetings_exporter_asks(webex_sandbox: Sandbox, api: Api) -> None:
     """The meetings that have ended, by their series, and who took part, with a host.
 
     A number finds its meetings whenever they are.
@@ -65,7 +63,7 @@ async def test_what_a_meetings_exporter_asks(
         assert (await api.get(path, params=host)).status_code == 200
 
 
-async def test_a_meeting_is_scheduled(webex_sandbox: Sandbox, api: httpx.AsyncClient) -> None:
+async def test_a_meeting_is_scheduled(webex_sandbox: Sandbox, api: Api) -> None:
     """Who calls is its host, whose webhooks are notified, without what tells one how to join."""
     await notifications_of(webex_sandbox, api, "meetings", "created", BOB)
     notified = await notifications_of(webex_sandbox, api, "meetings", "created", ANN)
@@ -129,7 +127,7 @@ async def test_the_files_of_a_recording(base_url: str, host: str) -> None:
     assert [each.status_code for each in (in_time, late, wrong)] == [200, 403, 404]
 
 
-async def test_links_that_a_test_gives(webex_sandbox: Sandbox, api: httpx.AsyncClient) -> None:
+async def test_links_that_a_test_gives(webex_sandbox: Sandbox, api: Api) -> None:
     """Links that were emitted stay as they are."""
     links = {"recordingDownloadLink": "https://files.example.com/1.mp4"}
     given = {"id": "R1", "temporaryDirectDownloadLinks": links}
@@ -139,7 +137,7 @@ async def test_links_that_a_test_gives(webex_sandbox: Sandbox, api: httpx.AsyncC
     assert read.json()["temporaryDirectDownloadLinks"] == links
 
 
-async def test_the_text_of_a_transcript(webex_sandbox: Sandbox, api: httpx.AsyncClient) -> None:
+async def test_the_text_of_a_transcript(webex_sandbox: Sandbox, api: Api) -> None:
     """A transcript that was emitted can be downloaded as text or as WebVTT; others are a 404.
 
     The list has the links to both.
@@ -165,7 +163,7 @@ async def test_the_text_of_a_transcript(webex_sandbox: Sandbox, api: httpx.Async
     assert others == [404, 400, 501]
 
 
-async def test_recordings_of_a_format(webex_sandbox: Sandbox, api: httpx.AsyncClient) -> None:
+async def test_recordings_of_a_format(webex_sandbox: Sandbox, api: Api) -> None:
     """A list may be of the recordings of a format, and of a status; other lists ignore both."""
     for number, given in enumerate([{}, {"format": "ARF"}, {"status": "deleted"}]):
         await webex_sandbox.emit("recordings", "created", data={"id": f"X{number}", **given})

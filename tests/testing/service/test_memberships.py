@@ -3,13 +3,13 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.testing.doubles import ANN, BOB, BOT, created, items, kinds, notifications_of
+from tests.testing.doubles import ANN, BOB, BOT, Api, created, items, kinds, notifications_of
 from webex_webhooks_async.testing import Sandbox
 
 pytestmark = pytest.mark.once
 
 
-async def room_of_bot_and(api: httpx.AsyncClient, *emails: str) -> str:
+async def room_of_bot_and(api: Api, *emails: str) -> str:
     """Create a room with the bot and others in it, and return its id."""
     room = await created(api, "/rooms", title="Plans")
     for email in emails:
@@ -17,7 +17,7 @@ async def room_of_bot_and(api: httpx.AsyncClient, *emails: str) -> str:
     return str(room["id"])
 
 
-async def test_members_of_a_room(api: httpx.AsyncClient, webex_sandbox: Sandbox) -> None:
+async def test_members_of_a_room(api: Api, webex_sandbox: Sandbox) -> None:
     """Every member of a room can list its members, and find each by its id; nobody else can."""
     room = await room_of_bot_and(api, "ann@example.com")
 
@@ -32,7 +32,7 @@ async def test_members_of_a_room(api: httpx.AsyncClient, webex_sandbox: Sandbox)
         assert (await api.get(refused, headers=BOB)).status_code == 404
 
 
-async def test_memberships_of_someone(api: httpx.AsyncClient) -> None:
+async def test_memberships_of_someone(api: Api) -> None:
     """A list may be of one person's memberships, in the rooms that the caller is in.
 
     Without a room and a person, it has the caller's own.
@@ -48,7 +48,7 @@ async def test_memberships_of_someone(api: httpx.AsyncClient) -> None:
     assert direct["roomId"] != room
 
 
-async def test_create_and_delete(api: httpx.AsyncClient, webex_sandbox: Sandbox) -> None:
+async def test_create_and_delete(api: Api, webex_sandbox: Sandbox) -> None:
     """Someone is added to a room and removed from it, and webhooks are notified of both.
 
     A bot is also notified when someone adds it to a room.
@@ -69,7 +69,7 @@ async def test_create_and_delete(api: httpx.AsyncClient, webex_sandbox: Sandbox)
     assert notified[-1]["actorId"] == anns["creatorId"]
 
 
-async def test_update(api: httpx.AsyncClient, webex_sandbox: Sandbox) -> None:
+async def test_update(api: Api, webex_sandbox: Sandbox) -> None:
     """A member becomes a moderator, a direct room is hidden, and webhooks are notified."""
     await room_of_bot_and(api, "ann@example.com")
     await created(api, "/messages", toPersonEmail="ann@example.com", text="Hello")
@@ -109,9 +109,7 @@ def moderators(notified: list[dict[str, Any]]) -> list[tuple[str, str, bool | No
     ]
 
 
-async def test_somebody_who_is_added_as_moderator(
-    api: httpx.AsyncClient, webex_sandbox: Sandbox
-) -> None:
+async def test_somebody_who_is_added_as_moderator(api: Api, webex_sandbox: Sandbox) -> None:
     """Who is added as moderator becomes one after that, and so does who adds; the room is locked.
 
     The next one changes nothing but the own membership.
@@ -139,9 +137,7 @@ async def test_somebody_who_is_added_as_moderator(
 
 
 @pytest.mark.parametrize("ends", ["update", "delete", "unlock"])
-async def test_the_last_moderator(
-    api: httpx.AsyncClient, webex_sandbox: Sandbox, ends: str
-) -> None:
+async def test_the_last_moderator(api: Api, webex_sandbox: Sandbox, ends: str) -> None:
     """The first moderator locks a room, the end of the last one unlocks it, and both are told.
 
     A room that is unlocked has no moderators any more.
@@ -171,7 +167,7 @@ async def test_the_last_moderator(
     assert moderators(notified) == expected[ends]
 
 
-async def test_a_membership_without_a_room(api: httpx.AsyncClient, webex_sandbox: Sandbox) -> None:
+async def test_a_membership_without_a_room(api: Api, webex_sandbox: Sandbox) -> None:
     """A membership can be changed though its room was reported as deleted."""
     room = await room_of_bot_and(api)
     (own,) = await items(api, "/memberships")
@@ -182,7 +178,7 @@ async def test_a_membership_without_a_room(api: httpx.AsyncClient, webex_sandbox
     assert updated.status_code == 200
 
 
-async def test_what_is_refused(api: httpx.AsyncClient) -> None:
+async def test_what_is_refused(api: Api) -> None:
     """Nobody joins twice, joins or leaves a direct room, or joins without being named."""
     room = await room_of_bot_and(api, "ann@example.com")
     await created(api, "/messages", toPersonEmail="ann@example.com", text="Hello")

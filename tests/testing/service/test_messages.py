@@ -1,7 +1,6 @@
 import logging
 from typing import Any
 
-import httpx
 import pytest
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
@@ -13,6 +12,7 @@ from tests.testing.doubles import (
     BOT,
     CARD,
     NEW,
+    Api,
     created,
     group_room,
     items,
@@ -28,7 +28,7 @@ MENTION_OF_ALL = (
 )
 
 
-async def test_a_message_in_a_direct_room(api: httpx.AsyncClient, webex_sandbox: Sandbox) -> None:
+async def test_a_message_in_a_direct_room(api: Api, webex_sandbox: Sandbox) -> None:
     """A message to a person is in the direct room of the two, where both can read it.
 
     Nobody else sees it, or joins the room. The response alone says whom it was sent to.
@@ -62,7 +62,7 @@ async def test_a_message_in_a_direct_room(api: httpx.AsyncClient, webex_sandbox:
     assert [each.id for each in webex_sandbox.messages] == [message["id"], reply["id"], bobs["id"]]
 
 
-async def test_people_write_to_each_other(api: httpx.AsyncClient, webex_sandbox: Sandbox) -> None:
+async def test_people_write_to_each_other(api: Api, webex_sandbox: Sandbox) -> None:
     """What two persons write to each other, the bot can't read, and isn't notified of.
 
     A webhook of the organization is notified of what its creator can't see.
@@ -79,7 +79,7 @@ async def test_people_write_to_each_other(api: httpx.AsyncClient, webex_sandbox:
     assert kinds(of_all) == ["messages created"]
 
 
-async def test_what_a_message_may_have(api: httpx.AsyncClient) -> None:
+async def test_what_a_message_may_have(api: Api) -> None:
     """Markdown, cards and the parent of a message are kept."""
     room = await group_room(api)
     parent = await created(api, "/messages", roomId=room, text="Question")
@@ -145,7 +145,7 @@ PARENT = "parentId must be a message of the same room that wasn't deleted, got "
     ],
 )
 async def test_what_is_refused(
-    api: httpx.AsyncClient, webex_sandbox: Sandbox, fields: dict[str, Any], problem: str
+    api: Api, webex_sandbox: Sandbox, fields: dict[str, Any], problem: str
 ) -> None:
     """A message needs one target and a content; each problem is named."""
     room = await group_room(api)
@@ -156,7 +156,7 @@ async def test_what_is_refused(
     assert webex_sandbox.messages == ()
 
 
-async def test_what_is_not_found(api: httpx.AsyncClient) -> None:
+async def test_what_is_not_found(api: Api) -> None:
     """A room or a person that is named has to exist, and a parent in the same room.
 
     A bot can't write into a room that it isn't in; a mention brings it in.
@@ -186,7 +186,7 @@ async def test_what_is_not_found(api: httpx.AsyncClient) -> None:
     await created(api, "/messages", roomId=anns, text="Hello")
 
 
-async def test_a_bot_in_a_group_room(api: httpx.AsyncClient, webex_sandbox: Sandbox) -> None:
+async def test_a_bot_in_a_group_room(api: Api, webex_sandbox: Sandbox) -> None:
     """A bot is notified of, lists and reads only what mentions it; persons see everything."""
     room = await group_room(api)
     notified = await notifications_of(webex_sandbox, api, "messages")
@@ -206,7 +206,7 @@ async def test_a_bot_in_a_group_room(api: httpx.AsyncClient, webex_sandbox: Sand
     assert await items(api, "/messages", ANN, roomId=room, mentionedPeople="me") == []
 
 
-async def test_a_mention(api: httpx.AsyncClient, webex_sandbox: Sandbox) -> None:
+async def test_a_mention(api: Api, webex_sandbox: Sandbox) -> None:
     """A mention is markup in html, a name in the text, and an id beside both."""
     bot, room = webex_sandbox.bot, await group_room(api)
     ann = (await api.get("/people/me", headers=ANN)).json()
@@ -255,7 +255,7 @@ async def test_a_mention(api: httpx.AsyncClient, webex_sandbox: Sandbox) -> None
         ("**Hi** <@all>", f"<p><strong>Hi</strong> {MENTION_OF_ALL}</p>", "Hi All"),
     ],
 )
-async def test_markdown(api: httpx.AsyncClient, markdown: str, html: str | None, text: str) -> None:
+async def test_markdown(api: Api, markdown: str, html: str | None, text: str) -> None:
     """Markdown is rendered to HTML, in which no HTML of the author remains, and to plain text."""
     message = await created(api, "/messages", roomId=await group_room(api), markdown=markdown)
 
@@ -266,7 +266,7 @@ async def test_markdown(api: httpx.AsyncClient, markdown: str, html: str | None,
     )
 
 
-async def test_delete(api: httpx.AsyncClient, webex_sandbox: Sandbox) -> None:
+async def test_delete(api: Api, webex_sandbox: Sandbox) -> None:
     """An author deletes a message, and webhooks are notified; others can't."""
     message = await created(api, "/messages", toPersonEmail="ann@example.com", text="Hello, Ann!")
     notified = await notifications_of(webex_sandbox, api, "messages", "deleted")
@@ -285,9 +285,7 @@ async def test_delete(api: httpx.AsyncClient, webex_sandbox: Sandbox) -> None:
     )
 
 
-async def test_notifications_have_no_content(
-    api: httpx.AsyncClient, webex_sandbox: Sandbox
-) -> None:
+async def test_notifications_have_no_content(api: Api, webex_sandbox: Sandbox) -> None:
     """A notification has a message's ids, but neither its text nor its card; own ones come too."""
     notified = await notifications_of(webex_sandbox, api, "messages")
     fields = {"markdown": "Hello", "attachments": [CARD]}
@@ -303,9 +301,7 @@ async def test_notifications_have_no_content(
     assert [each["actorId"] == each["createdBy"] for each in notified] == [True, False]
 
 
-async def test_the_cause_comes_before_its_effect(
-    api: httpx.AsyncClient, webex_sandbox: Sandbox
-) -> None:
+async def test_the_cause_comes_before_its_effect(api: Api, webex_sandbox: Sandbox) -> None:
     """When a webhook is notified of a message, the request that wrote it is recorded already."""
     before: list[list[str]] = []
 
@@ -321,9 +317,7 @@ async def test_the_cause_comes_before_its_effect(
     assert before == [["/v1/webhooks", "/v1/messages"]]
 
 
-async def test_everyone_has_webhooks_of_their_own(
-    api: httpx.AsyncClient, webex_sandbox: Sandbox
-) -> None:
+async def test_everyone_has_webhooks_of_their_own(api: Api, webex_sandbox: Sandbox) -> None:
     """A person's webhook is that person's alone, and is notified of what the person sees."""
     room = await group_room(api)
     await created(api, "/messages", ANN, roomId=room, text="I'm here")
@@ -337,7 +331,7 @@ async def test_everyone_has_webhooks_of_their_own(
     assert (await api.get(f"/webhooks/{anns['id']}")).status_code == 404
 
 
-async def test_a_thread_has_one_level(api: httpx.AsyncClient) -> None:
+async def test_a_thread_has_one_level(api: Api) -> None:
     """A reply to a reply is refused with the id of the root, and a list may be of one thread."""
     room = await group_room(api)
     root = await created(api, "/messages", ANN, roomId=room, text="Question")
@@ -352,7 +346,7 @@ async def test_a_thread_has_one_level(api: httpx.AsyncClient) -> None:
     assert await items(api, "/messages", ANN, roomId=room, parentId=other["id"]) == []
 
 
-async def test_direct_messages(api: httpx.AsyncClient, webex_sandbox: Sandbox) -> None:
+async def test_direct_messages(api: Api, webex_sandbox: Sandbox) -> None:
     """The messages with someone are listed by the person, without the room; a GET makes neither."""
     await api.get("/people/me", headers=BOB)
     ann = (await api.get("/people/me", headers=ANN)).json()
@@ -390,9 +384,7 @@ async def test_direct_messages(api: httpx.AsyncClient, webex_sandbox: Sandbox) -
         ("/messages/direct", {}, [50, 50, 1]),
     ],
 )
-async def test_pages(
-    api: httpx.AsyncClient, path: str, query: dict[str, str], sizes: list[int]
-) -> None:
+async def test_pages(api: Api, path: str, query: dict[str, str], sizes: list[int]) -> None:
     """A page of messages has 50 of them by default, and at most 100."""
     for number in range(101):
         await created(api, "/messages", toPersonEmail="ann@example.com", text=str(number))
@@ -444,7 +436,7 @@ async def test_messages_before() -> None:
     assert [each.status_code for each in refused] == [400, 404]
 
 
-async def test_an_edit(api: httpx.AsyncClient, webex_sandbox: Sandbox) -> None:
+async def test_an_edit(api: Api, webex_sandbox: Sandbox) -> None:
     """An author edits a message ten times at most, and its thread stays; nobody is notified."""
     room = await group_room(api)
     root = await created(api, "/messages", roomId=room, text="A thread")
@@ -466,7 +458,7 @@ async def test_an_edit(api: httpx.AsyncClient, webex_sandbox: Sandbox) -> None:
     assert notified == []
 
 
-async def test_edits_that_are_refused(api: httpx.AsyncClient) -> None:
+async def test_edits_that_are_refused(api: Api) -> None:
     """Others can't edit a message, and one with a file or a card can't be edited."""
     room = await group_room(api)
     message = await created(api, "/messages", ANN, roomId=room, text="Hello")
@@ -525,7 +517,7 @@ SUBMIT = {"type": "Action.Submit", "title": "Order"}
     ],
 )
 async def test_remarks_on_a_card(
-    api: httpx.AsyncClient,
+    api: Api,
     caplog: pytest.LogCaptureFixture,
     members: dict[str, object],
     remarks: tuple[str, ...],

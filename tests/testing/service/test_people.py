@@ -2,18 +2,17 @@ import base64
 import uuid
 from datetime import datetime, timedelta
 
-import httpx
 import pytest
 
 from tests.support.clocks import StoppedClock
-from tests.testing.doubles import ANN, BOT, created, descriptions, group_room, items
+from tests.testing.doubles import ANN, BOT, Api, created, descriptions, group_room, items
 from webex_webhooks_async.testing import Sandbox, SandboxPerson
 from webex_webhooks_async.testing.service.formats import name_in, webex_id
 
 pytestmark = pytest.mark.once
 
 
-async def test_me(api: httpx.AsyncClient, webex_sandbox: Sandbox) -> None:
+async def test_me(api: Api, webex_sandbox: Sandbox) -> None:
     """A token that isn't a person's is the bot's; an id is base64 of what it identifies."""
     response = await api.get("/people/me")
 
@@ -30,7 +29,7 @@ async def test_me(api: httpx.AsyncClient, webex_sandbox: Sandbox) -> None:
     assert "=" not in bot.id
 
 
-async def test_a_persons_token(api: httpx.AsyncClient) -> None:
+async def test_a_persons_token(api: Api) -> None:
     """The token of an address is the same person's each time, in any case, who is found by id."""
     ann = (await api.get("/people/me", headers=ANN)).json()
     shouted = {"Authorization": "Bearer person:ANN@example.com"}
@@ -41,7 +40,7 @@ async def test_a_persons_token(api: httpx.AsyncClient) -> None:
     assert (await api.get(f"/people/{ann['id']}", headers=BOT)).json() == ann
 
 
-async def test_nobody(api: httpx.AsyncClient) -> None:
+async def test_nobody(api: Api) -> None:
     """A person's token needs an address; an id that nobody has isn't found.
 
     What has not the form of an id is refused in Webex's words, and in ours.
@@ -63,7 +62,7 @@ async def test_nobody(api: httpx.AsyncClient) -> None:
         ]
 
 
-async def test_the_uuid_of_a_person(api: httpx.AsyncClient, webex_sandbox: Sandbox) -> None:
+async def test_the_uuid_of_a_person(api: Api, webex_sandbox: Sandbox) -> None:
     """The UUID in the id of a person, in any case, names the person like the id."""
     ann = (await api.get("/people/me", headers=ANN)).json()
     name = name_in(ann["id"]) or ""
@@ -86,7 +85,7 @@ async def test_the_uuid_of_a_person(api: httpx.AsyncClient, webex_sandbox: Sandb
     assert webex_sandbox.messages[-1].person_id == ann["id"]
 
 
-async def test_who_has_an_address(api: httpx.AsyncClient, webex_sandbox: Sandbox) -> None:
+async def test_who_has_an_address(api: Api, webex_sandbox: Sandbox) -> None:
     """The person is found whom a message to an address makes; one in .invalid is nobody's."""
     (found,) = await items(api, "/people", email="new@example.com")
     message = await created(api, "/messages", ANN, toPersonId=found["id"], text="Hello")
@@ -100,7 +99,7 @@ async def test_who_has_an_address(api: httpx.AsyncClient, webex_sandbox: Sandbox
     assert (refused.status_code, await items(api, "/people", email="a@b.invalid")) == (404, [])
 
 
-async def test_names(api: httpx.AsyncClient, webex_sandbox: Sandbox) -> None:
+async def test_names(api: Api, webex_sandbox: Sandbox) -> None:
     """A person has a first and a last name, also with an address of one word; a bot has neither."""
     names = [
         (person["displayName"], person["firstName"], person["lastName"], person["nickName"])
@@ -122,7 +121,7 @@ async def test_names(api: httpx.AsyncClient, webex_sandbox: Sandbox) -> None:
     assert bot.keys().isdisjoint({"firstName", "lastName"})
 
 
-async def test_a_person_object(api: httpx.AsyncClient, webex_sandbox: Sandbox) -> None:
+async def test_a_person_object(api: Api, webex_sandbox: Sandbox) -> None:
     """A person that a test makes is found by its id, with what the test said of it."""
     ann = SandboxPerson(
         emails=["ann@example.com", "lee@example.com"],
@@ -177,7 +176,7 @@ async def test_one_organization(bot_org: str | None) -> None:
     assert orgs == [bot.org_id, bot.org_id, bot.org_id, "OTHER"]
 
 
-async def test_search(api: httpx.AsyncClient) -> None:
+async def test_search(api: Api) -> None:
     """People are found by address, by ids, and by how the display name begins, in any case."""
     ann, lea = [
         (await api.get("/people/me", headers={"Authorization": f"Bearer person:{email}"})).json()
@@ -207,7 +206,7 @@ async def test_search(api: httpx.AsyncClient) -> None:
     )
 
 
-async def test_a_person_who_is_looked_for(api: httpx.AsyncClient) -> None:
+async def test_a_person_who_is_looked_for(api: Api) -> None:
     """Who is looked for by an address has no direct room with the bot before a message."""
     await items(api, "/people", email="ann@example.com")
 
@@ -228,7 +227,7 @@ async def test_since_when_a_person_is_there() -> None:
     assert ann - bot == timedelta(seconds=60)
 
 
-async def test_create(api: httpx.AsyncClient) -> None:
+async def test_create(api: Api) -> None:
     """A person is created with an address that nobody has, and with names; nobody has a license."""
     given = {"emails": ["ann@example.com"], "firstName": "Ann", "lastName": "Lee", "orgId": "ORG"}
     ann = await created(api, "/people", **given, licenses=["L1"])

@@ -1,6 +1,5 @@
 # pyright: reportPrivateUsage=false
 
-import httpx
 import pytest
 
 from tests.support.clocks import StoppedClock
@@ -8,6 +7,7 @@ from tests.testing.doubles import (
     ANN,
     BOB,
     BOT,
+    Api,
     created,
     descriptions,
     items,
@@ -19,7 +19,7 @@ from webex_webhooks_async.testing import Sandbox
 pytestmark = pytest.mark.once
 
 
-async def test_a_direct_room_each(api: httpx.AsyncClient, webex_sandbox: Sandbox) -> None:
+async def test_a_direct_room_each(api: Api, webex_sandbox: Sandbox) -> None:
     """Who has written to the bot has a direct room with it, named after the other person.
 
     A list may be of one type of room, and there are two.
@@ -45,7 +45,7 @@ async def test_a_direct_room_each(api: httpx.AsyncClient, webex_sandbox: Sandbox
     )
 
 
-async def test_the_first_direct_message(api: httpx.AsyncClient, webex_sandbox: Sandbox) -> None:
+async def test_the_first_direct_message(api: Api, webex_sandbox: Sandbox) -> None:
     """The first message in a direct room notifies its author of the room, and nobody else."""
     notified = await notifications_of(webex_sandbox, api, "rooms", headers=ANN)
     ann = (await api.get("/people/me", headers=ANN)).json()["id"]
@@ -61,7 +61,7 @@ async def test_the_first_direct_message(api: httpx.AsyncClient, webex_sandbox: S
     assert (notified[0]["data"]["type"], notified[0]["data"]["id"]) == ("direct", with_bot["id"])
 
 
-async def test_a_group_room(api: httpx.AsyncClient, webex_sandbox: Sandbox) -> None:
+async def test_a_group_room(api: Api, webex_sandbox: Sandbox) -> None:
     """A new room is a group room that only its creator is in, with a title that can be changed.
 
     Webhooks are notified of the room, of its first member, and of the new title. A room that isn't
@@ -91,7 +91,7 @@ async def test_a_group_room(api: httpx.AsyncClient, webex_sandbox: Sandbox) -> N
     assert descriptions(unknown[0]) == [words, "no room of yours has the id 'nope'"]
 
 
-async def test_the_largest_page(api: httpx.AsyncClient, webex_sandbox: Sandbox) -> None:
+async def test_the_largest_page(api: Api, webex_sandbox: Sandbox) -> None:
     """A page has 100 rooms by default, and at most 1,000."""
     state, bot = webex_sandbox._state, webex_sandbox.bot
     for number in range(1_001):  # by requests, it takes 20 times as long
@@ -104,7 +104,7 @@ async def test_the_largest_page(api: httpx.AsyncClient, webex_sandbox: Sandbox) 
     assert sizes == [100, 101, 1_000]
 
 
-async def test_the_team_of_a_room(api: httpx.AsyncClient) -> None:
+async def test_the_team_of_a_room(api: Api) -> None:
     """A room is moved into a team of the caller's, and into no other team."""
     ours = await created(api, "/teams", name="Ours")
     anns = await created(api, "/teams", ANN, name="Ann's")
@@ -119,7 +119,7 @@ async def test_the_team_of_a_room(api: httpx.AsyncClient) -> None:
     assert moved.json() in await items(api, "/rooms", teamId=ours["id"])
 
 
-async def test_pages(api: httpx.AsyncClient) -> None:
+async def test_pages(api: Api) -> None:
     """A list has the newest first, in pages whose links keep the rest of the query.
 
     Rooms that are deleted or created meanwhile hide no other one, and none comes twice.
@@ -166,7 +166,7 @@ async def test_sorted(sort_by: str, expected: str | int | None) -> None:
     assert listed == ([*expected] if expected else by_id)
 
 
-async def test_what_a_room_may_have(api: httpx.AsyncClient) -> None:
+async def test_what_a_room_may_have(api: Api) -> None:
     """A room may be public, with a description, and for announcements; updates change that."""
     fields = {"isPublic": True, "description": "Lunch", "isAnnouncementOnly": False}
     room = await created(api, "/rooms", title="Plans", **fields)
@@ -189,7 +189,7 @@ async def test_what_a_room_may_have(api: httpx.AsyncClient) -> None:
     ]
 
 
-async def test_a_locked_room(api: httpx.AsyncClient) -> None:
+async def test_a_locked_room(api: Api) -> None:
     """Only the moderators of a locked room change it and its members; its creator is one."""
     room = await created(api, "/rooms", title="Plans", isLocked=True)
     ann = await created(api, "/memberships", roomId=room["id"], personEmail="ann@example.com")
@@ -214,7 +214,7 @@ async def test_a_locked_room(api: httpx.AsyncClient) -> None:
     assert await by_ann() == [200, 200, 204, 204]
 
 
-async def test_who_locks_a_room(api: httpx.AsyncClient, webex_sandbox: Sandbox) -> None:
+async def test_who_locks_a_room(api: Api, webex_sandbox: Sandbox) -> None:
     """Who locks a room moderates it from then on, which is notified; others don't."""
     room = await created(api, "/rooms", title="Plans")
     await created(api, "/memberships", roomId=room["id"], personEmail="ann@example.com")
@@ -233,7 +233,7 @@ async def test_who_locks_a_room(api: httpx.AsyncClient, webex_sandbox: Sandbox) 
     assert kinds(notified) == ["rooms updated", "memberships updated", "rooms updated"]
 
 
-async def test_delete(api: httpx.AsyncClient, webex_sandbox: Sandbox) -> None:
+async def test_delete(api: Api, webex_sandbox: Sandbox) -> None:
     """A group room is deleted with its messages and memberships, a direct room isn't.
 
     Each member is notified of all memberships that end, and of nothing else.

@@ -1,20 +1,19 @@
-import httpx
 import pytest
 
-from tests.testing.doubles import ANN, BOB, created, items, kinds, notifications_of
+from tests.testing.doubles import ANN, BOB, Api, created, items, kinds, notifications_of
 from webex_webhooks_async.testing import Sandbox
 
 pytestmark = pytest.mark.once
 
 
-async def team_with_ann(api: httpx.AsyncClient) -> tuple[str, str]:
+async def team_with_ann(api: Api) -> tuple[str, str]:
     """Create a team of the bot with Ann in it; return its id, and that of her membership."""
     team = await created(api, "/teams", name="Cooks")
     ann = await created(api, "/team/memberships", teamId=team["id"], personEmail="ann@example.com")
     return str(team["id"]), str(ann["id"])
 
 
-async def test_a_team(api: httpx.AsyncClient) -> None:
+async def test_a_team(api: Api) -> None:
     """A team is created, found by its members, changed and deleted; another one stays."""
     other = await created(api, "/teams", name="Others")
     team = await created(api, "/teams", name="Cooks", description="At lunch")
@@ -35,7 +34,7 @@ async def test_a_team(api: httpx.AsyncClient) -> None:
     assert len(await items(api, "/team/memberships", teamId=other["id"])) == 1
 
 
-async def test_a_general_room(api: httpx.AsyncClient, webex_sandbox: Sandbox) -> None:
+async def test_a_general_room(api: Api, webex_sandbox: Sandbox) -> None:
     """A team has a room of its name, which its members join and leave with the team.
 
     Where that room was deleted, who joins the team is a member of the team alone.
@@ -60,7 +59,7 @@ async def test_a_general_room(api: httpx.AsyncClient, webex_sandbox: Sandbox) ->
     assert await items(api, "/rooms", ANN, teamId=team) == []
 
 
-async def test_rooms_of_a_team(api: httpx.AsyncClient) -> None:
+async def test_rooms_of_a_team(api: Api) -> None:
     """The members of a team create rooms in it, and a list may be of one team's rooms."""
     team, _ = await team_with_ann(api)
     room = await created(api, "/rooms", ANN, title="Soups", teamId=team)
@@ -74,7 +73,7 @@ async def test_rooms_of_a_team(api: httpx.AsyncClient) -> None:
     assert of_others.status_code == 404
 
 
-async def test_memberships(api: httpx.AsyncClient) -> None:
+async def test_memberships(api: Api) -> None:
     """Members of a team are found, become moderators, and leave."""
     team, ann = await team_with_ann(api)
     await created(api, "/rooms", title="Without Ann", teamId=team)
@@ -92,7 +91,7 @@ async def test_memberships(api: httpx.AsyncClient) -> None:
     assert (await api.get(path)).status_code == 404
 
 
-async def test_who_may_change_a_team(api: httpx.AsyncClient) -> None:
+async def test_who_may_change_a_team(api: Api) -> None:
     """It takes a moderator to change a team or its members, and a team keeps its last one."""
     team, ann = await team_with_ann(api)
     (bot, _) = await items(api, "/team/memberships", teamId=team)
@@ -130,7 +129,7 @@ async def test_who_may_change_a_team(api: httpx.AsyncClient) -> None:
     ],
 )
 async def test_what_is_refused(
-    api: httpx.AsyncClient, method: str, path: str, body: dict[str, str] | None, status: int
+    api: Api, method: str, path: str, body: dict[str, str] | None, status: int
 ) -> None:
     """What isn't there isn't found, and what is required is named."""
     team, ann = await team_with_ann(api)

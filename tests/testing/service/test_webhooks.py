@@ -3,14 +3,13 @@ import re
 from typing import Any
 from urllib.parse import quote
 
-import httpx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support.clocks import StoppedClock
 from tests.support.json_values import JSON
-from tests.testing.doubles import NEW, created, descriptions, items, webhook
+from tests.testing.doubles import NEW, Api, created, descriptions, items, webhook
 from webex_webhooks_async.catalog import CATALOG
 from webex_webhooks_async.testing import Sandbox
 from webex_webhooks_async.testing.service.webhooks import matches, problems_of_subscription
@@ -22,7 +21,7 @@ WORDS = st.sampled_from(["messages", "all", "created", "org", "active", "roomId=
 DOCUMENTS = JSON | st.dictionaries(st.sampled_from(FIELDS), WORDS | JSON)
 
 
-async def create(api: httpx.AsyncClient, **changes: object) -> dict[str, Any]:
+async def create(api: Api, **changes: object) -> dict[str, Any]:
     """Create a webhook, and return it."""
     return await created(api, "/webhooks", **{**NEW, **changes})
 
@@ -51,7 +50,7 @@ async def test_create() -> None:
     assert least["ownedBy"] == "creator"
 
 
-async def test_an_unknown_event(api: httpx.AsyncClient, caplog: pytest.LogCaptureFixture) -> None:
+async def test_an_unknown_event(api: Api, caplog: pytest.LogCaptureFixture) -> None:
     """Webex adds events, so an unknown one is taken, but with a warning of the unknown word."""
     await create(api, resource="incidentAlerts", event="all")
     await create(api, event="reacted")
@@ -63,7 +62,7 @@ async def test_an_unknown_event(api: httpx.AsyncClient, caplog: pytest.LogCaptur
     ]
 
 
-async def test_update(api: httpx.AsyncClient) -> None:
+async def test_update(api: Api) -> None:
     """An update changes the name, the target, the secret and the status, and nothing else.
 
     Without a secret and a status it keeps both; without a name or a target it is refused, and so
@@ -89,7 +88,7 @@ async def test_update(api: httpx.AsyncClient) -> None:
     assert kept.json() == {**created, **changes, "name": "m", "targetUrl": "http://u"}
 
 
-async def test_delete(api: httpx.AsyncClient, webex_sandbox: Sandbox) -> None:
+async def test_delete(api: Api, webex_sandbox: Sandbox) -> None:
     """A deleted webhook is not found, to be deleted again either; so is any other unknown id."""
     path = f"/webhooks/{(await create(api))['id']}"
     change = {"name": "n", "targetUrl": "http://t"}
@@ -106,7 +105,7 @@ async def test_delete(api: httpx.AsyncClient, webex_sandbox: Sandbox) -> None:
     assert webex_sandbox.webhooks == ()
 
 
-async def test_every_problem_is_named(api: httpx.AsyncClient) -> None:
+async def test_every_problem_is_named(api: Api) -> None:
     """One response names all that is missing or malformed."""
     response = await api.post("/webhooks", json={"name": 7, "targetUrl": "nope", "event": None})
 
@@ -119,9 +118,7 @@ async def test_every_problem_is_named(api: httpx.AsyncClient) -> None:
     ]
 
 
-async def test_a_refused_subscription_is_relayed(
-    api: httpx.AsyncClient, webex_sandbox: Sandbox
-) -> None:
+async def test_a_refused_subscription_is_relayed(api: Api, webex_sandbox: Sandbox) -> None:
     """A refusal of the inner service is relayed in the outer one's words."""
     response = await api.post("/webhooks", json={**NEW, "filter": "nope=1"})
 
@@ -134,7 +131,7 @@ async def test_a_refused_subscription_is_relayed(
     assert webex_sandbox.webhooks == ()
 
 
-async def test_the_owner(api: httpx.AsyncClient) -> None:
+async def test_the_owner(api: Api) -> None:
     """A list may be of one owner's webhooks; they are in the order of creation."""
     for name, owner in (("A", "org"), ("B", "creator"), ("C", "org"), ("D", "creator")):
         await create(api, name=name, ownedBy=owner)
@@ -148,7 +145,7 @@ async def test_the_owner(api: httpx.AsyncClient) -> None:
     ]
 
 
-async def test_links_are_absolute_to_the_host_that_was_asked(api: httpx.AsyncClient) -> None:
+async def test_links_are_absolute_to_the_host_that_was_asked(api: Api) -> None:
     """The link to the next page has the host of the request."""
     await create(api)
     await create(api)
@@ -160,7 +157,7 @@ async def test_links_are_absolute_to_the_host_that_was_asked(api: httpx.AsyncCli
     assert response.headers["Link"].endswith('>; rel="next"')
 
 
-async def test_page_sizes(api: httpx.AsyncClient) -> None:
+async def test_page_sizes(api: Api) -> None:
     """A page has a hundred webhooks, or fewer on request; a larger size is clamped."""
     for _ in range(101):
         await create(api)
@@ -177,7 +174,7 @@ async def test_page_sizes(api: httpx.AsyncClient) -> None:
         *("cursor=", "cursor=-1-", "cursor=²-", f"cursor={'1' * 5000}-", "ownedBy=nobody"),
     ],
 )
-async def test_unknown_words_in_the_query(api: httpx.AsyncClient, query: str) -> None:
+async def test_unknown_words_in_the_query(api: Api, query: str) -> None:
     """The size of a page is a positive number; cursors from elsewhere and owners are refused."""
     assert (await api.get(f"/webhooks?{query}")).status_code == 400
 
