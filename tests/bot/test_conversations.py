@@ -257,10 +257,7 @@ async def test_commands(talk: Talk) -> None:
 
 
 async def test_a_new_conversation_ends_one_that_waits_for_a_text(talk: Talk) -> None:
-    """When a conversation begins with a text, an earlier one that asks its person for one ends.
-
-    One that asks by buttons goes on, and its text question then comes after the newer one's.
-    """
+    """It ends an earlier one that asks its person for a text; one that asks by buttons goes on."""
 
     @talk.command("text")
     async def text(context: MessageContext) -> None:
@@ -286,10 +283,7 @@ async def test_a_new_conversation_ends_one_that_waits_for_a_text(talk: Talk) -> 
 
 
 async def test_the_newest_conversation_that_asks_at_a_place(talk: Talk) -> None:
-    """It has ended earlier ones there, wherever they began, and comes before a job's question.
-
-    A newer one that asks elsewhere changes nothing about that.
-    """
+    """It ends earlier ones there, and comes before a job's, also if a newer one is elsewhere."""
     room = await talk.webex.client.post("rooms", json={"title": "A ward"})
     there: dict[str, Any] = {"room_id": room["id"], "mention": talk.webex.sandbox.bot}
 

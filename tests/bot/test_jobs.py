@@ -95,10 +95,7 @@ def jobs(webex: Webex, tmp_path: Path) -> Jobs:
 
 
 async def test_a_job(jobs: Jobs) -> None:
-    """It is stored, and its handler gets what JSON gives back of the value; it may be due later.
-
-    The bot has the webhooks of what answers the questions that it may ask.
-    """
+    """It is stored, gets its value as JSON gives it back, may be due later, and may ask."""
     async with jobs.webex.running(jobs.bot):
         assert await jobs.bot.enqueue("remind", {"order": Order("Pasta"), "at": (1, 2)}) is True
         await until(lambda: jobs.stored == [])
@@ -182,10 +179,7 @@ async def test_nothing_but_jobs(webex: Webex, caplog: Log) -> None:
 
 
 async def test_a_job_that_fails(jobs: Jobs, caplog: Log) -> None:
-    """It runs again like a notification: with pauses, reported, and what it said isn't said again.
-
-    `GiveUpError` ends that.
-    """
+    """It runs again, is reported, and says nothing twice, until a `GiveUpError` ends that."""
     jobs.errors = [KeyError("x"), GiveUpError("no such room")]
     async with jobs.webex.running(jobs.bot):
         await jobs.bot.enqueue("remind", 1)

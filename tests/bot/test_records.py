@@ -263,10 +263,7 @@ async def test_a_task_that_outlives_its_notification(attempts: Attempts) -> None
 
 
 async def test_a_record_that_cannot_be_written(attempts: Attempts, caplog: Log) -> None:
-    """The message was sent, so the handler goes on; the record is written with the outcome.
-
-    Until then a WARNING says what may come twice.
-    """
+    """It is written with the outcome; until then, a WARNING says what may come twice."""
     remember = AsyncMock(wraps=attempts.inbox.remember)
 
     async def say(context: MessageContext) -> object:

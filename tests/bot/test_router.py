@@ -79,10 +79,7 @@ async def test_a_pattern_is_searched_in_the_text(
 async def test_the_first_registration_that_matches_handles_a_message(
     bot: Bot, handlers: Handlers, webex: Webex
 ) -> None:
-    """Registrations are tried in their order, those of an included router in its place.
-
-    However many there are, a message is fetched once.
-    """
+    """They are tried in order, those of an included router in its place, and it is fetched once."""
     router, nested = BotRouter(), BotRouter()
     handlers.command(bot, "one")
     bot.include(router)
@@ -204,11 +201,7 @@ async def other(_: object) -> None:
 async def test_a_condition_decides_whether_a_handler_is_for_a_message(
     bot: Bot, handlers: Handlers, webex: Webex
 ) -> None:
-    """The next one that matches is asked if `where` says no; it may be plain or async.
-
-    It is asked before `allow`, so that nobody is refused for what no handler is for, and the help
-    lists the command in any case.
-    """
+    """`where` is asked before `allow`; the next one that matches follows; the help lists all."""
     bot = webex.bot(allow=lambda _: False, refusal="You may not use this bot.")
 
     async def is_about_lunch(context: MessageContext) -> bool:
@@ -287,10 +280,7 @@ async def test_a_condition_that_fails_is_a_failure_of_the_handling(
 async def test_middleware_of_contexts_runs_around_the_handler_alone(
     handlers: Handlers, webex: Webex
 ) -> None:
-    """It runs in the order of registration, a router's own inside of the bot's.
-
-    Handlers of `on` run outside of it, and without a handler that may run it doesn't run.
-    """
+    """It runs in order, a router's inside of the bot's, and neither around `on` nor for nothing."""
     bot = webex.bot(allow=lambda person: person.display_name != "Eve")
     trace: list[str] = []
     outer, inner = BotRouter(), BotRouter()

@@ -42,10 +42,7 @@ _LOST = {"drop": True, "execute": True}
 
 @pytest.mark.parametrize("buttons", [None, {"yes": "Yes"}])
 async def test_the_end_of_a_question(talk: Talk, buttons: dict[str, str] | None) -> None:
-    """After the timeout, `ask` raises an error with the question, in each later run as well.
-
-    The question is sent once.
-    """
+    """After the timeout, `ask` raises an error with the question in each run; it is sent once."""
     seen: list[str | None] = []
 
     @talk.command()

@@ -24,10 +24,7 @@ def traces() -> Traces:
 
 class TestMiddleware:
     async def test_the_first_one_registered_is_the_outermost(self, traces: Traces) -> None:
-        """Each runs around those registered later and all handlers, a router's around its own.
-
-        The handlers of a router run in the place of `include`, also those added later.
-        """
+        """A router's runs around its own handlers alone, which run in the place of `include`."""
         receiver, router, inner = Receiver(SECRET), Router(), Router()
         receiver.on()(traces.handler("before"))
         receiver.include(router)
@@ -77,10 +74,7 @@ class TestMiddleware:
         assert raised.value.__cause__ is exit_
 
     async def test_without_a_matching_handler_none_runs(self, traces: Traces) -> None:
-        """Neither a receiver's middleware runs, nor that of a router whose handlers don't match.
-
-        The response is 204.
-        """
+        """Neither a receiver's middleware runs then, nor a router's, and the response is 204."""
         receiver, router = Receiver(SECRET), Router()
         receiver.include(router)
         receiver.middleware(traces.middleware("receiver"))

@@ -43,10 +43,7 @@ async def test_what_failed_is_not_known() -> None:
 
 @pytest.mark.once
 async def test_the_oldest_makes_room() -> None:
-    """100,000 that were handled are known at most, and the oldest is forgotten first.
-
-    What is being handled doesn't count, and isn't forgotten.
-    """
+    """Of those that were handled, 100,000 are known at most; what is being handled stays known."""
     duplicates = Duplicates()
     duplicates.begin("under way")
     for number in range(100_001):

@@ -289,10 +289,7 @@ def test_pauses_are_an_hour_at_most(failures: int, failure: Exception, seconds: 
 
 
 async def test_a_notification_for_another_version(bot: InboxBot, caplog: Log) -> None:
-    """A process without a handler of a resource gives it back, so that a newer version takes it.
-
-    If none does within ten minutes, it is completed, with a warning.
-    """
+    """It is given back, for a newer version, and completed with a warning after ten minutes."""
     inbox = SQLiteInbox(bot.path, clock=bot.time.now_in_seconds)
     new = timed(Receiver, sleep=bot.time.sleep)(SECRET, inbox=inbox)
     handled: list[str] = []
@@ -375,10 +372,7 @@ async def test_what_kills_its_process_is_given_up(bot: InboxBot, caplog: Log) ->
 
 @pytest.mark.parametrize("hangs", [False, True])
 async def test_what_may_kill_its_process_runs_alone(bot: InboxBot, *, hangs: bool) -> None:
-    """On its last chance it waits for what runs, or for a lease, and nothing is taken beside it.
-
-    That ends with it, or after two leases. So what runs beside a killer isn't given up with it.
-    """
+    """On its last chance, nothing runs beside it until it ends, or for two leases."""
     bot.may_end.clear()
     async with bot.another_process() as dead:
         for number in range(3):
@@ -453,10 +447,7 @@ async def test_a_lease_is_renewed(bot: InboxBot, caplog: Log) -> None:
 async def test_who_lost_a_lease_does_not_complete(
     bot: InboxBot, caplog: Log, expiries: int
 ) -> None:
-    """A process that was stopped for longer than its lease changes nothing of what it lost.
-
-    It goes on with others, even if that was the last chance of what it lost.
-    """
+    """A process that was stopped for so long changes nothing of it, and goes on with others."""
     bot.may_end.clear()
     async with AsyncExitStack() as stack:
         other = await stack.enter_async_context(bot.another_process())

@@ -120,10 +120,7 @@ class TestSignature:
                 router.on(Resource.MESSAGES)(handler)
 
     def test_other_arguments_have_values(self) -> None:
-        """Further arguments are allowed if they have values, or a decorator passes them.
-
-        So are objects whose call is async, and functions whose signature can't be found out.
-        """
+        """Those with values are allowed, and objects, and functions whose signature isn't known."""
 
         class Counting:
             async def __call__(self, notification: object) -> None: ...
@@ -168,10 +165,7 @@ class TestWebhooks:
         )
 
     async def test_all_events_cover_single_ones(self) -> None:
-        """A handler for all events of a resource covers those of single events, also a later one.
-
-        Handlers can be registered after a call of `wanted_webhooks`.
-        """
+        """A handler of all events covers single ones, also one that is registered afterwards."""
         receiver, handler = Receiver(SECRET), Traces().handler("any")
 
         async def wanted() -> list[tuple[object, ...]]:

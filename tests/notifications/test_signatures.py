@@ -49,10 +49,7 @@ def webex(value: object) -> dict[str, object]:
 
 
 def test_sign_makes_the_headers() -> None:
-    """A body is signed as Webex signs it: SHA-1 in one header, the others in the second.
-
-    The key is the secret in UTF-8.
-    """
+    """A body is signed as Webex does it, with the secret in UTF-8: SHA-1 alone in one header."""
     assert sign(BODY, SECRET) == {
         "X-Spark-Signature": SHA1,
         "X-Webex-Signature": f"SHA-256={SHA256}, SHA-512={SHA512}",
@@ -285,10 +282,7 @@ def test_a_refusal_costs_the_same_whatever_the_signature_headers(
 
 
 def test_the_cost_of_a_refusal_is_linear_in_other_headers() -> None:
-    """Ten times as many headers, of names in any number, take no more than ten times as long.
-
-    A mapping of several values looks through all its headers for each name.
-    """
+    """Ten times as many headers, of names in any number, take no more than ten times as long."""
     few, many = (
         StarletteHeaders(raw=encoded(*((f"X-Header-{number}", "") for number in range(count))))
         for count in (1_000, 10_000)

@@ -86,10 +86,7 @@ def make(request: pytest.FixtureRequest, webex: Webex) -> Callable[..., Receiver
 
 
 async def test_a_lifespan_is_around_all_handlers(make: Callable[..., Receiver]) -> None:
-    """It is entered first, and left after the last handler has ended; what it yields is in `state`.
-
-    The next start enters it again.
-    """
+    """At each start it is entered first, and left last; what it yields is in `state`."""
     lifespan, release = Lifespan({"number": 7}), asyncio.Event()
     receiver = make(lifespan=lifespan, respond_within=0)
 
@@ -353,10 +350,7 @@ async def test_a_server_that_runs_the_lifespan_learns_what_fails(
 
 
 async def test_an_application_is_around_its_parts(make: Callable[..., Receiver]) -> None:
-    """They are entered in their order, and left in the opposite one, at each start.
-
-    What functions yield is the state of the application.
-    """
+    """They are entered in order, and left in the opposite one; its state is what they yield."""
     events: list[str] = []
 
     def named(name: str, **yields: int) -> Any:  # noqa: ANN401 - a lifespan function

@@ -224,10 +224,7 @@ class TestFailure:
         ],
     )
     async def test_a_failed_notification_comes_again(self, error: BaseException) -> None:
-        """Whatever a handler raises, the response is 500, and the next delivery runs all of them.
-
-        Handlers after the one that failed don't run.
-        """
+        """Whatever a handler raises ends the run with 500; the next delivery runs all of them."""
         bot = ReceiverUnderTest()
         bot.errors = [error]
         bot.receiver.on(Resource.MESSAGES)(bot.run)
@@ -277,10 +274,7 @@ class TestFailure:
     async def test_on_error_gets_a_failure(
         self, caplog: Log, error: BaseException, *, is_async: bool
     ) -> None:
-        """A plain or an async `on_error` is called with each failure, which is logged as well.
-
-        The `SystemExit` of a parser of arguments is the cause of one.
-        """
+        """A plain or an async one gets each failure, also a `SystemExit`, as the cause of one."""
         failures: list[tuple[Exception, str]] = []
 
         def report(error: Exception, notification: Notification[Any]) -> None:
@@ -335,10 +329,7 @@ class TestMisfits:
     async def test_only_handlers_of_everything_get_it(
         self, caplog: Log, handlers: list[tuple[Any, ...]], statuses: list[int], ran: list[int]
     ) -> None:
-        """Handlers without a resource get what was sent; it is a failure if there are others.
-
-        So the next delivery runs them again. Middleware runs around those that run.
-        """
+        """Those without a resource get what was sent, each time; if there are others, it fails."""
         receiver = Receiver(SECRET)
         on: Any = receiver.on
         got, around = list[tuple[int, object]](), list[object]()
@@ -558,10 +549,7 @@ class TestRespondWithin:
             Receiver(SECRET, respond_within=value)
 
     async def test_the_response_comes_first(self) -> None:
-        """`handle` returns before any code of a handler runs, also if tasks start at once.
-
-        Several callers may wait for the end, at the same time and later.
-        """
+        """`handle` returns before a handler runs, and several callers may wait for the end."""
         bot = ReceiverUnderTest(respond_within=0)
         bot.may_end.clear()
 
@@ -655,10 +643,7 @@ class TestRespondWithin:
 
 class TestClosing:
     async def test_closing_waits_for_handlers(self) -> None:
-        """Closing waits for what is being handled, and not for the task that handles it.
-
-        It can be cancelled while it waits, and be repeated.
-        """
+        """It waits for them, not for the task around them; it can be cancelled, and be repeated."""
         bot = ReceiverUnderTest()
         bot.may_end.clear()
         may_go_on = asyncio.Event()

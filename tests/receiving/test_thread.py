@@ -85,10 +85,7 @@ async def test_a_start_that_fails_is_tried_again(webex_sandbox: Sandbox) -> None
 
 
 async def test_what_was_accepted_is_finished_at_the_end(webex_sandbox: Sandbox) -> None:
-    """`close` waits for the handlers, and can be called twice; a bot can be started again.
-
-    It has one event loop for all its starts, so that connections last.
-    """
+    """`close` waits for the handlers; each start of a bot in a thread has the same event loop."""
     bot = echoing(respond_within=0)
     bot_thread = ReceiverThread(bot)
     loops: list[object] = []

@@ -4,8 +4,8 @@ import asyncio
 import json
 import logging
 import sys
-from collections.abc import Callable
-from contextlib import aclosing, nullcontext, suppress
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing, asynccontextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
@@ -116,6 +116,17 @@ class Writer:
         self.acts.put_nowait(error)
         await idle_loop()
 
+    @asynccontextmanager
+    async def answering(
+        self, error: BaseException | None = None, *states: str
+    ) -> AsyncGenerator[None]:
+        """Run the bot and open the stream; at the end, end the block, and wait for these states."""
+        async with self.talk.running():
+            await self.begin()
+            yield
+            await self.end(error)
+            await self.talk.settle(*states)
+
     async def again(self) -> None:
         """Let the handler fail, and run again."""
         await self.end(ValueError("broken"))
@@ -135,21 +146,17 @@ def writer(talk: Talk) -> Writer:
 
 async def test_a_short_answer(talk: Talk, writer: Writer) -> None:
     """The status is there before the first piece, and what is written at once is one edit."""
-    async with talk.running():
-        await writer.begin()
+    async with writer.answering():
         assert shown(talk) == [STATUS]
         await writer.write("Hello, ")
         await writer.write("Ann")
-        await writer.end()
-        await talk.settle()
     assert shown(talk) == [STATUS, "Hello, Ann"]
     assert [each.markdown for each in writer.messages[0]] == ["Hello, Ann"]
 
 
 async def test_it_is_shown_while_it_grows(talk: Talk, writer: Writer) -> None:
     """Edits come ever less often; what doesn't change costs none; two are left for the end."""
-    async with talk.running():
-        await writer.begin()
+    async with writer.answering():
         await writer.write("1", seconds=1.4, shows=0)
         assert shown(talk) == [STATUS]
         await writer.do(lambda _: None, seconds=0.1)
@@ -160,23 +167,18 @@ async def test_it_is_shown_while_it_grows(talk: Talk, writer: Writer) -> None:
             await writer.write("+", seconds=pause)
         for _ in range(2):
             await writer.write("+", seconds=500, shows=0)
-        await writer.end()
-        await talk.settle()
     grown = [f"1{'+' * count} ▌" for count in range(8)]
     assert shown(talk) == [STATUS, *grown, "1" + "+" * 9]
 
 
 async def test_the_status(talk: Talk, writer: Writer) -> None:
     """A status stands below the text until something is written; without text, it stands alone."""
-    async with talk.running():
-        await writer.begin()
+    async with writer.answering():
         await writer.do(lambda answer: setattr(answer, "status", "looking it up"), seconds=2)
         await writer.do(lambda answer: setattr(answer, "status", ""), seconds=3)
         await writer.write("```py\nx = 1", seconds=4)
         await writer.do(lambda answer: setattr(answer, "status", "testing"), seconds=6)
         await writer.write("\n```", seconds=9)
-        await writer.end()
-        await talk.settle()
     code = "```py\nx = 1\n```"
     assert shown(talk)[1:] == [
         "looking it up",
@@ -191,14 +193,11 @@ async def test_the_status(talk: Talk, writer: Writer) -> None:
 async def test_a_long_answer(talk: Talk, writer: Writer) -> None:
     """A text that outgrows its message continues in the next one at once; full parts stay."""
     lines = [f"Line {number} of a long answer\n" for number in range(700)]
-    async with talk.running():
-        await writer.begin()
+    async with writer.answering():
         for line in lines:
             await writer.write(line)
         await until(lambda: len(standing(talk)) == 3)
         full = standing(talk)[:2]
-        await writer.end()
-        await talk.settle()
     assert standing(talk)[:2] == full
     assert "".join(str(each) for each in standing(talk)) == "".join(lines).rstrip()
     assert all(len(str(each).encode()) <= 7000 for each in standing(talk))
@@ -233,38 +232,29 @@ def test_a_line_that_looks_like_a_fence_where_it_is_cut() -> None:
 
 async def test_nothing_is_written(talk: Talk, writer: Writer) -> None:
     """An answer of whitespace alone deletes its message."""
-    async with talk.running():
-        await writer.begin()
+    async with writer.answering():
         await writer.write(" \n", seconds=5, shows=0)
-        await writer.end()
-        await talk.settle()
     assert standing(talk) == []
     assert writer.messages == [()]
 
 
 async def test_a_mention_is_text(talk: Talk, writer: Writer) -> None:
     """What a model writes mentions nobody, also in two pieces."""
-    async with talk.running():
-        await writer.begin()
+    async with writer.answering():
         await writer.write("Hello <", seconds=2)
         await writer.write("@all>")
-        await writer.end()
-        await talk.settle()
     assert "spark-mention" not in str(talk.webex.sandbox.messages[-1].html)
     assert talk.webex.texts[-1] == "Hello <@all>"
 
 
 async def test_the_text_is_replaced(talk: Talk, writer: Writer) -> None:
     """What is shown stays while a new text is shorter; at the end, surplus messages go."""
-    async with talk.running():
-        await writer.begin()
+    async with writer.answering():
         await writer.write("long " * 2000, seconds=2, shows=2)
         before = standing(talk)
         assert len(before) == 2
         await writer.do(lambda answer: setattr(answer, "text", "short"), seconds=50, shows=0)
         assert standing(talk) == before
-        await writer.end()
-        await talk.settle()
     assert standing(talk) == ["short"]
 
 
@@ -273,14 +263,11 @@ async def test_progress_fails(
     talk: Talk, writer: Writer, fault: dict[str, Any], caplog: Log
 ) -> None:
     """An edit that shows progress isn't repeated, is logged, and doesn't fail the handler."""
-    async with talk.running():
-        await writer.begin()
+    async with writer.answering():
         talk.webex.sandbox.fail(method="PUT", times=2, **fault)
         await writer.write("one ", seconds=2)
         await writer.write("two ", seconds=3)
         await writer.write("three")
-        await writer.end()
-        await talk.settle()
     assert shown(talk) == [STATUS, "one ▌", "one two ▌", "one two three"]
     assert standing(talk) == ["one two three"]
     assert "isn't shown for now" in caplog.text
@@ -291,16 +278,13 @@ async def test_progress_fails(
 
 async def test_the_rate_limit(talk: Talk, writer: Writer, caplog: Log) -> None:
     """After a 429 no progress comes before its Retry-After."""
-    async with talk.running():
-        await writer.begin()
+    async with writer.answering():
         talk.webex.sandbox.fail(method="PUT", status=429, retry_after=30)
         await writer.write("one ", seconds=2)
         await until(lambda: "isn't shown for now" in caplog.text)
         await writer.write("two ", seconds=20, shows=0)
         assert len(shown(talk)) == 2
         await writer.write("three ", seconds=10)
-        await writer.end()
-        await talk.settle()
     assert shown(talk)[2:] == ["one two three ▌", "one two three"]
 
 
@@ -340,13 +324,10 @@ async def test_the_end_is_refused(talk: Talk, writer: Writer) -> None:
 
 async def test_a_message_is_deleted_while_it_grows(talk: Talk, writer: Writer) -> None:
     """A message that somebody deletes is sent again at the end."""
-    async with talk.running():
-        await writer.begin()
+    async with writer.answering():
         await writer.write("word " * 1500, seconds=2, shows=2)
         await talk.webex.client.delete("messages", talk.webex.sandbox.messages[-1].id)
         await writer.write("end")
-        await writer.end()
-        await talk.settle()
     assert "".join(str(each) for each in standing(talk)) == "word " * 1500 + "end"
 
 
@@ -368,16 +349,13 @@ async def test_edits_are_used_up(talk: Talk, writer: Writer) -> None:
 @pytest.mark.parametrize("length", [1, 1500, 3000])
 async def test_a_second_attempt(talk: Talk, writer: Writer, length: int) -> None:
     """It goes on in the messages of the first one, which show what they did until more is there."""
-    async with talk.running():
-        await writer.begin()
+    async with writer.answering():
         await writer.write("word " * 1500, seconds=2, shows=2)
         await writer.again()
         before = standing(talk)
         await writer.write("x" * 5000, seconds=40, shows=0)
         assert standing(talk) == before
         await writer.do(lambda answer: setattr(answer, "text", "text " * length))
-        await writer.end()
-        await talk.settle()
     assert "".join(str(each) for each in standing(talk)) == ("text " * length).rstrip()
     assert writer.messages[0][0].id == writer.messages[1][0].id
 
@@ -431,10 +409,7 @@ async def test_two_streams(talk: Talk) -> None:
 @pytest.mark.parametrize("is_caught", [False, True])
 @pytest.mark.parametrize("error", [ValueError("broken"), GiveUpError("enough"), TimeoutError()])
 async def test_it_ends_in_the_middle(
-    talk: Talk,
-    error: Exception,
-    is_caught: bool,  # noqa: FBT001 - a parameter of the test
-    has_inbox: bool,  # noqa: FBT001 - the same
+    talk: Talk, error: Exception, *, is_caught: bool, has_inbox: bool
 ) -> None:
     """A line below what was written says so, with an inbox and without one."""
     bot = talk.replica(attempts=1) if has_inbox else talk.webex.bot(respond_within=None)
@@ -457,14 +432,11 @@ async def test_it_ends_in_the_middle(
 @pytest.mark.parametrize("error", [GiveUpError("enough"), asyncio.CancelledError()])
 async def test_a_failure_for_good(talk: Talk, writer: Writer, error: BaseException) -> None:
     """A retry marks nothing; what is kept as failed is marked below what was written."""
-    async with talk.running():
-        await writer.begin()
+    async with writer.answering(error, "failed"):
         await writer.write("One ", seconds=2)
         await writer.again()
         assert standing(talk) == ["One"]
         await writer.write("One two")
-        await writer.end(error)
-        await talk.settle("failed")
     assert standing(talk) == [f"One two\n\n{MARK}"]
 
 
@@ -514,12 +486,9 @@ async def test_a_mark_without_an_edit_left(talk: Talk, writer: Writer) -> None:
 
 async def test_a_mark_that_fails(talk: Talk, writer: Writer, caplog: Log) -> None:
     """A WARNING says that the message can't say that its answer ends in the middle."""
-    async with talk.running():
-        await writer.begin()
+    async with writer.answering(GiveUpError("enough"), "failed"):
         await writer.write("Half")
         talk.webex.sandbox.fail(method="PUT", status=403, times=2)
-        await writer.end(GiveUpError("enough"))
-        await talk.settle("failed")
     assert standing(talk) == [STATUS]
     assert "an answer ends in the middle, and its message can't say so" in caplog.text
 

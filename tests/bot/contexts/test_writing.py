@@ -162,10 +162,7 @@ def test_a_text_goes_with_a_card(text: str | None, card: Mapping[str, Any], expe
 
 
 def test_a_card_may_be_a_whole_attachment() -> None:
-    """What has a content type is sent as it is; what has none is its content.
-
-    Markdown goes with it in place of a text.
-    """
+    """What has a content type is sent as it is, what has none is its content, beside Markdown."""
     whole = {"contentType": CARD_TYPE, "content": CARD}
 
     assert messages(markdown="*Lunch?*", card=CARD) == [
