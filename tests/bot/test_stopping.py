@@ -4,14 +4,18 @@ import asyncio
 import logging
 from collections.abc import Callable, Coroutine
 from contextlib import aclosing, nullcontext, suppress
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.bot.doubles import Webex
 from tests.bot.talking import ANN, BOB, BOSS, BUTTONS, Talk
+from tests.support.clocks import Time
 from tests.support.logs import Log
 from tests.support.wire import until
 from webex_webhooks_async import (
+    Bot,
     Context,
     Event,
     HandlerStopped,
@@ -32,24 +36,43 @@ pytestmark = pytest.mark.once
 Handler = Callable[[MessageContext], Coroutine[Any, Any, None]]
 
 
+class Stoppable(Talk):
+    """People who talk with a bot that they can stop, and the questions that were stopped."""
+
+    def __init__(self, webex: Webex, path: Path, time: Time) -> None:
+        self.told: list[Message | None] = []
+        super().__init__(webex, path, time)
+
+    def replica(self, **options: Any) -> Bot:  # noqa: ANN401 - any option
+        bot = super().replica(**options)
+
+        @bot.context_middleware
+        async def note(_: Context, call_next: CallNext) -> None:
+            try:
+                await call_next()
+            except HandlerStopped as error:
+                self.told.append(error.message)
+                raise
+
+        @bot.command("cancel")
+        async def cancel(context: MessageContext) -> None:
+            await context.reply(f"Stopped: {await context.stop_earlier()}")
+
+        @bot.command("everything")
+        async def everything(context: MessageContext) -> None:
+            await context.reply(f"Stopped: {await context.stop_earlier(everywhere=True)}")
+
+        return bot
+
+    @property
+    def texts_told(self) -> list[str | None]:
+        return [None if each is None else each.text for each in self.told]
+
+
 @pytest.fixture
-def stopping(talk: Talk) -> Talk:
+def talk(talk: Stoppable) -> Stoppable:
     """People who talk with a bot that they can stop."""
-    return stoppable(talk)
-
-
-def stoppable(talk: Talk) -> Talk:
-    """Register the commands that stop."""
-
-    @talk.bot.command("cancel")
-    async def cancel(context: MessageContext) -> None:
-        await context.reply(f"Stopped: {await context.stop_earlier()}")
-
-    @talk.bot.command("everything")
-    async def everything(context: MessageContext) -> None:
-        await context.reply(f"Stopped: {await context.stop_earlier(everywhere=True)}")
-
-    return talk
+    return Stoppable(talk.webex, talk.path, talk.time)
 
 
 def long(talk: Talk) -> Callable[[Handler], Handler]:
@@ -57,20 +80,10 @@ def long(talk: Talk) -> Callable[[Handler], Handler]:
     return talk.bot.command("go", in_order=False)
 
 
-async def test_what_waits_for_an_answer(stopping: Talk, caplog: Log) -> None:
+async def test_what_waits_for_an_answer(talk: Stoppable, caplog: Log) -> None:
     """A handler that waits runs again, gets HandlerStopped, cleans up, and is completed."""
     caplog.set_level(logging.INFO)
-    talk = stopping
     told: list[Message | None] = []
-    seen: list[type[BaseException]] = []
-
-    @talk.bot.context_middleware
-    async def around(_: Context, call_next: CallNext) -> None:
-        try:
-            await call_next()
-        except HandlerStopped as error:
-            seen.append(type(error))
-            raise
 
     @talk.command()
     async def go(context: MessageContext) -> None:
@@ -101,33 +114,24 @@ async def test_what_waits_for_an_answer(stopping: Talk, caplog: Log) -> None:
         await talk.end("Stopped: False")
 
     assert [each and each.id for each in told] == [question.id]
-    assert seen == [HandlerStopped]
+    assert len(talk.told) == 1
     assert talk.errors == []
     ends = [each.split(") ")[-1] for each in caplog.messages if each.endswith("is stopped")]
     assert len(ends) == 1
 
 
-async def test_the_older_of_two_conversations_is_told(talk: Talk) -> None:
-    """A new conversation stops the one that asks its person for a text; what waited isn't sent."""
-    told: list[str | None] = []
+async def test_the_older_of_two_conversations_is_told(talk: Stoppable) -> None:
+    """A new conversation stops the one that asks its person for a text."""
 
     @talk.command()
     async def go(context: MessageContext) -> None:
-        try:
-            await context.ask(f"{context.arguments}?")
-        except HandlerStopped as error:
-            told.append(None if error.message is None else error.message.text)
-            raise
-
-    @talk.bot.job("survey")
-    async def survey(context: JobContext) -> None:
-        await context.ask("Survey?", to_person_id=context.value)
+        await context.ask(f"{context.arguments}?")
 
     async with talk.running():
         await talk.exchange("go one", "one?")
         await talk.exchange("go two", "two?", "asking")
 
-    assert told == ["one?"]
+    assert talk.texts_told == ["one?"]
 
 
 async def _say(context: MessageContext) -> None:
@@ -144,9 +148,9 @@ async def _yield(_: Context) -> None:
 
 
 @pytest.mark.parametrize("then", [_say, _wait, _yield])
-async def test_what_runs(stopping: Talk, then: Handler) -> None:
+async def test_what_runs(talk: Stoppable, then: Handler) -> None:
     """What is under way in a handler ends before it is stopped; `once` isn't cut in half."""
-    talk, gate, did = stopping, asyncio.Event(), list[str]()
+    gate, did = asyncio.Event(), list[str]()
 
     async def order() -> str:
         did.append("begun")
@@ -252,9 +256,9 @@ async def gathering(_: MessageContext, did: list[str]) -> None:
         *(at_the_end_of_a_group, in_a_timeout, gathering),
     ],
 )
-async def test_where_a_handler_is_stopped(stopping: Talk, wait: Wait) -> None:
+async def test_where_a_handler_is_stopped(talk: Stoppable, wait: Wait) -> None:
     """It is stopped where it awaits, alone or in a group, once; it is completed, and no failure."""
-    talk, did = stopping, list[str]()
+    did = list[str]()
 
     @long(talk)
     async def go(context: MessageContext) -> None:
@@ -275,9 +279,9 @@ async def test_where_a_handler_is_stopped(stopping: Talk, wait: Wait) -> None:
     assert talk.webex.texts.count("from a child") == (wait is at_the_end_of_a_group)
 
 
-async def test_a_handler_that_catches_the_stop(stopping: Talk) -> None:
+async def test_a_handler_that_catches_the_stop(talk: Stoppable) -> None:
     """It goes on, but asks nothing; another error is a failure, and stopped again when it runs."""
-    talk, did = stopping, list[str]()
+    did = list[str]()
 
     @long(talk)
     async def go(context: MessageContext) -> None:
@@ -305,9 +309,9 @@ async def test_a_handler_that_catches_the_stop(stopping: Talk) -> None:
     assert did == ["begun", "told", "begun", "told"]
 
 
-async def test_a_handler_that_swallows_the_stop(stopping: Talk) -> None:
+async def test_a_handler_that_swallows_the_stop(talk: Stoppable) -> None:
     """It runs to its end, and is completed."""
-    talk, did = stopping, list[str]()
+    did = list[str]()
 
     async def stubborn() -> None:
         try:
@@ -330,9 +334,9 @@ async def test_a_handler_that_swallows_the_stop(stopping: Talk) -> None:
         await talk.settle()
 
 
-async def test_in_another_process(stopping: Talk) -> None:
+async def test_in_another_process(talk: Stoppable) -> None:
     """What runs in another process is stopped there, too."""
-    talk, did = stopping, list[str]()
+    did = list[str]()
     other = talk.replica(max_pending=1)
 
     async def go(context: MessageContext) -> None:
@@ -353,9 +357,9 @@ async def test_in_another_process(stopping: Talk) -> None:
             await talk.end("Bye")
 
 
-async def test_what_has_failed(stopping: Talk) -> None:
+async def test_what_has_failed(talk: Stoppable) -> None:
     """What waits for its next attempt repeats what is recorded, and is stopped before the rest."""
-    talk, did = stopping, list[str]()
+    did = list[str]()
 
     async def note() -> None:
         did.append("noted")
@@ -384,10 +388,10 @@ async def test_what_has_failed(stopping: Talk) -> None:
     assert talk.errors == []
 
 
-async def test_what_has_not_begun(stopping: Talk, caplog: Log) -> None:
+async def test_what_has_not_begun(talk: Stoppable, caplog: Log) -> None:
     """It is completed without its handler, but handlers of `on` run; it makes no stop true."""
     caplog.set_level(logging.INFO)
-    talk, did, gate = stopping, list[str](), asyncio.Event()
+    did, gate = list[str](), asyncio.Event()
 
     @talk.bot.command("slow")
     async def slow(_: MessageContext) -> None:
@@ -420,9 +424,8 @@ async def test_what_has_not_begun(stopping: Talk, caplog: Log) -> None:
 
 
 @pytest.mark.parametrize("is_open", [False, True])
-async def test_a_stop_while_a_question_is_sent(talk: Talk, *, is_open: bool) -> None:
+async def test_a_stop_while_a_question_is_sent(talk: Stoppable, *, is_open: bool) -> None:
     """The question is sent and ended, also one that opens later, and its handler is told of it."""
-    told: list[str | None] = []
     held, sends = asyncio.Event(), asyncio.Event()
 
     class Late(SQLiteInbox):
@@ -433,15 +436,10 @@ async def test_a_stop_while_a_question_is_sent(talk: Talk, *, is_open: bool) -> 
             return await super().ask(*args, **options)
 
     talk.store_in(Late)
-    stoppable(talk)
 
     @long(talk)
     async def go(context: MessageContext) -> None:
-        try:
-            await context.ask("Well?", buttons=BUTTONS)
-        except HandlerStopped as error:
-            told.append(None if error.message is None else error.message.text)
-            raise
+        await context.ask("Well?", buttons=BUTTONS)
 
     async with talk.running():
         await talk.say("go")
@@ -451,13 +449,12 @@ async def test_a_stop_while_a_question_is_sent(talk: Talk, *, is_open: bool) -> 
         sends.set()
         await talk.settle()
 
-    assert told == ["Well?"]
+    assert talk.texts_told == ["Well?"]
 
 
 @pytest.mark.parametrize("how", ["nothing", "a card", "several cards"])
-async def test_a_question_that_was_never_open(talk: Talk, how: str) -> None:
+async def test_a_question_that_was_never_open(talk: Stoppable, how: str) -> None:
     """A card that an earlier run has sent is deleted when the next one is stopped."""
-    told: list[Message | None] = []
 
     class Failing(SQLiteInbox):
         async def ask(self, *args: Any, **options: Any) -> Any:  # noqa: ANN401 - as it is there
@@ -466,17 +463,12 @@ async def test_a_question_that_was_never_open(talk: Talk, how: str) -> None:
             return await super().ask(*args, **options)
 
     talk.store_in(Failing)
-    stoppable(talk)
 
     @long(talk)
     async def go(context: MessageContext) -> None:
-        try:
-            if how == "several cards":
-                await context.ask_all("Well?", to=[BOSS, BOB], buttons=BUTTONS)
-            await context.ask("Well?", buttons=BUTTONS)
-        except HandlerStopped as error:
-            told.append(error.message)
-            raise
+        if how == "several cards":
+            await context.ask_all("Well?", to=[BOSS, BOB], buttons=BUTTONS)
+        await context.ask("Well?", buttons=BUTTONS)
 
     async with talk.running():
         await talk.say("go")
@@ -487,13 +479,12 @@ async def test_a_question_that_was_never_open(talk: Talk, how: str) -> None:
         await talk.settle()
 
     known = sent if how == "a card" else None  # of several there isn't one message
-    assert [each and each.id for each in told] == [known and known.id]
+    assert [each and each.id for each in talk.told] == [known and known.id]
     assert "Well?" not in talk.webex.texts
 
 
-async def test_other_rooms(stopping: Talk) -> None:
+async def test_other_rooms(talk: Stoppable) -> None:
     """What began or asks in this room is stopped; with `everywhere`, what does elsewhere, too."""
-    talk, told = stopping, list[str]()
     sandbox = talk.webex.sandbox
     room = await talk.webex.client.post("rooms", json={"title": "Team"})
     there: dict[str, Any] = {"room_id": room["id"], "mention": sandbox.bot}
@@ -501,12 +492,8 @@ async def test_other_rooms(stopping: Talk) -> None:
 
     @talk.command()
     async def go(context: MessageContext) -> None:
-        try:
-            options: Any = direct.get(context.arguments, {"buttons": BUTTONS})
-            await context.ask(f"{context.arguments}?", **options)
-        except HandlerStopped:
-            told.append(context.arguments)
-            raise
+        options: Any = direct.get(context.arguments, {"buttons": BUTTONS})
+        await context.ask(f"{context.arguments}?", **options)
 
     await talk.webex.client.post("memberships", json={"roomId": room["id"], "personEmail": ANN})
     async with talk.running():
@@ -514,14 +501,14 @@ async def test_other_rooms(stopping: Talk) -> None:
             await talk.exchange(f"go {name}", f"{name}?", **there)
         await talk.settle(*["asking"] * 3)
         await talk.exchange("cancel", "Stopped: True", "asking")
-        assert sorted(told) == ["b", "c"]
+        assert sorted(map(str, talk.texts_told)) == ["b?", "c?"]
         await talk.exchange("cancel", "Stopped: False")
         await talk.say("everything")
         await talk.end("Stopped: True")
-    assert told[-1] == "a"
+    assert talk.texts_told[-1] == "a?"
 
 
-async def test_a_job_is_cancelled(talk: Talk) -> None:
+async def test_a_job_is_cancelled(talk: Stoppable) -> None:
     """One that asks or runs is stopped; its key is free when it has ended, or for what follows."""
     told: list[str] = []
 
@@ -560,9 +547,8 @@ async def test_a_job_is_cancelled(talk: Talk) -> None:
 
 
 @pytest.mark.parametrize("is_caught", [False, True])
-async def test_an_answer_that_grows(stopping: Talk, *, is_caught: bool) -> None:
+async def test_an_answer_that_grows(talk: Stoppable, *, is_caught: bool) -> None:
     """The text so far stays, and a line below it says that it was stopped."""
-    talk = stopping
 
     @long(talk)
     async def go(context: MessageContext) -> None:
@@ -579,7 +565,7 @@ async def test_an_answer_that_grows(stopping: Talk, *, is_caught: bool) -> None:
     assert "Half of it\n\n⏹ *stopped*" in texts
 
 
-async def test_where_nothing_can_be_stopped(talk: Talk) -> None:
+async def test_where_nothing_can_be_stopped(talk: Stoppable) -> None:
     """In a job and in a call of `once`, and with what is no flag, an error says what to do."""
     contexts: list[MessageContext] = []
 
@@ -606,9 +592,9 @@ async def test_where_nothing_can_be_stopped(talk: Talk) -> None:
     assert "don't stop what was begun in a call of once" in str(error)
 
 
-async def test_before_the_handler_begins(stopping: Talk) -> None:
+async def test_before_the_handler_begins(talk: Stoppable) -> None:
     """What is stopped while a handler of `on` runs ends without its own."""
-    talk, gate, did = stopping, asyncio.Event(), list[str]()
+    gate, did = asyncio.Event(), list[str]()
 
     @talk.bot.on(Resource.MESSAGES, Event.CREATED)
     async def first(notification: Notification[Any]) -> None:
@@ -650,36 +636,26 @@ async def _ask_in_a_task(context: MessageContext) -> None:
 
 
 @pytest.mark.parametrize("ask", [_ask_in_a_group, _ask_in_a_task])
-async def test_a_question_of_a_task(stopping: Talk, ask: Handler) -> None:
+async def test_a_question_of_a_task(talk: Stoppable, ask: Handler) -> None:
     """If a task of the handler asks, the handler is stopped, and the task is told as well."""
-    talk, told = stopping, list[str]()
 
     @talk.command()
     async def go(context: MessageContext) -> None:
-        try:
-            await ask(context)
-        except HandlerStopped as error:
-            told.append("" if error.message is None else str(error.message.text))
-            raise
+        await ask(context)
 
     async with talk.running():
         await talk.exchange("go", "Well?", "asking")
         await talk.say("cancel")
         await talk.end("Stopped: True")
-    assert told == ["Well?"]
+    assert talk.texts_told == ["Well?"]
 
 
-async def test_several_people_are_not_asked_any_more(stopping: Talk) -> None:
+async def test_several_people_are_not_asked_any_more(talk: Stoppable) -> None:
     """Who asks several people hears of one stop, and no card is left."""
-    talk, told = stopping, list[Message | None]()
 
     @talk.command()
     async def go(context: MessageContext) -> None:
-        try:
-            await context.ask_all("Well?", to=[BOB, BOSS], buttons=BUTTONS)
-        except HandlerStopped as error:
-            told.append(error.message)
-            raise
+        await context.ask_all("Well?", to=[BOB, BOSS], buttons=BUTTONS)
 
     async with talk.running():
         await talk.say("go")
@@ -689,6 +665,6 @@ async def test_several_people_are_not_asked_any_more(stopping: Talk) -> None:
         await talk.say("cancel")
         await talk.end("Stopped: True")
 
-    assert told == [None]
+    assert talk.told == [None]
     left = {each.id for each in talk.webex.sandbox.messages}
     assert not left & {each.id for each in cards}
