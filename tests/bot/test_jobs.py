@@ -2,30 +2,30 @@
 
 import logging
 from collections.abc import AsyncGenerator
-from contextlib import aclosing, asynccontextmanager, suppress
+from contextlib import aclosing, asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import aiosqlite
 import pytest
-from attrs import evolve, frozen
+from attrs import frozen
 
 from tests.bot.doubles import SECRET, URL, Webex
+from tests.bot.talking import Talk
 from tests.support.clocks import START, Time, timed
-from tests.support.inboxes import stored_in
 from tests.support.logs import Log
 from tests.support.refusals import refused
-from tests.support.wire import PATIENCE, until
+from tests.support.wire import until
 from webex_webhooks_async import (
     Bot,
     BotRouter,
+    Client,
     Context,
     GiveUpError,
     JobContext,
     MessageContext,
     NewWebhook,
-    NoAnswerError,
     Notification,
     Person,
     Receiver,
@@ -37,7 +37,7 @@ from webex_webhooks_async import (
 )
 from webex_webhooks_async.handling import failures
 from webex_webhooks_async.testing import sample_notification
-from webex_webhooks_async.types import CallNext, StoredNotification
+from webex_webhooks_async.types import CallNext
 
 pytestmark = pytest.mark.once
 
@@ -51,23 +51,16 @@ async def ignore(_: object) -> None:
     """Handle something."""
 
 
-class Jobs:
+class Jobs(Talk):
     """A bot with an inbox, and a job that notes what it gets, and fails as often as it should."""
 
-    def __init__(self, webex: Webex, path: Path) -> None:
-        self.webex = webex
-        self.path = path
-        self.time = Time()
-        webex.bots = timed(Bot, sleep=self.time.sleep)
+    def __init__(self, webex: Webex, path: Path, time: Time) -> None:
         self.values: list[Any] = []
-        self.errors: list[Exception] = []
-        self.reported: list[tuple[str, str, Any]] = []
-        self.bot = self.replica()
+        self.failures: list[Exception] = []
+        super().__init__(webex, path, time)
 
     def replica(self, **options: Any) -> Bot:  # noqa: ANN401 - any option
-        """Another process that shares the inbox."""
-        inbox = SQLiteInbox(self.path, clock=self.time.now_in_seconds)
-        bot = self.webex.bot(inbox=inbox, on_error=self.report, **options)
+        bot = super().replica(**options)
         bot.job("remind")(self.remind)
         bot.on("memberships")(ignore)  # so that there is a webhook
         return bot
@@ -75,36 +68,31 @@ class Jobs:
     async def remind(self, context: JobContext) -> None:
         self.values.append(context.value)
         await context.send("Lunch!", to_person_email="ann@example.com")
-        if self.errors:
-            raise self.errors.pop(0)
+        if self.failures:
+            raise self.failures.pop(0)
 
-    def report(self, _: Exception, notification: Notification[Any]) -> None:
-        value = notification.data["value"]
-        self.reported.append((notification.resource, notification.event, value))
-
-    @property
-    def stored(self) -> list[StoredNotification]:
-        return stored_in(self.path, self.time.now_in_seconds)
+    async def work(self, name: str, value: object, **options: Any) -> None:  # noqa: ANN401 - any option
+        """Enqueue a job, and wait until everything is completed."""
+        assert await self.bot.enqueue(name, value, **options)
+        await self.settle()
 
 
 @pytest.fixture
-def jobs(webex: Webex, tmp_path: Path) -> Jobs:
+def jobs(talk: Talk) -> Jobs:
     """A bot with a job."""
-    webex.sandbox.raise_handler_errors = False
-    return Jobs(webex, tmp_path / "inbox.db")
+    return Jobs(talk.webex, talk.path, talk.time)
 
 
 async def test_a_job(jobs: Jobs) -> None:
     """It is stored, gets its value as JSON gives it back, may be due later, and may ask."""
-    async with jobs.webex.running(jobs.bot):
-        assert await jobs.bot.enqueue("remind", {"order": Order("Pasta"), "at": (1, 2)}) is True
-        await until(lambda: jobs.stored == [])
+    async with jobs.running():
+        await jobs.work("remind", {"order": Order("Pasta"), "at": (1, 2)})
         assert await jobs.bot.enqueue("remind", None, after=60, key="later", line="a line") is True
         (waiting,) = jobs.stored
         await jobs.time.pass_(59)
         assert len(jobs.values) == 1
         await jobs.time.pass_(1)
-        await until(lambda: jobs.stored == [])
+        await jobs.settle()
 
     assert jobs.values == [{"order": {"dish": "Pasta"}, "at": [1, 2]}, None]
     assert jobs.webex.texts == ["Lunch!", "Lunch!"]
@@ -130,12 +118,12 @@ async def test_what_a_job_knows(jobs: Jobs) -> None:
         if len(known) == 1:
             raise KeyError("x")
 
-    async with jobs.webex.running(bot):
+    async with jobs.running(bot):
         await bot.enqueue("look", 1, key="k", after=timedelta(seconds=2))
         await jobs.time.pass_(2)
         await until(lambda: [each.failures for each in jobs.stored] == [1])
         await jobs.time.pass_(1)
-        await until(lambda: jobs.stored == [])
+        await jobs.settle()
 
     due = START + timedelta(seconds=2)
     assert known == [("job look", "k", due, 0.0), ("job look", "k", due, 1.0)]
@@ -151,11 +139,10 @@ async def test_the_time(jobs: Jobs) -> None:
     async def look(context: Context) -> None:
         known.append(await context.now())
 
-    async with jobs.webex.running(jobs.bot):
-        await jobs.bot.enqueue("look", 1)
-        await until(lambda: jobs.stored == [])
+    async with jobs.running():
+        await jobs.work("look", 1)
     before = datetime.now(UTC)
-    async with jobs.webex.running(bot):
+    async with jobs.running(bot):
         await jobs.webex.sandbox.say("Hello")
     known.append(await Context(client=jobs.webex.client, me=Person(id="p")).now())
 
@@ -180,16 +167,16 @@ async def test_nothing_but_jobs(webex: Webex, caplog: Log) -> None:
 
 async def test_a_job_that_fails(jobs: Jobs, caplog: Log) -> None:
     """It runs again, is reported, and says nothing twice, until a `GiveUpError` ends that."""
-    jobs.errors = [KeyError("x"), GiveUpError("no such room")]
-    async with jobs.webex.running(jobs.bot):
+    jobs.failures = [KeyError("x"), GiveUpError("no such room")]
+    async with jobs.running():
         await jobs.bot.enqueue("remind", 1)
         await until(lambda: [each.failures for each in jobs.stored] == [1])
         await jobs.time.pass_(1)
-        await until(lambda: [each.state for each in jobs.stored] == ["failed"])
+        await jobs.settle("failed")
 
     assert jobs.values == [1, 1]
     assert jobs.webex.texts == ["Lunch!"]
-    assert jobs.reported == 2 * [("jobs", "remind", 1)]
+    assert [str(each) for each in jobs.errors] == ["'x'", "no such room"]
     assert "a handler of jobs remind failed: attempt 1 of 5, again in 1 s" in caplog.text
     assert jobs.stored[0].error == "GiveUpError: no such room"
 
@@ -207,13 +194,13 @@ async def test_a_job_with_attempts_of_its_own(
         numbers.append((attempt().number, attempt().is_last))
         raise KeyError("x")
 
-    async with jobs.webex.running(bot):
+    async with jobs.running(bot):
         await bot.enqueue("try", 1)
         await until(lambda: [each.failures for each in jobs.stored] == [1])
         await jobs.time.pass_(1)
         assert len(numbers) == 1
         await jobs.time.pass_(1)
-        await until(lambda: [each.state for each in jobs.stored] == ["failed"])
+        await jobs.settle("failed")
 
     assert numbers == [(1, False), (2, True)]
     assert "a handler of jobs try failed: attempt 1 of 2, again in 1.2 s" in caplog.text
@@ -230,7 +217,7 @@ async def test_handlers_that_run_again(jobs: Jobs) -> None:
         if len(results) < 3:
             raise KeyError("x")
 
-    async with jobs.webex.running(jobs.bot):
+    async with jobs.running():
         await jobs.webex.sandbox.say("Hello")
         for number in (1, 2):
             await until(lambda: 1 in {each.failures for each in jobs.stored} or number == 2)  # noqa: B023 - used at once
@@ -245,7 +232,7 @@ async def test_handlers_that_run_again(jobs: Jobs) -> None:
 
 async def test_a_job_that_is_moved(jobs: Jobs) -> None:
     """With `replace` the new one takes the place of what is known, also of what has failed."""
-    async with jobs.webex.running(jobs.bot):
+    async with jobs.running():
         await jobs.bot.enqueue("remind", "old", key="k", after=2)
         assert not await jobs.bot.enqueue("remind", "ignored", key="k", after=1)
         at = datetime.fromtimestamp(jobs.time.now_in_seconds() + 4, UTC)
@@ -253,12 +240,11 @@ async def test_a_job_that_is_moved(jobs: Jobs) -> None:
         await jobs.time.pass_(3)
         assert jobs.values == []
         await jobs.time.pass_(1)
-        await until(lambda: jobs.stored == [])
-        jobs.errors = [GiveUpError("no such room")]
+        await jobs.settle()
+        jobs.failures = [GiveUpError("no such room")]
         await jobs.bot.enqueue("remind", "once more", key="k", replace=True)
-        await until(lambda: [each.state for each in jobs.stored] == ["failed"])
-        await jobs.bot.enqueue("remind", "again", key="k", after=0, replace=True)
-        await until(lambda: jobs.stored == [])
+        await jobs.settle("failed")
+        await jobs.work("remind", "again", key="k", after=0, replace=True)
 
     assert jobs.values == ["new", "once more", "again"]
 
@@ -271,14 +257,13 @@ async def test_a_job_that_is_withdrawn(jobs: Jobs) -> None:
     async def stop(context: JobContext) -> None:
         results.append(await context.cancel("stop", key="me"))
 
-    async with jobs.webex.running(jobs.bot):
+    async with jobs.running():
         await jobs.bot.enqueue("remind", 1, key="k", after=1)
         results += [await jobs.bot.cancel("remind", key="k") for _ in range(2)]
         await jobs.time.pass_(2)
         results.append(await jobs.bot.enqueue("remind", 2, key="k"))
-        await until(lambda: jobs.stored == [])
-        await jobs.bot.enqueue("stop", None, key="me")
-        await until(lambda: jobs.stored == [])
+        await jobs.settle()
+        await jobs.work("stop", None, key="me")
         results.append(await jobs.bot.cancel("never registered", key="k"))
 
     assert jobs.values == [2]
@@ -306,11 +291,11 @@ async def test_a_successor(jobs: Jobs) -> None:
             await context.enqueue("count", 4, key="k", replace=True)
             results.append(await context.cancel("count", key="k"))
 
-    async with jobs.webex.running(jobs.bot):
+    async with jobs.running():
         await jobs.bot.enqueue("count", 1, key="k")
-        await until(lambda: [each.state for each in jobs.stored] == ["scheduled"])
+        await jobs.settle("scheduled")
         await jobs.time.pass_(1)
-        await until(lambda: jobs.stored == [])
+        await jobs.settle()
 
     assert ran == [1, 3]
     assert results == [True, True, True]
@@ -331,13 +316,13 @@ async def test_what_a_handler_has_moved_and_withdrawn(jobs: Jobs) -> None:
         if len(results) == 1:
             raise KeyError("x")
 
-    async with jobs.webex.running(jobs.bot):
+    async with jobs.running():
         await jobs.bot.enqueue("remind", "other", key="other", after=3e9)
         await jobs.webex.sandbox.say("Hello")
         await until(lambda: 1 in {each.failures for each in jobs.stored})
         assert await jobs.bot.cancel("remind", key="k")
         await jobs.time.pass_(1)
-        await until(lambda: jobs.stored == [])
+        await jobs.settle()
 
     assert results == [[True, True], [True, True]]
 
@@ -345,13 +330,13 @@ async def test_what_a_handler_has_moved_and_withdrawn(jobs: Jobs) -> None:
 async def test_a_test_of_a_job_that_fails(jobs: Jobs) -> None:
     """The sandbox raises what a job raises that a handler has enqueued."""
     jobs.webex.sandbox.raise_handler_errors = True
-    jobs.errors = [KeyError("x"), KeyError("y")]
+    jobs.failures = [KeyError("x"), KeyError("y")]
 
     @jobs.bot.message()
     async def handler(context: MessageContext) -> None:
         await context.enqueue("remind", 1, key=context.text)
 
-    async with jobs.webex.running(jobs.bot):
+    async with jobs.running():
         for word in "xy":
             await jobs.webex.sandbox.say(word)
             assert (await jobs.webex.sandbox.next_reply()).text == "Lunch!"
@@ -388,13 +373,13 @@ async def test_a_job_within_a_transaction(jobs: Jobs) -> None:
         if attempt().number == 2:
             raise KeyError("it was committed")
 
-    async with jobs.webex.running(jobs.bot):
+    async with jobs.running():
         await jobs.webex.sandbox.say("Hello")
         await until(lambda: [each.failures for each in jobs.stored] == [1])
         await jobs.time.pass_(1)
         await until(lambda: 2 in {each.failures for each in jobs.stored})
         await jobs.time.pass_(5)
-        await until(lambda: jobs.stored == [])
+        await jobs.settle()
 
     assert (calls, jobs.values) == (2, [3])
 
@@ -402,7 +387,7 @@ async def test_a_job_within_a_transaction(jobs: Jobs) -> None:
 async def test_what_is_enqueued_elsewhere(jobs: Jobs) -> None:
     """Outside of a handler each is another job; under a key, it is stored once for its name."""
     jobs.bot.job("other")(jobs.remind)
-    async with jobs.webex.running(jobs.bot):
+    async with jobs.running():
         each_new = [await jobs.bot.enqueue("remind", 1, after=60) for _ in range(2)]
         same = [await jobs.bot.enqueue("remind", n, key="k", after=60) for n in range(2)]
         other = await jobs.bot.enqueue("other", 1, key="k", after=60)
@@ -418,7 +403,7 @@ async def test_a_notification_from_a_task_queue(jobs: Jobs) -> None:
         await jobs.bot.enqueue("remind", notification.data.id, after=60)
 
     notification = parse_unverified_notification(sample_notification("rooms", "created"))
-    async with jobs.webex.running(jobs.bot):
+    async with jobs.running():
         for _ in range(2):
             await jobs.bot.dispatch(notification)
 
@@ -440,7 +425,7 @@ async def test_a_call_that_fails_is_made_again(jobs: Jobs) -> None:
         if len(results) == 1:
             raise KeyError("x")
 
-    async with jobs.webex.running(jobs.bot):
+    async with jobs.running():
         await jobs.webex.sandbox.say("Hello")
         while len(results) < 2:
             await jobs.time.pass_(1)
@@ -457,13 +442,13 @@ async def broken(*_: object, **__: object) -> bool:
 async def test_a_receiver_beside_the_bot(jobs: Jobs, caplog: Log) -> None:
     """A `Receiver` that shares the inbox runs no job: it gives each back, for a bot that has it."""
     caplog.set_level(logging.INFO)
-    async with jobs.webex.running(jobs.bot):
+    async with jobs.running():
         await jobs.bot.enqueue("remind", 1, after=60)
     inbox = SQLiteInbox(jobs.path, clock=jobs.time.now_in_seconds)
     async with timed(Receiver, sleep=jobs.time.sleep)(SECRET, inbox=inbox):
         await jobs.time.pass_(60)
         await until(lambda: "jobs remind waits 30 s" in caplog.text)
-    async with jobs.webex.running(jobs.bot):
+    async with jobs.running():
         await jobs.time.pass_(30)
         await until(lambda: jobs.values == [1])
 
@@ -487,10 +472,10 @@ async def test_it_is_no_notification(jobs: Jobs) -> None:
 
     body = sample_notification("rooms", "created").replace(b'"rooms"', b'"jobs"')
     body = body.replace(b'"created",', b'"remind",', 1)
-    async with jobs.webex.running(jobs.bot):
+    async with jobs.running():
         await jobs.bot.enqueue("remind", 1)
         await until(lambda: jobs.values == [1])
-        await until(lambda: jobs.stored == [])
+        await jobs.settle()
         assert seen == []
         assert await jobs.bot.handle(body, sign(body, SECRET)) == 204
         await until(lambda: jobs.stored == [] and len(seen) == 3)
@@ -517,10 +502,9 @@ async def test_middleware_of_contexts_runs_around_it(jobs: Jobs, caplog: Log) ->
 
     jobs.bot.context_middleware(outer)
     router.context_middleware(inner)
-    async with jobs.webex.running(jobs.bot):
+    async with jobs.running():
         for name in ("remind", "clean"):
-            await jobs.bot.enqueue(name, name)
-            await until(lambda: jobs.stored == [])
+            await jobs.work(name, name)
 
     assert trace == ["outer job remind", "outer job clean", "inner job clean"]
     assert jobs.values == ["clean"]
@@ -545,7 +529,7 @@ async def test_a_line(jobs: Jobs) -> None:
     async def note(context: JobContext) -> None:
         order.append(context.value)
 
-    async with jobs.webex.running(bot):
+    async with jobs.running(bot):
         await jobs.webex.sandbox.say("First")
         await until(lambda: len(order) == 4)
 
@@ -555,25 +539,25 @@ async def test_a_line(jobs: Jobs) -> None:
 async def test_a_job_of_another_version(jobs: Jobs, caplog: Log) -> None:
     """It waits for a process that has its handler, and is kept as failed after ten minutes."""
     inbox = SQLiteInbox(jobs.path, clock=jobs.time.now_in_seconds)
-    async with jobs.webex.running(jobs.bot):
+    async with jobs.running():
         await jobs.bot.enqueue("remind", 1)
         await until(lambda: jobs.values == [1])
         await jobs.bot.enqueue("remind", 2, after=60)
     old = jobs.webex.bot(inbox=inbox)
     old.on("memberships")(ignore)
     jobs.time.seconds += 60
-    async with jobs.webex.running(old):
+    async with jobs.running(old):
         for _ in range(20):
             await until(lambda: jobs.stored[0].due is not None and jobs.stored[0].holder is None)
             await jobs.time.pass_(30)
-        await until(lambda: [each.state for each in jobs.stored] == ["failed"])
+        await jobs.settle("failed")
 
     assert jobs.values == [1]
     assert jobs.stored[0].error == "LookupError: nothing is registered for it"
     assert "jobs remind is kept as failed: it has no matching handler" in caplog.text
     async with aclosing(inbox):
         await inbox.retry([jobs.stored[0].key])
-    async with jobs.webex.running(jobs.replica()):
+    async with jobs.running(jobs.replica()):
         await until(lambda: jobs.values == [1, 2])
 
 
@@ -584,7 +568,7 @@ async def test_a_router(jobs: Jobs) -> None:
     jobs.bot.include(router)
     with refused("ValueError: two handlers are for the job 'clean': it runs one"):
         jobs.bot.job("clean")(jobs.remind)
-    async with jobs.webex.running(jobs.bot):
+    async with jobs.running():
         await jobs.bot.enqueue("clean", 1)
         await until(lambda: jobs.values == [1])
 
@@ -673,18 +657,18 @@ async def test_a_message_that_is_deleted_later(jobs: Jobs) -> None:
         await context.delete(said, after=timedelta(minutes=20))
         await bot.delete(said.id, after=60)
 
-    async with jobs.webex.running(bot):
+    async with jobs.running(bot):
         await jobs.webex.sandbox.say("Hello")
-        await until(lambda: [each.state for each in jobs.stored] == ["scheduled"])
+        await jobs.settle("scheduled")
         with refused("ValueError: after must be a number of seconds"):
             await bot.delete("M1", after=-1)
         with refused("ValueError: the id of the message is empty"):
             await bot.delete("", after=1)
-    async with jobs.webex.running(bot):
+    async with jobs.running(bot):
         await jobs.time.pass_(59)
         assert [each.text for each in jobs.webex.sandbox.messages] == ["Hello", "The code is 4711"]
         await jobs.time.pass_(1)
-        await until(lambda: jobs.stored == [])
+        await jobs.settle()
 
     assert [each.text for each in jobs.webex.sandbox.messages] == ["Hello"]
 
@@ -696,37 +680,28 @@ async def test_a_message_that_cannot_be_deleted_later(jobs: Jobs) -> None:
             await bot.delete("M1", after=1)
 
 
-async def test_jobs_with_the_token_of_a_person(jobs: Jobs, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_jobs_with_the_token_of_a_person(jobs: Jobs) -> None:
     """It hears every room: a job alone makes no webhooks, and can't ask; with a command it can."""
-    get = jobs.webex.client.get
-
-    async def get_person(path: str, *args: Any, **options: Any) -> Any:  # noqa: ANN401 - as `get`
-        got = await get(path, *args, **options)
-        return evolve(got, type="person") if path == "people/me" else got
-
-    monkeypatch.setattr(jobs.webex.client, "get", get_person)
-    inbox = SQLiteInbox(jobs.path, clock=jobs.time.now_in_seconds)
+    webex = jobs.webex
+    webex.client = Client("person:boss@example.com", http_client=webex.client.http_client)
     refusals: list[str] = []
     for resources in ([], ["messages", "attachmentActions"]):
-        bot = jobs.webex.bot(inbox=inbox)
+        bot = webex.bot(inbox=SQLiteInbox(jobs.path, clock=jobs.time.now_in_seconds))
 
         @bot.job("ask")
         async def ask(context: JobContext) -> None:
-            with suppress(NoAnswerError):
-                try:
-                    await context.ask("Yes?", to_person_email="ann@example.com", timeout=1)
-                except RuntimeError as error:
-                    refusals.append(str(error))
+            try:
+                await context.ask("Yes?", to_person_email="ann@example.com", timeout=1)
+            except RuntimeError as error:
+                refusals.append(str(error))
 
         if resources:
             bot.command("hello")(ignore)
-        async with jobs.webex.running(bot):
-            assert [each.resource for each in jobs.webex.sandbox.webhooks] == resources
+        async with webex.running(bot):
+            assert [each.resource for each in webex.sandbox.webhooks] == resources
             await bot.enqueue("ask", None)
-            if resources:
-                assert (await jobs.webex.sandbox.next_reply(PATIENCE)).text == "Yes?"
-            else:
-                await until(lambda: jobs.stored == [])
+            await jobs.settle(*["asking"] * bool(resources))
 
     (refusal,) = refusals
     assert "a job alone makes no webhooks for answers: register a handler" in refusal
+    assert webex.texts == ["Yes?"]
