@@ -12,7 +12,7 @@ from decimal import Decimal
 from functools import partial
 from pathlib import Path
 from typing import Any
-from unittest.mock import AsyncMock, patch
+from unittest.mock import AsyncMock
 
 import aiosqlite
 import pytest
@@ -20,14 +20,13 @@ from attrs import frozen
 
 from tests.bot.doubles import CARD, Webex
 from tests.bot.talking import Talk
-from tests.support.clocks import Time, timed
-from tests.support.inboxes import retry_all_in, stored_in
+from tests.support.clocks import Time
+from tests.support.inboxes import retry_all_in
 from tests.support.logs import Log
 from tests.support.postgres_inboxes import taken
 from tests.support.wire import until
 from webex_webhooks_async import (
     BadRequestError,
-    Bot,
     DecodeError,
     File,
     GiveUpError,
@@ -52,51 +51,51 @@ pytestmark = pytest.mark.once
 BODY = sample_notification("messages", "created")
 
 
-class Attempts:
+class Slow(SQLiteInbox):
+    """An inbox that says when it records something, and takes a turn of the event loop for it."""
+
+    recording: asyncio.Event
+
+    async def remember(self, *args: Any, **options: Any) -> None:  # noqa: ANN401 - as it is there
+        self.recording.set()
+        await asyncio.sleep(0)
+        await super().remember(*args, **options)
+
+
+class Attempts(Talk):
     """A bot whose handler fails in its first attempts, after it has done what a test wants."""
 
-    def __init__(self, webex: Webex, path: Path) -> None:
-        self.time = Time()
-        self.inbox = SQLiteInbox(path, clock=self.time.now_in_seconds)
-        webex.bots = timed(Bot, sleep=self.time.sleep)
-        self.bot = webex.bot(inbox=self.inbox)
-        self.failures = 1
-        self.number = 0
+    number = 0
+
+    def __init__(self, webex: Webex, path: Path, time: Time) -> None:
         self.done: list[Any] = []
-        self.webex = webex
-        self.path = path
+        super().__init__(webex, path, time)
 
     @property
     def said(self) -> list[str | None]:
         return self.webex.texts[1:]
 
     async def run(self, act: Callable[[MessageContext], Awaitable[object]]) -> None:
-        """Let the handler do something in each attempt, until one doesn't fail."""
+        """Let the handler do something in each attempt, the first of which fails."""
 
         @self.bot.message()
         async def handler(context: MessageContext) -> None:
             self.number += 1
             self.done.append(await act(context))
-            if self.number <= self.failures:
+            if self.number == 1:
                 raise ConnectionError("the database is down")
 
-        async with self.webex.running(self.bot):
-            await self.webex.sandbox.say("Hello")
-            for number in range(self.failures):
-                await until(lambda: self.recorded_failures() == number + 1)  # noqa: B023 - used at once
-                await self.time.pass_(4**number)
-            await until(lambda: len(self.done) > self.failures)
-
-    def recorded_failures(self) -> int:
-        """How many attempts have failed, as the inbox knows."""
-        return sum(each.failures for each in stored_in(self.path))
+        async with self.running():
+            await self.say("Hello")
+            await self.settle("retrying")
+            await self.time.pass_(1)
+            await self.settle()
 
 
 @pytest.fixture
-def attempts(webex: Webex, tmp_path: Path) -> Attempts:
+def attempts(talk: Talk) -> Attempts:
     """A handler that fails once."""
-    webex.sandbox.raise_handler_errors = False
-    return Attempts(webex, tmp_path / "inbox.db")
+    return Attempts(talk.webex, talk.path, talk.time)
 
 
 async def test_what_was_said_is_not_said_again(attempts: Attempts) -> None:
@@ -264,17 +263,24 @@ async def test_a_task_that_outlives_its_notification(attempts: Attempts) -> None
 
 async def test_a_record_that_cannot_be_written(attempts: Attempts, caplog: Log) -> None:
     """It is written with the outcome; until then, a WARNING says what may come twice."""
-    remember = AsyncMock(wraps=attempts.inbox.remember)
+    errors: list[Exception] = []
+
+    class Full(SQLiteInbox):
+        async def remember(self, *args: Any, **options: Any) -> None:  # noqa: ANN401 - as it is there
+            for each in errors:
+                raise each
+            await super().remember(*args, **options)
+
+    attempts.store_in(Full)
 
     async def say(context: MessageContext) -> object:
-        remember.side_effect = OSError("the disk is full")
+        errors.append(OSError("the disk is full"))
         await context.reply("Hello")
         number = await once("ticket", lambda: asyncio.sleep(0, attempts.number))
-        remember.side_effect = None
+        errors.clear()
         return number
 
-    with patch.object(attempts.inbox, "remember", remember):
-        await attempts.run(say)
+    await attempts.run(say)
 
     assert attempts.said == ["Hello"]
     assert attempts.done == [1, 1]
@@ -290,20 +296,21 @@ async def test_a_record_that_cannot_be_written(attempts: Attempts, caplog: Log) 
 
 async def test_records_that_cannot_be_read(attempts: Attempts, caplog: Log) -> None:
     """No handler runs while it isn't known what an earlier one did: reading is tried again."""
-    found = attempts.inbox.records
     failures = [OSError("the disk is gone"), OSError("the disk is gone")]
 
-    async def records(entry: InboxEntry) -> Mapping[str, bytes]:
-        if failures:
-            asyncio.get_running_loop().call_soon(attempts.time.advance, 1)
-            raise failures.pop()
-        return await found(entry)
+    class Gone(SQLiteInbox):
+        async def records(self, entry: InboxEntry) -> Mapping[str, bytes]:
+            if failures:
+                asyncio.get_running_loop().call_soon(attempts.time.advance, 1)
+                raise failures.pop()
+            return await super().records(entry)
+
+    attempts.store_in(Gone)
 
     async def say(context: MessageContext) -> str:
         return (await context.reply("Hello")).id
 
-    with patch.object(attempts.inbox, "records", records):
-        await attempts.run(say)
+    await attempts.run(say)
 
     first, second = attempts.done
     assert second == first
@@ -313,19 +320,12 @@ async def test_records_that_cannot_be_read(attempts: Attempts, caplog: Log) -> N
 
 async def test_a_reply_that_is_cancelled_is_recorded(attempts: Attempts) -> None:
     """A message that was sent is recorded, also if the handler is cancelled meanwhile."""
-    remember = attempts.inbox.remember
-    recording = asyncio.Event()
-
-    async def slowly(entry: InboxEntry, name: str, value: bytes, *, leased: bool = False) -> None:
-        recording.set()
-        await asyncio.sleep(0)
-        await remember(entry, name, value, leased=leased)
-
-    attempts.inbox.remember = slowly  # type: ignore[method-assign] # for this test
+    Slow.recording = asyncio.Event()
+    attempts.store_in(Slow)
 
     async def say(context: MessageContext) -> None:
         replying = asyncio.create_task(context.reply("Hello"))
-        await recording.wait()
+        await Slow.recording.wait()
         replying.cancel()
         await asyncio.wait({replying})
 
@@ -377,22 +377,10 @@ async def test_what_is_done_once(attempts: Attempts, result: object, given_back:
     assert calls == 1
 
 
-async def test_what_is_done_once_is_known_while_it_is_recorded(
-    attempts: Attempts, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_what_is_done_once_is_known_while_it_is_recorded(attempts: Attempts) -> None:
     """If a call is cancelled while its result is recorded, the next one of the attempt gets it."""
-    recording, calls = asyncio.Event(), 0
-    remember = attempts.inbox.remember
-
-    async def remember_slowly(
-        entry: InboxEntry,
-        name: str,
-        value: bytes,
-        **options: Any,  # noqa: ANN401 - as it is there
-    ) -> None:
-        recording.set()
-        await asyncio.sleep(0)
-        await remember(entry, name, value, **options)
+    calls, Slow.recording = 0, asyncio.Event()
+    attempts.store_in(Slow)
 
     async def create() -> int:
         nonlocal calls
@@ -401,13 +389,12 @@ async def test_what_is_done_once_is_known_while_it_is_recorded(
 
     async def act(_: MessageContext) -> int:
         creating = asyncio.create_task(once("ticket", create))
-        await recording.wait()
+        await Slow.recording.wait()
         creating.cancel()
         with pytest.raises(asyncio.CancelledError):
             await creating
         return int(await once("ticket", create))
 
-    monkeypatch.setattr(attempts.inbox, "remember", remember_slowly)
     await attempts.run(act)
     assert attempts.done == [1, 1]
 
@@ -632,9 +619,9 @@ async def test_records_after_inbox_retry(attempts: Attempts, caplog: Log) -> Non
         if attempts.number == 1:
             raise GiveUpError("the database is down")
 
-    async with attempts.webex.running(attempts.bot):
-        await attempts.webex.sandbox.say("Hello")
-        await until(lambda: attempts.recorded_failures() == 1)
+    async with attempts.running():
+        await attempts.say("Hello")
+        await attempts.settle("failed")
         assert "kept as failed" in caplog.text
         retry_all_in(attempts.path, attempts.time.now_in_seconds)
         await attempts.time.pass_(1)
