@@ -81,31 +81,24 @@ _rows: dict[str, Row] = {}
 _tests: dict[str, Callable[..., Awaitable[None]]] = {}
 
 
-def assumption(  # noqa: PLR0913 - each is a column of the table
-    name: str,
-    statement: str,
-    *,
-    source: str | None = None,
-    grade: Grade,
-    sandbox: str | None = None,
-    slow: bool = False,
+def assumption(
+    grade: Grade, *, source: str | None = None, sandbox: str | None = None, slow: bool = False
 ) -> Callable[[Test], Test]:
-    """Make a test a row; its statement becomes the test's docstring.
+    """Make a test a row: its name is the test's, and what Webex does is the test's docstring.
 
     Args:
-        name: The row's name in tables.
-        statement: What Webex does, in one sentence.
-        source: Where that is seen or said; none is needed for what is only assumed.
         grade: How sure that is.
+        source: Where that is seen or said; none is needed for what is only assumed.
         sandbox: What the sandbox does instead on purpose; there, the test has to fail.
         slow: Whether a run against Webex needs `--slow` for it.
     """
 
     def mark(test: Test) -> Test:
         module = sys.modules[test.__module__]
+        name = test.__name__.removeprefix("test_").replace("_", "-")
         row = Row(
             name=name,
-            statement=statement,
+            statement=" ".join((test.__doc__ or "").split()),
             topic=(module.__doc__ or "").partition("\n")[0].removesuffix("."),
             source=source,
             stated=grade,
@@ -117,7 +110,6 @@ def assumption(  # noqa: PLR0913 - each is a column of the table
         if grade != "assumed" and source is None:
             raise ValueError(f"the row {name!r} is {grade}, so it needs a source")
         _tests[name] = test
-        test.__doc__ = statement
         in_one_loop: Callable[[Test], Test] = pytest.mark.asyncio(loop_scope="session")
         of_row: Callable[[Test], Test] = pytest.mark.assumption(row)
         once: Callable[[Test], Test] = pytest.mark.once

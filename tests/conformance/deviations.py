@@ -12,7 +12,7 @@ from contextlib import asynccontextmanager
 from typing import Any, cast
 
 import httpx
-from attrs import define, field
+from attrs import define, field, frozen
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
@@ -50,8 +50,28 @@ class Courier:
 
 
 SendRequest = Callable[[httpx.Request], Awaitable[httpx.Response]]
-Respond = Callable[[Courier, httpx.Request, httpx.Response], Awaitable[httpx.Response | None]]
-Deliver = Callable[[Courier, httpx.Request, SendRequest], Awaitable[httpx.Response]]
+
+
+@frozen
+class Responding:
+    """A response on its way to the run."""
+
+    courier: Courier
+    request: httpx.Request
+    response: httpx.Response
+
+
+@frozen
+class Delivering:
+    """A delivery on its way to the run."""
+
+    courier: Courier
+    request: httpx.Request
+    send: SendRequest
+
+
+Respond = Callable[[Responding], Awaitable[httpx.Response | None]]
+Deliver = Callable[[Delivering], Awaitable[httpx.Response]]
 
 
 @define
@@ -76,7 +96,10 @@ class DeviatingTransport(httpx.AsyncHTTPTransport):
         await response.aread()
         await response.aclose()
         if self._deviation.respond is not None:
-            response = await self._deviation.respond(self._courier, request, response) or response
+            response = (
+                await self._deviation.respond(Responding(self._courier, request, response))
+                or response
+            )
         if request.method == "POST" and response.is_success:
             kept = {"webhooks": self._courier.webhooks, "messages": self._courier.messages}
             kept.get(request.url.path.rpartition("/")[2], []).append(_json(response))
@@ -93,19 +116,14 @@ class DeviatingDelivery(httpx.AsyncHTTPTransport):
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Deliver something else."""
-        deliver = self._deviation.deliver or _as_it_is
-        response = await deliver(self._courier, request, super().handle_async_request)
+        send = super().handle_async_request
+        if self._deviation.deliver is not None:
+            response = await self._deviation.deliver(Delivering(self._courier, request, send))
+        else:
+            response = await send(request)
         self._courier.sent.append(request)
         self._courier.happened.set()
         return response
-
-
-async def _as_it_is(
-    _courier: Courier,
-    request: httpx.Request,
-    send: Callable[[httpx.Request], Awaitable[httpx.Response]],
-) -> httpx.Response:
-    return await send(request)
 
 
 def _json(message: httpx.Request | httpx.Response) -> Json:
@@ -126,10 +144,8 @@ def status(method: str, path: str, before: int, after: int, nth: int = 1) -> Dev
     """Another status, from the nth such response on."""
     seen: list[int] = []
 
-    async def respond(
-        _courier: Courier, request: httpx.Request, response: httpx.Response
-    ) -> httpx.Response | None:
-        if not _is(request, method, path) or response.status_code != before:
+    async def respond(at: Responding) -> httpx.Response | None:
+        if not _is(at.request, method, path) or at.response.status_code != before:
             return None
         seen.append(before)
         if len(seen) < nth:
@@ -142,15 +158,13 @@ def status(method: str, path: str, before: int, after: int, nth: int = 1) -> Dev
 def body(path: str, change: Callable[[Json], object], method: str = ANY) -> Deviation:
     """Another body; `change` gets it, and each item of a list."""
 
-    async def respond(
-        _courier: Courier, request: httpx.Request, response: httpx.Response
-    ) -> httpx.Response | None:
-        if not _is(request, method, path) or "json" not in response.headers["content-type"]:
+    async def respond(at: Responding) -> httpx.Response | None:
+        if not _is(at.request, method, path) or "json" not in at.response.headers["content-type"]:
             return None
-        document = _json(response)
+        document = _json(at.response)
         for each in cast("list[Json]", document.get("items", [document])):
             change(each)
-        return _with(response, document)
+        return _with(at.response, document)
 
     return Deviation(respond=respond)
 
@@ -158,14 +172,12 @@ def body(path: str, change: Callable[[Json], object], method: str = ANY) -> Devi
 def page(path: str, change: Callable[[list[Json]], object]) -> Deviation:
     """Other items in a list."""
 
-    async def respond(
-        _courier: Courier, request: httpx.Request, response: httpx.Response
-    ) -> httpx.Response | None:
-        document = _json(response) if _is(request, "GET", path) else {}
+    async def respond(at: Responding) -> httpx.Response | None:
+        document = _json(at.response) if _is(at.request, "GET", path) else {}
         if "items" not in document:
             return None
         change(document["items"])
-        return _with(response, document)
+        return _with(at.response, document)
 
     return Deviation(respond=respond)
 
@@ -173,11 +185,9 @@ def page(path: str, change: Callable[[list[Json]], object]) -> Deviation:
 def header(path: str, name: str) -> Deviation:
     """A response without a header."""
 
-    async def respond(
-        _courier: Courier, request: httpx.Request, response: httpx.Response
-    ) -> httpx.Response | None:
-        if _is(request, ANY, path):
-            response.headers.pop(name, None)
+    async def respond(at: Responding) -> httpx.Response | None:
+        if _is(at.request, ANY, path):
+            at.response.headers.pop(name, None)
         return None
 
     return Deviation(respond=respond)
@@ -186,11 +196,9 @@ def header(path: str, name: str) -> Deviation:
 def notified(method: str, path: str, *, of_last: bool = False) -> Deviation:
     """A notification that nobody should get, of what was made, or of the last message."""
 
-    async def respond(
-        courier: Courier, request: httpx.Request, response: httpx.Response
-    ) -> httpx.Response | None:
-        if _is(request, method, path) and courier.webhooks:
-            await courier.notify(courier.messages[-1] if of_last else _json(response))
+    async def respond(at: Responding) -> httpx.Response | None:
+        if _is(at.request, method, path) and at.courier.webhooks:
+            await at.courier.notify(at.courier.messages[-1] if of_last else _json(at.response))
         return None
 
     return Deviation(respond=respond)
@@ -199,11 +207,9 @@ def notified(method: str, path: str, *, of_last: bool = False) -> Deviation:
 def delivered_first() -> Deviation:
     """A response that comes after the notification."""
 
-    async def respond(
-        courier: Courier, request: httpx.Request, response: httpx.Response
-    ) -> httpx.Response | None:
-        if _is(request, "POST", "messages"):
-            await courier.happened.wait()
+    async def respond(at: Responding) -> httpx.Response | None:
+        if _is(at.request, "POST", "messages"):
+            await at.courier.happened.wait()
         return None
 
     return Deviation(respond=respond)
@@ -212,12 +218,10 @@ def delivered_first() -> Deviation:
 def delivery(change: Callable[[Json], object]) -> Deviation:
     """Another body of a notification."""
 
-    async def deliver(
-        _courier: Courier, request: httpx.Request, send: SendRequest
-    ) -> httpx.Response:
-        document = _json(request)
+    async def deliver(at: Delivering) -> httpx.Response:
+        document = _json(at.request)
         change(document)
-        return await send(_like(request, content=json.dumps(document).encode()))
+        return await at.send(_like(at.request, content=json.dumps(document).encode()))
 
     return Deviation(deliver=deliver)
 
@@ -230,11 +234,9 @@ def data(change: Callable[[Json], object]) -> Deviation:
 def headers(change: Callable[[httpx.Headers], object]) -> Deviation:
     """Other headers of a notification."""
 
-    async def deliver(
-        _courier: Courier, request: httpx.Request, send: SendRequest
-    ) -> httpx.Response:
-        change(request.headers)
-        return await send(request)
+    async def deliver(at: Delivering) -> httpx.Response:
+        change(at.request.headers)
+        return await at.send(at.request)
 
     return Deviation(deliver=deliver)
 
@@ -242,10 +244,8 @@ def headers(change: Callable[[httpx.Headers], object]) -> Deviation:
 def lost(is_lost: Callable[[Json], bool]) -> Deviation:
     """Notifications that don't come."""
 
-    async def deliver(
-        _courier: Courier, request: httpx.Request, send: SendRequest
-    ) -> httpx.Response:
-        return httpx.Response(204) if is_lost(_json(request)) else await send(request)
+    async def deliver(at: Delivering) -> httpx.Response:
+        return httpx.Response(204) if is_lost(_json(at.request)) else await at.send(at.request)
 
     return Deviation(deliver=deliver)
 
@@ -253,10 +253,8 @@ def lost(is_lost: Callable[[Json], bool]) -> Deviation:
 def twice() -> Deviation:
     """Each notification two times, at once."""
 
-    async def deliver(
-        _courier: Courier, request: httpx.Request, send: SendRequest
-    ) -> httpx.Response:
-        response, _ = await asyncio.gather(send(request), send(_like(request)))
+    async def deliver(at: Delivering) -> httpx.Response:
+        response, _ = await asyncio.gather(at.send(at.request), at.send(_like(at.request)))
         return response
 
     return Deviation(deliver=deliver)
@@ -265,14 +263,14 @@ def twice() -> Deviation:
 def again() -> Deviation:
     """A notification that wasn't taken once more; where a redirect leads, if it is one."""
 
-    async def deliver(
-        _courier: Courier, request: httpx.Request, send: SendRequest
-    ) -> httpx.Response:
-        response = await send(request)
+    async def deliver(at: Delivering) -> httpx.Response:
+        response = await at.send(at.request)
         await response.aread()
         if response.is_success:
             return response
-        return await send(_like(request, url=response.headers.get("location", request.url)))
+        return await at.send(
+            _like(at.request, url=response.headers.get("location", at.request.url))
+        )
 
     return Deviation(deliver=deliver)
 
@@ -282,14 +280,12 @@ def swapped() -> Deviation:
     begun: list[httpx.Request] = []
     second = asyncio.Event()
 
-    async def deliver(
-        _courier: Courier, request: httpx.Request, send: SendRequest
-    ) -> httpx.Response:
-        begun.append(request)
+    async def deliver(at: Delivering) -> httpx.Response:
+        begun.append(at.request)
         if len(begun) == 1:
             await second.wait()
-            return await send(request)
-        response = await send(request)
+            return await at.send(at.request)
+        response = await at.send(at.request)
         second.set()
         return response
 
@@ -299,12 +295,10 @@ def swapped() -> Deviation:
 def changed_the_second_time() -> Deviation:
     """Other bytes when a notification comes again."""
 
-    async def deliver(
-        courier: Courier, request: httpx.Request, send: SendRequest
-    ) -> httpx.Response:
-        if not courier.sent:
-            return await send(request)
-        return await send(_like(request, content=request.content + b" "))
+    async def deliver(at: Delivering) -> httpx.Response:
+        if not at.courier.sent:
+            return await at.send(at.request)
+        return await at.send(_like(at.request, content=at.request.content + b" "))
 
     return Deviation(deliver=deliver)
 

@@ -4,7 +4,7 @@ Nothing is written before each token was looked at and the inbox was reached thr
 """
 
 import os
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
@@ -17,7 +17,7 @@ from tests.conformance.guard import WORD, Guard
 from tests.conformance.inbox import ArrivalServer, Json
 from tests.conformance.targets import LiveTarget, opened
 from tests.conformance.webex import Caller, Webex
-from webex_webhooks_async.cli.listen.tunnels import find_tunnel
+from webex_webhooks_async.cli.listen.tunnels import Tunnel, find_tunnel
 from webex_webhooks_async.cli.running import UsageError
 from webex_webhooks_async.models.ids import comparable, is_same
 from webex_webhooks_async.models.vocabulary import BASE_URL
@@ -51,6 +51,8 @@ class Settings:
     port: int
     base_url: str
     grant: Mapping[str, str] = field(factory=dict[str, str], repr=False)
+    pauses: Sequence[float] = (1, 2, 4, 8, 16)
+    find_tunnel: Callable[[int], Awaitable[Tunnel]] = find_tunnel
 
     @property
     def server(self) -> str | None:
@@ -88,14 +90,14 @@ async def at_webex(wanted: Settings) -> AsyncGenerator[tuple[Webex, list[str]]]:
     guard = Guard()
     guard.secrets.update(wanted.tokens.values())
     inbox = ArrivalServer(guard)
-    target = LiveTarget(wanted.grant)
+    target = LiveTarget(wanted.grant, wanted.pauses)
     remarks: list[str] = []
     async with (
         opened(wanted.base_url, wanted.tokens, guard, target) as (callers, exchanges),
         AsyncExitStack() as stack,
     ):
         is_sandbox = await _look_at(callers)
-        url = wanted.url or await _tunnel_to(wanted.port, remarks)
+        url = wanted.url or await _tunnel_to(wanted, remarks)
         if url is not None:
             await _open_inbox(stack, inbox, url, wanted.port)
         before = datetime.now(UTC) - LEFT_OVER
@@ -170,14 +172,14 @@ def _check_kind(response: httpx.Response, variable: str, kind: str) -> None:
         raise LiveError(f"GET /people/me with {variable} is nobody: is WEBEX_BASE_URL a Webex?")
 
 
-async def _tunnel_to(port: int, remarks: list[str]) -> str | None:
+async def _tunnel_to(wanted: Settings, remarks: list[str]) -> str | None:
     """The URL of the tunnel that leads here, found as `webex-webhooks listen` finds it."""
     try:
-        return (await find_tunnel(port)).public_url.rstrip("/")
+        return (await wanted.find_tunnel(wanted.port)).public_url.rstrip("/")
     except UsageError:
         remarks.append(
             f"Rows of deliveries are unchecked: {URL} isn't set, and no single tunnel leads to "
-            f"port {port}."
+            f"port {wanted.port}."
         )
     return None
 

@@ -73,11 +73,11 @@ class SandboxTarget:
 class LiveTarget:
     """Webex: what doesn't come is waited for, and what can't be made to happen is unchecked."""
 
-    pauses: Sequence[float] = (1, 2, 4, 8, 16)
     stagger: float | None = 0.05
 
-    def __init__(self, grant: Mapping[str, str] | None = None) -> None:
-        self._grant = grant or {}
+    def __init__(self, grant: Mapping[str, str], pauses: Sequence[float]) -> None:
+        self._grant = grant
+        self.pauses = pauses
 
     def unchecked(self, reason: str) -> BaseException:
         """What leaves a row unchecked."""

@@ -7,10 +7,11 @@ import re
 import shutil
 import sys
 from base64 import b64encode
-from collections.abc import Iterator, Mapping
+from collections.abc import AsyncGenerator, Iterator, Mapping
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 from unittest.mock import AsyncMock
 from uuid import uuid4
 
@@ -38,41 +39,32 @@ KIM = "kim.roe@example.org"
 TOKENS = {"bot": "a-bot-token", "person": f"person:{KIM}"}
 
 
-class SetClock:
-    """A clock that a test sets."""
-
-    def __init__(self) -> None:
-        self.now = datetime.now(UTC)
-
-    def __call__(self) -> datetime:
-        return self.now
+@pytest.fixture
+def now() -> list[datetime]:
+    """What the clock of Webex shows; a test may set it."""
+    return [datetime.now(UTC)]
 
 
 @pytest.fixture
-def clock() -> SetClock:
-    return SetClock()
-
-
-@pytest.fixture
-async def other(clock: SetClock) -> Sandbox:
+async def other(now: list[datetime]) -> Sandbox:
     """A sandbox in the role of Webex."""
-    return Sandbox(clock=clock)
+    return Sandbox(clock=lambda: now[0])
 
 
-async def run_at(
-    stack: AsyncExitStack,
-    sandbox: Sandbox,
-    *,
-    tokens: Mapping[str, str] = TOKENS,
-    url: str | None = None,
-    port: int | None = None,
-) -> Webex:
+@pytest.fixture
+async def somebody(other: Sandbox) -> AsyncGenerator[httpx.AsyncClient]:
+    """A program that isn't the run, with the same token."""
+    async with other.http_client() as client:
+        client.headers["Authorization"] = "Bearer a-bot-token"
+        yield client
+
+
+async def run_at(stack: AsyncExitStack, sandbox: Sandbox, **changes: Any) -> Webex:  # noqa: ANN401 - of `Settings`
     """Begin a run against a sandbox, which is served as long as the stack."""
     base_url = await stack.enter_async_context(sandbox.serve())
-    port = port or unused_port()
-    url = url or f"http://127.0.0.1:{port}"
-    wanted = Settings(tokens=tokens, url=url, port=port, base_url=base_url)
-    door, _ = await stack.enter_async_context(at_webex(wanted))
+    port = changes.get("port") or unused_port()
+    given = {"tokens": TOKENS, "url": f"http://127.0.0.1:{port}", "port": port, **changes}
+    door, _ = await stack.enter_async_context(at_webex(Settings(base_url=base_url, **given)))
     return door
 
 
@@ -94,10 +86,11 @@ FOREIGN: tuple[tuple[str, str, Mapping[str, str]], ...] = (
 )
 
 
-async def test_what_is_not_the_run_s_is_refused(other: Sandbox) -> None:
+async def test_what_is_not_the_run_s_is_refused(
+    other: Sandbox, somebody: httpx.AsyncClient
+) -> None:
     """A request that touches the room, the person or the webhook of another isn't sent."""
-    async with AsyncExitStack() as stack, other.http_client() as somebody:
-        somebody.headers["Authorization"] = "Bearer a-bot-token"
+    async with AsyncExitStack() as stack:
         room = (await somebody.post("/rooms", json={"title": "Secret plans"})).json()["id"]
         message = await somebody.post("/messages", json={"roomId": room, "text": "Secret"})
         hook = {"name": "Mine", "targetUrl": "http://localhost/", "resource": "rooms"}
@@ -123,10 +116,11 @@ async def test_what_is_not_the_run_s_is_refused(other: Sandbox) -> None:
             )
 
 
-async def test_a_list_has_only_what_is_the_run_s(other: Sandbox) -> None:
+async def test_a_list_has_only_what_is_the_run_s(
+    other: Sandbox, somebody: httpx.AsyncClient
+) -> None:
     """A row sees no room of others in a list, though Webex lists them."""
-    async with AsyncExitStack() as stack, other.http_client() as somebody:
-        somebody.headers["Authorization"] = "Bearer a-bot-token"
+    async with AsyncExitStack() as stack:
         await somebody.post("/rooms", json={"title": "Secret plans"})
         door = await run_at(stack, other)
         room = await door.room()
@@ -152,10 +146,9 @@ def test_a_room_is_known_in_whatever_form_its_id_comes() -> None:
     guard.check("GET", f"/rooms/{forms[1]}", {}, {})
 
 
-async def test_the_end_deletes_what_was_made(other: Sandbox) -> None:
+async def test_the_end_deletes_what_was_made(other: Sandbox, somebody: httpx.AsyncClient) -> None:
     """A run deletes its rooms, its webhooks and its direct messages, and nothing else."""
-    async with AsyncExitStack() as stack, other.http_client() as somebody:
-        somebody.headers["Authorization"] = "Bearer a-bot-token"
+    async with AsyncExitStack() as stack:
         room = (await somebody.post("/rooms", json={"title": "Lunch"})).json()["id"]
         await other.say("Hello", person=KIM)
         door = await run_at(stack, other)
@@ -171,14 +164,15 @@ async def test_the_end_deletes_what_was_made(other: Sandbox) -> None:
         assert other.webhooks == ()
 
 
-async def test_the_next_run_deletes_what_a_killed_one_left(other: Sandbox, clock: SetClock) -> None:
+async def test_the_next_run_deletes_what_a_killed_one_left(
+    other: Sandbox, somebody: httpx.AsyncClient, now: list[datetime]
+) -> None:
     """What a run has left is deleted at the start of one that begins an hour later, not before."""
     async with other.serve() as base_url:
         for minutes in (50, 70):
-            clock.now = datetime.now(UTC) - timedelta(minutes=minutes)
+            now[0] = datetime.now(UTC) - timedelta(minutes=minutes)
             await leave_behind(base_url)
-    async with AsyncExitStack() as stack, other.http_client() as somebody:
-        somebody.headers["Authorization"] = "Bearer a-bot-token"
+    async with AsyncExitStack() as stack:
         await run_at(stack, other)
 
         rooms = (await somebody.get("/rooms", params={"type": "group"})).json()["items"]
@@ -188,7 +182,7 @@ async def test_the_next_run_deletes_what_a_killed_one_left(other: Sandbox, clock
 async def leave_behind(base_url: str) -> None:
     """Make what a run makes, and end as if the process were killed."""
     guard = Guard()
-    async with opened(base_url, TOKENS, guard, LiveTarget()) as (callers, _):
+    async with opened(base_url, TOKENS, guard, LiveTarget({}, ())) as (callers, _):
         bot, person = callers.values()
         for each in (bot, person):
             each.meet((await each.get("/people/me")).json())
@@ -246,9 +240,7 @@ async def test_a_url_with_a_path(other: Sandbox) -> None:
     port = unused_port()
     async with AsyncExitStack() as stack:
         door = await run_at(stack, other, url=f"http://127.0.0.1:{port}/a/tunnel", port=port)
-        room = await door.room()
-        hook = await door.hook(room)
-        await door.delivery(hook, await door.say(door.bot, room))
+        await door.heard(await door.watch())
     async with AsyncExitStack() as stack:
         with pytest.raises(LiveError, match="loses the path below it: it responds 404"):
             await run_at(stack, other, url=f"http://127.0.0.1:{port}/?a=tunnel", port=port)
@@ -277,17 +269,16 @@ async def test_without_a_url(other: Sandbox) -> None:
     assert [each.partition(":")[0] for each in remarks] == ["Rows of deliveries are unchecked"]
 
 
-async def test_a_tunnel(other: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_tunnel(other: Sandbox) -> None:
     """Without a URL, the tunnel that leads to the port is used."""
     port = unused_port()
     tunnel = Tunnel(agent="ngrok", public_url=f"http://127.0.0.1:{port}/")
-    monkeypatch.setattr("tests.conformance.live.find_tunnel", AsyncMock(return_value=tunnel))
+    find = AsyncMock(return_value=tunnel)
     async with other.serve() as base_url:
-        wanted = Settings(tokens=TOKENS, url=None, port=port, base_url=base_url)
+        wanted = Settings(tokens=TOKENS, url=None, port=port, base_url=base_url, find_tunnel=find)
         async with at_webex(wanted) as (door, remarks):
-            room = await door.room()
-            hook = await door.hook(room)
-            await door.delivery(hook, await door.say(door.bot, room))
+            hook = await door.watch()
+            await door.heard(hook)
 
     assert remarks == []
 
@@ -313,11 +304,10 @@ async def test_without_a_person(other: Sandbox) -> None:
             await door.room(door.person)
 
 
-async def test_what_passes_is_repeated(other: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_what_passes_is_repeated(other: Sandbox) -> None:
     """A 429, a 5xx and a lost connection are repeated; what stays so leaves the row unchecked."""
-    monkeypatch.setattr(LiveTarget, "pauses", (0, 0, 0))
     async with AsyncExitStack() as stack:
-        door = await run_at(stack, other)
+        door = await run_at(stack, other, pauses=(0, 0, 0))
         other.fail(status=429, retry_after=0)
         other.fail(status=503)
         other.fail(drop=True)
@@ -327,13 +317,10 @@ async def test_what_passes_is_repeated(other: Sandbox, monkeypatch: pytest.Monke
             await door.bot.get(f"/rooms/{room}")
 
 
-async def test_what_could_not_be_deleted_is_said(
-    other: Sandbox, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_what_could_not_be_deleted_is_said(other: Sandbox) -> None:
     """A run that can't delete what it made says so, and the next one does it."""
-    monkeypatch.setattr(LiveTarget, "pauses", ())
     async with other.serve() as base_url:
-        wanted = Settings(tokens=TOKENS, url=None, port=unused_port(), base_url=base_url)
+        wanted = Settings(tokens=TOKENS, url=None, port=unused_port(), base_url=base_url, pauses=())
         async with at_webex(wanted) as (door, remarks):
             await door.room()
             other.fail(status=503, times=None)
@@ -367,17 +354,27 @@ def files(checkout: Path) -> Iterator[tuple[Path, bytes]]:
             yield path.relative_to(checkout), path.read_bytes()
 
 
-async def live(checkout: Path, *arguments: str, **variables: str) -> tuple[int, str]:
-    """Run what `nox -s live` runs: the exit code, and what it printed."""
+async def live(checkout: Path, base_url: str, *arguments: str) -> tuple[int, str]:
+    """Run what `nox -s live` runs, at a Webex if one is named: the exit code, and the output."""
     inherited = {
         name: value
         for name, value in os.environ.items()
         if not name.startswith(("COVERAGE_", "PYTEST_", "WEBEX_"))
     }
+    port = str(unused_port())
+    variables = {
+        "WEBEX_BASE_URL": base_url,
+        "WEBEX_LIVE_TOKEN": TOKENS["bot"],
+        "WEBEX_LIVE_PERSON_TOKEN": TOKENS["person"],
+        "WEBEX_LIVE_URL": f"http://127.0.0.1:{port}",
+        "WEBEX_LIVE_PORT": port,
+    }
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "pytest", *LIVE, "tests/conformance", *arguments),
         cwd=checkout,
-        env=inherited | variables | {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},  # they take a second
+        env=inherited
+        | (variables if base_url else {})
+        | {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},  # they take a second
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
     )
@@ -389,16 +386,9 @@ async def live(checkout: Path, *arguments: str, **variables: str) -> tuple[int, 
 async def test_a_run(checkout: Path) -> None:
     """A difference is status 1, with its body and without what is private; `--accept` keeps it."""
     before = dict(files(checkout))
-    port = str(unused_port())
+    rows = "own_message or unsigned or meeting_times or repetition"
     async with served(DEVIATIONS["own-message"]()) as base_url:
-        code, printed = await live(
-            *(checkout, "--accept", "-k", "own_message or unsigned or meeting_times or repetition"),
-            WEBEX_BASE_URL=base_url,
-            WEBEX_LIVE_TOKEN=TOKENS["bot"],
-            WEBEX_LIVE_PERSON_TOKEN=TOKENS["person"],
-            WEBEX_LIVE_URL=f"http://127.0.0.1:{port}",
-            WEBEX_LIVE_PORT=port,
-        )
+        code, printed = await live(checkout, base_url, "--accept", "-k", rows)
 
     table = (checkout / ".nox" / "live" / "table.md").read_text(encoding="utf-8")
     today = datetime.now(UTC).date().isoformat()
@@ -413,7 +403,9 @@ async def test_a_run(checkout: Path) -> None:
     assert "delivered 0.0 s after the first, with" in printed
     assert "content-type: application/json;charset=UTF-8, host, trackingid, user-agent: " in printed
     assert "'actorId': '<13 characters>'" in printed
-    assert not re.search(rf"Y2lz|{KIM}|Kim|Sandbox Bot|a-bot-token|sandbox@|:{port}", printed)
+    other_port = rf":(?!{httpx.URL(base_url).port}/)\d{{5}}"
+    private = rf"Y2lz|{KIM}|Kim|Sandbox Bot|a-bot-token|sandbox@|{other_port}"
+    assert not re.search(private, printed)
     changed = {path: text for path, text in files(checkout) if before.get(path) != text}
     assert changed.keys() == {ACCEPTED, PAGE}
     assert json.loads(changed[ACCEPTED])["unsigned"]["server"] == base_url
@@ -423,16 +415,8 @@ async def test_a_run(checkout: Path) -> None:
 
 async def test_a_run_at_a_sandbox(checkout: Path, other: Sandbox) -> None:
     """What a sandbox does otherwise on purpose is counted on its own, and is no failure."""
-    port = str(unused_port())
     async with other.serve() as base_url:
-        code, printed = await live(
-            *(checkout, "-k", "unknown_inputs or unsigned"),
-            WEBEX_BASE_URL=base_url,
-            WEBEX_LIVE_TOKEN=TOKENS["bot"],
-            WEBEX_LIVE_PERSON_TOKEN=TOKENS["person"],
-            WEBEX_LIVE_URL=f"http://127.0.0.1:{port}",
-            WEBEX_LIVE_PORT=port,
-        )
+        code, printed = await live(checkout, base_url, "-k", "unknown_inputs or unsigned")
 
     assert code == 0
     assert "1 rows hold, 0 differ, 1 differ on purpose, as only a sandbox does," in printed
@@ -442,7 +426,7 @@ async def test_a_run_at_a_sandbox(checkout: Path, other: Sandbox) -> None:
 async def test_a_run_without_a_token(checkout: Path) -> None:
     """A run that checks nothing is status 1, says why, and changes nothing that git sees."""
     before = dict(files(checkout))
-    code, printed = await live(checkout, "-k", "test_times or test_filter")
+    code, printed = await live(checkout, "", "-k", "test_times or test_filter")
 
     assert code == 1
     assert printed.count("| holds | unchecked: WEBEX_LIVE_TOKEN isn't set |") == 2

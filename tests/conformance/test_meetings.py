@@ -10,14 +10,11 @@ WITHOUT_FRACTION = re.compile(r"[\d-]{10}T[\d:]{8}Z")
 UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
-@assumption(
-    "meeting-data",
-    "The data of an ended meeting have no title and no number, and a bare UUID as orgId; the "
-    "envelope has no actorId.",
-    source=sources.MEETINGS,
-    grade="recorded",
-)
+@assumption("recorded", source=sources.MEETINGS)
 async def test_meeting_data(webex: Webex) -> None:
+    """The data of an ended meeting have no title and no number, and a bare UUID as orgId; the
+    envelope has no actorId.
+    """
     hook = await webex.hook(None, resource="meetings", event="ended")
     await webex.emit("meetings", "ended")
     arrival = await webex.delivery(hook)
@@ -26,13 +23,9 @@ async def test_meeting_data(webex: Webex) -> None:
     assert "actorId" not in arrival.json
 
 
-@assumption(
-    "meeting-times",
-    "The times of an ended meeting have no fraction of a second.",
-    source=sources.MEETINGS,
-    grade="recorded",
-)
+@assumption("recorded", source=sources.MEETINGS)
 async def test_meeting_times(webex: Webex) -> None:
+    """The times of an ended meeting have no fraction of a second."""
     hook = await webex.hook(None, resource="meetings", event="ended")
     await webex.emit("meetings", "ended")
     data = (await webex.delivery(hook)).data
@@ -40,13 +33,9 @@ async def test_meeting_times(webex: Webex) -> None:
     assert WITHOUT_FRACTION.fullmatch(data["end"])
 
 
-@assumption(
-    "recording-data",
-    "A recording has downloadUrl, playbackUrl and shareToMe, and times without a fraction.",
-    source=sources.MEETINGS,
-    grade="recorded",
-)
+@assumption("recorded", source=sources.MEETINGS)
 async def test_recording_data(webex: Webex) -> None:
+    """A recording has downloadUrl, playbackUrl and shareToMe, and times without a fraction."""
     identifier = await webex.emit("recordings", "created")
     recording = (await webex.bot.get(f"/recordings/{identifier}")).json()
     assert {"downloadUrl", "playbackUrl", "shareToMe"} <= recording.keys()

@@ -244,6 +244,7 @@ class Webex:
     Attributes:
         bot: Calls as the bot.
         exchanges: What was asked in the row at hand, as it may be printed.
+        failures: How many switch a webhook off, as far as we know.
         is_sandbox: Whether it is a sandbox, which differs from some rows on purpose.
     """
 
@@ -263,6 +264,7 @@ class Webex:
         self.bot = bot
         self.exchanges = exchanges
         self.hooks: list[Hook] = []
+        self.failures = 100
         self._person = person
         self._target = target
         self._inbox = inbox
@@ -359,6 +361,14 @@ class Webex:
         present = {name: value for name, value in members.items() if value is not None}
         hook.id = str((await (by or self.bot).make("/webhooks", **present))["id"])
         return hook
+
+    async def watch(self, *members: Caller, **options: Any) -> Hook:  # noqa: ANN401 - of `hook`
+        """Make a room with these members, and a webhook of what happens in it."""
+        return await self.hook(await self.room(*members), **options)
+
+    async def heard(self, hook: Hook) -> Arrival:
+        """Let the bot write into the room of a webhook, and return the delivery."""
+        return await self.delivery(hook, await self.say(self.bot, hook.room_id))
 
     def target(self, answers: Sequence[Answer] = ()) -> Hook:
         """A target without a webhook."""
