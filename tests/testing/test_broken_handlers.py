@@ -15,17 +15,14 @@ from tests.bot.doubles import CARD, SECRET, Webex
 from tests.support.wire import PATIENCE
 from tests.testing.doubles import ANN, NEW, Api, created
 from webex_webhooks_async import (
-    Bot,
     JobContext,
     MessageContext,
     PayloadError,
     Receiver,
-    ReceiverThread,
     SQLiteInbox,
     WebexError,
 )
 from webex_webhooks_async.bot.bot import BotOptions
-from webex_webhooks_async.testing import Sandbox
 
 pytestmark = pytest.mark.once
 
@@ -305,31 +302,6 @@ async def test_what_follows_from_a_request(webex: Webex, api: Api) -> None:
             await webex.sandbox.next_reply(timeout=0)
 
     assert [each.handler_error for each in webex.sandbox.deliveries] == ["KeyError: 'dish'"]
-
-
-async def test_a_bot_in_a_thread(webex_sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What a handler raises in a thread of its own is raised in the test."""
-    async with webex_sandbox.serve() as base_url:
-        monkeypatch.setenv("WEBEX_BASE_URL", base_url)
-        monkeypatch.setenv("WEBEX_ACCESS_TOKEN", "any-token")
-        monkeypatch.setenv("WEBEX_WEBHOOK_SECRET", SECRET)
-        monkeypatch.setenv("WEBEX_TARGET_URL", "https://bot.example.com/webex")
-        bot = Bot.from_env()
-        bot.message()(crash)
-        thread = ReceiverThread(bot)
-
-        async def wsgi(scope: Scope, receive: Receive, send: Send) -> None:
-            request = Request(scope, receive)
-            status = await asyncio.to_thread(thread.handle, await request.body(), request.headers)
-            await Response(status_code=status)(scope, receive, send)
-
-        webex_sandbox.deliver_to(wsgi)
-        await asyncio.to_thread(thread.start)
-        try:
-            with pytest.raises(KeyError, match="dish"):
-                await webex_sandbox.say("Hello")
-        finally:
-            await asyncio.to_thread(thread.close)
 
 
 class UnreadableError(Exception):

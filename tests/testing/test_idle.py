@@ -253,7 +253,10 @@ async def in_a_thread(sandbox: Sandbox, bot: Bot) -> AsyncGenerator[None]:
 async def test_a_bot_in_a_thread(
     webex_sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It waits for a bot that has an event loop and an inbox of its own; its end ends it."""
+    """It waits for a bot that has an event loop and an inbox of its own; its end ends it.
+
+    What a handler raises there is raised in the test.
+    """
     done: list[str] = []
     async with webex_sandbox.serve() as base_url:
         monkeypatch.setenv("WEBEX_BASE_URL", base_url)
@@ -266,6 +269,8 @@ async def test_a_bot_in_a_thread(
         async def note(context: MessageContext) -> None:
             await asyncio.sleep(0.02)
             done.append(context.text)
+            if context.text == "fail":
+                raise LookupError("dish")
 
         before = set(activities)
         async with in_a_thread(webex_sandbox, bot):
@@ -273,6 +278,9 @@ async def test_a_bot_in_a_thread(
             await webex_sandbox.say("Hello")
             await webex_sandbox.idle(PATIENCE)
             assert done == ["Hello"]
+            await webex_sandbox.say("fail")
+            with pytest.raises(LookupError, match="dish"):
+                await webex_sandbox.idle(PATIENCE)
 
     assert activity not in activities
 

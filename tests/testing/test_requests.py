@@ -225,12 +225,17 @@ async def test_the_message_of_an_error_is_recorded(api: Api, webex_sandbox: Sand
 
 @pytest.mark.parametrize("path", ["webhooks", "/webhooks"])
 async def test_both_spellings_of_a_path(api: Api, webex_sandbox: Sandbox, path: str) -> None:
-    """A fault takes a path with a slash at its start and without, as `Client.post` does."""
-    webex_sandbox.fail(status=503, path=path)
+    """A fault takes a path with a slash at its start and without, as `Client.post` does.
 
-    statuses = [(await api.get(each)).status_code for each in ("/people/me", "/webhooks")]
+    It is applied below the path as well, not to other methods or what begins with the same letters.
+    """
+    webex_sandbox.fail(status=503, path=path, method="get", times=None)
 
-    assert statuses == [200, 503]
+    paths = ("/webhooks", "/webhooks/W1", "/people/me", "/webhooksx")
+    statuses = [(await api.get(each)).status_code for each in paths]
+
+    assert (await api.post("/webhooks", json=NEW)).status_code == 200
+    assert statuses == [503, 503, 200, 501]
 
 
 async def test_a_response_that_is_too_late() -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from tests.support.clocks import StoppedClock
 from tests.testing.doubles import Api
-from webex_webhooks_async.testing import Sandbox
+from webex_webhooks_async.testing import Sandbox, SandboxPerson
 
 pytestmark = pytest.mark.once
 
@@ -301,13 +301,20 @@ async def refreshed(api: Api, tokens: dict[str, Any]) -> dict[str, Any]:
 
 
 async def test_a_hint(api: Api, webex_sandbox: Sandbox) -> None:
-    """The person with the address in the hint authorizes, whoever is chosen; another text can't."""
+    """The person with the address in the hint authorizes, whoever is chosen; another text can't.
+
+    What is refreshed later has the same owner, also if somebody else is chosen then.
+    """
     webex_sandbox.authorize_as("bob@example.com")
 
     tokens = [await granted(api, each) for each in ("ann@example.com", "")]
+    webex_sandbox.authorize_as(SandboxPerson(emails=["eve@example.com"], display_name="Eve"))
+    tokens += [await refreshed(api, each) for each in (*tokens, {"refresh_token": "another"})]
     refused = await api.get("/authorize", params={**ASKING, "login_hint": "ann"})
 
-    assert [await who(api, each) for each in tokens] == ["ann@example.com", "bob@example.com"]
+    assert [(await who(api, each)).partition("@")[0] for each in tokens] == [
+        *("ann", "bob", "ann", "bob", "eve")
+    ]
     assert refused.status_code == 400
 
 
