@@ -20,24 +20,20 @@ COMMANDS = (
 OF_INBOX = ("list", "retry", "drop", "schema")
 
 
-@pytest.mark.parametrize("arguments", [(), ("-h",), ("webhooks",)])
-def test_the_overview(invoke: Invoke, arguments: tuple[str, ...]) -> None:
+@pytest.mark.parametrize(
+    ("line", "listed"),
+    [
+        *((each, (*COMMANDS, "inbox")) for each in ("", "-h", "webhooks")),
+        *((each, OF_INBOX) for each in ("inbox", "inbox --help")),
+    ],
+)
+def test_the_overview(invoke: Invoke, line: str, listed: tuple[str, ...]) -> None:
     """Without a command, and with --help, every command is listed with its purpose."""
-    done = invoke(*arguments)
+    done = invoke(*line.split())
 
-    for command in COMMANDS:
+    for command in listed:
         assert re.search(rf"^│ {command} +\w", done.out, re.MULTILINE), command
     assert (done.exit_code, done.err) == (0, "")
-
-
-def test_the_overview_of_a_group(invoke: Invoke) -> None:
-    """A command that has commands lists them, with their purposes."""
-    assert re.search(r"^│ inbox +\w", invoke().out, re.MULTILINE)
-    for arguments in (("inbox",), ("inbox", "--help")):
-        done = invoke(*arguments)
-        for command in OF_INBOX:
-            assert re.search(rf"^│ {command} +\w", done.out, re.MULTILINE), command
-        assert (done.exit_code, done.err) == (0, "")
 
 
 @pytest.mark.parametrize("command", [*COMMANDS, *(f"inbox {each}" for each in OF_INBOX)])
@@ -252,16 +248,6 @@ def test_a_command_waits_for_no_other() -> None:
 
     found = [each for each in done.stdout.splitlines() if each.startswith("[")]
     assert (found, done.stderr) == (["[]"] * 3, "")
-
-
-@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
-def test_a_script(invoke: Invoke, shell: str) -> None:
-    """Each shell has a script, which contains every command."""
-    done = invoke("completion", shell)
-
-    assert (done.exit_code, done.err) == (0, "")
-    for command in ("listen", "ensure", "--owned-by"):
-        assert command in done.out
 
 
 def test_bash_completes(invoke: Invoke) -> None:

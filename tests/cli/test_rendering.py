@@ -9,7 +9,6 @@ from webex_webhooks_async import Webhook
 from webex_webhooks_async.cli.console import stdout
 from webex_webhooks_async.cli.rendering import (
     print_notification,
-    print_webhook,
     print_webhooks,
     status_code_text,
     webhook_document,
@@ -65,18 +64,6 @@ def test_a_narrow_terminal() -> None:
         "  2",
     ]
     assert printed(5, ROOMS)[:3] == ["NAME", "bot:rooms", "  -"]
-
-
-def test_what_webex_added(capsys: pytest.CaptureFixture[str]) -> None:
-    """Members that the package doesn't know are shown too, and the risk of having no secret."""
-    new = evolve(ROOMS, extra={"new": [1]})
-
-    print_webhook(new, as_json=False, show_secret=True)
-
-    out = capsys.readouterr().out
-    assert "new      [1]\n" in out
-    assert "secret   none: nothing proves" in out
-    assert webhook_document(new, show_secret=False)["new"] == [1]
 
 
 def test_what_is_nested_too_deeply() -> None:

@@ -17,6 +17,7 @@ ADDRESS = "--as must be an address, such as ann@example.com"
 NO_PATH = "--set takes a path and a value, such as data.roomId=Y2lz"
 NO_JSON = "what follows := must be JSON: $"
 REDIRECT = "--redirect-uri must be http on this machine, with a port that isn't 0, such as"
+NO_SCHEMA = "schema can't be the name of one: it must have 63 bytes at most"
 URL = "must be an absolute http(s) URL"
 
 
@@ -140,6 +141,12 @@ def _folder(unused: ServedWebex, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         ("inbox list inbox.db --schema s", "--schema is for a PostgresInbox: a file has no sche"),
         ("inbox list nowhere.db", "there is no file nowhere.db\n"),
         ("inbox list 'host=db password=canary'", "this is a conninfo: pass the file of a SQL"),
+        (
+            "inbox list postgresql: --schema pg_mine",
+            NO_SCHEMA,
+        ),
+        ("inbox schema --schema pg_mine", NO_SCHEMA),
+        ("integration schema --schema pg_mine", NO_SCHEMA),
         ("inbox drop postgre://u:canary@db/bot K", "this is a URL that begins with 'postgre:': p"),
     ],
 )

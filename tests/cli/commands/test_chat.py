@@ -15,7 +15,6 @@ import httpx
 import pytest
 from attrs import frozen
 from rich.console import Console
-from starlette.requests import Request
 from starlette.responses import PlainTextResponse, RedirectResponse, Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
@@ -501,28 +500,6 @@ def test_the_outcome_of_each_attempt(webex: ServedWebex, keyboard: Keyboard) -> 
         running.wait()
 
     assert failed.endswith("'x\\x1b[2J' in lunch, bot.py:12, attempt 1 of 5, again in 1.2 s")
-
-
-def test_a_service_that_is_no_sandbox(invoke: Invoke, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Another service is refused; it sees neither the token nor the message."""
-    seen: list[Request] = []
-
-    async def webex(scope: Scope, receive: Receive, send: Send) -> None:
-        seen.append(Request(scope, receive))
-        await PlainTextResponse("{}")(scope, receive, send)
-
-    monkeypatch.setenv("WEBEX_ACCESS_TOKEN", "a-canary-token")
-    with served(webex) as origin:
-        done = invoke("chat", "Hello", "--base-url", f"{origin}/v1")
-
-    assert (done.exit_code, done.out) == (1, "")
-    assert done.err == (
-        f"error: the service at {origin}/v1 isn't a sandbox: start one with `webex-webhooks "
-        "sandbox`, and set WEBEX_BASE_URL to the URL that it prints\n"
-    )
-    (request,) = seen
-    assert (request.method, request.url.path) == ("GET", "/sandbox/events")
-    assert "authorization" not in request.headers
 
 
 def test_no_sandbox(invoke: Invoke) -> None:

@@ -197,6 +197,7 @@ def test_a_handler_that_fails(
         each["id"] for each in state["messages"] if each["text"] == "lunch"
     ]
     assert re.fullmatch(then, outcome["then"])
+    assert outcome["isFinal"] is not bool(then)
     assert outcome["key"] in {each["key"] for each in state["deliveries"]}
 
 

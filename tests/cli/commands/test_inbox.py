@@ -457,8 +457,6 @@ class TestPostgres:
             ("list", "postgresql://localhost:port/"),
             ("drop", "postgresql:/db.example.com/bot", "a key"),  # a slash is missing
             ("retry", "postgresql:bot"),
-            ("list", "postgresql:", "--schema", "pg_mine"),
-            ("schema", "--schema", "pg_mine"),
         ):
             assert invoke("inbox", *arguments).exit_code == 2
         monkeypatch.setitem(sys.modules, "webex_webhooks_async.inbox.postgres.statements", None)

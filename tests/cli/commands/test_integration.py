@@ -9,11 +9,3 @@ def test_the_tables_of_a_store(database: Database, invoke: Invoke) -> None:
         database.execute(printed.out)
 
     assert database.execute("SELECT number FROM users_version") == [(1,)]
-
-
-def test_a_schema_without_a_name(invoke: Invoke) -> None:
-    """A schema that can't have its name is an error that says so."""
-    wrong = invoke("integration", "schema", "--schema", "pg_users")
-
-    assert wrong.exit_code == 2
-    assert "schema can't be the name of one" in wrong.err

@@ -2,6 +2,7 @@ import asyncio
 import json
 
 import pytest
+from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
@@ -97,14 +98,16 @@ def test_the_owner_of_an_event(webex: ServedWebex, invoke: Invoke) -> None:
     assert (of_ann.exit_code, of_ann.out) == (0, "→ no active webhook watches rooms updated\n")
 
 
-def test_what_is_no_sandbox(invoke: Invoke) -> None:
-    """Nothing is reported to what isn't a sandbox, or doesn't respond as one."""
+def test_what_is_no_sandbox(invoke: Invoke, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is reported to what isn't a sandbox, or doesn't respond as one, and no token."""
     asked: list[str] = []
+    tokens: list[str | None] = []
     headers: dict[str, str] = {}
     answers = iter([b"{}", b"no JSON"])
 
     async def service(scope: Scope, receive: Receive, send: Send) -> None:
         asked.append(scope["method"])
+        tokens.append(Request(scope).headers.get("authorization"))
         if scope["method"] == "GET":
             await Response(headers=headers)(scope, receive, send)
         elif (answer := next(answers, None)) is not None:
@@ -112,6 +115,7 @@ def test_what_is_no_sandbox(invoke: Invoke) -> None:
         else:
             await asyncio.Event().wait()
 
+    monkeypatch.setenv("WEBEX_ACCESS_TOKEN", "a-canary-token")
     with served(service) as origin:
         command = (*IN_A_SANDBOX, "--base-url", f"{origin}/v1")
         no_sandbox = invoke(*command)
@@ -125,6 +129,7 @@ def test_what_is_no_sandbox(invoke: Invoke) -> None:
     assert "doesn't respond as a sandbox of this release does\n" in odd
     assert not_json == odd
     assert asked == ["GET", *["GET", "POST"] * 3]
+    assert {*tokens} == {None}
 
 
 def test_values(invoke: Invoke) -> None:

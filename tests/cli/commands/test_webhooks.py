@@ -38,13 +38,18 @@ def test_list_in_a_pipe(webex: ServedWebex, invoke: Invoke) -> None:
 
 
 def test_list_as_json(webex: ServedWebex, invoke: Invoke) -> None:
-    """JSON has Webex's names and whether a secret is set; the secret if it is asked for."""
-    webhook = webex.create(secret="a-canary-secret")
+    """JSON has Webex's names and whether a secret is set; the secret if it is asked for.
+
+    It is in ASCII, and nothing in it is markup, the name of an emoji or wrapped.
+    """
+    name = f"Café [bold]:smile: \x1b {'x' * 20_000}"
+    webhook = webex.create(name=name, secret="a-canary-secret")
 
     done, shown = invoke("list", "--json"), invoke("list", "--json", "--show-secret")
 
     (document,) = json.loads(done.out)
-    assert (document["id"], document["targetUrl"]) == (webhook.id, "https://example.com/webex")
+    assert (document["id"], document["name"]) == (webhook.id, name)
+    assert (document["targetUrl"], done.out.isascii()) == ("https://example.com/webex", True)
     assert document["hasSecret"] is True
     assert "a-canary" not in done.out + done.err
     assert [each["secret"] for each in json.loads(shown.out)] == ["a-canary-secret"]
@@ -63,14 +68,14 @@ def test_list_has_every_page(webex: ServedWebex, invoke: Invoke) -> None:
 
 
 def test_get(webex: ServedWebex, invoke: Invoke) -> None:
-    """One webhook is shown field by field, or as JSON; its secret is not.
+    """One webhook is shown field by field, or as JSON; its secret is not, or that it has none.
 
     An error of Webex is one line with its tracking id, and the exit code is 1.
     """
     webhook = webex.create(filter="roomId=Y2lz", secret="a-canary-secret")
 
     done, as_json = invoke("get", webhook.id), invoke("get", webhook.id, "--json")
-    absent = invoke("get", "nothing", "--json")
+    absent, without = invoke("get", "nothing", "--json"), invoke("get", webex.create(name="2").id)
 
     fields = dict(re.split(r"  +", line) for line in done.out.splitlines())
     document = json.loads(as_json.out)
@@ -78,6 +83,7 @@ def test_get(webex: ServedWebex, invoke: Invoke) -> None:
     assert (fields["filter"], fields["secret"]) == ("roomId=Y2lz", "set, not shown")
     assert (document["id"], document["hasSecret"]) == (webhook.id, True)
     assert (done.exit_code, done.err, "canary" in done.out + as_json.out) == (0, "", False)
+    assert re.search("secret +none: nothing proves", without.out)
     assert (absent.exit_code, absent.out) == (1, "")
     assert re.fullmatch(
         r"error: GET /v1/webhooks/nothing: 404 Not Found: .+ \(tracking id ROUTER_[0-9A-F-]+\)\n",
@@ -87,15 +93,19 @@ def test_get(webex: ServedWebex, invoke: Invoke) -> None:
 
 @pytest.mark.parametrize("secret", [4_217_421_742, ["canary"]])
 def test_a_secret_that_is_not_text(webex: ServedWebex, invoke: Invoke, secret: object) -> None:
-    """A secret in another type than Webex documents is a secret all the same."""
+    """A secret in another type than Webex documents is a secret all the same.
+
+    Members that the package doesn't know are shown.
+    """
     webhook = webex.create()
-    document = {**json.loads(to_json(webhook)), "secret": secret}
+    document = {**json.loads(to_json(webhook)), "secret": secret, "new": [1]}
     webex.sandbox.fail(body=document, times=3)
 
     done, as_json = invoke("get", webhook.id), invoke("get", webhook.id, "--json")
 
     assert re.search("secret +set, not shown\n", done.out)
-    assert json.loads(as_json.out)["hasSecret"] is True
+    assert json.loads(as_json.out).items() >= {"hasSecret": True, "new": [1]}.items()
+    assert "new         [1]\n" in done.out
     assert json.dumps(secret) not in done.out + as_json.out
     assert json.dumps(secret) in invoke("get", webhook.id, "--show-secret").out
 

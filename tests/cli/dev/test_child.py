@@ -37,7 +37,7 @@ def test_a_failed_import(  # noqa: PLR0913, PLR0917 - a table, and what a test n
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The traceback has the frames of the program alone; the page gets all that is printed."""
-    monkeypatch.setattr(sys, "path", [*sys.path])
+    monkeypatch.syspath_prepend(tmp_path)
     (tmp_path / "bot.py").write_text(text, encoding="utf-8")
     with pytest.raises(BaseException) as failure:  # noqa: PT011 - each of them another
         Target.parse(f"{tmp_path}/bot.py").load()

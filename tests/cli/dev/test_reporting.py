@@ -1,4 +1,3 @@
-import json
 import re
 import sys
 from pathlib import Path
@@ -31,38 +30,7 @@ def test_where_an_error_was_raised(tmp_path: Path) -> None:
     group = ExceptionGroup("several", [failure.value, ValueError()])
     assert place_of(group, tmp_path) == " in lunch, bot.py:3"
     assert place_of(failure.value, Path(sys.prefix) / "elsewhere") == ""
-
-
-def test_an_error_that_nobody_raised() -> None:
-    """An error without a place in the program has none."""
-    assert place_of(ValueError(), Path("/")) == ""
-
-
-async def test_how_an_attempt_has_ended(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The program reports the error with its place, what follows, and that another one worked."""
-    reported: list[dict[str, object]] = []
-
-    def report(**outcome: object) -> None:
-        reported.append(outcome)
-
-    monkeypatch.setattr(sandbox_reports, "observer", Reporter(report, Path(__file__).parent))
-    receiver, errors = Receiver("secret"), [KeyError("dish")]
-
-    @receiver.on()
-    async def lunch(_: Notification[Any]) -> None:
-        if errors:
-            raise errors.pop()
-
-    bodies = [sample_notification("messages", "created") for _ in range(2)]
-    async with receiver, httpx.AsyncClient(transport=httpx.ASGITransport(receiver)) as webex:
-        for each in bodies:
-            await webex.send(signed_request("http://bot/", each, "secret"))
-
-    failed, worked = reported
-    assert failed["about"] == json.loads(bodies[0])["data"]["id"]
-    assert str(failed["error"]).startswith("KeyError: 'dish' in lunch, test_reporting.py:")
-    assert (failed["then"], failed["isFinal"]) == ("", True)
-    assert list(worked) == ["worked"]
+    assert place_of(ValueError("that nobody raised"), Path("/")) == ""
 
 
 async def test_an_attempt_that_is_put_off(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
