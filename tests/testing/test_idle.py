@@ -91,14 +91,17 @@ async def test_jobs(webex: Webex, tmp_path: Path) -> None:
 async def test_what_fails(webex: Webex, tmp_path: Path, kind: str) -> None:
     """What a handler raises is raised, once; another attempt later isn't waited for."""
     bot = webex.bot(**options_of(kind, tmp_path))
+    may_fail = asyncio.Event()
 
     @bot.message()
     async def fail(context: MessageContext) -> None:
-        raise LookupError(context.text)
+        await may_fail.wait()
+        raise TimeoutError(context.text)  # as `idle` itself does
 
     async with webex.running(bot):
         await webex.sandbox.say("Hello")
-        with pytest.raises(LookupError, match="Hello"):
+        asyncio.get_running_loop().call_later(0.05, may_fail.set)  # while `idle` waits
+        with pytest.raises(TimeoutError, match=r"\AHello\Z"):
             await webex.sandbox.idle(PATIENCE)
         await webex.sandbox.idle(PATIENCE)
 

@@ -564,12 +564,15 @@ class Sandbox:
         """
         seconds = seconds_of("timeout", timeout, or_zero=True)
         busy = await self._unfinished()
+        limit = asyncio.timeout(seconds)
         try:
-            async with asyncio.timeout(seconds):
+            async with limit:
                 while busy:
                     await asyncio.sleep(_POLL_SECONDS)
                     busy = await self._unfinished()
         except TimeoutError:
+            if not limit.expired():  # it is that of a handler
+                raise
             raise TimeoutError(f"not idle within {seconds:g} seconds: {', '.join(busy)}") from None
 
     async def _unfinished(self) -> list[str]:
