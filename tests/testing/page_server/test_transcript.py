@@ -1,11 +1,20 @@
 import asyncio
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.support.clocks import StoppedClock
 from tests.testing.doubles import ANN, Api, created
-from webex_webhooks_async import Bot, Client, File, MessageContext, SubmissionContext
+from webex_webhooks_async import (
+    Bot,
+    Client,
+    File,
+    Inbox,
+    MessageContext,
+    SQLiteInbox,
+    SubmissionContext,
+)
 from webex_webhooks_async.testing import Sandbox
 from webex_webhooks_async.testing.page_server.transcript import as_test
 
@@ -17,9 +26,14 @@ LATER = {"type": "Action.Submit", "title": "Later", "data": {"action": "order", 
 MENU = {"type": "AdaptiveCard", "version": "1.3", "body": [DISH], "actions": [ORDER, LATER]}
 
 
-def make_bot(client: Client, *, thanks: str = "One") -> Bot:
-    """A bot that takes orders."""
-    bot = Bot(client, "a-secret", target_url="https://bot.example.com/webex")
+def make_bot(client: Client, *, thanks: str = "One", inbox: Inbox | None = None) -> Bot:
+    """A bot that takes orders, and asks whether one is sure."""
+    bot = Bot(client, "a-secret", target_url="https://bot.example.com/webex", inbox=inbox)
+
+    @bot.command("cancel")
+    async def cancel(context: MessageContext) -> None:
+        sure = await context.ask("Sure?", buttons={"yes": "Yes", "no": "No"})
+        await context.reply(f"{sure.action}, then")
 
     @bot.command("menu")
     async def menu(context: MessageContext) -> None:
@@ -41,7 +55,7 @@ def make_bot(client: Client, *, thanks: str = "One") -> Bot:
     return bot
 
 
-async def run(code: str, **options: str) -> None:
+async def run(code: str, **options: Any) -> None:
     """Run a test with the fixtures of the page on tests."""
     names: dict[str, Any] = {}
     exec(code, names)  # noqa: S102 - it is what people paste
@@ -110,6 +124,28 @@ async def test_a_conversation(webex_sandbox: Sandbox, webex_client: Client) -> N
     await run(code)
     with pytest.raises(AssertionError):
         await run(code, thanks="Two")
+
+
+async def test_an_answered_card(
+    tmp_path: Path, webex_sandbox: Sandbox, webex_client: Client
+) -> None:
+    """A card that is deleted with its answer is pressed again, and isn't there at the end."""
+    async with make_bot(webex_client, inbox=SQLiteInbox(tmp_path / "inbox.db")) as bot:
+        webex_sandbox.deliver_to(bot)
+        await webex_sandbox.say("cancel", person="ann@example.com")
+        card = await webex_sandbox.next_reply()
+        await webex_sandbox.submit(card.id, press="Yes", person="ann@example.com")
+        await webex_sandbox.idle()
+        await webex_sandbox.say("Thanks", person="ann@example.com")
+        await webex_sandbox.idle()
+        thanks = webex_sandbox.messages[-2].id
+        await webex_sandbox.say("Bye", person="ann@example.com", parent_id=thanks)
+        await webex_sandbox.idle()
+    code = transcript(webex_sandbox, card.room_id)
+
+    assert 'submit(card.id, {}, press="Yes"' in code
+    assert "parent_id=webex_sandbox.messages[3].id" in code
+    await run(code, inbox=SQLiteInbox(tmp_path / "again.db"))
 
 
 async def test_from_here(webex_sandbox: Sandbox, webex_client: Client) -> None:

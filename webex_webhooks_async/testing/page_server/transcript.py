@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Iterator
+from operator import itemgetter
 from typing import cast
 
 from webex_webhooks_async.models.vocabulary import Resource
@@ -25,20 +26,8 @@ def as_test(state: State, room: Json, start: str | None = None) -> str:
         ValueError: It can't be repeated: nobody wrote to the bot, a card is from before `start`, a
             file is too large, or it isn't known which button was pressed.
     """
-    events = _events(state, room)
-    if start is not None:
-        ids = [each["id"] for each in events if each["personId"] != state.bot.id]
-        if start not in ids:
-            raise ValueError("a test begins with a message that a person has written in this room")
-        events = events[[each["id"] for each in events].index(start) :]
-    if all(each["personId"] == state.bot.id for each in events):
-        raise ValueError("nobody has written to the bot in this room yet")
-    pressed = dict.fromkeys(each["messageId"] for each in events if INPUTS in each)
-    if not pressed.keys() <= {each["id"] for each in events}:
-        raise ValueError(
-            "a button was pressed on a card from before this message: begin the test earlier, with "
-            "the message for which the bot sent the card"
-        )
+    events = _from(start, _events(state, room), state)
+    pressed = _pressed_in(events)
     cards = {
         message_id: f"card_{n}" if n > 1 else "card" for n, message_id in enumerate(pressed, 1)
     }
@@ -48,27 +37,58 @@ def as_test(state: State, room: Json, start: str | None = None) -> str:
     if is_group:
         title = {"title": room.get("title") or "Room"}
         lines.append(f'room = await webex_client.post("rooms", json={_literal(title)})')
-    said = [each["id"] for each in events if INPUTS not in each]
-    for event in events:
+    there: list[str] = []
+    for number, event in enumerate(events):
         who = f"person={_literal(state.named(event['personId']).emails[0])}"
         if INPUTS in event:
-            lines.append(_press(state, event, cards[event["messageId"]], who))
+            card = event["messageId"]
+            lines.append(_press(state, event, cards[card], who))
+            if state.messages.get(card) is None and card not in _pressed_in(events[number + 1 :]):
+                there.remove(card)  # the bot has deleted it then
         elif event["personId"] == state.bot.id:
             lines += _expect(event, cards.get(event["id"], "reply"))
         else:
             where = ', room_id=room["id"]' if is_group else ""
-            if (root := event.get("parentId")) in said:
-                where = f", parent_id=webex_sandbox.messages[{said.index(root)}].id"
+            if (root := event.get("parentId")) in there:
+                where = f", parent_id=webex_sandbox.messages[{there.index(root)}].id"
             lines.append(_say(state, event, f"{who}{where}"))
-    count = sum(INPUTS not in each for each in events)
-    body = "\n    ".join([*lines, f"assert len(webex_sandbox.messages) == {count}"])
+        there += [event["id"]] * (INPUTS not in event)
+    lines += ["await webex_sandbox.idle()", f"assert len(webex_sandbox.messages) == {len(there)}"]
+    body = "\n    ".join(lines)
     imports = "from webex_webhooks_async import File\n\n\n" if ", files=[File(" in body else ""
     return f"{imports}{body}\n"
 
 
+def _from(start: str | None, events: list[Json], state: State) -> list[Json]:
+    """What a test repeats; see `as_test`."""
+    if start is not None:
+        ids = [each["id"] for each in events if each["personId"] != state.bot.id]
+        if start not in ids:
+            raise ValueError("a test begins with a message that a person has written in this room")
+        events = events[[each["id"] for each in events].index(start) :]
+    if all(each["personId"] == state.bot.id for each in events):
+        raise ValueError("nobody has written to the bot in this room yet")
+    if not _pressed_in(events).keys() <= {each["id"] for each in events}:
+        raise ValueError(
+            "a button was pressed on a card from before this message: begin the test earlier, with "
+            "the message for which the bot sent the card"
+        )
+    return events
+
+
+def _pressed_in(events: list[Json]) -> dict[str, None]:
+    """The ids of the cards that were pressed, in this order."""
+    return dict.fromkeys(each["messageId"] for each in events if INPUTS in each)
+
+
 def _events(state: State, room: Json) -> list[Json]:
-    """The messages of a room, and what was submitted there, in the order of time."""
-    events = [each for each in state.messages if each["roomId"] == room["id"]]
+    """The messages of a room, and what was submitted there, in the order of time.
+
+    A card that was pressed is there also if it was deleted, as that of an answered question.
+    """
+    messages = {**state.pressed, **{each["id"]: (n, each) for n, each in state.messages.numbered()}}
+    events = [each for _, each in sorted(messages.values(), key=itemgetter(0))]
+    events = [each for each in events if each["roomId"] == room["id"]]
     for action in state.documents[Resource.ATTACHMENT_ACTIONS]:
         ids = [each["id"] for each in events]
         if action["messageId"] not in ids:
@@ -116,7 +136,7 @@ def _file(state: State, url: str) -> str:
 
 def _press(state: State, action: Json, card: str, who: str) -> str:
     """How a button is pressed, with the inputs that were filled in."""
-    message = state.messages.get(action["messageId"]) or {}
+    _, message = state.pressed[action["messageId"]]
     inputs = action[INPUTS]
     known = [*buttons(message.get("attachments"))]
     button = _pressed(known, inputs)

@@ -55,6 +55,8 @@ def submit(
     data = state.new(Resource.ATTACHMENT_ACTIONS, person, where)
     actions = state.documents[Resource.ATTACHMENT_ACTIONS]
     actions.put(data["id"], {**data, INPUTS: dict(inputs)})
+    number = next(n for n, each in state.messages.numbered() if each["id"] == message["id"])
+    state.pressed[message["id"]] = (number, message)
     return WebexEvent(
         resource=Resource.ATTACHMENT_ACTIONS,
         event=Event.CREATED,

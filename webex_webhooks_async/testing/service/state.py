@@ -187,6 +187,7 @@ class State:
         self.messages: Store[Json] = self.documents[Resource.MESSAGES]
         self.fake_ids: set[str] = set()  # of whom only emitted data mentions: they own nothing
         self.emitted: set[str] = set()  # ids of messages that everyone may read
+        self.pressed: dict[str, tuple[int, Json]] = {}  # the number and card, also if deleted since
         self.edits: Counter[str] = Counter()  # how often a message was edited
         self.contents: Store[StoredFile] = Store[StoredFile]()  # the files of messages
         self.teams: Store[Json] = Store[Json]()
