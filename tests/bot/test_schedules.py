@@ -371,15 +371,18 @@ async def test_webex_is_out_at_the_start(days: Days) -> None:
         assert days.due == [SEVEN]
 
 
-async def test_a_schedule_without_an_inbox(webex: Webex) -> None:
-    """It is an error at the start, which names the schedule."""
-    bot = webex.bot()
+async def test_without_an_inbox(webex: Webex) -> None:
+    """A schedule is an error at the start, which names it, and so is a job."""
 
-    @bot.schedule("summary", "0 7 * * *", timezone=BERLIN)
-    async def summary(_: JobContext) -> None: ...
+    async def act(_: JobContext) -> None: ...
 
+    scheduled, called = webex.bot(), webex.bot()
+    scheduled.schedule("summary", "0 7 * * *", timezone=BERLIN)(act)
+    called.job("remind")(act)
     with pytest.raises(ValueError, match="the schedule 'summary' needs an inbox: pass one, such"):
-        await bot.start()
+        await scheduled.start()
+    with pytest.raises(ValueError, match="the job 'remind' needs an inbox: pass one, such"):
+        await called.start()
 
 
 @pytest.mark.parametrize(

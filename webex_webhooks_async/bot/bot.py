@@ -116,8 +116,9 @@ class Bot(BotRouter, Receiver):
             alone, needs none: then each request gets 401.
         name: The beginning of the names of the bot's webhooks. Others that begin with it and a
             colon are deleted.
-        target_url: The absolute http(s) URL that Webex posts to. Without one, and for a bot that
-            has only jobs, no webhook is created, changed or deleted.
+        target_url: The absolute http(s) URL that Webex posts to. Without one, and with a
+            person's token for jobs alone, no webhook is created, changed or deleted. With a bot's
+            token, jobs have the webhooks that bring answers.
         watch_every: Seconds, or a `timedelta`, between two looks at the webhooks; `None`
             for the one at the start.
         allow: A plain or an async function that gets the `Person` who wrote a message or submitted
@@ -498,8 +499,8 @@ class Bot(BotRouter, Receiver):
 
         Raises:
             RuntimeError: It has been started, and not ended since, or is ended while it starts.
-            ValueError: There is a `target_url`, and no handler needs a webhook or is of a job; or
-                there is such a handler, and no secret.
+            ValueError: There is a `target_url`, and no handler needs a webhook or is of a job;
+                there is such a handler, and no secret; or there is a job, and no inbox.
             APIError: Webex has refused something: the token, say. An outage isn't raised.
             TypeError: As for `Receiver.start`.
             Exception: Any error of the lifespan, the inbox or a function for the secrets.
@@ -539,8 +540,6 @@ class Bot(BotRouter, Receiver):
         if self._target_url is None:
             if hears:
                 logger.warning(_NO_WEBHOOK)
-            return None
-        if placed and not hears and self._inbox is None:
             return None
         # Imported here, as in `Client.webhooks`.
         from webex_webhooks_async.bot.webhooks import BotWebhooks, brings_messages  # noqa: PLC0415 - see above

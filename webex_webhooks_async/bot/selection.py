@@ -121,8 +121,11 @@ class BotSelection(Selection):
     def prepare(self, placed: Sequence[Placed]) -> None:
         """Take what is registered now; a handler that would get nothing is a `ValueError`."""
         self.routes = Routes(placed if self.worker is None else [*placed, _DELETING])
-        if self.schedules is None and (schedules := self.routes.schedules()):
-            raise ValueError(f"the schedule {schedules[0].name!r} needs an inbox: {PASS_AN_INBOX}")
+        if self.schedules is None and self.routes.jobs:
+            name = next(iter(self.routes.jobs))
+            is_schedule = any(each.name == name for each in self.routes.schedules())
+            kind = "schedule" if is_schedule else "job"
+            raise ValueError(f"the {kind} {name!r} needs an inbox: {PASS_AN_INBOX}")
         self.handlers = HandlerIndex(placed)
         self._around = tuple(placed[0].around[0]) if placed else ()
         if self.access is not None:

@@ -55,7 +55,7 @@ def make_bot(client: Client, *, thanks: str = "One", inbox: Inbox | None = None)
     return bot
 
 
-async def run(code: str, **options: Any) -> None:
+async def run(code: str, *, thanks: str = "One", inbox: Inbox | None = None) -> None:
     """Run a test with the fixtures of the page on tests."""
     names: dict[str, Any] = {}
     exec(code, names)  # noqa: S102 - it is what people paste
@@ -64,7 +64,7 @@ async def run(code: str, **options: Any) -> None:
     sandbox = Sandbox()
     async with sandbox.http_client() as http_client:
         client = Client("token", http_client=http_client)
-        async with make_bot(client, **options) as bot:
+        async with make_bot(client, thanks=thanks, inbox=inbox) as bot:
             sandbox.deliver_to(bot)
             fixtures = {"bot": bot, "webex_client": client, "webex_sandbox": sandbox}
             wanted = test.__code__.co_varnames[: test.__code__.co_argcount]
