@@ -13,36 +13,26 @@ import pytest
 
 from tests.bot.doubles import Webex
 from tests.notifications.doubles import taken
-from tests.support.postgres_server import PostgresServer
-from tests.support.transactions import ALL_WAYS, WAYS, Place, Within, opened
+from tests.support.clocks import let_pass, timed
+from tests.support.postgres_inboxes import Database
+from tests.support.transactions import ALL_WAYS, WAYS, Place, opened
 from tests.support.wire import until
-from webex_webhooks_async import Bot, JobContext, PostgresInbox
-from webex_webhooks_async.handling import inbox_worker
-from webex_webhooks_async.inbox.postgres import inbox as postgres_inbox
+from webex_webhooks_async import Bot, JobContext
 
 pytestmark = pytest.mark.once
 
 
-@pytest.fixture(params=["PostgreSQL", "SQLite"])
+@pytest.fixture(params=WAYS)
 async def place(
-    request: pytest.FixtureRequest, postgres: PostgresServer, schema: str, tmp_path: Path
+    request: pytest.FixtureRequest, database: Database, tmp_path: Path
 ) -> AsyncIterator[Place]:
     """An inbox and the user's table, in each database."""
-    async with opened(request.param, postgres, schema, tmp_path) as found:
+    async with opened(request.param, database, tmp_path) as found:
         await found.inbox.counts()  # which makes the tables
         yield found
 
 
-@pytest.fixture(autouse=True)
-def soon(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let workers look more often."""
-    monkeypatch.setattr(inbox_worker, "_POLL_SECONDS", 0.02)
-    monkeypatch.setattr(postgres_inbox, "_SECONDS_BETWEEN_OUTBOXES", 0.0)
-
-
-def within(place: Place) -> Within:
-    """A transaction of the user's."""
-    return place.within(WAYS[place.database][0])
+of_postgres = pytest.mark.parametrize("place", ["PostgreSQL"], indirect=True)
 
 
 class Notes:
@@ -50,36 +40,34 @@ class Notes:
 
     def __init__(self, webex: Webex, place: Place) -> None:
         self.values: list[Any] = []
-        self.bot: Bot = webex.bot(inbox=place.inbox, target_url=None)
+        often = timed(Bot, sleep=lambda _: asyncio.sleep(0.02))
+        self.bot: Bot = often(webex.client, inbox=place.inbox)
 
         @self.bot.job("note")
         async def note(context: JobContext) -> None:
             self.values.append(context.value)
 
 
-@pytest.mark.parametrize(("database", "way"), ALL_WAYS)
-async def test_every_driver(  # noqa: PLR0913, PLR0917 - fixtures
-    database: str, way: str, webex: Webex, postgres: PostgresServer, schema: str, tmp_path: Path
-) -> None:
+@pytest.mark.parametrize(("place", "way"), ALL_WAYS, indirect=["place"])
+async def test_every_driver(place: Place, way: str, webex: Webex) -> None:
     """A job is there if the transaction is committed, and only then."""
-    async with opened(database, postgres, schema, tmp_path) as place:
-        notes = Notes(webex, place)
-        async with notes.bot:
-            with suppress(ConnectionError):
-                async with place.within(way)() as given:
-                    assert await notes.bot.enqueue("note", 1, transaction=given)
-                    raise ConnectionError("it is rolled back")
+    notes = Notes(webex, place)
+    async with notes.bot:
+        with suppress(ConnectionError):
             async with place.within(way)() as given:
-                await place.write(given)
-                assert await notes.bot.enqueue("note", 2, transaction=given)
-            await until(lambda: bool(notes.values))
-        assert (notes.values, place.rows()) == ([2], 1)
+                assert await notes.bot.enqueue("note", 1, transaction=given)
+                raise ConnectionError("it is rolled back")
+        async with place.within(way)() as given:
+            await place.write(given)
+            assert await notes.bot.enqueue("note", 2, transaction=given)
+        await until(lambda: bool(notes.values))
+    assert (notes.values, place.rows()) == ([2], 1)
 
 
 async def test_a_process_that_ends_after_the_commit(webex: Webex, place: Place) -> None:
     """Another process runs what was committed; a line has the jobs in their order."""
     first, second = Notes(webex, place), Notes(webex, place)
-    async with within(place)() as given, first.bot:
+    async with place.within()() as given, first.bot:
         for value in range(5):
             await first.bot.enqueue("note", value, line="a line", transaction=given)
     async with second.bot:
@@ -92,7 +80,7 @@ async def test_keys(webex: Webex, place: Place) -> None:
     notes = Notes(webex, place)
     enqueue, cancel = notes.bot.enqueue, notes.bot.cancel
     async with notes.bot:
-        async with within(place)() as given:
+        async with place.within()() as given:
             results = [
                 await enqueue("note", 1, key="a", transaction=given),
                 await enqueue("note", 2, key="a", transaction=given),
@@ -118,10 +106,11 @@ async def test_what_runs(place: Place) -> None:
         entry = await taken(inbox)
         if way == "stopped":
             await inbox.stop("job:1")
-        async with within(place)() as given:
+        async with place.within()() as given:
             await inbox.put_within(given, "job:1", way.encode(), replace=way == "replaced")
         assert await inbox.take() is None
         await inbox.complete(entry)
+        let_pass(1)  # so that it looks for what was committed
         entry = await taken(inbox)
         assert entry.body == way.encode()
         await inbox.complete(entry)
@@ -132,7 +121,7 @@ async def test_what_runs(place: Place) -> None:
 async def test_when_it_is_due(place: Place) -> None:
     """The seconds count from the call; what is committed is counted before anybody has taken it."""
     inbox = place.inbox
-    async with within(place)() as given:
+    async with place.within()() as given:
         before = await inbox.now()
         await inbox.put_within(given, "job:1", b"{}", after=60.0)
         await inbox.put_within(given, "job:2", b"{}", at=before)
@@ -145,49 +134,47 @@ async def test_when_it_is_due(place: Place) -> None:
     assert 60 <= (due - before).total_seconds() <= (after - before).total_seconds() + 60
 
 
-async def test_an_open_transaction(
-    webex: Webex, postgres: PostgresServer, schema: str, tmp_path: Path
-) -> None:
+@of_postgres
+async def test_an_open_transaction(webex: Webex, place: Place) -> None:
     """On PostgreSQL, nobody waits for a transaction that has enqueued and isn't over."""
-    async with opened("PostgreSQL", postgres, schema, tmp_path) as place:
-        notes = Notes(webex, place)
-        async with notes.bot:
-            await notes.bot.enqueue("note", 1, key="b", after=3600)
-            async with within(place)() as given:
-                await notes.bot.enqueue("note", 2, key="a", line="a line", transaction=given)
-                await notes.bot.cancel("note", key="b", transaction=given)
-                assert await notes.bot.enqueue("note", 3, key="a", line="a line")
-                assert await notes.bot.cancel("note", key="b")
-                assert await notes.bot.enqueue("note", 4, line="a line")
-                await until(lambda: notes.values == [3, 4])
-            await notes.bot.enqueue("note", 5, line="a line")
-            await until(lambda: notes.values == [3, 4, 5])
+    notes = Notes(webex, place)
+    async with notes.bot:
+        await notes.bot.enqueue("note", 1, key="b", after=3600)
+        async with place.within()() as given:
+            await notes.bot.enqueue("note", 2, key="a", line="a line", transaction=given)
+            await notes.bot.cancel("note", key="b", transaction=given)
+            assert await notes.bot.enqueue("note", 3, key="a", line="a line")
+            assert await notes.bot.cancel("note", key="b")
+            assert await notes.bot.enqueue("note", 4, line="a line")
+            await until(lambda: notes.values == [3, 4])
+        await notes.bot.enqueue("note", 5, line="a line")
+        await until(lambda: notes.values == [3, 4, 5])
 
 
-async def test_together(postgres: PostgresServer, schema: str, tmp_path: Path) -> None:
+@of_postgres
+async def test_together(place: Place, database: Database) -> None:
     """On PostgreSQL, what one transaction has left isn't torn apart, and others take meanwhile."""
-    async with opened("PostgreSQL", postgres, schema, tmp_path) as place:
-        other = PostgresInbox(place.url, schema=schema)
-        await other.counts()
-        with psycopg.connect(place.url) as blocking:
-            known = f"INSERT INTO {schema}.known VALUES ('job:2', gen_random_uuid())"
-            async with within(place)() as given:
-                for number in range(1, 4):
-                    await place.inbox.put_within(given, f"job:{number}", b"{}", line="a line")
-            blocking.execute(known.encode())
-            taking = asyncio.create_task(taken(place.inbox))
-            await until(lambda: postgres.blocked() > 0)
-            assert [each async for each in other.unfinished()] == []
-            await other.put("job:4", b"{}")
-            assert (await taken(other)).key == "job:4"
-            blocking.rollback()
-            assert (await taking).key == "job:1"
-        await other.aclose()
+    other = database.inbox()
+    await other.counts()
+    with psycopg.connect(place.url) as blocking:
+        known = f"INSERT INTO {database.schema}.known VALUES ('job:2', gen_random_uuid())"
+        async with place.within()() as given:
+            for number in range(1, 4):
+                await place.inbox.put_within(given, f"job:{number}", b"{}", line="a line")
+        blocking.execute(known.encode())
+        taking = asyncio.create_task(taken(place.inbox))
+        await until(lambda: database.server.blocked() > 0)
+        assert [each async for each in other.unfinished()] == []
+        await other.put("job:4", b"{}")
+        assert (await taken(other)).key == "job:4"
+        blocking.rollback()
+        assert (await taking).key == "job:1"
+    await other.aclose()
 
 
 async def test_what_is_no_transaction(webex: Webex, place: Place, tmp_path: Path) -> None:
     """What `once` refuses is refused, and nothing is stored."""
-    notes, engine = Notes(webex, place), next(iter(place.engines.values()))
+    notes, engine = Notes(webex, place), place.engine
     other = tmp_path / "other.db"
     with closing(connect(other)):
         pass

@@ -4,7 +4,7 @@ import asyncio
 import sqlite3
 import sys
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager, closing
+from contextlib import aclosing, asynccontextmanager, closing
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,7 @@ from sqlalchemy.pool import AsyncAdaptedQueuePool
 
 from tests.notifications.doubles import SECRET, deliver, distinct
 from tests.support.logs import Log
-from tests.support.postgres_server import PostgresServer
+from tests.support.postgres_inboxes import Database
 from tests.support.transactions import ALL_WAYS, WAYS, Place, Within, opened
 from webex_webhooks_async import (
     MessageData,
@@ -37,7 +37,6 @@ from webex_webhooks_async import (
 )
 from webex_webhooks_async.handling.dispatch import Execution
 from webex_webhooks_async.handling.records import Records
-from webex_webhooks_async.inbox import sqlite as sqlite_inbox
 from webex_webhooks_async.types import InboxEntry
 
 pytestmark = pytest.mark.once
@@ -45,18 +44,24 @@ pytestmark = pytest.mark.once
 Call = Callable[[Any], Awaitable[object]]
 
 
-@pytest.fixture(params=["PostgreSQL", "SQLite"])
+@pytest.fixture(params=WAYS)
 async def place(
-    request: pytest.FixtureRequest, postgres: PostgresServer, schema: str, tmp_path: Path
+    request: pytest.FixtureRequest, database: Database, tmp_path: Path
 ) -> AsyncIterator[Place]:
     """An inbox and the user's table, in each database."""
-    async with opened(request.param, postgres, schema, tmp_path) as found:
+    async with opened(request.param, database, tmp_path) as found:
         yield found
 
 
-def first_way(place: Place) -> Within:
-    """A way for a test that needs one."""
-    return place.within(WAYS[place.database][0])
+@pytest.fixture
+async def entry(place: Place) -> InboxEntry:
+    """Something that is being handled."""
+    return await place.entry()
+
+
+def only(kind: str) -> pytest.MarkDecorator:
+    """Test with one of the databases."""
+    return pytest.mark.parametrize("place", [kind], indirect=True)
 
 
 async def attempt(
@@ -70,30 +75,26 @@ async def attempt(
         return await once("order", call, within=within)
 
 
-@pytest.mark.parametrize(("database", "way"), ALL_WAYS)
-async def test_every_driver(
-    database: str, way: str, postgres: PostgresServer, schema: str, tmp_path: Path
-) -> None:
+@pytest.mark.parametrize(("place", "way"), ALL_WAYS, indirect=["place"])
+async def test_every_driver(place: Place, entry: InboxEntry, way: str) -> None:
     """What is written and its record are committed together, and rolled back together."""
-    async with opened(database, postgres, schema, tmp_path) as place:
-        entry, within = await place.entry(), place.within(way)
-        calls = 0
+    within, calls = place.within(way), 0
 
-        async def create(given: object) -> int:
-            nonlocal calls
-            calls += 1
-            await place.write(given)
-            if calls == 1:
-                raise ConnectionError("the process is killed")
-            return 40 + calls
+    async def create(given: object) -> int:
+        nonlocal calls
+        calls += 1
+        await place.write(given)
+        if calls == 1:
+            raise ConnectionError("the process is killed")
+        return 40 + calls
 
-        with pytest.raises(ConnectionError):
-            await attempt(place, entry, create, within, is_first=True)
-        assert place.rows() == 0
-        assert await attempt(place, entry, create, within) == 42
-        assert await attempt(place, entry, create, within) == 42
-        assert (calls, place.rows()) == (2, 1)
-        assert await place.inbox.complete(entry) is True
+    with pytest.raises(ConnectionError):
+        await attempt(place, entry, create, within, is_first=True)
+    assert place.rows() == 0
+    assert await attempt(place, entry, create, within) == 42
+    assert await attempt(place, entry, create, within) == 42
+    assert (calls, place.rows()) == (2, 1)
+    assert await place.inbox.complete(entry) is True
 
 
 def no_row(*_: object) -> Mapping[str, str]:
@@ -101,9 +102,7 @@ def no_row(*_: object) -> Mapping[str, str]:
     return {"all": "lost"}
 
 
-async def test_connections_that_are_set_up_differently(
-    postgres: PostgresServer, schema: str, tmp_path: Path
-) -> None:
+async def test_connections_that_are_set_up_differently(place: Place, entry: InboxEntry) -> None:
     """Neither what a row is made of matters, nor how the transaction begins, nor a pipeline."""
 
     @asynccontextmanager
@@ -123,13 +122,11 @@ async def test_connections_that_are_set_up_differently(
         async with given, given.pipeline():
             yield given
 
-    for database, of_driver in (("SQLite", of_aiosqlite), ("PostgreSQL", of_psycopg)):
-        async with opened(database, postgres, schema, tmp_path) as place:
-            entry, within = await place.entry(), partial(of_driver, place.url)
-            both = (entry, evolve(entry, token="f" * 32))
-            tries = (attempt(place, each, place_writer(place), within) for each in both)
-            assert await asyncio.gather(*tries) == [1, 1]
-            assert place.rows() == 1
+    within = partial(of_psycopg if place.database == "PostgreSQL" else of_aiosqlite, place.url)
+    both = (entry, evolve(entry, token="f" * 32))
+    tries = (attempt(place, each, place_writer(place), within) for each in both)
+    assert await asyncio.gather(*tries) == [1, 1]
+    assert place.rows() == 1
 
 
 async def test_in_a_receiver(place: Place) -> None:
@@ -144,7 +141,7 @@ async def test_in_a_receiver(place: Place) -> None:
 
     @receiver.on(Resource.MESSAGES)
     async def handler(_: Notification[MessageData]) -> None:
-        results.append(await once("order", create, within=first_way(place)))
+        results.append(await once("order", create, within=place.within()))
         if len(results) == 1:
             raise ConnectionError("something else fails")
         is_over.set()
@@ -156,9 +153,8 @@ async def test_in_a_receiver(place: Place) -> None:
     assert place.rows() == 1
 
 
-async def test_two_processes(place: Place) -> None:
+async def test_two_processes(place: Place, entry: InboxEntry) -> None:
     """Of two processes that hold the same notification, one calls, and both get its result."""
-    entry = await place.entry()
     both = (entry, evolve(entry, token="f" * 32))
     calls = 0
 
@@ -169,15 +165,14 @@ async def test_two_processes(place: Place) -> None:
         await asyncio.sleep(0.05)
         return calls
 
-    within = first_way(place)
+    within = place.within()
     tries = (attempt(place, each, create, within, is_first=True) for each in both)
     assert await asyncio.gather(*tries) == [1, 1]
     assert place.rows() == 1
 
 
-async def test_result_that_json_can_not_hold(place: Place) -> None:
+async def test_result_that_json_can_not_hold(place: Place, entry: InboxEntry) -> None:
     """A result that JSON can't hold is an error, and rolled back."""
-    entry = await place.entry()
 
     async def create(given: object) -> object:
         await place.write(given)
@@ -185,7 +180,7 @@ async def test_result_that_json_can_not_hold(place: Place) -> None:
 
     for _ in range(2):
         with pytest.raises(TypeError, match="isn't JSON"):
-            await attempt(place, entry, create, first_way(place))
+            await attempt(place, entry, create, place.within())
     assert place.rows() == 0
 
 
@@ -197,44 +192,35 @@ async def test_result_that_json_can_not_hold(place: Place) -> None:
     ],
 )
 @pytest.mark.parametrize(
-    ("database", "way"),
+    ("place", "way"),
     [each for each in ALL_WAYS if each[1] != "psycopg, autocommit"],  # which psycopg refuses
+    indirect=["place"],
 )
-async def test_a_call_that_ends_the_transaction(  # noqa: PLR0913, PLR0917 - fixtures
-    database: str,
-    way: str,
-    word: str,
-    error: str,
-    counts: tuple[int, int],
-    postgres: PostgresServer,
-    schema: str,
-    tmp_path: Path,
+async def test_a_call_that_ends_the_transaction(  # noqa: PLR0913, PLR0917 - parameters
+    place: Place, entry: InboxEntry, way: str, word: str, error: str, counts: tuple[int, int]
 ) -> None:
     """A call that commits by itself isn't called again; if it rolls back, nothing is recorded."""
-    async with opened(database, postgres, schema, tmp_path) as place:
-        entry = await place.entry()
-        calls = 0
+    calls = 0
 
-        async def create(given: Any) -> int:  # noqa: ANN401 - of any driver
-            nonlocal calls
-            calls += 1
-            await place.write(given)
-            await (given.execute(word) if way == "asyncpg" else getattr(given, word)())
-            return 1
+    async def create(given: Any) -> int:  # noqa: ANN401 - of any driver
+        nonlocal calls
+        calls += 1
+        await place.write(given)
+        await (given.execute(word) if way == "asyncpg" else getattr(given, word)())
+        return 1
 
-        for _ in range(2):
-            with pytest.raises(RuntimeError, match=error):
-                await attempt(place, entry, create, place.within(way))
-        assert (calls, place.rows()) == counts
+    for _ in range(2):
+        with pytest.raises(RuntimeError, match=error):
+            await attempt(place, entry, create, place.within(way))
+    assert (calls, place.rows()) == counts
 
 
-async def test_a_context_without_a_commit(place: Place) -> None:
+async def test_a_context_without_a_commit(place: Place, entry: InboxEntry) -> None:
     """A context that ends without a commit is an error."""
-    entry = await place.entry()
 
     @asynccontextmanager
     async def within() -> AsyncGenerator[Any]:
-        async with first_way(place)() as given:
+        async with place.within()() as given:
             yield given
             await given.rollback()
 
@@ -243,13 +229,12 @@ async def test_a_context_without_a_commit(place: Place) -> None:
     assert place.rows() == 0
 
 
-async def test_a_completion_meanwhile(place: Place) -> None:
+async def test_a_completion_meanwhile(place: Place, entry: InboxEntry) -> None:
     """What was committed is returned, also if the notification was completed by then."""
-    entry = await place.entry()
 
     @asynccontextmanager
     async def within() -> AsyncGenerator[Any]:
-        async with first_way(place)() as given:
+        async with place.within()() as given:
             yield given
         assert await place.inbox.complete(entry) is True
 
@@ -267,11 +252,8 @@ def place_writer(place: Place) -> Call:
     return create
 
 
-async def test_cancellation(place: Place) -> None:
+async def test_cancellation(place: Place, entry: InboxEntry) -> None:
     """Calls that are cancelled leave nothing, and the pool has its connections back."""
-    engine = next(iter(place.engines.values()))
-    entry = await place.entry()
-
     begun = asyncio.Event()
 
     async def create(given: object) -> int:
@@ -282,7 +264,7 @@ async def test_cancellation(place: Place) -> None:
 
     for steps in range(100):
         begun.clear()
-        task = asyncio.create_task(attempt(place, entry, create, engine.begin))
+        task = asyncio.create_task(attempt(place, entry, create, place.engine.begin))
         if place.database == "SQLite":  # a connection whose opening is cancelled stays open there
             await begun.wait()
         for _ in range(steps):
@@ -290,10 +272,10 @@ async def test_cancellation(place: Place) -> None:
         task.cancel()
         await asyncio.wait([task])
         assert task.cancelled()
-    assert isinstance(engine.pool, AsyncAdaptedQueuePool)
-    assert engine.pool.checkedout() == 0
+    assert isinstance(place.engine.pool, AsyncAdaptedQueuePool)
+    assert place.engine.pool.checkedout() == 0
     assert place.rows() == 0
-    assert await attempt(place, entry, place_writer(place), engine.begin) == 1
+    assert await attempt(place, entry, place_writer(place), place.engine.begin) == 1
 
 
 class TestRefusals:
@@ -316,7 +298,7 @@ class TestRefusals:
 
     async def test_what_within_is(self, place: Place) -> None:
         """What isn't a function that returns an async context manager is a `TypeError`."""
-        engine = next(iter(place.engines.values()))
+        engine = place.engine
         for manager in (async_sessionmaker(engine).begin(), engine.begin()):
             await self.refused(place, manager, TypeError, "within=sessions.begin")
         await self.refused(place, engine, TypeError, "must be a function")
@@ -330,8 +312,7 @@ class TestRefusals:
 
     async def test_what_is_yielded(self, place: Place) -> None:
         """What is no connection in a transaction is refused."""
-        engine = next(iter(place.engines.values()))
-        sessions = async_sessionmaker(engine)
+        engine, sessions = place.engine, async_sessionmaker(place.engine)
         with closing(sqlite3.connect(":memory:")) as plain, Session() as session:
             for given, error, match in (
                 (5, TypeError, "got builtins.int"),
@@ -344,43 +325,30 @@ class TestRefusals:
         await self.refused(place, sessions, RuntimeError, "in which no transaction is")
         await self.refused(place, engine.connect, RuntimeError, "in which no transaction is")
 
-    async def test_autocommit(self, postgres: PostgresServer, schema: str, tmp_path: Path) -> None:
+    async def test_autocommit(self, place: Place) -> None:
         """A connection in autocommit is refused, whatever the driver."""
-
-        async def of_psycopg() -> Any:  # noqa: ANN401 - of any driver
-            return await psycopg.AsyncConnection.connect(postgres.url, autocommit=True)
-
-        async def of_asyncpg() -> Any:  # noqa: ANN401 - of any driver
-            return await asyncpg.connect(postgres.url)
-
-        async with opened("PostgreSQL", postgres, schema, tmp_path) as place:
-            for connect in (of_psycopg, of_asyncpg):
-                given = await connect()
-                await self.refused(
-                    place, lambda given=given: yielding(given), RuntimeError, "no transaction"
-                )
-                await given.close()
-            for engine in place.engines.values():
-                automatic = engine.execution_options(isolation_level="AUTOCOMMIT")
-                await self.refused(place, automatic.begin, RuntimeError, "no transaction")
-        async with opened("SQLite", postgres, schema, tmp_path / "..") as place:
-            async with aiosqlite.connect(place.url, isolation_level=None) as lite:
-                await self.refused(place, lambda: yielding(lite), RuntimeError, "no transaction")
+        given: list[Any] = []
+        if place.database == "PostgreSQL":
+            given.append(await psycopg.AsyncConnection.connect(place.url, autocommit=True))
+            given.append(await asyncpg.connect(place.url))
+        else:
+            given.append(await aiosqlite.connect(place.url, isolation_level=None))
             if sys.version_info >= (3, 12):
-                async with aiosqlite.connect(place.url, autocommit=True) as lite:
-                    within = partial(yielding, lite)
-                    await self.refused(place, within, RuntimeError, "no transaction")
-            automatic = place.engines["aiosqlite"].execution_options(isolation_level="AUTOCOMMIT")
+                given.append(await aiosqlite.connect(place.url, autocommit=True))
+        for each in given:
+            await self.refused(place, partial(yielding, each), RuntimeError, "no transaction")
+            await each.close()
+        for engine in place.engines.values():
+            automatic = engine.execution_options(isolation_level="AUTOCOMMIT")
             await self.refused(place, automatic.begin, RuntimeError, "no transaction")
 
-    async def test_synchronous_psycopg(self, place: Place, postgres: PostgresServer) -> None:
+    @only("PostgreSQL")
+    async def test_synchronous_psycopg(self, place: Place) -> None:
         """A synchronous connection of psycopg is refused."""
-        with psycopg.connect(postgres.url) as given:
+        with psycopg.connect(place.url) as given:
             await self.refused(place, lambda: yielding(given), TypeError, "psycopg.AsyncConnection")
 
-    async def test_another_database(
-        self, place: Place, postgres: PostgresServer, tmp_path: Path, schema: str
-    ) -> None:
+    async def test_another_database(self, place: Place, database: Database, tmp_path: Path) -> None:
         """Another database is refused: another kind, one without tables, one of another inbox."""
         other = tmp_path / "other.db"
         await self.refused(
@@ -388,11 +356,11 @@ class TestRefusals:
         )
         if place.database == "SQLite":
             return
-        execute = psycopg.connect(postgres.url, autocommit=True)
-        name = f"other_{schema}"
+        execute = psycopg.connect(place.url, autocommit=True)
+        name = f"other_{database.schema}"
         execute.execute(f"CREATE DATABASE {name}".encode())
         execute.close()
-        url = postgres.url.removesuffix("postgres") + name
+        url = place.url.removesuffix("postgres") + name
 
         @asynccontextmanager
         async def within() -> AsyncGenerator[Any]:
@@ -400,71 +368,70 @@ class TestRefusals:
                 yield connection
 
         await self.refused(place, within, RuntimeError, "another database")
-        theirs = PostgresInbox(url, schema=schema)
+        theirs = database.inbox(url)
         await theirs.counts()
         await self.refused(place, within, RuntimeError, "another database")
         await theirs.aclose()
 
+    @only("PostgreSQL")
     async def test_missing_rights(
-        self, postgres: PostgresServer, schema: str, tmp_path: Path
+        self, place: Place, database: Database, entry: InboxEntry
     ) -> None:
         """A role that lacks rights on the inbox's tables, or one of them, gets the GRANT."""
-        async with opened("PostgreSQL", postgres, schema, tmp_path) as place:
-            with psycopg.connect(postgres.url) as owner:
-                owner.execute(f"CREATE ROLE role_{schema} LOGIN".encode())
-            engine = create_async_engine(
-                postgres.url.replace(
-                    "postgresql://postgres@", f"postgresql+asyncpg://role_{schema}@"
-                )
-            )
-            await self.refused(place, engine.begin, RuntimeError, "GRANT USAGE ON SCHEMA")
-            with psycopg.connect(postgres.url) as owner:
-                for right in (
-                    f"USAGE ON SCHEMA {schema}",
-                    f"SELECT, INSERT ON ALL TABLES IN SCHEMA {schema}",
-                    f"INSERT ON {place.orders}",
-                ):
-                    owner.execute(f"GRANT {right} TO role_{schema}".encode())
-            entry = await place.entry()
-            with pytest.raises(RuntimeError, match="GRANT USAGE ON SCHEMA"):
-                await attempt(place, entry, place_writer(place), engine.begin)
-            await engine.dispose()
+        role = f"role_{database.schema}"
+        with psycopg.connect(place.url) as owner:
+            owner.execute(f"CREATE ROLE {role} LOGIN".encode())
+        engine = create_async_engine(
+            place.url.replace("postgresql://postgres@", f"postgresql+asyncpg://{role}@")
+        )
+        await self.refused(place, engine.begin, RuntimeError, "GRANT USAGE ON SCHEMA")
+        with psycopg.connect(place.url) as owner:
+            for right in (
+                f"USAGE ON SCHEMA {database.schema}",
+                f"SELECT, INSERT ON ALL TABLES IN SCHEMA {database.schema}",
+                f"INSERT ON {place.orders}",
+            ):
+                owner.execute(f"GRANT {right} TO {role}".encode())
+        with pytest.raises(RuntimeError, match="GRANT USAGE ON SCHEMA"):
+            await attempt(place, entry, place_writer(place), engine.begin)
+        await engine.dispose()
 
-    async def test_after_the_completion(self, place: Place) -> None:
+    async def test_after_the_completion(self, place: Place, entry: InboxEntry) -> None:
         """What is completed can't be recorded for."""
-        entry = await place.entry()
         await place.inbox.complete(entry)
         with pytest.raises(RuntimeError, match="isn't in the inbox any more"):
-            await attempt(place, entry, place_writer(place), first_way(place), is_first=True)
+            await attempt(place, entry, place_writer(place), place.within(), is_first=True)
         assert place.rows() == 0
 
+    @only("PostgreSQL")
     async def test_a_completion_meanwhile(
-        self, postgres: PostgresServer, schema: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+        self, place: Place, database: Database, entry: InboxEntry
     ) -> None:
         """What is completed between the check and the record can't be recorded for either."""
-        async with opened("PostgreSQL", postgres, schema, tmp_path) as place:
-            entry = await place.entry()
-            await place.inbox.complete(entry)
-            monkeypatch.setattr(place.inbox, "_check", AsyncMock())
-            with pytest.raises(RuntimeError, match="isn't in the inbox any more"):
-                await attempt(place, entry, place_writer(place), first_way(place))
 
-    async def test_without_a_transactional_inbox(self, place: Place) -> None:
+        class Unchecked(PostgresInbox):
+            _check = AsyncMock()
+
+        await place.inbox.complete(entry)
+        async with aclosing(Unchecked(place.url, schema=database.schema)) as inbox:
+            place = evolve(place, inbox=inbox)
+            with pytest.raises(RuntimeError, match="isn't in the inbox any more"):
+                await attempt(place, entry, place_writer(place), place.within())
+
+    async def test_without_a_transactional_inbox(self, place: Place, entry: InboxEntry) -> None:
         """Without an inbox that can write in a transaction, the error says so."""
-        entry = await place.entry()
         execution = Execution(parse_unverified_notification(entry.body))
         execution.key = entry.key
         with execution, pytest.raises(RuntimeError, match="pass inbox= to the receiver"):
-            await once("order", place_writer(place), within=first_way(place))
+            await once("order", place_writer(place), within=place.within())
         inbox: Any = object()
         execution.records = Records(execution.notification, (inbox, entry), is_first=True)
         with execution, pytest.raises(TypeError, match="a TransactionalInbox, and object isn't"):
-            await once("order", place_writer(place), within=first_way(place))
+            await once("order", place_writer(place), within=place.within())
         assert place.rows() == 0
 
-    async def test_inside_of_the_call(self, place: Place) -> None:
+    async def test_inside_of_the_call(self, place: Place, entry: InboxEntry) -> None:
         """Inside of the call, nothing is said, and nothing else is done once."""
-        entry = await place.entry()
 
         async def create(given: object) -> int:
             async def other() -> int:
@@ -473,7 +440,7 @@ class TestRefusals:
             return int(await once("other", other))
 
         with pytest.raises(RuntimeError, match=r"within the transaction of once\('order'\)"):
-            await attempt(place, entry, create, first_way(place))
+            await attempt(place, entry, create, place.within())
 
 
 @asynccontextmanager
@@ -490,7 +457,7 @@ async def test_dispatch(place: Place) -> None:
     @receiver.on(Resource.MESSAGES)
     async def handler(notification: Notification[MessageData]) -> None:
         for _ in range(2):
-            result = await once("order", place_writer(place), within=first_way(place))
+            result = await once("order", place_writer(place), within=place.within())
             results.append(result)
 
     for _ in range(2):
@@ -502,14 +469,15 @@ async def test_dispatch(place: Place) -> None:
 async def test_dispatch_without_a_transaction(place: Place) -> None:
     """In `dispatch`, too, a call isn't made where nothing would be committed together."""
     receiver = Receiver(SECRET)
-    engine = next(iter(place.engines.values()))
 
     @asynccontextmanager
     async def automatic() -> AsyncGenerator[Any]:
         async with await psycopg.AsyncConnection.connect(place.url, autocommit=True) as connection:
             yield connection
 
-    wrong: list[Within] = [async_sessionmaker(engine), engine.connect, lambda: yielding(5)]
+    wrong: list[Within] = [
+        *(async_sessionmaker(place.engine), place.engine.connect, lambda: yielding(5))
+    ]
     if place.database == "PostgreSQL":
         wrong.append(automatic)
     refused: list[Exception] = []
@@ -525,56 +493,54 @@ async def test_dispatch_without_a_transaction(place: Place) -> None:
     assert len(refused) == len(wrong)
 
 
-async def test_a_long_lock(
-    postgres: PostgresServer,
-    schema: str,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    caplog: Log,
-) -> None:
+@only("SQLite")
+async def test_a_long_lock(place: Place, entry: InboxEntry, caplog: Log) -> None:
     """A call that locks the file of a `SQLiteInbox` for more than a second is warned about."""
-    monkeypatch.setattr(sqlite_inbox, "_LONG_LOCK", -1)
-    async with opened("SQLite", postgres, schema, tmp_path) as place:
-        await attempt(place, await place.entry(), place_writer(place), first_way(place))
+
+    async def create(_: object) -> int:
+        inbox: Any = place.inbox
+        inbox._locked_at -= 1.1  # as if it had taken that long
+        return 1
+
+    await attempt(place, entry, create, place.within())
     assert "once('order') has locked the inbox" in caplog.text
 
 
-async def test_a_commit_that_fails(postgres: PostgresServer, schema: str, tmp_path: Path) -> None:
+@only("PostgreSQL")
+async def test_a_commit_that_fails(place: Place, entry: InboxEntry) -> None:
     """When the commit fails, nothing is recorded, and the next attempt calls again."""
-    async with opened("PostgreSQL", postgres, schema, tmp_path) as place:
-        entry, within = await place.entry(), place.engines["psycopg"].begin
-        unique = f"ALTER TABLE {place.orders} ADD UNIQUE (amount) DEFERRABLE INITIALLY DEFERRED"
-        with psycopg.connect(place.url) as connection:
-            connection.execute(unique.encode())
-            connection.execute(f"INSERT INTO {place.orders} (amount) VALUES (7)".encode())
-        with pytest.raises(DBAPIError, match="duplicate key"):
-            await attempt(place, entry, place_writer(place), within)
-        assert await place.inbox.recall(entry, "once:order") is None
-        with psycopg.connect(place.url) as connection:
-            connection.execute(f"DELETE FROM {place.orders}".encode())
-        assert await attempt(place, entry, place_writer(place), within) == 1
-        assert place.rows() == 1
+    within = place.engines["psycopg"].begin
+    unique = f"ALTER TABLE {place.orders} ADD UNIQUE (amount) DEFERRABLE INITIALLY DEFERRED"
+    with psycopg.connect(place.url) as connection:
+        connection.execute(unique.encode())
+        connection.execute(f"INSERT INTO {place.orders} (amount) VALUES (7)".encode())
+    with pytest.raises(DBAPIError, match="duplicate key"):
+        await attempt(place, entry, place_writer(place), within)
+    assert await place.inbox.recall(entry, "once:order") is None
+    with psycopg.connect(place.url) as connection:
+        connection.execute(f"DELETE FROM {place.orders}".encode())
+    assert await attempt(place, entry, place_writer(place), within) == 1
+    assert place.rows() == 1
 
 
-async def test_repeatable_read(postgres: PostgresServer, schema: str, tmp_path: Path) -> None:
+@only("PostgreSQL")
+async def test_repeatable_read(place: Place, entry: InboxEntry) -> None:
     """Under REPEATABLE READ, the second process gets an error, and the result in its next try."""
-    async with opened("PostgreSQL", postgres, schema, tmp_path) as place:
-        entry = await place.entry()
-        engine = place.engines["psycopg"].execution_options(isolation_level="REPEATABLE READ")
-        goes_on = asyncio.Event()
+    engine = place.engines["psycopg"].execution_options(isolation_level="REPEATABLE READ")
+    goes_on = asyncio.Event()
 
-        @asynccontextmanager
-        async def within() -> AsyncGenerator[Any]:
-            async with engine.begin() as connection:
-                await connection.execute(text("SELECT 1"))  # from here on, it sees nothing new
-                await goes_on.wait()
-                yield connection
+    @asynccontextmanager
+    async def within() -> AsyncGenerator[Any]:
+        async with engine.begin() as connection:
+            await connection.execute(text("SELECT 1"))  # from here on, it sees nothing new
+            await goes_on.wait()
+            yield connection
 
-        late = asyncio.create_task(attempt(place, entry, place_writer(place), within))
-        await asyncio.sleep(0.1)
-        assert await attempt(place, entry, place_writer(place), first_way(place)) == 1
-        goes_on.set()
-        with pytest.raises(DBAPIError, match="could not serialize"):
-            await late
-        assert await attempt(place, entry, place_writer(place), within) == 1
-        assert place.rows() == 1
+    late = asyncio.create_task(attempt(place, entry, place_writer(place), within))
+    await asyncio.sleep(0.1)
+    assert await attempt(place, entry, place_writer(place), place.within()) == 1
+    goes_on.set()
+    with pytest.raises(DBAPIError, match="could not serialize"):
+        await late
+    assert await attempt(place, entry, place_writer(place), within) == 1
+    assert place.rows() == 1

@@ -16,8 +16,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine, async_sessionmaker, create_async
 from sqlalchemy.pool import AsyncAdaptedQueuePool
 
 from tests.notifications.doubles import distinct, taken
-from tests.support.postgres_server import PostgresServer
-from webex_webhooks_async import PostgresInbox, SQLiteInbox
+from tests.support.postgres_inboxes import Database
+from webex_webhooks_async import SQLiteInbox
 from webex_webhooks_async.types import InboxEntry, TransactionalInbox
 
 Within = Callable[[], AbstractAsyncContextManager[Any]]
@@ -53,6 +53,11 @@ class Place:
     orders: str
     engines: dict[str, AsyncEngine]
 
+    @property
+    def engine(self) -> AsyncEngine:
+        """The engine of the first driver."""
+        return next(iter(self.engines.values()))
+
     async def entry(self) -> InboxEntry:
         """Something that is being handled."""
         await self.inbox.put(uuid4().hex, distinct(1))
@@ -71,8 +76,9 @@ class Place:
                 (count,) = row
         return int(count)
 
-    def within(self, way: str) -> Within:
-        """What a user passes."""
+    def within(self, way: str = "") -> Within:
+        """What a user passes, over a driver."""
+        way = way or WAYS[self.database][0]
         if way.endswith("engine.begin"):
             return self.engines[way.partition(",")[0]].begin
         if way.endswith("sessions.begin"):
@@ -124,13 +130,11 @@ class Place:
 
 
 @asynccontextmanager
-async def opened(
-    database: str, postgres: PostgresServer, schema: str, folder: Path
-) -> AsyncGenerator[Place]:
-    """An inbox and the user's table."""
+async def opened(kind: str, database: Database, folder: Path) -> AsyncGenerator[Place]:
+    """An inbox of a kind of database, and the user's table."""
     engines: dict[str, AsyncEngine] = {}
     inbox: TransactionalInbox
-    if database == "SQLite":
+    if kind == "SQLite":
         url, orders = str(folder / "app.db"), "orders"
         with closing(sqlite3.connect(url)) as connection:
             connection.execute("CREATE TABLE orders (number INTEGER PRIMARY KEY, amount int)")
@@ -139,13 +143,13 @@ async def opened(
             f"sqlite+aiosqlite:///{url}", poolclass=AsyncAdaptedQueuePool
         )
     else:
-        url, orders = postgres.url, f"orders_{schema}"
+        url, orders = database.url, f"orders_{database.schema}"
         with psycopg.connect(url) as made:
             made.execute(
                 f"CREATE TABLE {orders} (number int GENERATED ALWAYS AS IDENTITY,"
                 " amount int)".encode()
             )
-        inbox = PostgresInbox(url, schema=schema)
+        inbox = database.inbox()
         for driver in ("psycopg", "asyncpg"):
             of_driver = url.replace("postgresql:", f"postgresql+{driver}:")
             engines[driver] = create_async_engine(of_driver)
@@ -153,4 +157,4 @@ async def opened(
         stack.push_async_callback(inbox.aclose)
         for each in engines.values():
             stack.push_async_callback(each.dispose)
-        yield Place(database, inbox, url, orders, engines)
+        yield Place(kind, inbox, url, orders, engines)
