@@ -1,7 +1,7 @@
 """A stage for integrations: a sandbox, a browser, and a clock that can jump."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Sized
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sized
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any, Self
@@ -10,8 +10,9 @@ import httpx
 
 from tests.support import wire
 from tests.support.clocks import timed
-from webex_webhooks_async import Inbox, Webhook
+from webex_webhooks_async import Inbox, MeetingData, Resource, Webhook
 from webex_webhooks_async.client.limiter import Clock
+from webex_webhooks_async.integration.contexts import UserContext
 from webex_webhooks_async.integration.integration import Integration
 from webex_webhooks_async.integration.store import UserStore
 from webex_webhooks_async.testing import Sandbox
@@ -86,8 +87,14 @@ class Stage:
         self.stored: Callable[[], bytes] = bytes
         self.secrets: set[str] = {SECRET, KEY}  # what is in no log and in no storage
         self.time = time
+        self.sleep: Callable[[float], Awaitable[object]] = asyncio.sleep  # of the sandbox
         self.sandbox: Sandbox = Sandbox(
-            clock=time.now, token_life=1000, rotate=True, client_secret=SECRET, private=True
+            clock=time.now,
+            sleep=lambda seconds: self.sleep(seconds),  # noqa: PLW0108 - a test may set it
+            token_life=1000,
+            rotate=True,
+            client_secret=SECRET,
+            private=True,
         )
         self._stack = AsyncExitStack()
 
@@ -115,6 +122,16 @@ class Stage:
         given.setdefault("inbox", new_inbox)
         store = given.pop("store", new_store)
         return timed(Integration, clock=self.time)(store, **given)
+
+    def listening(self, **options: Any) -> Integration:
+        """An integration that wants notifications of meetings, and does nothing with them."""
+        integration = self.integration(**options)
+
+        @integration.on(Resource.MEETINGS)
+        async def met(_: UserContext[MeetingData]) -> None:
+            pass
+
+        return integration
 
     @asynccontextmanager
     async def running(self, integration: Integration) -> AsyncGenerator[Integration]:

@@ -25,6 +25,7 @@ from tests.integration.stage import (
     until,
     until_there_are,
 )
+from tests.support.clocks import let_pass
 from webex_webhooks_async import (
     Client,
     Event,
@@ -85,10 +86,17 @@ def body_of(created_by: Any, **more: Any) -> bytes:
     return json.dumps({**envelope, "createdBy": created_by, **more}).encode()
 
 
+def signed(stage: Stage, email: str, **more: Any) -> dict[str, Any]:
+    """A notification for somebody's webhook, as a request of httpx."""
+    ring, person = Keyring([KEY]), stage.person(email)
+    body = body_of(person, **more)
+    secret = ring.secret_of(comparable(person), ring.first)
+    return {"content": body, "headers": sign(body, secret)}
+
+
 async def test_forged_notifications(stage: Stage, caplog: pytest.LogCaptureFixture) -> None:
     """Only the secret of who made the webhook, in any form of the id, signs a notification."""
-    integration = stage.integration(encryption_keys=[KEY, OTHER_KEY])
-    integration.on(Resource.MEETINGS)(_nothing)
+    integration = stage.listening(encryption_keys=[KEY, OTHER_KEY])
     async with stage.running(integration), Browser(integration) as browser:
         await stage.connect(integration)
         ann, bob = stage.person(ANN), stage.person(BOB)
@@ -129,23 +137,20 @@ async def _nothing(_: Any) -> None:
 
 async def test_an_inbox_that_fails(stage: Stage) -> None:
     """What can't be stored is a 503; a request that is broken off gets no response."""
-    integration = stage.integration()
-    integration.on(Resource.MEETINGS)(_nothing)
+    integration = stage.listening()
     async with stage.running(integration), Browser(integration) as browser:
-        ring, person = Keyring([KEY]), stage.person(ANN)
-        body = body_of(person)
-        headers = sign(body, ring.secret_of(comparable(person), ring.first))
+        notification = signed(stage, ANN)
 
         async def fail(*_: Any, **__: Any) -> bool:
             raise OSError("the disk is full")
 
         put, integration._inbox.put = integration._inbox.put, fail  # type: ignore[method-assign] # of this test
-        assert (await browser.post("/n", content=body, headers=headers)).status_code == 503
+        assert (await browser.post("/n", **notification)).status_code == 503
         integration._inbox.put = put  # type: ignore[method-assign] # the same
         for _ in range(2):  # a copy as well
-            assert (await browser.post("/n", content=body, headers=headers)).status_code == 204
+            assert (await browser.post("/n", **notification)).status_code == 204
         integration._worker.is_open = False
-        assert (await browser.post("/n", content=body, headers=headers)).status_code == 503
+        assert (await browser.post("/n", **notification)).status_code == 503
         integration._worker.is_open = True
 
         async def hang_up() -> dict[str, str]:
@@ -296,12 +301,9 @@ async def test_data_that_does_not_fit(stage: Stage) -> None:
 
     async with stage.running(integration), Browser(integration) as browser:
         await stage.connect(integration)
-        ring = Keyring([KEY])
         for email in (ANN, BOB):
-            person = stage.person(email)
-            body = body_of(person, resource="messages", event="created", data={"id": 5})
-            headers = sign(body, ring.secret_of(comparable(person), ring.first))
-            await browser.post("/n", content=body, headers=headers)
+            message = {"resource": "messages", "event": "created", "data": {"id": 5}}
+            await browser.post("/n", **signed(stage, email, **message))
         await stage.sandbox.idle()
         (failed,) = [each async for each in integration._inbox.unfinished()]
 
@@ -414,9 +416,8 @@ def test_a_context_without_an_integration() -> None:
 
 async def test_a_welcome(stage: Stage) -> None:
     """`on_connect` runs as a job each time somebody has connected, when the webhooks are there."""
-    integration = stage.integration(lifespan=_lifespan)
+    integration = stage.listening(lifespan=_lifespan)
     welcomed: list[tuple[str | None, int]] = []
-    integration.on(Resource.MEETINGS)(_nothing)
 
     @integration.on_connect
     async def welcome(context: UserJobContext) -> None:
@@ -464,8 +465,7 @@ async def test_a_loss_is_told_once(stage: Stage) -> None:
 
 async def test_who_leaves(stage: Stage) -> None:
     """Who leaves has no webhooks, then no row, and then `on_disconnect` runs."""
-    integration = stage.integration()
-    integration.on(Resource.MEETINGS)(_nothing)
+    integration = stage.listening()
     left: list[tuple[ConnectedUser, Any]] = []
 
     @integration.on_disconnect
@@ -495,8 +495,7 @@ async def test_leaving_in_an_outage(
     stage: Stage, time: Shift, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Webhooks are deleted after an outage, from another process as well."""
-    integration = stage.integration()
-    integration.on(Resource.MEETINGS)(_nothing)
+    integration = stage.listening()
     async with stage.running(integration):
         await stage.connect(integration)
         stage.sandbox.fail(status=502, times=None)
@@ -526,8 +525,7 @@ async def test_webhooks_that_stay(
     stage: Stage, time: Shift, caplog: pytest.LogCaptureFixture, why: str
 ) -> None:
     """Without a permission, or after seven days, somebody is gone although webhooks stay."""
-    integration = stage.integration()
-    integration.on(Resource.MEETINGS)(_nothing)
+    integration = stage.listening()
     async with stage.running(integration):
         await stage.connect(integration)
         if why == "502":
@@ -547,8 +545,7 @@ async def test_webhooks_that_stay(
 
 async def test_who_connects_again_stays(stage: Stage) -> None:
     """Who connects before the end of leaving stays, with webhooks, and without `on_disconnect`."""
-    integration = stage.integration()
-    integration.on(Resource.MEETINGS)(_nothing)
+    integration = stage.listening()
     left: list[ConnectedUser] = []
 
     @integration.on_disconnect
@@ -594,8 +591,7 @@ async def test_a_look_corrects_what_has_happened(
     stage: Stage, time: Shift, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A webhook that was deleted is made again by a look; one user's error is a WARNING."""
-    integration = stage.integration(watch_every=timedelta(minutes=10))
-    integration.on(Resource.MEETINGS)(_nothing)
+    integration = stage.listening(watch_every=timedelta(minutes=10))
     async with stage.running(integration):
         for email in (ANN, BOB):
             await stage.connect(integration, email)
@@ -614,13 +610,15 @@ async def test_a_look_corrects_what_has_happened(
         assert not stage.webhooks(BOB)
 
 
-async def test_a_slow_login_leaves_the_webhooks_to_a_look(
-    stage: Stage, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def pass_at_once(seconds: float) -> None:
+    """Sleep, and find that the time is over."""
+    let_pass(seconds)
+    await asyncio.sleep(seconds)
+
+
+async def test_a_slow_login_leaves_the_webhooks_to_a_look(stage: Stage) -> None:
     """A login succeeds before its webhooks are there; a look makes them, and welcomes."""
-    monkeypatch.setattr("webex_webhooks_async.integration.integration._SECONDS_FOR_WEBHOOKS", 0.01)
-    integration = stage.integration()
-    integration.on(Resource.MEETINGS)(_nothing)
+    integration = stage.listening()
     welcomed: list[str | None] = []
 
     @integration.on_connect
@@ -628,7 +626,8 @@ async def test_a_slow_login_leaves_the_webhooks_to_a_look(
         welcomed.append(context.user.email)
 
     async with stage.running(integration):
-        stage.sandbox.fail(path="/webhooks", delay=0.1, times=1)
+        stage.sleep = pass_at_once
+        stage.sandbox.fail(path="/webhooks", delay=60, times=1)
         assert (await stage.connect(integration)).status_code == 200
         await until(lambda: welcomed)
         assert len(stage.webhooks()) == 1
@@ -662,8 +661,7 @@ async def test_two_releases(stage: Stage, time: Shift) -> None:
     async with stage.running(old):
         await stage.connect(old)
         assert len(stage.webhooks()) == 2
-        new = stage.integration()
-        new.on(Resource.MEETINGS)(_nothing)
+        new = stage.listening()
         new.on(Resource.ROOMS)(_nothing)
         wanted = {"integration:meetings:all", "integration:rooms:all"}
         old_looks = stop_looking(old)
@@ -721,14 +719,12 @@ async def test_a_key_is_replaced(stage: Stage, time: Shift) -> None:
 
 async def test_an_older_process_during_a_change_of_keys(stage: Stage, time: Shift) -> None:
     """A process with the old order of keys leaves the secrets of the newer one."""
-    older = stage.integration(encryption_keys=[KEY, OTHER_KEY])
-    older.on(Resource.MEETINGS)(_nothing)
+    older = stage.listening(encryption_keys=[KEY, OTHER_KEY])
     async with stage.running(older):
         await stage.connect(older)
         looks = stop_looking(older)
         time.advance(700)
-        newer = stage.integration(encryption_keys=[OTHER_KEY, KEY])
-        newer.on(Resource.MEETINGS)(_nothing)
+        newer = stage.listening(encryption_keys=[OTHER_KEY, KEY])
         before = stage.webhooks()[0].secret
         async with stage.running(newer):
             await until(lambda: stage.webhooks()[0].secret != before)
@@ -736,23 +732,18 @@ async def test_an_older_process_during_a_change_of_keys(stage: Stage, time: Shif
             made = stage.webhooks()[0].secret
             await looks.look(user.row)
             assert stage.webhooks()[0].secret == made
-    unknown = stage.integration(encryption_keys=[OTHER_KEY])
-    unknown.on(Resource.MEETINGS)(_nothing)
+    unknown = stage.listening(encryption_keys=[OTHER_KEY])
     async with unknown:
         assert (await unknown.counts()).old_keys == 0
 
 
-async def test_what_a_look_meets(
-    stage: Stage, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
+async def test_what_a_look_meets(stage: Stage, caplog: pytest.LogCaptureFixture) -> None:
     """A look that meets a store that is away, or a change of the user, is none for others."""
-    monkeypatch.setattr("webex_webhooks_async.integration.looks._AT_A_TIME", 1)
-    integration = stage.integration()
-    integration.on(Resource.MEETINGS)(_nothing)
+    integration = stage.listening()
     async with stage.running(integration):
         await stage.connect(integration)
-        stage.sandbox.fail(path="/webhooks", status=500, delay=0.2)
-        for email in (ANN, BOB):  # who are due at once
+        stage.sandbox.fail(path="/webhooks", status=500, delay=0.2, times=10)
+        for email in (ANN, *(f"{number}@example.com" for number in range(10))):  # due at once
             await stage.connect(integration, email)
             await integration.disconnect(stage.person(email))
         await _until_counts(integration, 0)
@@ -787,19 +778,15 @@ async def test_what_another_release_handles(stage: Stage, caplog: pytest.LogCapt
     caplog.set_level(logging.INFO)
     integration = stage.integration()
     async with stage.running(integration), Browser(integration) as browser:
-        ring, person = Keyring([KEY]), stage.person(ANN)
-        body = body_of(person, resource="rooms")
-        headers = sign(body, ring.secret_of(comparable(person), ring.first))
-        await browser.post("/n", content=body, headers=headers)
-        job = body_of_job("other", 1, None, stage.time.now(), person=person)
+        await browser.post("/n", **signed(stage, ANN, resource="rooms"))
+        job = body_of_job("other", 1, None, stage.time.now(), person=stage.person(ANN))
         await integration._worker.inbox.put(key_of_job("x"), job)
         await until(lambda: caplog.text.count("it has no matching handler") == 2)
 
 
 async def test_an_organizations_webhooks(stage: Stage) -> None:
     """With `OwnedBy.ORG` the user is the administrator, and nothing has a line."""
-    integration = stage.integration(owned_by=OwnedBy.ORG, name="admin")
-    integration.on(Resource.MEETINGS)(_nothing)
+    integration = stage.listening(owned_by=OwnedBy.ORG, name="admin")
     async with stage.running(integration):
         await stage.connect(integration)
         (webhook,) = stage.webhooks()

@@ -49,6 +49,8 @@ class SQLiteUserStore(UserStore):
         TypeError: `path` isn't a path.
     """
 
+    _locked_seconds: float = LOCKED_SECONDS
+
     def __init__(
         self, path: str | os.PathLike[str], *, clock: Callable[[], float] = time.time
     ) -> None:
@@ -105,7 +107,7 @@ class SQLiteUserStore(UserStore):
             keep_for_its_owner(self._path, is_shared=False)
             # A connection for each call: it finds the file that is there, and nothing to close.
             with closing(
-                connect(self._path, "mode=rw", locked_seconds=LOCKED_SECONDS)
+                connect(self._path, "mode=rw", locked_seconds=self._locked_seconds)
             ) as connection:
                 self._make_tables(connection)
                 connection.execute("BEGIN IMMEDIATE" if changes else "BEGIN")
