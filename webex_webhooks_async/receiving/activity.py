@@ -72,7 +72,10 @@ class Activity:
         if self._worker is None or self._inbox is None or self._has_ended:
             return []
         try:
-            waiting = (await self._call(self._inbox.counts())).waiting
+            counts = await self._call(self._inbox.counts())
+            waiting = counts.waiting
+            if waiting and counts.retrying:
+                waiting = await self._call(_free(self._inbox))
         except Exception as error:  # noqa: BLE001 - it may be read again later
             return [f"an inbox that can't be read ({describe_exception(error)})"]
         if waiting:
@@ -112,6 +115,16 @@ async def _first(inbox: "Inbox", most: int) -> list[StoredNotification]:
         if len(found) == most:
             break
     return found
+
+
+async def _free(inbox: "Inbox") -> int:
+    """Count what is due and isn't held up by what its line tries again later."""
+    free, held = 0, set[str | None]()
+    async for each in inbox.unfinished():
+        free += each.state == "waiting" and each.line not in held
+        if each.state == "retrying" and each.line:
+            held.add(each.line)
+    return free
 
 
 async def _times(inbox: "Inbox") -> tuple[datetime, list[datetime]]:
