@@ -20,12 +20,12 @@ from webex_webhooks_async import SQLiteInbox
 from webex_webhooks_async.testing import Sandbox
 from webex_webhooks_async.testing.loopback_server import serve_on_loopback
 
-pytest.importorskip("openai", reason="there are no wheels of what it needs for every Python")
+pytest.importorskip("pydantic_ai", reason="there are no wheels of what it needs for every Python")
 
 pytestmark = pytest.mark.once
 
 Pieces = Iterable[str | dict[str, Any]]
-Talking = Callable[["Model"], AbstractAsyncContextManager[None]]
+Talking = Callable[..., AbstractAsyncContextManager[None]]
 
 
 def order(dish: str) -> dict[str, Any]:
@@ -57,7 +57,7 @@ class Model:
         assert request.headers["Authorization"] == "Bearer a key"
         pieces = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
         if self.status != 200:
-            return Response("{}", self.status)
+            return Response("{}", self.status, {"retry-after-ms": "1"})  # what the SDK follows
         return StreamingResponse(self._stream(pieces), media_type="text/event-stream")
 
     async def _stream(self, pieces: Pieces) -> AsyncIterator[str]:
@@ -86,16 +86,19 @@ def talking(
     del webex_inbox  # its variable is what the program reads
 
     @asynccontextmanager
-    async def talk(model: Model) -> AsyncGenerator[None]:
+    async def talk(model: Model, program: str = "model_bot") -> AsyncGenerator[None]:
         app = Starlette(routes=[Route("/v1/chat/completions", model.complete, methods=["POST"])])
         async with AsyncExitStack() as stack:
             origin = await stack.enter_async_context(serve_on_loopback(app, 0))
             monkeypatch.setenv("OPENAI_BASE_URL", f"{origin}/v1")
             monkeypatch.setenv("OPENAI_API_KEY", "a key")
             monkeypatch.chdir(tmp_path)
-            program = await stack.enter_async_context(run_example("model_bot.py"))
-            stack.callback(program.turns.close)
-            stack.push_async_callback(program.model._client.close)
+            bot = await stack.enter_async_context(run_example(f"{program}.py"))
+            if program == "model_bot":
+                stack.callback(bot.turns.close)
+                stack.push_async_callback(bot.model._client.close)
+            else:
+                stack.push_async_callback(bot.agent.model.client.close)
             yield
 
     return talk
@@ -150,16 +153,21 @@ async def test_a_model_mentions_nobody(webex_sandbox: Sandbox, talking: Talking)
     assert reply.text == "Hello <@all> and <@personEmail:ann@example.com>"
 
 
+async def order_pasta(sandbox: Sandbox) -> None:
+    """Order pasta, and press the button of the bot's question."""
+    await sandbox.say("I'm hungry")
+    await sandbox.next_reply()
+    question = await sandbox.next_reply()
+    await sandbox.submit(question.id, press="Yes")
+    await until(lambda: "It is ordered." in replies(sandbox))
+    await sandbox.idle()
+
+
 async def test_it_asks_before_it_acts(webex_sandbox: Sandbox, talking: Talking) -> None:
     """A tool asks the person; the model is told, asked nothing twice, and remembers."""
     model = Model([order("pasta")], ["It is ", "ordered."], ["Pasta."])
     async with talking(model):
-        await webex_sandbox.say("I'm hungry")
-        await webex_sandbox.next_reply()
-        question = await webex_sandbox.next_reply()
-        await webex_sandbox.submit(question.id, press="Yes")
-        await until(lambda: "It is ordered." in replies(webex_sandbox))
-        await webex_sandbox.idle()
+        await order_pasta(webex_sandbox)
         await webex_sandbox.say("What did I order?")
         await until(lambda: "Pasta." in replies(webex_sandbox))
         await webex_sandbox.idle()
@@ -174,6 +182,16 @@ async def test_it_asks_before_it_acts(webex_sandbox: Sandbox, talking: Talking) 
         {"role": "user", "content": "What did I order?"},
     ]
     assert model.asked == [said[:1], said[:3], said]
+
+
+async def test_an_agent_asks(webex_sandbox: Sandbox, talking: Talking) -> None:
+    """A tool of a framework's agent asks; no call of the model is made again for the answer."""
+    model = Model([order("pasta")], ["It is ", "ordered."])
+    async with talking(model, "agent_bot"):
+        await order_pasta(webex_sandbox)
+    assert [each["role"] for each in model.asked[1]] == ["user", "assistant", "tool"]
+    assert model.asked[1][-1]["content"] == "ordered"
+    assert len(model.asked) == 2
 
 
 async def test_it_is_stopped(webex_sandbox: Sandbox, talking: Talking) -> None:
@@ -191,16 +209,22 @@ async def test_it_is_stopped(webex_sandbox: Sandbox, talking: Talking) -> None:
     assert any(each.endswith("⏹ stopped") for each in replies(webex_sandbox))
 
 
-@pytest.mark.parametrize("status", [503, 200])
+@pytest.mark.parametrize(
+    ("program", "status"), [("model_bot", 503), ("model_bot", 200), ("agent_bot", 503)]
+)
 async def test_a_model_that_is_out(
-    webex_sandbox: Sandbox, talking: Talking, caplog: pytest.LogCaptureFixture, status: int
+    webex_sandbox: Sandbox,
+    talking: Talking,
+    caplog: pytest.LogCaptureFixture,
+    program: str,
+    status: int,
 ) -> None:
     """While it is out, and where its answer breaks off, the bot doesn't ask again at once."""
     caplog.set_level("INFO")
     model = Model(["Half an"])
     model.status, model.breaks_off = status, True
-    async with talking(model):
+    async with talking(model, program):
         await webex_sandbox.say("Why?")
         await until(lambda: "is put off for" in caplog.text)
-    assert len(model.asked) == 1
+    assert len(model.asked) == {"model_bot": 1, "agent_bot": 3}[program]  # its SDK repeats twice
     assert replies(webex_sandbox)[0].startswith("Half an" if status == 200 else "💭")
