@@ -7,6 +7,7 @@ import httpx
 import pytest
 
 from tests.support.clients import TOKEN, client_on
+from tests.support.logs import Log
 from tests.support.wire import Peer, Wire, http_response
 from webex_webhooks_async import (
     APIError,
@@ -80,9 +81,7 @@ async def test_another_attempt_begins_again(tmp_path: Path) -> None:
     assert found(tmp_path) == {"menu.txt": CONTENT}
 
 
-async def test_the_limit_of_another_host_is_its_own(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+async def test_the_limit_of_another_host_is_its_own(tmp_path: Path, caplog: Log) -> None:
     """Its 429 is waited for, and pauses no request to Webex; its errors name it."""
     caplog.set_level(logging.WARNING)
     busy = http_response(429, b"", "Retry-After: 1")

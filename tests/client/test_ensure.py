@@ -15,6 +15,7 @@ from hypothesis.stateful import RuleBasedStateMachine, rule
 
 from tests.support.clocks import QuickClock
 from tests.support.keeping import CARDS, MESSAGES, SECRET, webhooks_on
+from tests.support.logs import Log
 from tests.support.wire import WEBHOOK
 from webex_webhooks_async import (
     AuthenticationError,
@@ -533,9 +534,7 @@ async def test_a_lost_create_for_an_organization_is_looked_up_there(
     ]
 
 
-async def test_no_secret_is_shown(
-    sandbox: Sandbox, webhooks: Webhooks, caplog: pytest.LogCaptureFixture
-) -> None:
+async def test_no_secret_is_shown(sandbox: Sandbox, webhooks: Webhooks, caplog: Log) -> None:
     """No plan, result, error or log record shows a secret."""
     caplog.set_level(logging.DEBUG)
     await made(webhooks, evolve(MESSAGES, secret="another of the secrets"))

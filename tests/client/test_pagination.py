@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support.clients import client_of, client_on
+from tests.support.logs import Log
 from tests.support.wire import Step, Wire, after, by_target, http_response, idle_loop, page, silence
 from webex_webhooks_async import NotFoundError, PaginationError, TransportError, Webhook
 from webex_webhooks_async.client.pagination import Paginator, absolute_link, next_link, target_on
@@ -338,9 +339,7 @@ async def test_prefetch_waits_for_a_page_that_isn_t_there_yet() -> None:
 
 
 @pytest.mark.parametrize("at_second", [silence, http_response(404), page("W2")])
-async def test_prefetch_stops_where_the_consumer_does(
-    at_second: Step, caplog: pytest.LogCaptureFixture
-) -> None:
+async def test_prefetch_stops_where_the_consumer_does(at_second: Step, caplog: Log) -> None:
     """After a break no request runs, and an error of the prefetched page isn't logged."""
     async with Wire(by_target(three_pages(at_second))) as wire:
         async with client_of(wire) as client:
@@ -377,9 +376,7 @@ async def test_an_iteration_can_be_closed() -> None:
 
 
 @pytest.mark.parametrize("works", [True, False])
-async def test_prefetch_stops_when_the_consumer_is_cancelled(
-    caplog: pytest.LogCaptureFixture, *, works: bool
-) -> None:
+async def test_prefetch_stops_when_the_consumer_is_cancelled(caplog: Log, *, works: bool) -> None:
     """A prefetch ends if the consumer is cancelled in its loop or while it waits for a page."""
     working = asyncio.Event()
 

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from tests.support.keeping import CARDS, MESSAGES, TOKEN
+from tests.support.logs import Log
 from webex_webhooks_async import DecodeError, NewWebhook, Webhooks, plan_webhooks, to_json
 from webex_webhooks_async.testing import Sandbox
 
@@ -21,7 +22,7 @@ def item(wanted: NewWebhook, webhook_id: str = "W1", **odd: object) -> dict[str,
 
 
 async def test_a_list_leaves_out_what_it_cannot_read(
-    sandbox: Sandbox, webhooks: Webhooks, caplog: pytest.LogCaptureFixture
+    sandbox: Sandbox, webhooks: Webhooks, caplog: Log
 ) -> None:
     """The others arrive, and one warning names the ids and what doesn't fit, without values."""
     no_url = item(MESSAGES, "W3")
@@ -54,9 +55,7 @@ async def test_a_list_leaves_out_what_it_cannot_read(
     )
 
 
-async def test_a_list_warns_once_a_page(
-    sandbox: Sandbox, webhooks: Webhooks, caplog: pytest.LogCaptureFixture
-) -> None:
+async def test_a_list_warns_once_a_page(sandbox: Sandbox, webhooks: Webhooks, caplog: Log) -> None:
     """A warning names ten webhooks at most, and says how many more there are."""
     sandbox.fail(body={"items": [item(MESSAGES, f"W{n}", name=n) for n in range(100)]})
     assert [each async for each in webhooks.list()] == []
@@ -66,7 +65,7 @@ async def test_a_list_warns_once_a_page(
 
 
 async def test_an_id_is_shown_on_one_short_line_without_the_token(
-    sandbox: Sandbox, webhooks: Webhooks, caplog: pytest.LogCaptureFixture
+    sandbox: Sandbox, webhooks: Webhooks, caplog: Log
 ) -> None:
     """An id from elsewhere is redacted and cut, in the log and in the error."""
     odd = item(MESSAGES, f"W-{TOKEN}\n" + "x" * 100_000, event=None)
@@ -81,7 +80,7 @@ async def test_an_id_is_shown_on_one_short_line_without_the_token(
 
 
 async def test_optional_fields_that_do_not_fit_leave_nothing_out(
-    sandbox: Sandbox, webhooks: Webhooks, caplog: pytest.LogCaptureFixture
+    sandbox: Sandbox, webhooks: Webhooks, caplog: Log
 ) -> None:
     """An optional field that doesn't fit is None, and its value is kept."""
     sandbox.fail(body={"items": [item(MESSAGES, created="yesterday", orgId=7)]})
@@ -134,7 +133,7 @@ async def test_a_wanted_webhook_that_cannot_be_read_changes_nothing(
 
 
 async def test_others_that_cannot_be_read_do_not_matter(
-    sandbox: Sandbox, webhooks: Webhooks, caplog: pytest.LogCaptureFixture
+    sandbox: Sandbox, webhooks: Webhooks, caplog: Log
 ) -> None:
     """Those of other names, or without one, stop nothing, and pruning leaves them alone."""
     items = [
@@ -162,7 +161,7 @@ async def test_a_plan_of_webhooks_that_do_not_fit_is_refused(
 
 
 async def test_watch_tries_again_at_its_next_turn(
-    sandbox: Sandbox, webhooks: Webhooks, caplog: pytest.LogCaptureFixture
+    sandbox: Sandbox, webhooks: Webhooks, caplog: Log
 ) -> None:
     """A webhook that can't be read is logged at ERROR; when it can be read again, all is well."""
     sandbox.fail(body={"items": [item(MESSAGES, "W1", event=None)]}, method="GET", times=2)

@@ -22,6 +22,7 @@ import trustme
 from attrs import field, frozen
 
 from tests.support.clocks import let_pass
+from tests.support.logs import Log
 from tests.support.wire import (
     FOUND,
     MODEL,
@@ -387,9 +388,7 @@ async def client_of(wire: Wire, engine: Engine) -> AsyncGenerator[Client]:
         yield client
 
 
-async def check(
-    operation: Operation, fault: Fault, caplog: pytest.LogCaptureFixture, engine: Engine
-) -> None:
+async def check(operation: Operation, fault: Fault, caplog: Log, engine: Engine) -> None:
     """Apply a fault to an operation, and compare the outcome with the tables."""
     caplog.set_level(logging.DEBUG, "webex_webhooks_async")
     error = outcome(operation, fault)
@@ -449,7 +448,7 @@ BRIEF = ("429, and when", "404", "half a response", "HTML")
     ],
 )
 async def test_each_operation_meets_each_fault(
-    name: str, fault_name: str, caplog: pytest.LogCaptureFixture, engine: Engine
+    name: str, fault_name: str, caplog: Log, engine: Engine
 ) -> None:
     """It ends as the tables say, after so many requests; before and after, it succeeds."""
     await check(OPERATIONS[name], FAULTS[fault_name], caplog, engine)
@@ -461,7 +460,7 @@ async def test_each_operation_meets_each_fault(
     [("webhooks.get", 302), ("webhooks.create", 307), ("refresh", 302), ("client.download", 307)],
 )
 async def test_a_redirect_is_not_followed(
-    name: str, status: int, caplog: pytest.LogCaptureFixture, engine: Engine
+    name: str, status: int, caplog: Log, engine: Engine
 ) -> None:
     """It is an error like others; its target gets no connection, and so no token."""
     async with Wire(FOUND) as elsewhere:

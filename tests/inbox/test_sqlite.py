@@ -91,21 +91,6 @@ async def test_a_take_reads_what_it_takes(
     assert many < 1.5 * few + 5
 
 
-async def test_what_is_due_by_now_has_the_place_of_its_number(path: Path) -> None:
-    """Of what is due in a line the first that was stored is taken, whenever it became due."""
-    clock = Time()
-    async with aclosing(SQLiteInbox(path, clock=clock.now_in_seconds)) as inbox:
-        for number, seconds in enumerate((30, 20, 10, 0, 40)):
-            await inbox.put(f"{number}", b"", line="room", after=seconds)
-        clock.seconds += 35
-        order: list[str] = []
-        while (entry := await inbox.take()) is not None:
-            order.append(entry.key)
-            await inbox.complete(entry)
-
-    assert order == ["0", "1", "2", "3"]
-
-
 async def test_a_line_keeps_its_first_whatever_happens_to_it(path: Path) -> None:
     """What is cancelled, replaced, dropped, or removed by hand leaves its line to the next."""
     async with aclosing(SQLiteInbox(path)) as inbox:
@@ -168,24 +153,6 @@ async def test_two_processes_keep_the_order_of_a_line(path: Path, tmp_path: Path
 
     done = (tmp_path / "done").read_text().split()
     assert done == [f"{number}" for number in range(30) for _ in ("begun", "ended")]
-
-
-async def test_a_claim_whose_response_was_lost(path: Path) -> None:
-    """The next one of the same inbox is the same claim; for another inbox it is taken."""
-    async with aclosing(SQLiteInbox(path)) as inbox, aclosing(SQLiteInbox(path)) as other:
-        claim = InboxRows.claim
-
-        def granted(rows_of_it: InboxRows, *arguments: Any, renew: bool) -> bool:  # noqa: ANN401 - its own
-            asking.get_loop().call_soon_threadsafe(asking.cancel)
-            return claim(rows_of_it, *arguments, renew=renew)
-
-        with patch.object(InboxRows, "claim", granted):
-            asking = asyncio.create_task(inbox.claim("report", 60))
-            with pytest.raises(asyncio.CancelledError):
-                await asking
-        results = [await each.claim("report", 60) for each in (other, inbox, inbox)]
-
-    assert results == [False, True, False]
 
 
 async def test_a_take_that_is_cancelled(path: Path) -> None:
@@ -630,17 +597,6 @@ def test_a_loop_that_ends_before_its_calls(path: Path) -> None:
     assert put_in_a_loop(inbox, "b") is True
 
 
-async def test_seconds_that_are_none(path: Path) -> None:
-    """What isn't a number of seconds is refused before it disturbs those that are stored then."""
-    async with aclosing(SQLiteInbox(path)) as inbox:
-        wrong: Any = None
-        calls = (inbox.put("a", b""), inbox.put("b", b"", after=wrong))
-        stored, refusal = await asyncio.gather(*calls, return_exceptions=True)
-
-    assert stored is True
-    assert str(refusal) == "after must be float or int, got NoneType"
-
-
 async def test_a_call_that_fails_leaves_nothing_behind(path: Path) -> None:
     """What shares a transaction with a call that fails isn't stored, and says so."""
     async with aclosing(SQLiteInbox(path)) as inbox:
@@ -917,6 +873,7 @@ async def test_keys_are_texts(path: Path, keys: Any, message: str) -> None:  # n
 @pytest.mark.parametrize(
     ("options", "error"),
     [
+        ({"after": None}, "TypeError: after must be float or int, got NoneType"),
         ({"after": 1e12}, "ValueError: after must be a number of seconds, such as 30, or a"),
         ({"after": float("inf")}, "ValueError: after must be a number of seconds"),
         ({"at": 5.0}, "TypeError: at must be datetime, got float"),

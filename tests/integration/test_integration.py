@@ -26,6 +26,7 @@ from tests.integration.stage import (
     until_there_are,
 )
 from tests.support.clocks import let_pass
+from tests.support.logs import Log
 from webex_webhooks_async import (
     Client,
     Event,
@@ -94,7 +95,7 @@ def signed(stage: Stage, email: str, **more: Any) -> dict[str, Any]:
     return {"content": body, "headers": sign(body, secret)}
 
 
-async def test_forged_notifications(stage: Stage, caplog: pytest.LogCaptureFixture) -> None:
+async def test_forged_notifications(stage: Stage, caplog: Log) -> None:
     """Only the secret of who made the webhook, in any form of the id, signs a notification."""
     integration = stage.listening(encryption_keys=[KEY, OTHER_KEY])
     async with stage.running(integration), Browser(integration) as browser:
@@ -311,9 +312,7 @@ async def test_data_that_does_not_fit(stage: Stage) -> None:
     assert failed.state == "failed"
 
 
-async def test_who_is_not_connected_has_no_handler(
-    stage: Stage, caplog: pytest.LogCaptureFixture
-) -> None:
+async def test_who_is_not_connected_has_no_handler(stage: Stage, caplog: Log) -> None:
     """For somebody who isn't connected, or ceases to be, nothing runs and nothing is reported."""
     caplog.set_level(logging.INFO)
     reported: list[Any] = []
@@ -491,9 +490,7 @@ async def test_who_leaves(stage: Stage) -> None:
     assert [(user.email, row) for user, row in left] == [(ANN, None)] * 2
 
 
-async def test_leaving_in_an_outage(
-    stage: Stage, time: Shift, caplog: pytest.LogCaptureFixture
-) -> None:
+async def test_leaving_in_an_outage(stage: Stage, time: Shift, caplog: Log) -> None:
     """Webhooks are deleted after an outage, from another process as well."""
     integration = stage.listening()
     async with stage.running(integration):
@@ -521,9 +518,7 @@ async def _until_counts(integration: Integration, number: int) -> None:
 
 
 @pytest.mark.parametrize("why", ["the permission is gone", "502"])
-async def test_webhooks_that_stay(
-    stage: Stage, time: Shift, caplog: pytest.LogCaptureFixture, why: str
-) -> None:
+async def test_webhooks_that_stay(stage: Stage, time: Shift, caplog: Log, why: str) -> None:
     """Without a permission, or after seven days, somebody is gone although webhooks stay."""
     integration = stage.listening()
     async with stage.running(integration):
@@ -587,9 +582,7 @@ async def test_leaving_during_a_removal(stage: Stage) -> None:
         assert await integration._remove(user.public, user.details.connection)
 
 
-async def test_a_look_corrects_what_has_happened(
-    stage: Stage, time: Shift, caplog: pytest.LogCaptureFixture
-) -> None:
+async def test_a_look_corrects_what_has_happened(stage: Stage, time: Shift, caplog: Log) -> None:
     """A webhook that was deleted is made again by a look; one user's error is a WARNING."""
     integration = stage.listening(watch_every=timedelta(minutes=10))
     async with stage.running(integration):
@@ -737,7 +730,7 @@ async def test_an_older_process_during_a_change_of_keys(stage: Stage, time: Shif
         assert (await unknown.counts()).old_keys == 0
 
 
-async def test_what_a_look_meets(stage: Stage, caplog: pytest.LogCaptureFixture) -> None:
+async def test_what_a_look_meets(stage: Stage, caplog: Log) -> None:
     """A look that meets a store that is away, or a change of the user, is none for others."""
     integration = stage.listening()
     async with stage.running(integration):
@@ -773,7 +766,7 @@ async def test_what_a_look_meets(stage: Stage, caplog: pytest.LogCaptureFixture)
         assert after.details.names == user.details.names
 
 
-async def test_what_another_release_handles(stage: Stage, caplog: pytest.LogCaptureFixture) -> None:
+async def test_what_another_release_handles(stage: Stage, caplog: Log) -> None:
     """What has no handler here waits for a process of another release that has one."""
     caplog.set_level(logging.INFO)
     integration = stage.integration()
@@ -1043,9 +1036,7 @@ async def test_a_handler_does_things_once(stage: Stage) -> None:
     assert calls == [1, 2]
 
 
-async def test_no_secret_is_logged_stored_or_shown(
-    stage: Stage, time: Shift, caplog: pytest.LogCaptureFixture
-) -> None:
+async def test_no_secret_is_logged_stored_or_shown(stage: Stage, time: Shift, caplog: Log) -> None:
     """No log, no page and no byte of a storage has a token, a code, a state, a key or a secret."""
     caplog.set_level(logging.DEBUG)
     failed: list[str] = []

@@ -11,6 +11,7 @@ from attrs import evolve
 from tests.integration.conftest import NewStore
 from tests.integration.stage import ANN, BOB, KEY, Shift, Stage, until
 from tests.support.clocks import START, let_pass
+from tests.support.logs import Log
 from webex_webhooks_async import (
     AuthenticationError,
     BadRequestError,
@@ -261,7 +262,7 @@ async def test_who_is_lost(
     time: Shift,
     new_store: NewStore,
     error: WebexError,
-    caplog: pytest.LogCaptureFixture,
+    caplog: Log,
     *,
     is_gone: bool,
 ) -> None:
@@ -404,9 +405,7 @@ async def test_tokens_outlast_a_store_that_is_away(
         assert webex.refreshes == 1
 
 
-async def test_a_store_that_stays_away(
-    time: Shift, new_store: NewStore, caplog: pytest.LogCaptureFixture
-) -> None:
+async def test_a_store_that_stays_away(time: Shift, new_store: NewStore, caplog: Log) -> None:
     """After 35 s, tokens that can't be stored are an ERROR, and aren't sent."""
     async with replicas(time, new_store) as (_, (replica,)):
         token = await replica.token()

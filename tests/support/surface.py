@@ -1,8 +1,7 @@
 """The public surface as text: what users may write, and so what a release promises.
 
 The package is read, not run, so that the text is the same on every Python and with every release
-of the dependencies; only the commands are asked of the program. `python -m tests.support.surface`
-prints how much there is to know.
+of the dependencies; only the commands are asked of the program.
 """
 
 import ast
@@ -68,29 +67,6 @@ def surface(sources: Path = SOURCES) -> str:
             "",
         ]
     )
-
-
-def inventory(text: str) -> dict[str, int]:
-    """Count what there is to know, in a text of `surface`."""
-    counts = {"names at the top": 0, "parameters": 0, "commands": 0, "options": 0}
-    section, name, depth = "", "", 0
-    for line in filter(None, text.splitlines()):
-        indent = len(line) - len(line.lstrip())
-        word = re.split(r"[(: ]", re.sub(r"^(async )?(def|class) ", "", line.lstrip()))[0]
-        if line.startswith("# "):
-            section, depth = line.removeprefix("# "), 0
-        elif section == COMMANDS:
-            counts["commands"] += line[0].isalpha()
-            counts["options"] += bool(indent) and word[0] == "-"
-        elif depth and indent >= depth:
-            counts["parameters"] += 1
-        else:
-            is_list = re.match(rf"\s*({FIELDS}|(async )?def )", line)
-            depth = indent + len(INDENT) if is_list else 0
-            if section == TOP and not indent and line[0] != "@" and word != name:
-                counts["names at the top"] += 1
-                name = word
-    return counts
 
 
 def _public(module: griffe.Object | griffe.Alias, names: list[str]) -> list[griffe.Object]:
@@ -294,8 +270,3 @@ def _commands(program: App, before: str = "") -> Iterator[str]:
             choices = "|".join(argument.get_choices() or ())
             required = "(required)" * argument.required
             yield INDENT + " ".join(filter(None, [*argument.names, choices, required]))
-
-
-if __name__ == "__main__":
-    for what, number in inventory(surface()).items():
-        print(f"{what}: {number}")  # noqa: T201 - for people who run it

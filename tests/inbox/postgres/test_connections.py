@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from tests.support.clocks import let_pass
+from tests.support.logs import Log
 from tests.support.postgres_inboxes import BODY, Database, taken
 from tests.support.postgres_proxy import running_proxy
 from tests.support.postgres_server import PASSWORD, running_pgbouncer
@@ -292,7 +293,7 @@ async def until_it_works(inbox: Inbox) -> None:
 class TestFewConnections:
     @pytest.mark.parametrize("most", [1, 2, 3])
     async def test_what_a_dead_process_had_is_taken_over(
-        self, database: Database, most: int, caplog: pytest.LogCaptureFixture
+        self, database: Database, most: int, caplog: Log
     ) -> None:
         """However few connections there are, the inbox works with them, and says so once."""
         async with database.inboxes(lease=0.001) as (dead,):
@@ -311,9 +312,7 @@ class TestFewConnections:
         assert all(re.search(words, each) for each in warnings)
 
     @pytest.mark.usefixtures("inbox")
-    async def test_more_are_tried_for(
-        self, database: Database, caplog: pytest.LogCaptureFixture
-    ) -> None:
+    async def test_more_are_tried_for(self, database: Database, caplog: Log) -> None:
         """More connections are tried for after 30 seconds, and a later lack is said again."""
         caplog.set_level(logging.WARNING)
         role = f"role_{database.schema}"
@@ -368,7 +367,7 @@ class TestFewConnections:
             connections.give_back(each)
 
     async def test_a_function_that_fails_beside_a_connection(
-        self, database: Database, caplog: pytest.LogCaptureFixture
+        self, database: Database, caplog: Log
     ) -> None:
         """The inbox works with the connections that it has, and says why it gets no more."""
         urls = iter([database.url])
