@@ -106,9 +106,9 @@ async def at_webex(wanted: Settings) -> AsyncGenerator[tuple[Webex, list[str]]]:
             yield (
                 Webex(
                     guard=guard,
-                    target=target,
+                    target_at=target,
                     bot=callers["bot"],
-                    person=callers.get("person"),
+                    known_person=callers.get("person"),
                     inbox=inbox,
                     exchanges=exchanges,
                     is_sandbox=is_sandbox,

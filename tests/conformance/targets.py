@@ -10,7 +10,7 @@ import pytest
 
 from tests.conformance.guard import Guard
 from tests.conformance.inbox import Arrival, ArrivalServer, Hook, Json
-from tests.conformance.webex import Caller, Exchange, Target, Webex
+from tests.conformance.webex import Caller, Exchange, Webex
 from webex_webhooks_async.testing import Sandbox, SandboxPerson
 from webex_webhooks_async.testing.loopback_server import serve_on_loopback
 
@@ -24,8 +24,8 @@ _PATIENCE = 60.0  # seconds to wait for a delivery
 class SandboxTarget:
     """The sandbox: what hasn't come when nothing is under way doesn't come."""
 
-    pauses: Sequence[float] = ()
-    stagger: float | None = None
+    pauses: Sequence[float] = ()  # seconds before each repetition of a request without a response
+    stagger: float | None = None  # seconds between requests that overlap; None if they don't
 
     def __init__(self, sandbox: Sandbox) -> None:
         self._sandbox = sandbox
@@ -132,9 +132,9 @@ async def in_sandbox(
             each.meet((await each.get("/people/me")).json())
         yield Webex(
             guard=guard,
-            target=SandboxTarget(sandbox),
+            target_at=SandboxTarget(sandbox),
             bot=callers["bot"],
-            person=callers["person"],
+            known_person=callers["person"],
             inbox=inbox,
             exchanges=exchanges,
             is_sandbox=True,
@@ -146,7 +146,7 @@ async def opened(
     base_url: str,
     tokens: Mapping[str, str],
     guard: Guard,
-    target: Target,
+    target: LiveTarget | SandboxTarget,
     transport: httpx.AsyncBaseTransport | None = None,
 ) -> AsyncGenerator[tuple[dict[str, Caller], list[Exchange]]]:
     """Callers with these tokens, and where they note what they ask."""

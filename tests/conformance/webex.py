@@ -4,55 +4,22 @@ import asyncio
 import secrets
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from http import HTTPStatus
-from typing import Any, Protocol, cast
+from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import parse_qsl
 
 import httpx
-from attrs import frozen
+from attrs import define, field, frozen
 
 from tests.conformance.guard import ForeignError, Guard
 from tests.conformance.inbox import Answer, Arrival, ArrivalServer, Hook, Json
 from tests.conformance.redaction import Redactor
 from webex_webhooks_async.models.ids import comparable
 
+if TYPE_CHECKING:
+    from tests.conformance.targets import LiveTarget, SandboxTarget
+
 _MOST = 60.0  # seconds that a Retry-After is waited for
 _MOST_ITEMS = 1000
-
-
-class Target(Protocol):
-    """What differs between the sandbox and Webex.
-
-    Attributes:
-        pauses: Seconds before each repetition of a request that wasn't answered.
-        stagger: Seconds between requests that overlap; None if they don't.
-    """
-
-    pauses: Sequence[float]
-    stagger: float | None
-
-    def unchecked(self, reason: str) -> BaseException:
-        """What to raise to give up on a row, which can't be checked here for this reason."""
-        ...
-
-    async def arrival(self, hook: Hook, wanted: Callable[[Arrival], bool]) -> Arrival | None:
-        """The first delivery that is wanted; None if none is to be expected any more."""
-
-    async def quiet(self, seconds: float) -> None:
-        """Wait until nothing more is to be expected."""
-
-    async def emit(self, resource: str, event: str, data: Json) -> None:
-        """Make something happen that no request makes happen."""
-
-    async def repeat(self, arrival: Arrival) -> None:
-        """Have a notification delivered once more."""
-
-    async def stranger(self, bot: "Caller", person: "Caller") -> "Caller":
-        """Return a person who has never written to the bot, nor the bot to that person."""
-        ...
-
-    def gone_grant(self) -> Mapping[str, str]:
-        """Return the id and the secret of an integration, and a refresh token that has ended."""
-        ...
 
 
 @frozen(kw_only=True)
@@ -78,7 +45,7 @@ class Caller:
         self,
         client: httpx.AsyncClient,
         guard: Guard,
-        target: Target,
+        target: "LiveTarget | SandboxTarget",
         record: Callable[[Exchange], None],
         *,
         headers: Mapping[str, str] | None = None,
@@ -238,6 +205,7 @@ class Caller:
         return cast("Json", response.json()) if response.content else {}
 
 
+@define(kw_only=True)
 class Webex:
     """What a row gets.
 
@@ -248,27 +216,16 @@ class Webex:
         is_sandbox: Whether it is a sandbox, which differs from some rows on purpose.
     """
 
-    def __init__(  # noqa: PLR0913 - each is a part of the door
-        self,
-        *,
-        guard: Guard,
-        target: Target,
-        bot: Caller,
-        person: Caller | None,
-        inbox: ArrivalServer,
-        exchanges: list[Exchange],
-        is_sandbox: bool,
-    ) -> None:
-        self.guard = guard
-        self.is_sandbox = is_sandbox
-        self.bot = bot
-        self.exchanges = exchanges
-        self.hooks: list[Hook] = []
-        self.failures = 100
-        self._person = person
-        self._target = target
-        self._inbox = inbox
-        self._kept: dict[str, Any] = {}
+    guard: Guard
+    target_at: "LiveTarget | SandboxTarget"
+    bot: Caller
+    known_person: Caller | None
+    inbox: ArrivalServer
+    exchanges: list[Exchange]
+    is_sandbox: bool
+    failures: int = 100
+    hooks: list[Hook] = field(factory=list[Hook])
+    _kept: dict[str, Any] = field(factory=dict[str, Any], init=False)
 
     def begin(self) -> None:
         """Begin a row."""
@@ -283,17 +240,17 @@ class Webex:
     @property
     def person(self) -> Caller:
         """Calls as the person."""
-        if self._person is None:
-            raise self._target.unchecked("WEBEX_LIVE_PERSON_TOKEN isn't set")
-        return self._person
+        if self.known_person is None:
+            raise self.target_at.unchecked("WEBEX_LIVE_PERSON_TOKEN isn't set")
+        return self.known_person
 
     async def stranger(self) -> Caller:
         """Return a person who has no direct room with the bot yet."""
-        return await self._target.stranger(self.bot, self.person)
+        return await self.target_at.stranger(self.bot, self.person)
 
     async def refresh_what_is_gone(self) -> httpx.Response:
         """Ask for new tokens of somebody who has taken back the permission."""
-        return await self.bot.refresh(self._target.gone_grant())
+        return await self.bot.refresh(self.target_at.gone_grant())
 
     @property
     def both(self) -> tuple[Caller, Caller]:
@@ -320,7 +277,7 @@ class Webex:
 
     async def say_in_quick_succession(self, author: Caller, room_id: str) -> list[Json]:
         """Write two messages into a room without waiting for the first; in order of creation."""
-        stagger = self._target.stagger
+        stagger = self.target_at.stagger
         first = asyncio.create_task(self.say(author, room_id))
         await (first if stagger is None else asyncio.sleep(stagger))
         messages = [await self.say(author, room_id), await first]
@@ -372,9 +329,11 @@ class Webex:
 
     def target(self, answers: Sequence[Answer] = ()) -> Hook:
         """A target without a webhook."""
-        if self._inbox.url is None:
-            raise self._target.unchecked("no URL leads here: set WEBEX_LIVE_URL, or start a tunnel")
-        hook = self._inbox.target(answers)
+        if self.inbox.url is None:
+            raise self.target_at.unchecked(
+                "no URL leads here: set WEBEX_LIVE_URL, or start a tunnel"
+            )
+        hook = self.inbox.target(answers)
         self.hooks.append(hook)
         return hook
 
@@ -395,7 +354,7 @@ class Webex:
             AssertionError: It didn't come.
         """
         wanted = of and comparable(of["id"])
-        arrival = await self._target.arrival(hook, lambda each: wanted in {None, each.id})
+        arrival = await self.target_at.arrival(hook, lambda each: wanted in {None, each.id})
         assert arrival is not None, "no delivery came"
         return arrival
 
@@ -405,7 +364,7 @@ class Webex:
         Raises:
             AssertionError: They didn't come.
         """
-        await self._target.arrival(hook, lambda _: len(hook.arrivals) >= count)
+        await self.target_at.arrival(hook, lambda _: len(hook.arrivals) >= count)
         assert len(hook.arrivals) >= count, f"{len(hook.arrivals)} of {count} deliveries came"
         return hook.arrivals
 
@@ -415,24 +374,24 @@ class Webex:
         Raises:
             AssertionError: It waited for the response.
         """
-        arrival = await self._target.arrival(hook, lambda each: each.hung_up_after is not None)
+        arrival = await self.target_at.arrival(hook, lambda each: each.hung_up_after is not None)
         assert arrival is not None, "the late response was waited for"
         return arrival.hung_up_after or 0.0
 
     async def quiet(self, seconds: float = 10.0) -> None:
         """Wait for what may still come: so long on Webex, until nothing is left in the sandbox."""
-        await self._target.quiet(seconds)
+        await self.target_at.quiet(seconds)
 
     async def emit(self, resource: str, event: str) -> str:
         """Make something happen that no request of a run makes happen, to what has this id."""
         identifier = secrets.token_hex(16)
         self.guard.made.add(comparable(identifier))
-        await self._target.emit(resource, event, {"id": identifier})
+        await self.target_at.emit(resource, event, {"id": identifier})
         return identifier
 
     async def repeat(self, arrival: Arrival) -> None:
         """Have a notification delivered once more."""
-        await self._target.repeat(arrival)
+        await self.target_at.repeat(arrival)
 
     async def once(self, name: str, make: Callable[[], Awaitable[Any]]) -> Any:  # noqa: ANN401 - what it makes
         """What several rows share, because it takes minutes to make."""

@@ -1,12 +1,10 @@
 """Breaks the package in 200 places, one after the other, and prints what no test notices.
 
-$ python -m tests.mutations [--count N] [--seed N] [--root FOLDER] [--lines FILE] [PATH ...]
+$ python -m tests.mutations [--count N] [--seed N] [PATH ...]
 
 The suite runs once, to record which tests run which lines. A mutant is then shown to the tests that
 run its lines, those that run the fewest lines first. What doesn't end in time is noticed, too. All
 of it happens in copies.
-
-A repository of another commit can be its root, so that two commits can be compared.
 """
 
 import argparse
@@ -130,8 +128,6 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.mutations", description=__doc__)
     parser.add_argument("--count", type=int, default=200, help="how many mutants")
     parser.add_argument("--seed", type=int, default=0, help="another number chooses others")
-    parser.add_argument("--root", type=Path, default=Path.cwd(), help="the repository")
-    parser.add_argument("--lines", type=Path, help="the record of an earlier run, else it is made")
     parser.add_argument("paths", nargs="*", default=[PACKAGE], help="modules or folders")
     options = parser.parse_args()
     for name in PRELOADED:
@@ -139,16 +135,13 @@ def main() -> None:
     survivors: list[Mutant] = []
     with tempfile.TemporaryDirectory() as folder:
         original = Path(folder, "original")
-        shutil.copytree(options.root, original, ignore=LEFT_OUT)
-        lines = (options.lines or Path(folder, "lines")).resolve()
-        if not lines.exists():
-            record(original, lines)
+        shutil.copytree(Path.cwd(), original, ignore=LEFT_OUT)
+        lines = Path(folder, "lines")
+        record(original, lines)
         recording = Recording(lines, PACKAGE)
         mutants = chosen(original, options.paths, options.count, options.seed)
         with ProcessPoolExecutor(os.cpu_count(), get_context("fork")) as pool:
-            tests = [
-                recording.tests(each.path, each.lines, at_import=each.at_import) for each in mutants
-            ]
+            tests = [recording.tests(each.path, each.lines) for each in mutants]
             findings = pool.map(partial(noticed, Path(folder)), mutants, tests)
             for number, (mutant, finding) in enumerate(zip(mutants, findings, strict=True), 1):
                 if not finding:

@@ -41,7 +41,6 @@ class Mutant:
         function: The class and the function that it is in.
         before: What is there.
         after: What takes its place.
-        at_import: Whether it runs when the module is imported.
         source: The whole module with the change. It has as many lines as before.
         rank: A number that looks random. It doesn't depend on the module and the line, so a
             function that was moved keeps its mutants.
@@ -52,7 +51,6 @@ class Mutant:
     function: str
     before: str
     after: str
-    at_import: bool
     source: str
     rank: bytes
 
@@ -92,7 +90,6 @@ def mutants(path: str, source: str, seed: int) -> Iterator[Mutant]:
     starts = [sum(map(len, lines[:number])) for number in range(len(lines))]
     twins = Counter[tuple[str, str, str]]()
     tree = ast.parse(source)
-    imported = {*_run_by_imports(tree)}
     for function, node, after in _places(tree, ""):
         first = starts[node.lineno - 1] + node.col_offset
         last = starts[(node.end_lineno or 0) - 1] + (node.end_col_offset or 0)
@@ -109,21 +106,11 @@ def mutants(path: str, source: str, seed: int) -> Iterator[Mutant]:
             function=function,
             before=before,
             after=after,
-            at_import=node in imported,
             source=(whole[:first] + text.encode() + whole[last:]).decode(),
             rank=rank,
         )
 
 
-def _run_by_imports(node: ast.AST) -> Iterator[ast.AST]:
-    """Yield what runs when a module is imported: all but the bodies of functions."""
-    yield node
-    for part in ast.iter_child_nodes(node):
-        if not (isinstance(node, _FUNCTIONS) and part in node.body):
-            yield from _run_by_imports(part)
-
-
-_FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 _Place = tuple[str, ast.expr | ast.stmt, str]
 
 

@@ -45,25 +45,14 @@ class Recording:
         lines = [tests for module in self._tests.values() for tests in module.values()]
         self._sizes = Counter(test for tests in lines for test in tests)
 
-    def tests(self, path: str, lines: Iterable[int], *, at_import: bool) -> list[str]:
+    def tests(self, path: str, lines: Iterable[int]) -> list[str]:
         """Return the tests that run any of these lines of a module, the smallest tests first.
 
         Lines that no test is seen to run, as while a module is imported, matter to each test of the
-        module, and of its folder. Before these come those that mirror the module, and those of the
-        pages, which show defaults, commands and figures.
+        module, and to those of the pages, which show defaults, commands and figures.
         """
         module = self._tests.get(path, {})
-        found = {test for line in lines for test in module.get(line, ())}
-        near = set[str]() if at_import else found - {""}
-        first: tuple[str, ...] = ()
-        if at_import or "" in found or not found:
-            folder, _, name = path.partition("/")[2].rpartition("/")
-            first = (f"tests/{folder}/test_{name}".replace("//", "/"), *_PAGES)
+        found = {test for line in lines for test in module.get(line, {""})}
+        if "" in found:
             found = {test for tests in module.values() for test in tests} | {*_PAGES}
-            beside = first[0].removesuffix(name)
-            found |= {test for test in self._sizes if test.startswith(beside)}
-
-        def rank(test: str) -> tuple[bool, bool, int, str]:
-            return test not in near, not test.startswith(first), self._sizes[test], test
-
-        return sorted(found - {""}, key=rank)
+        return sorted(found - {""}, key=lambda test: (self._sizes[test], test))
