@@ -13,6 +13,7 @@ import sys
 from collections import Counter
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager, closing
+from functools import partial
 from itertools import count, cycle
 from pathlib import Path
 from typing import Any
@@ -53,6 +54,7 @@ class Talk:
         routes: The routes of two versions, by which the conversations are known.
         replicas: The processes by their ports, the oldest first.
         turns: How often a process of one version has taken the place of one of the other.
+        program: The module of the bot.
     """
 
     webex: Sandbox
@@ -62,6 +64,7 @@ class Talk:
     replicas: dict[int, Service] = field(factory=dict[int, Service])
     sender: Sender = field(init=False)
     turns: int = 0
+    program: str = "asking_bot"
 
     @property
     def has_versions(self) -> bool:
@@ -79,8 +82,9 @@ class Talk:
     async def start(self, number: int) -> None:
         """Start a process of the one version or the other, and wait until it is up."""
         port = unused_port()
-        uvicorn = "uvicorn --no-access-log --app-dir ../../tests/chaos asking_bot:bot --port"
-        replica = self.services.start(f"env ROUTE={self.routes[number % 2]} {uvicorn} {port}")
+        uvicorn = f"uvicorn --no-access-log --app-dir ../../tests/chaos --port {port}"
+        route = f"env ROUTE={self.routes[number % 2]}"
+        replica = self.services.start(f"{route} {uvicorn} {self.program}:bot")
         await self.services.until(lambda: replica.says("Uvicorn running"))
         self.replicas[port] = replica
 
@@ -98,15 +102,17 @@ class Talk:
         await self.sender.send([sample_notification("messages", "created", data=data)])
         return data["id"]
 
-    async def press(self, person: int) -> None:
+    async def press(
+        self, person: int, question: str, action: str, is_over: Callable[[], bool]
+    ) -> None:
         """Press the button as soon as the card is there: a killed process may have sent two."""
         pressed: set[str] = set()
         async with asyncio.timeout(TURNS * PATIENCE):
-            while f"{person}: 3?" not in {each.text for each in self.webex.messages}:
+            while not is_over():
                 cards = [
                     each.id
                     for each in self.webex.messages
-                    if each.text == f"{person}: 2?" and each.id not in pressed
+                    if each.text == question and each.id not in pressed
                 ]
                 for message_id in cards:
                     pressed.add(message_id)
@@ -116,7 +122,7 @@ class Talk:
                         "messageId": message_id,
                         "roomId": f"ROOM-{person}",
                         "personId": f"PERSON-{person}",
-                        "inputs": {"action": f"{person}-2"},
+                        "inputs": {"action": action},
                     }
                     await self.webex.emit("attachmentActions", "created", data=data)
                     del data["inputs"]
@@ -136,8 +142,11 @@ class Talk:
         await self.until(has_replied)
         return replies[0]
 
+    def asks(self, text: str) -> bool:
+        return text in {each.text for each in self.webex.messages}
+
     async def is_asked(self, text: str) -> None:
-        await self.until(lambda: text in {each.text for each in self.webex.messages})
+        await self.until(lambda: self.asks(text))
 
     async def until(self, condition: Callable[[], bool]) -> None:
         async with asyncio.timeout(TURNS * PATIENCE):
@@ -157,7 +166,8 @@ class Talk:
                 await self.is_asked(f"{person}: {number}?")
                 await self.turn(self.turns + 1)
             if number == 2:
-                await self.press(person)
+                is_over = partial(self.asks, f"{person}: 3?")
+                await self.press(person, f"{person}: 2?", f"{person}-2", is_over)
             else:
                 await self.say(person, number, f"{person}-{number}")
 
@@ -203,14 +213,17 @@ class Talk:
                 await asyncio.sleep(1.5 * LEASE)
                 replica.signal(signal.SIGCONT)
                 continue
-            starts = self.starts(replica)
-            replica.kill()
-            await self.services.until(
-                lambda each=replica, starts=starts: self.starts(each) > starts  # type: ignore[misc] # its default has a type
-            )
+            await self.kill(replica)
 
-    def starts(self, replica: Service) -> int:
-        return sum("Uvicorn running" in line for line in replica.lines)
+    async def kill(self, replica: Service) -> None:
+        """Kill a process, and wait until another one has taken its place."""
+
+        def starts() -> int:
+            return sum("Uvicorn running" in line for line in replica.lines)
+
+        before = starts()
+        replica.kill()
+        await self.services.until(lambda: starts() > before)
 
     async def finish(self) -> None:
         """Wait until nothing is left in the inbox."""
@@ -221,7 +234,13 @@ class Talk:
 
 @asynccontextmanager
 async def talking(
-    database: str, inbox: Inbox, replicas: int, routes: tuple[str, str]
+    database: str,
+    inbox: Inbox,
+    replicas: int,
+    routes: tuple[str, str],
+    *,
+    program: str = "asking_bot",
+    **more: str,
 ) -> AsyncGenerator[Talk]:
     """Run so many processes of a bot, with a Webex that takes a moment to respond."""
     webex = Sandbox()
@@ -229,9 +248,9 @@ async def talking(
     async with AsyncExitStack() as stack:
         base_url = await stack.enter_async_context(webex.serve())
         of_bot = {"DATABASE": database, "LEASE": str(LEASE), "WEBEX_TARGET_URL": ""}
-        settings = settings_of(base_url, WEBEX_WEBHOOK_SECRET=SECRET, **of_bot)
+        settings = settings_of(base_url, WEBEX_WEBHOOK_SECRET=SECRET, **of_bot, **more)
         services = await stack.enter_async_context(running_services(settings))
-        talk = Talk(webex=webex, services=services, inbox=inbox, routes=routes)
+        talk = Talk(webex=webex, services=services, inbox=inbox, routes=routes, program=program)
         async with asyncio.TaskGroup() as group:
             for number in range(replicas):
                 group.create_task(talk.start(number))

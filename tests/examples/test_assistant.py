@@ -62,16 +62,17 @@ class Model:
 
     async def _stream(self, pieces: Pieces) -> AsyncIterator[str]:
         for piece in pieces:
-            yield _chunk({"content": piece} if isinstance(piece, str) else piece)
+            yield chunk({"content": piece} if isinstance(piece, str) else piece)
         if self.waits:
             await asyncio.Event().wait()
         if not self.breaks_off:
-            yield _chunk({}, "stop")
+            yield chunk({}, "stop")
         self.breaks_off = False
         yield "data: [DONE]\n\n"
 
 
-def _chunk(delta: Mapping[str, Any], reason: str | None = None) -> str:
+def chunk(delta: Mapping[str, Any], reason: str | None = None) -> str:
+    """A part of an answer, as the server sends it."""
     said = {"role": "assistant", **delta}  # the role is in each piece of Ollama's
     choice = {"index": 0, "delta": said, "finish_reason": reason}
     about = {"id": "ID", "object": "chat.completion.chunk", "created": 1, "model": "a model"}
