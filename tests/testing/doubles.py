@@ -14,6 +14,9 @@ from webex_webhooks_async.testing import Sandbox
 Api = httpx.AsyncClient
 """A client of a sandbox without any part of the package."""
 
+Notified = list[dict[str, Any]]
+"""What a webhook is notified of, as it comes."""
+
 ANN: Mapping[str, str] = {"Authorization": "Bearer person:ann@example.com"}
 BOB: Mapping[str, str] = {"Authorization": "Bearer person:bob@example.com"}
 BOT: Mapping[str, str] = {"Authorization": "Bearer token"}
@@ -81,9 +84,9 @@ async def notifications_of(
     event: str = "all",
     headers: Mapping[str, str] = BOT,
     **fields: str,
-) -> list[dict[str, Any]]:
+) -> Notified:
     """Create a webhook, and return what it is notified of, as it comes."""
-    notified: list[dict[str, Any]] = []
+    notified: Notified = []
 
     async def accept(scope: Scope, receive: Receive, send: Send) -> None:
         notified.append(await Request(scope, receive).json())
@@ -95,7 +98,7 @@ async def notifications_of(
     return notified
 
 
-def kinds(notified: list[dict[str, Any]]) -> list[str]:
+def kinds(notified: Notified) -> list[str]:
     """The resource and the event of each notification."""
     return [f"{each['resource']} {each['event']}" for each in notified]
 

@@ -79,7 +79,7 @@ async def test_when_a_request_is_recorded() -> None:
 async def test_how_often(api: Api, webex_sandbox: Sandbox) -> None:
     """A fault is applied as often as it says, or until it is cleared; then requests succeed.
 
-    Each response says that it comes from a sandbox.
+    Each response says that it comes from a sandbox, and has a tracking id of its own.
     """
     webex_sandbox.fail(status=429, retry_after=1, times=2)
     webex_sandbox.fail(status=500, times=None)
@@ -91,6 +91,9 @@ async def test_how_often(api: Api, webex_sandbox: Sandbox) -> None:
     assert [response.status_code for response in responses] == [429, 429, 500, 500, 200]
     assert [response.headers.get("Retry-After") for response in responses[1:3]] == ["1", None]
     assert {each.headers["X-Webex-Sandbox"] for each in responses} == {"webex-webhooks-async"}
+    tracking_ids = {each.headers["TrackingID"] for each in responses}
+    assert len(tracking_ids) == 5
+    assert all(re.fullmatch(r"ROUTER_[0-9A-F-]{36}", each) for each in tracking_ids)
 
 
 @pytest.mark.parametrize(

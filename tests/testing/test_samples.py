@@ -61,21 +61,6 @@ def test_samples_are_what_the_receiving_side_knows(resource: str, event: str) ->
     assert body != sample_notification(resource, event)
 
 
-def test_a_resource_that_is_not_known() -> None:
-    """The sample of a resource without documented data has an id, or what is given, alone.
-
-    A sample of ``all`` raises, because no notification says that.
-    """
-    fake, given = (
-        json.loads(sample_notification("whiteboards", "moved", data=data))["data"]
-        for data in (None, {"x": 1})
-    )
-
-    assert (fake.keys(), given) == ({"id"}, {"x": 1})
-    with pytest.raises(ValueError, match="concrete"):
-        sample_notification("all", "created")
-
-
 @pytest.mark.parametrize(
     ("resource", "event", "state"),
     [

@@ -10,6 +10,7 @@ from tests.testing.doubles import (
     CARD,
     NEW,
     Api,
+    Notified,
     card_for_ann,
     created,
     group_room,
@@ -24,7 +25,7 @@ pytestmark = pytest.mark.once
 
 
 @pytest.fixture
-async def notified(webex_sandbox: Sandbox, api: Api) -> list[dict[str, Any]]:
+async def notified(webex_sandbox: Sandbox, api: Api) -> Notified:
     """The notifications of messages and cards that the bot gets."""
     await created(api, "/webhooks", **{**NEW, "resource": "attachmentActions"})
     return await notifications_of(webex_sandbox, api, "messages")
@@ -35,9 +36,7 @@ def said(webex_sandbox: Sandbox) -> Message:
     return webex_sandbox.messages[-1]
 
 
-async def test_someone_speaks(
-    webex_sandbox: Sandbox, notified: list[dict[str, Any]], api: Api
-) -> None:
+async def test_someone_speaks(webex_sandbox: Sandbox, notified: Notified, api: Api) -> None:
     """Without a person, the same fake one writes each time, in one direct room."""
     for text in ("Hello", "And now?"):
         (delivery,) = await webex_sandbox.say(text)
@@ -61,9 +60,7 @@ async def test_ways_to_name_a_person(webex_sandbox: Sandbox, api: Api) -> None:
     assert len(await items(api, "/rooms")) == 1
 
 
-async def test_a_reply_in_a_thread(
-    webex_sandbox: Sandbox, notified: list[dict[str, Any]], api: Api
-) -> None:
+async def test_a_reply_in_a_thread(webex_sandbox: Sandbox, notified: Notified, api: Api) -> None:
     """A person replies in a thread, by default in its room; a reply and an unknown one can't be."""
     room = await group_room(api)
     root = await created(api, "/messages", roomId=room, text="Who is hungry?")
@@ -102,7 +99,7 @@ async def test_in_the_direct_room_of_someone(webex_sandbox: Sandbox) -> None:
     assert said(webex_sandbox).person_id == emitted.person_id
 
 
-async def test_a_mention(webex_sandbox: Sandbox, notified: list[dict[str, Any]], api: Api) -> None:
+async def test_a_mention(webex_sandbox: Sandbox, notified: Notified, api: Api) -> None:
     """A mention in a group room notifies the bot; the text starts with its name."""
     room, bot = await group_room(api), webex_sandbox.bot
 
@@ -140,7 +137,7 @@ async def test_several_mentions(webex_sandbox: Sandbox, api: Api) -> None:
 @pytest.mark.parametrize("person", [None, "ann@example.com"])
 async def test_submit(
     webex_sandbox: Sandbox,
-    notified: list[dict[str, Any]],
+    notified: Notified,
     api: Api,
     person: str | None,
 ) -> None:
@@ -249,7 +246,7 @@ LUNCH: dict[str, Any] = {
 
 
 async def test_a_button_submits_its_data_and_the_inputs(
-    webex_sandbox: Sandbox, notified: list[dict[str, Any]], api: Api
+    webex_sandbox: Sandbox, notified: Notified, api: Api
 ) -> None:
     """The bot gets what is filled in, the values of the other inputs, and the button's data."""
     message = await card_for_ann(api, LUNCH)
@@ -272,7 +269,7 @@ async def test_a_button_submits_its_data_and_the_inputs(
 
 
 async def test_what_cannot_be_filled_in(
-    webex_sandbox: Sandbox, notified: list[dict[str, Any]], api: Api
+    webex_sandbox: Sandbox, notified: Notified, api: Api
 ) -> None:
     """A choice that the card doesn't have, and a date that isn't one, are a ValueError."""
     size = {"type": "Input.ChoiceSet", "id": "size", "choices": [{"value": "S"}, {"value": "L"}]}

@@ -60,21 +60,6 @@ async def test_the_files_of_the_page(browser: httpx.AsyncClient) -> None:
     assert sum(len(each.read_bytes()) for each in own) <= 130_000
 
 
-async def test_without_the_page(webex_sandbox: Sandbox) -> None:
-    """Without `page=True` a served sandbox has no page, and the rest works."""
-    async with (
-        webex_sandbox.serve() as base_url,
-        httpx.AsyncClient(base_url=base_url.removesuffix("/v1"), trust_env=False) as client,
-    ):
-        statuses = [(await client.get(path, headers=BOT)).status_code for path in OWN_FILES]
-        me = await client.get("/v1/people/me", headers=BOT)
-        async with client.stream("GET", "/sandbox/events") as stream:
-            first = await anext(stream.aiter_lines())
-
-    assert statuses == [501] * 3
-    assert (me.status_code, first.startswith("data: {")) == (200, True)
-
-
 @pytest.mark.parametrize(
     ("path", "host"),
     [

@@ -1,5 +1,4 @@
 import logging
-import re
 
 import httpx
 import pytest
@@ -95,20 +94,6 @@ async def test_tokens(api: Api) -> None:
 
     assert refused == [401] * 5
     assert [await status(each, "GET", "/webhooks") for each in valid] == [200] * 4
-
-
-async def test_errors_have_webexs_form(api: Api) -> None:
-    """An error has a message, descriptions, and the tracking id of its header, one of its own."""
-    other, response = [await api.get("/webhooks/nope") for _ in range(2)]
-
-    message = "The requested resource could not be found."
-    assert response.json() == {
-        "message": message,
-        "errors": [{"description": message}],
-        "trackingId": response.headers["trackingid"],
-    }
-    assert re.fullmatch(r"ROUTER_[0-9A-F-]{36}", response.headers["trackingid"])
-    assert other.headers["trackingid"] != response.headers["trackingid"]
 
 
 NO_JSON = "The request's body is not valid JSON."
