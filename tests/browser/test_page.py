@@ -909,10 +909,7 @@ def test_files(page: Page, stage: Stage) -> None:
 
 
 def test_an_error_of_the_sandbox(page: Page, stage: Stage) -> None:
-    """A refused request opens with its reason, but without its token.
-
-    A refused message stays in the textbox, with its reason.
-    """
+    """A refused request opens with its reason, without its token; a refused message stays."""
     headers = {"Authorization": "Bearer a-canary"}
     httpx.get(f"{stage.base_url}/nothing", headers=headers, trust_env=False)
     lists(page, "Requests").first.locator("summary").click()

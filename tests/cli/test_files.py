@@ -86,10 +86,7 @@ def test_write_where_it_is_impossible(token_file: Path) -> None:
 
 
 def test_renewal(webex: ServedWebex, invoke: Invoke, token_file: Path) -> None:
-    """An access token that Webex rejects is renewed, and the new tokens are stored.
-
-    If they can't be stored, the error names the file.
-    """
+    """An access token that Webex rejects is renewed and stored; if it can't be, it is an error."""
     write_tokens(token_file, TOKENS)
     webex.sandbox.revoke("a-canary-access")
     with full_disk():

@@ -200,10 +200,7 @@ async def test_several_failures(webex: Webex) -> None:
 
 @pytest.mark.parametrize("kind", KINDS[1:])
 async def test_copies(webex: Webex, tmp_path: Path, kind: str) -> None:
-    """A failure is noted at each delivery of its notification, and raised once.
-
-    When the notification has been handled, what fails later is only noted at later deliveries.
-    """
+    """A failure is noted at each delivery of its notification, and raised once."""
     bot = webex.bot(**options_of(kind, tmp_path))
     may_fail = asyncio.Event()
     later = Receiver(SECRET)

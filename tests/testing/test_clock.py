@@ -30,10 +30,7 @@ def inbox(webex_inbox: SQLiteInbox) -> SQLiteInbox:
 
 
 async def test_each_due_time(bot: Bot, webex_clock: WebexClock, inbox: SQLiteInbox) -> None:
-    """It goes from one due time to the next: for schedules, and for a job that enqueues the next.
-
-    The clock is that of the inboxes, of the sandbox and of what handlers get.
-    """
+    """Everybody's time goes from one due time to the next, of schedules and of jobs."""
     ran: list[tuple[str, datetime | None, datetime]] = []
     begin = webex_clock.now()
 

@@ -256,10 +256,7 @@ async def in_a_thread(sandbox: Sandbox, bot: Bot) -> AsyncGenerator[None]:
 async def test_a_bot_in_a_thread(
     webex_sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It waits for a bot that has an event loop and an inbox of its own; its end ends it.
-
-    What a handler raises there is raised in the test.
-    """
+    """It waits for a bot with its own event loop and inbox, and raises what fails there."""
     done: list[str] = []
     async with webex_sandbox.serve() as base_url:
         monkeypatch.setenv("WEBEX_BASE_URL", base_url)

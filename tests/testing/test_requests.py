@@ -77,10 +77,7 @@ async def test_when_a_request_is_recorded() -> None:
 
 
 async def test_how_often(api: Api, webex_sandbox: Sandbox) -> None:
-    """A fault is applied as often as it says, or until it is cleared; then requests succeed.
-
-    Each response says that it comes from a sandbox, and has a tracking id of its own.
-    """
+    """A fault is applied as often as it says, or until it is cleared; then requests succeed."""
     webex_sandbox.fail(status=429, retry_after=1, times=2)
     webex_sandbox.fail(status=500, times=None)
 
@@ -182,10 +179,7 @@ async def test_a_delay(api: Api, webex_sandbox: Sandbox, slept: list[float]) -> 
 
 
 async def test_requests_are_recorded(api: Api, webex_sandbox: Sandbox) -> None:
-    """A request is recorded as it was sent, with the status of its response.
-
-    Its repr, which failing tests print, shows neither the token nor the body.
-    """
+    """A request is recorded as it was sent, with its status; its repr has no token and body."""
     response = await api.request(
         "PATCH", "/webhooks/a%2Fb?x=1&y", content=b"canary", headers={"X-Twice": "1"}
     )
@@ -228,10 +222,7 @@ async def test_the_message_of_an_error_is_recorded(api: Api, webex_sandbox: Sand
 
 @pytest.mark.parametrize("path", ["webhooks", "/webhooks"])
 async def test_both_spellings_of_a_path(api: Api, webex_sandbox: Sandbox, path: str) -> None:
-    """A fault takes a path with a slash at its start and without, as `Client.post` does.
-
-    It is applied below the path as well, not to other methods or what begins with the same letters.
-    """
+    """A fault takes a path with or without a slash, and is applied below it, to its method."""
     webex_sandbox.fail(status=503, path=path, method="get", times=None)
 
     paths = ("/webhooks", "/webhooks/W1", "/people/me", "/webhooksx")

@@ -24,10 +24,7 @@ EVENTS = [
 
 
 def test_the_envelope_of_a_sample() -> None:
-    """It has every member that a notification of a webhook without a filter has.
-
-    Given values replace those of the sample; None leaves a key out.
-    """
+    """It has each member of a real one; given values replace those, and None leaves a key out."""
     sample = json.loads(sample_notification("messages", "created"))
     given = json.loads(
         sample_notification(
@@ -83,10 +80,7 @@ def test_states(resource: str, event: str, state: str) -> None:
 
 
 def test_a_signed_request() -> None:
-    """The request is a POST of the raw bytes as JSON, and passes verification.
-
-    Without a secret it is unsigned; an empty secret is refused, and so is an invalid URL.
-    """
+    """The request is a POST of the raw bytes as JSON, signed if there is a secret."""
     body = sample_notification("messages", "created")
 
     request = signed_request(URL, body, SECRET)

@@ -81,10 +81,7 @@ async def test_a_reply_in_a_thread(webex_sandbox: Sandbox, notified: Notified, a
 
 
 async def test_in_the_direct_room_of_someone(webex_sandbox: Sandbox) -> None:
-    """In a direct room its own person writes, unless someone else is named.
-
-    So it is in a room that only an event named.
-    """
+    """In a direct room, also one that only an event named, its own person writes by default."""
     await webex_sandbox.say("Hello", person="ann@example.com")
     room = said(webex_sandbox).room_id
 

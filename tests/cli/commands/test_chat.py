@@ -151,10 +151,7 @@ def test_a_bot_that_keeps_talking(webex: ServedWebex, invoke: Invoke) -> None:
 
 
 def test_a_group_room(webex: ServedWebex, invoke: Invoke) -> None:
-    """With --room it talks in a group room, which is created once; the bot is mentioned.
-
-    A title that several rooms have is wrong usage.
-    """
+    """With --room it talks in one group room, where the bot is mentioned; its title is unique."""
     text = "*What* is_on [today](x) `1.`?"
     with served_echo_bot(webex) as rooms:
         first = invoke("chat", text, "--room", "Lunch")

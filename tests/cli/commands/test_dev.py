@@ -562,10 +562,7 @@ def test_one_run(
     capfd: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Without reload, the command fails with a program that can't be started.
-
-    So it does if the program writes into what it has inherited.
-    """
+    """Without reload, a program that can't start fails the command, whatever it writes."""
     monkeypatch.setattr("webex_webhooks_async.cli.dev.supervisor._MOST_REPORTED", 10_000)
     (tmp_path / "app.py").write_text(LIFESPAN.format(act), encoding="utf-8")
 

@@ -82,10 +82,7 @@ def states(file: str) -> dict[str, str]:
 
 
 def test_list(file: str, invoke: Invoke) -> None:
-    """Each notification is shown with its state, the id of its data and its error; JSON has all.
-
-    Neither shows addresses or other data of the notification.
-    """
+    """Each is shown with its state, the id of its data and its error, without other data."""
     done = invoke("inbox", "list", file)
     failed, *_, waiting = listed(invoke, file)
 
@@ -184,10 +181,7 @@ def hostile(tmp_path: Path) -> str:
 
 
 def test_a_hostile_file(hostile: str, invoke: Invoke) -> None:
-    """Nothing in it forges a line, writes an escape code or ends the command.
-
-    What can't be read is removed by its key, as `--json` shows it, in any state; others aren't.
-    """
+    """Nothing in it forges a line or ends the command; what can't be read is removed by its key."""
     done, documents = invoke("inbox", "list", hostile), listed(invoke, hostile)
 
     assert (done.exit_code, done.err) == (0, "")

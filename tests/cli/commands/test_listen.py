@@ -63,10 +63,7 @@ def test_a_sandbox(options: tuple[str, ...], count: int, shown: str) -> None:
 
 
 def test_listen_and_forward(webex: ServedWebex, invoke: Invoke, port: str) -> None:
-    """Genuine notifications are printed and forwarded unchanged; all others are refused.
-
-    A webhook that someone else deleted meanwhile isn't an error.
-    """
+    """Genuine notifications are printed and forwarded unchanged; all others are refused."""
     webex.create(name="of others", resource="meetings")
     with (
         served_bot("thanks") as bot,

@@ -63,10 +63,7 @@ def sandbox(*arguments: str, person: str = "") -> Generator[tuple[Running, httpx
 
 
 def test_what_comes_of_a_request() -> None:
-    """It prints why one was refused, the client's tracking id, and that nobody watches.
-
-    Its options set the bot's name and address, and the organization of all.
-    """
+    """It prints why one was refused, the client's tracking id, and that nobody watches."""
     options = ("--bot-name", "Lunch", "--bot-email", "lunch@webex.bot", "--org", "O1")
     with sandbox(*options, person="ann@example.com") as (running, webex):
         bot = webex.get("/people/me", headers=BOT).json()

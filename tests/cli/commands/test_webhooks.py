@@ -15,10 +15,7 @@ WANTED = (
 
 
 def test_list_in_a_pipe(webex: ServedWebex, invoke: Invoke) -> None:
-    """In a pipe each webhook is one complete line, and nothing else is printed.
-
-    An empty list is a sentence for people, and an empty array in JSON.
-    """
+    """In a pipe each webhook is one complete line; an empty list is a sentence for people alone."""
     nothing, no_documents = invoke("list"), invoke("list", "--json")
     first = webex.create()
     second = webex.create(name="bot:cards", resource="attachmentActions", filter="roomId=Y2lz")
@@ -38,10 +35,7 @@ def test_list_in_a_pipe(webex: ServedWebex, invoke: Invoke) -> None:
 
 
 def test_list_as_json(webex: ServedWebex, invoke: Invoke) -> None:
-    """JSON has Webex's names and whether a secret is set; the secret if it is asked for.
-
-    It is in ASCII, and nothing in it is markup, the name of an emoji or wrapped.
-    """
+    """JSON is in ASCII, has Webex's names and whether a secret is set; the secret if asked for."""
     name = f"Café [bold]:smile: \x1b {'x' * 20_000}"
     webhook = webex.create(name=name, secret="a-canary-secret")
 
@@ -68,10 +62,7 @@ def test_list_has_every_page(webex: ServedWebex, invoke: Invoke) -> None:
 
 
 def test_get(webex: ServedWebex, invoke: Invoke) -> None:
-    """One webhook is shown field by field, or as JSON; its secret is not, or that it has none.
-
-    An error of Webex is one line with its tracking id, and the exit code is 1.
-    """
+    """One webhook is shown field by field, or as JSON, without its secret; an error is one line."""
     webhook = webex.create(filter="roomId=Y2lz", secret="a-canary-secret")
 
     done, as_json = invoke("get", webhook.id), invoke("get", webhook.id, "--json")
@@ -93,10 +84,7 @@ def test_get(webex: ServedWebex, invoke: Invoke) -> None:
 
 @pytest.mark.parametrize("secret", [4_217_421_742, ["canary"]])
 def test_a_secret_that_is_not_text(webex: ServedWebex, invoke: Invoke, secret: object) -> None:
-    """A secret in another type than Webex documents is a secret all the same.
-
-    Members that the package doesn't know are shown.
-    """
+    """A secret in another type than documented is one all the same; unknown members are shown."""
     webhook = webex.create()
     document = {**json.loads(to_json(webhook)), "secret": secret, "new": [1]}
     webex.sandbox.fail(body=document, times=3)
@@ -157,10 +145,7 @@ def test_update(webex: ServedWebex, invoke: Invoke) -> None:
 
 
 def test_delete(webex: ServedWebex, invoke: Invoke) -> None:
-    """Several are deleted at once, one that is named twice only once, and others stay.
-
-    If one can't be deleted, the others are, and the exit code is 1.
-    """
+    """Several are deleted, each once, also where one of them can't be, and others stay."""
     first, second, third, _ = (webex.create(name=name) for name in ("1", "2", "3", "4"))
 
     done = invoke("delete", first.id, second.id, first.id, "--yes")

@@ -97,10 +97,7 @@ async def test_a_body_in_pieces() -> None:
 
 
 async def test_forward() -> None:
-    """Bytes and headers are forwarded unchanged, except the headers of the connection.
-
-    One header asks for the error of a handler.
-    """
+    """Bytes and headers are forwarded unchanged, except the headers of the connection."""
     received: list[httpx.Request] = []
 
     def bot(request: httpx.Request) -> httpx.Response:
@@ -222,10 +219,7 @@ HERE = PlainTextResponse("the application")
 
 
 async def test_a_url_that_leads_here(monkeypatch: pytest.MonkeyPatch) -> None:
-    """If the request arrives, through no proxy, all is well; the application gets only others.
-
-    A tunnel may lose the response.
-    """
+    """A request that arrives is enough, through no proxy; the application gets only others."""
     monkeypatch.setenv("HTTP_PROXY", f"http://127.0.0.1:{unused_port()}")
     monkeypatch.setenv("NO_PROXY", "")
     arrivals = ArrivalCheck(HERE)

@@ -48,10 +48,7 @@ def responding(status: int) -> httpx.AsyncClient:
 
 
 async def test_a_delivery() -> None:
-    """A signed notification is sent to the target, and its outcome is returned and recorded.
-
-    Its repr, which failing tests print, shows what came of it, and no secret.
-    """
+    """A signed notification is sent and recorded with its outcome; its repr shows no secret."""
     async with Wire(http_response(204)) as wire:
         changes = {"targetUrl": f"{wire.origin}/hook?x=1", "filter": "roomId=R1"}
         sandbox = await sandbox_with({**changes, "secret": CANARY})
@@ -134,10 +131,7 @@ async def test_what_happens_as_it_happens(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 async def test_what_is_a_failure(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A redirect isn't followed, and an error of the connection isn't raised; both are failures.
-
-    A proxy in the environment is ignored.
-    """
+    """A redirect isn't followed, and an error of the connection isn't raised; both are failures."""
     monkeypatch.setenv("HTTP_PROXY", f"http://127.0.0.1:{unused_port()}")
     async with Wire(http_response(307, b"", "Location: /elsewhere"), reset) as wire:
         sandbox = await sandbox_with({"targetUrl": wire.origin})
@@ -218,11 +212,7 @@ async def test_a_slow_target() -> None:
 
 
 async def test_switched_off_and_on_again() -> None:
-    """A hundred failures switch off; a PUT switches on; one failure soon after, off again.
-
-    A PUT of an active webhook doesn't switch on, so it still has a hundred failures. The failures
-    of another webhook don't count, and successes don't either.
-    """
+    """A hundred failures switch off, a PUT switches on, and one failure soon after, off again."""
     clock = StoppedClock()
     targets = to(lambda request: httpx.Response(204 if request.url.path == "/ok" else 500))
     accepting = {"targetUrl": "https://example.com/ok"}
@@ -315,10 +305,7 @@ async def test_which_machines_are_called() -> None:
 
 
 async def test_in_process() -> None:
-    """An application gets every notification, with the host, path and query of its webhook.
-
-    What it raises is the error of the delivery.
-    """
+    """An application gets each notification with its URL; what it raises is its error."""
     seen: list[tuple[str, str, str]] = []
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:

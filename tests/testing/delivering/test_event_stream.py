@@ -53,10 +53,7 @@ async def test_the_present_state(webex_sandbox: Sandbox, api: Api) -> None:
 
 
 async def test_each_change_is_an_event(webex_sandbox: Sandbox, api: Api) -> None:
-    """A reader gets each change of rooms, members, messages and webhooks, also what is removed.
-
-    What Webex doesn't support in a card is said at its message, and stays there.
-    """
+    """A reader gets each change, what is removed, and what Webex doesn't support in a card."""
     events = stream_of(webex_sandbox).follow()
     await anext(events)
     seen: list[tuple[str, Any]] = []

@@ -102,10 +102,7 @@ async def test_a_sample(ask: Ask, webex_sandbox: Sandbox, api: Api) -> None:
 
 
 async def test_joining(ask: Ask, webex_sandbox: Sandbox, api: Api) -> None:
-    """Joining a room posts nothing, and notifies of the new membership.
-
-    Nobody joins a direct room, and a conversation in which nobody wrote is no test.
-    """
+    """Joining a room posts nothing and is notified; a conversation of nobody is no test."""
     room = await group_room(api)
     notified = await notifications_of(webex_sandbox, api, "memberships")
 

@@ -98,10 +98,7 @@ async def test_a_thread(webex_sandbox: Sandbox, webex_client: Client, api: Api) 
 
 
 async def test_a_conversation(webex_sandbox: Sandbox, webex_client: Client) -> None:
-    """A test says, presses and expects what the conversation had; it fails if the bot changes.
-
-    This holds also where a button is pressed in the millisecond of its card.
-    """
+    """A test says, presses and expects what the conversation had; it fails if the bot changes."""
     clock = StoppedClock()
     webex_sandbox._state.clock = clock.now  # pyright: ignore[reportPrivateUsage] - of the fixture
     async with make_bot(webex_client) as bot:

@@ -116,11 +116,7 @@ async def test_grants_that_are_refused(api: Api, webex_sandbox: Sandbox) -> None
 
 
 async def test_a_code(api: Api) -> None:
-    """An authorization redirects at once with a code and the state; the code gives tokens.
-
-    PKCE, state and scope are optional. A refresh keeps the scope, and gives a new access token,
-    with the lifetimes of both in seconds.
-    """
+    """An authorization redirects with a code and the state; it gives tokens, and these new ones."""
     redirected = await redirected_with(api)
     granted = (await exchange(api, code=redirected["code"])).json()
     refresh = {**REFRESH, "refresh_token": granted["refresh_token"]}
@@ -167,10 +163,7 @@ async def test_a_code_that_does_not_fit(
 
 
 async def test_what_pkce_can_not_replace(api: Api) -> None:
-    """A verifier for a code without a challenge is refused, so that PKCE can't be left out.
-
-    PKCE doesn't replace the client's secret; without it, the code stays unused.
-    """
+    """PKCE can't be left out by a code without a challenge, and doesn't replace the secret."""
     plain = (await redirected_with(api, code_challenge=None, code_challenge_method=None))["code"]
     code = (await redirected_with(api))["code"]
 
@@ -301,10 +294,7 @@ async def refreshed(api: Api, tokens: dict[str, Any]) -> dict[str, Any]:
 
 
 async def test_a_hint(api: Api, webex_sandbox: Sandbox) -> None:
-    """The person with the address in the hint authorizes, whoever is chosen; another text can't.
-
-    What is refreshed later has the same owner, also if somebody else is chosen then.
-    """
+    """Who is in the hint, or else was chosen, owns the tokens, also those of later refreshes."""
     webex_sandbox.authorize_as("bob@example.com")
 
     tokens = [await granted(api, each) for each in ("ann@example.com", "")]
@@ -319,10 +309,7 @@ async def test_a_hint(api: Api, webex_sandbox: Sandbox) -> None:
 
 
 async def test_a_browser_chooses(api: Api, webex_sandbox: Sandbox) -> None:
-    """A browser gets a page with the people of the sandbox, whose links authorize as each.
-
-    What came with the request is escaped there, and kept.
-    """
+    """A browser gets a page with the people, whose links authorize as each; all is escaped."""
     await webex_sandbox.say("Hello", person="ann@example.com")
     await webex_sandbox.emit("memberships", "created", data={"personEmail": "fake@example.com"})
     query = {**ASKING, "login_hint": "", "client_id": "<C1>"}

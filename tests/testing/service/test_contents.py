@@ -20,10 +20,7 @@ async def upload(api: Api, *files: tuple[str, Any], **fields: str) -> httpx.Resp
 
 
 async def test_an_upload(api: Api) -> None:
-    """A file that is uploaded is served to those who can see its message, and to nobody else.
-
-    HEAD describes it without its content. It is gone when its message is deleted.
-    """
+    """A file is served, or described by HEAD, to those who can see its message, while it exists."""
     content = b"\r\n--no boundary\r\n\x00\xff"
     sent = await upload(api, ("files", ("Menü.pdf", content, "application/pdf")), text="The menu")
 

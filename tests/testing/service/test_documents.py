@@ -171,10 +171,7 @@ async def test_data_that_does_not_fit(
 
 
 async def test_people_exist(webex_sandbox: Sandbox, api: Api) -> None:
-    """Who is named by an event exists from then on.
-
-    An address of someone else is sent as it was given, and stays someone else's.
-    """
+    """Who is named by an event exists from then on; an address of someone else stays theirs."""
     await webex_sandbox.say("Hello", person="ann@example.com")
     given = {"personId": "P1", "personEmail": "ann@example.com"}
     data = await data_of(webex_sandbox, "messages", "created", given)
@@ -187,10 +184,7 @@ async def test_people_exist(webex_sandbox: Sandbox, api: Api) -> None:
 
 
 async def test_data_of_an_unknown_resource(webex_sandbox: Sandbox, api: Api) -> None:
-    """Without a sample, what is given is all the data; without anything given, there is an id.
-
-    Nothing is stored that has no REST path, and ``all`` is refused: no notification says that.
-    """
+    """Without a sample, what is given or an id is all the data; only what has a path is stored."""
     given = {"color": "red"}
 
     assert await data_of(webex_sandbox, "whiteboards", "moved", given) == given

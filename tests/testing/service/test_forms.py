@@ -229,10 +229,7 @@ async def test_actions_and_webhooks(api: Api, webex_sandbox: Sandbox) -> None:
 
 
 async def test_meetings_and_recordings(api: Api, webex_sandbox: Sandbox) -> None:
-    """A notification of a meeting has no actor and no title; GET has the title and the number.
-
-    A recording has links to its player and its page, a transcript those to its text.
-    """
+    """Notified meetings have no title; recordings and transcripts have links to their content."""
     notified = await notifications_of(webex_sandbox, api, "meetings")
     await webex_sandbox.emit("meetings", "ended")
     await webex_sandbox.emit("recordings", "created")

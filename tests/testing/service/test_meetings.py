@@ -39,10 +39,7 @@ async def test_a_list_of_what_was_emitted(
 
 
 async def test_what_a_meetings_exporter_asks(webex_sandbox: Sandbox, api: Api) -> None:
-    """The meetings that have ended, by their series, and who took part, with a host.
-
-    A number finds its meetings whenever they are.
-    """
+    """Meetings are listed by state, series and number, and who took part, by their meeting."""
     of_series = {"meetingSeriesId": "S1", "meetingNumber": "123"}
     await webex_sandbox.emit("meetings", "created", data={"id": "M1", **of_series})
     await webex_sandbox.emit("meetings", "ended", data={"id": "M2", **of_series})
@@ -96,10 +93,7 @@ async def test_a_meeting_is_scheduled(webex_sandbox: Sandbox, api: Api) -> None:
     ],
 )
 async def test_the_files_of_a_recording(base_url: str, host: str) -> None:
-    """A recording has links to its files: on another host, without a token, for three hours.
-
-    The sandbox responds for any host.
-    """
+    """A recording has links to its files: on another host, without a token, for three hours."""
     clock = StoppedClock()
     sandbox = Sandbox(clock=clock.now)
     await sandbox.emit("recordings", "created", data={"id": "R/1", "topic": "Plans"})
@@ -138,10 +132,7 @@ async def test_links_that_a_test_gives(webex_sandbox: Sandbox, api: Api) -> None
 
 
 async def test_the_text_of_a_transcript(webex_sandbox: Sandbox, api: Api) -> None:
-    """A transcript that was emitted can be downloaded as text or as WebVTT; others are a 404.
-
-    The list has the links to both.
-    """
+    """A transcript that was emitted has links to it as text and as WebVTT; others are a 404."""
     ann = (await api.get("/people/me", headers=ANN)).json()
     for transcript, host in (("T1/a", ann["id"]), ("T2", 5)):
         given = {"id": transcript, "hostUserId": host, "meetingTopic": "Plans"}
@@ -178,10 +169,7 @@ async def test_recordings_of_a_format(webex_sandbox: Sandbox, api: Api) -> None:
 
 
 async def test_what_is_private() -> None:
-    """With `private`, what is one person's is a 404 for others, and in nobody else's list.
-
-    What nobody in particular is notified of stays everybody's; a link is for who has it.
-    """
+    """With `private`, what is one person's is a 404 for others; what is nobody's is everybody's."""
     sandbox = Sandbox(private=True)
     async with sandbox.http_client() as api:
         await sandbox.say("Hello", person="ann@example.com")

@@ -33,10 +33,7 @@ async def test_members_of_a_room(api: Api, webex_sandbox: Sandbox) -> None:
 
 
 async def test_memberships_of_someone(api: Api) -> None:
-    """A list may be of one person's memberships, in the rooms that the caller is in.
-
-    Without a room and a person, it has the caller's own.
-    """
+    """A list is of one person's memberships in rooms of the caller, by default of the own ones."""
     room = await room_of_bot_and(api, "ann@example.com", "bob@example.com")
     await created(api, "/messages", toPersonEmail="ann@example.com", text="Hello")
     own, direct = await items(api, "/memberships", ANN)
@@ -49,10 +46,7 @@ async def test_memberships_of_someone(api: Api) -> None:
 
 
 async def test_create_and_delete(api: Api, webex_sandbox: Sandbox) -> None:
-    """Someone is added to a room and removed from it, and webhooks are notified of both.
-
-    A bot is also notified when someone adds it to a room.
-    """
+    """Someone is added to a room and removed from it; webhooks, also the bot's, are notified."""
     room = await room_of_bot_and(api)
     anns = await created(api, "/rooms", ANN, title="Ann's")
     notified = await notifications_of(webex_sandbox, api, "memberships")
@@ -110,10 +104,7 @@ def moderators(notified: list[dict[str, Any]]) -> list[tuple[str, str, bool | No
 
 
 async def test_somebody_who_is_added_as_moderator(api: Api, webex_sandbox: Sandbox) -> None:
-    """Who is added as moderator becomes one after that, and so does who adds; the room is locked.
-
-    The next one changes nothing but the own membership.
-    """
+    """The first who is added as moderator makes who adds one, too, and locks the room."""
     room = await room_of_bot_and(api)
     notified = await notifications_of(webex_sandbox, api, "all")
     fields = {"roomId": room, "isModerator": True}
@@ -138,10 +129,7 @@ async def test_somebody_who_is_added_as_moderator(api: Api, webex_sandbox: Sandb
 
 @pytest.mark.parametrize("ends", ["update", "delete", "unlock"])
 async def test_the_last_moderator(api: Api, webex_sandbox: Sandbox, ends: str) -> None:
-    """The first moderator locks a room, the end of the last one unlocks it, and both are told.
-
-    A room that is unlocked has no moderators any more.
-    """
+    """The first moderator locks a room, the end of the last one unlocks it, and both are told."""
     room = await room_of_bot_and(api, "ann@example.com")
     (own,) = await items(api, "/memberships", ANN)
     path = f"/memberships/{own['id']}"

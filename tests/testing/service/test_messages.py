@@ -29,10 +29,7 @@ MENTION_OF_ALL = (
 
 
 async def test_a_message_in_a_direct_room(api: Api, webex_sandbox: Sandbox) -> None:
-    """A message to a person is in the direct room of the two, where both can read it.
-
-    Nobody else sees it, or joins the room. The response alone says whom it was sent to.
-    """
+    """A message to a person is in the direct room of the two, which nobody else sees or joins."""
     bot = webex_sandbox.bot
 
     form = {"toPersonEmail": "ann@example.com", "text": "Hello, Ann!"}
@@ -63,10 +60,7 @@ async def test_a_message_in_a_direct_room(api: Api, webex_sandbox: Sandbox) -> N
 
 
 async def test_people_write_to_each_other(api: Api, webex_sandbox: Sandbox) -> None:
-    """What two persons write to each other, the bot can't read, and isn't notified of.
-
-    A webhook of the organization is notified of what its creator can't see.
-    """
+    """What two persons write to each other, only a webhook of the organization is notified of."""
     notified = await notifications_of(webex_sandbox, api, "all")
 
     message = await created(api, "/messages", ANN, toPersonEmail="bob@example.com", text="Psst")
@@ -133,10 +127,7 @@ async def test_what_is_refused(
 
 
 async def test_what_is_not_found(api: Api) -> None:
-    """A room or a person that is named has to exist, and a parent in the same room.
-
-    A bot can't write into a room that it isn't in; a mention brings it in.
-    """
+    """A room, a person and a parent have to exist, and a bot has to be in the room."""
     room = await group_room(api)
     parent = await created(api, "/messages", roomId=await group_room(api), text="Question")
     anns = (await created(api, "/rooms", ANN, title="Ann's"))["id"]
@@ -336,10 +327,7 @@ async def test_pages(api: Api, path: str, query: dict[str, str], sizes: list[int
 
 
 async def test_messages_before() -> None:
-    """A list may end before a time or a message; what is neither is refused.
-
-    A message has the clock's time, in milliseconds, and so has its room.
-    """
+    """A list may end before a time, in milliseconds, or a message; what is neither is refused."""
     clock = StoppedClock()
     clock.advance(0.164_999)
     async with Sandbox(clock=clock.now).http_client() as api:

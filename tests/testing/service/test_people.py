@@ -41,10 +41,7 @@ async def test_a_persons_token(api: Api) -> None:
 
 
 async def test_nobody(api: Api) -> None:
-    """A person's token needs an address; an id that nobody has isn't found.
-
-    What has not the form of an id is refused in Webex's words, and in ours.
-    """
+    """A person's token needs an address; an id of nobody isn't found, and no id is refused."""
     await api.get("/people/me", headers=ANN)
     for token in ("person:", "person:ann"):
         response = await api.get("/people/me", headers={"Authorization": f"Bearer {token}"})

@@ -20,10 +20,7 @@ pytestmark = pytest.mark.once
 
 
 async def test_a_direct_room_each(api: Api, webex_sandbox: Sandbox) -> None:
-    """Who has written to the bot has a direct room with it, named after the other person.
-
-    A list may be of one type of room, and there are two.
-    """
+    """Each has a direct room with the bot, named after the other; a list may be of one type."""
     bot = webex_sandbox.bot
     group = await created(api, "/rooms", title="Plans")
     before = await items(api, "/rooms", ANN)
@@ -62,11 +59,7 @@ async def test_the_first_direct_message(api: Api, webex_sandbox: Sandbox) -> Non
 
 
 async def test_a_group_room(api: Api, webex_sandbox: Sandbox) -> None:
-    """A new room is a group room that only its creator is in, with a title that can be changed.
-
-    Webhooks are notified of the room, of its first member, and of the new title. A room that isn't
-    there is not found, in Webex's words and then in ours, and a direct room keeps its title.
-    """
+    """A new room has its creator alone, and a title that can be changed, which are notified."""
     await created(api, "/messages", toPersonEmail="ann@example.com", text="Hello")
     (direct,) = await items(api, "/rooms", ANN)
     notified = await notifications_of(webex_sandbox, api, "all")
@@ -120,10 +113,7 @@ async def test_the_team_of_a_room(api: Api) -> None:
 
 
 async def test_pages(api: Api) -> None:
-    """A list has the newest first, in pages whose links keep the rest of the query.
-
-    Rooms that are deleted or created meanwhile hide no other one, and none comes twice.
-    """
+    """Pages, the newest first, keep the query, and hide nothing when rooms come and go."""
     for title in "ABC":
         await created(api, "/rooms", title=title)
 
@@ -234,10 +224,7 @@ async def test_who_locks_a_room(api: Api, webex_sandbox: Sandbox) -> None:
 
 
 async def test_delete(api: Api, webex_sandbox: Sandbox) -> None:
-    """A group room is deleted with its messages and memberships, a direct room isn't.
-
-    Each member is notified of all memberships that end, and of nothing else.
-    """
+    """A group room, but no direct one, is deleted with its messages; all members are notified."""
     room = await created(api, "/rooms", title="Plans")
     await created(api, "/memberships", roomId=room["id"], personEmail="ann@example.com")
     members = await items(api, "/memberships", roomId=room["id"])

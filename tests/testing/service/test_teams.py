@@ -35,10 +35,7 @@ async def test_a_team(api: Api) -> None:
 
 
 async def test_a_general_room(api: Api, webex_sandbox: Sandbox) -> None:
-    """A team has a room of its name, which its members join and leave with the team.
-
-    Where that room was deleted, who joins the team is a member of the team alone.
-    """
+    """A team has a room of its name, which its members join and leave with the team."""
     notified = await notifications_of(webex_sandbox, api, "all")
 
     team, ann = await team_with_ann(api)

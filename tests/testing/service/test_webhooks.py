@@ -63,11 +63,7 @@ async def test_an_unknown_event(api: Api, caplog: pytest.LogCaptureFixture) -> N
 
 
 async def test_update(api: Api) -> None:
-    """An update changes the name, the target, the secret and the status, and nothing else.
-
-    Without a secret and a status it keeps both; without a name or a target it is refused, and so
-    is an unknown status.
-    """
+    """An update changes name, target, secret and status alone, and keeps those by default."""
     created = await create(api, filter="roomId=R")
     path = f"/webhooks/{created['id']}"
     changes = {"name": "n", "targetUrl": "http://t", "secret": "new", "status": "inactive"}
@@ -146,10 +142,7 @@ async def test_the_owner(api: Api) -> None:
 
 
 async def test_page_sizes(api: Api) -> None:
-    """A page has a hundred webhooks, or fewer on request; a larger size is clamped.
-
-    The link to the next page has the host of the request.
-    """
+    """A page has 100 webhooks, or fewer on request, and a link with the host that was asked."""
     for _ in range(101):
         await create(api)
 
