@@ -22,19 +22,17 @@ from webex_webhooks_async import (
     ReceiverThread,
     SQLiteInbox,
 )
-from webex_webhooks_async.bot.bot import BotOptions
 from webex_webhooks_async.receiving.activity import activities
 from webex_webhooks_async.testing import Sandbox
 from webex_webhooks_async.types import InboxCounts, InboxEntry
 
-KINDS = ("background", "inbox")
 
-
-def options_of(kind: str, folder: Path) -> BotOptions:
-    """What makes a bot respond before its handlers run."""
-    if kind == "inbox":
-        return {"inbox": SQLiteInbox(folder / "inbox.db")}
-    return {"respond_within": 0}
+@pytest.fixture(params=["background", "inbox"])
+def bot(request: pytest.FixtureRequest, webex: Webex, tmp_path: Path) -> Bot:
+    """A bot that responds before its handlers run."""
+    if request.param == "inbox":
+        return webex.bot(inbox=SQLiteInbox(tmp_path / "inbox.db"))
+    return webex.bot(respond_within=0)
 
 
 async def test_nothing_to_wait_for(webex_sandbox: Sandbox) -> None:
@@ -44,10 +42,8 @@ async def test_nothing_to_wait_for(webex_sandbox: Sandbox) -> None:
         await webex_sandbox.idle(timeout=-1)
 
 
-@pytest.mark.parametrize("kind", KINDS)
-async def test_handlers(webex: Webex, tmp_path: Path, kind: str) -> None:
+async def test_handlers(webex: Webex, bot: Bot) -> None:
     """It waits for each handler, and for what the handlers say and do."""
-    bot = webex.bot(**options_of(kind, tmp_path))
     done: list[str] = []
 
     @bot.message()
@@ -66,7 +62,7 @@ async def test_handlers(webex: Webex, tmp_path: Path, kind: str) -> None:
 
 async def test_jobs(webex: Webex, tmp_path: Path) -> None:
     """It waits for jobs that are due, and for those that they enqueue, not for later ones."""
-    bot = webex.bot(**options_of("inbox", tmp_path))
+    bot = webex.bot(inbox=SQLiteInbox(tmp_path / "inbox.db"))
     done: list[object] = []
 
     @bot.job("count")
@@ -87,10 +83,8 @@ async def test_jobs(webex: Webex, tmp_path: Path) -> None:
     assert done == [0, 1, 2, 3]
 
 
-@pytest.mark.parametrize("kind", KINDS)
-async def test_what_fails(webex: Webex, tmp_path: Path, kind: str) -> None:
+async def test_what_fails(webex: Webex, bot: Bot) -> None:
     """What a handler raises is raised, once; another attempt later isn't waited for."""
-    bot = webex.bot(**options_of(kind, tmp_path))
     may_fail = asyncio.Event()
 
     @bot.message()
@@ -106,10 +100,8 @@ async def test_what_fails(webex: Webex, tmp_path: Path, kind: str) -> None:
         await webex.sandbox.idle(PATIENCE)
 
 
-@pytest.mark.parametrize("kind", KINDS)
-async def test_too_long(webex: Webex, tmp_path: Path, kind: str) -> None:
+async def test_too_long(webex: Webex, bot: Bot) -> None:
     """The error names what runs, and where it was in time."""
-    bot = webex.bot(**options_of(kind, tmp_path))
     may_end, has_begun = asyncio.Event(), asyncio.Event()
 
     @bot.message()

@@ -368,13 +368,13 @@ def test_a_service_with_odd_responses(
 def test_a_pipe(webex: ServedWebex, invoke: Invoke, tmp_path: Path) -> None:
     """In a pipe, each line is a message or submits a card, and the replies come in order."""
     lines = tmp_path / "lines"
-    lines.write_text('Hello\n\ncard\n/submit lunch="Fish pie" drink=a=b')
+    lines.write_bytes(b'Caf\xc3\xa9\xff\n\n  \ncard\n/submit lunch="Fish pie" drink=a=b')
     with served_echo_bot(webex), lines.open() as standard_input:
         done = invoke("chat", stdin=standard_input)
 
     assert (done.exit_code, done.err) == (0, "")
     assert done.out.splitlines() == [
-        *("You said:", "Hello"),
+        *("You said:", "Caf\u00e9\ufffd"),
         *("You said:", "card", "[card: /submit lunch=... drink=...]"),
         *("You said:", '{"lunch": "Fish pie", "drink": "a=b"}'),
     ]
@@ -510,20 +510,6 @@ def test_no_sandbox(invoke: Invoke) -> None:
     assert (done.exit_code, done.out, done.err.count("\n")) == (1, "", 1)
     assert done.err.startswith(f"error: no sandbox responds at {url} (ConnectError: ")
     assert redirected == Finished(1, "", f"error: {GONE.format(url=f'{origin}/v1')}\n")
-
-
-async def test_lines() -> None:
-    """Each line comes as soon as it is complete; blank ones are skipped."""
-    reader, writer = os.pipe()
-    with os.fdopen(reader):
-        lines = TypedLines(reader)
-        os.write(writer, b"Hello\n\n  \nCaf\xc3")
-        first = await lines.next()
-        os.write(writer, b"\xa9\xff")
-        os.close(writer)
-
-        assert first == "Hello"
-        assert [await lines.next(), await lines.next()] == ["Caf\u00e9\ufffd", None]
 
 
 async def test_an_endless_input(tmp_path: Path) -> None:

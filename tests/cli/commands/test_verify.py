@@ -13,6 +13,11 @@ HEADERS = sign(BODY, "a-canary-secret")
 SPARK = f"X-Spark-Signature: {HEADERS['X-Spark-Signature']}"
 WEBEX = f"X-Webex-Signature: {HEADERS['X-Webex-Signature']}"
 SHA256 = WEBEX.partition(",")[0]
+HOST = "Host: example.com"
+ANOTHER = (
+    "error: the signature is of another body or made with another secret: use the webhook's "
+    "secret, and pass the body on unchanged"
+)
 
 
 @pytest.fixture
@@ -27,25 +32,10 @@ def body(tmp_path: Path) -> str:
     ("headers", "exit_code", "message"),
     [
         ((SPARK,), 0, "✓ the SHA-1 signature matches the body and the secret"),
-        (
-            (SPARK, SHA256, "Host: example.com"),
-            0,
-            "✓ the SHA-256 signature matches the body and the secret",
-        ),
+        ((SPARK, SHA256, HOST), 0, "✓ the SHA-256 signature matches the body and the secret"),
         ((SPARK, WEBEX), 0, "✓ the SHA-512 signature matches the body and the secret"),
-        (
-            ("Host: example.com",),
-            1,
-            "error: the request has no signature: give the webhook a secret",
-        ),
-        (
-            (SPARK, "X-Webex-Signature: " + "0" * 128),
-            1,
-            (
-                "error: the signature is of another body or made with another secret: use the "
-                "webhook's secret, and pass the body on unchanged"
-            ),
-        ),
+        ((HOST,), 1, "error: the request has no signature: give the webhook a secret"),
+        ((SPARK, "X-Webex-Signature: " + "0" * 128), 1, ANOTHER),
         (("x",), 2, "error: a header is a name, a colon and a value, got 'x'"),
     ],
 )

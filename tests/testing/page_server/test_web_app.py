@@ -1,11 +1,9 @@
 import asyncio
 import hashlib
-import json
 import re
 from base64 import b64encode
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from importlib.resources import files
-from typing import Any
 
 import httpx
 import pytest
@@ -219,22 +217,3 @@ async def test_what_the_private_endpoint_takes(browser: httpx.AsyncClient) -> No
     bodies = (largest, largest + b" ", b"{", b"[]")
     assert [await post("/sandbox/test", each) for each in bodies] == [404, 413, 400, 400]
     assert (await browser.get("/sandbox/nothing")).status_code == 501
-
-
-async def test_events_arrive_as_they_happen(
-    browser: httpx.AsyncClient, webex_sandbox: Sandbox
-) -> None:
-    """The stream begins with the present state, and goes on with each change."""
-    kinds: list[str] = []
-    async with browser.stream("GET", "/sandbox/events", timeout=PATIENCE) as response:
-        async for line in response.aiter_lines():
-            event: Mapping[str, Any] = json.loads(line.removeprefix("data: ")) if line else {}
-            kinds += [event["kind"]] if event else []
-            if event.get("kind") == "state":
-                await webex_sandbox.say("Hello", person="ann@example.com")
-            if event.get("kind") == "message":
-                break
-
-    assert response.headers["content-type"].startswith("text/event-stream")
-    assert (kinds[0], kinds[-1]) == ("state", "message")
-    assert "room" in kinds

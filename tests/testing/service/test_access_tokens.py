@@ -100,21 +100,6 @@ async def test_a_grant_needs_every_field(
     }
 
 
-async def test_grants_that_are_refused(api: Api, webex_sandbox: Sandbox) -> None:
-    """Only refresh tokens that aren't revoked, and authorization codes, are exchanged."""
-    webex_sandbox.revoke("R1")
-
-    responses = [
-        await api.post("/access_token", data={**REFRESH, **changes})
-        for changes in ({"grant_type": "password"}, {})
-    ]
-
-    assert [(each.status_code, each.json()["error"]) for each in responses] == [
-        (400, "unsupported_grant_type"),
-        (400, "invalid_grant"),
-    ]
-
-
 async def test_a_code(api: Api) -> None:
     """An authorization redirects with a code and the state; it gives tokens, and these new ones."""
     redirected = await redirected_with(api)

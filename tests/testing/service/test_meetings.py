@@ -1,3 +1,4 @@
+from collections.abc import Mapping
 from typing import Any
 
 import httpx
@@ -8,6 +9,11 @@ from tests.testing.doubles import ANN, BOB, BOT, Api, created, items, notificati
 from webex_webhooks_async.testing import Sandbox
 
 pytestmark = pytest.mark.once
+
+
+async def ids(api: Api, path: str, who: Mapping[str, str] = ANN, /, **query: str) -> list[Any]:
+    """The ids in a list."""
+    return [each["id"] for each in await items(api, path, who, **query)]
 
 
 @pytest.mark.parametrize(
@@ -23,16 +29,15 @@ async def test_a_list_of_what_was_emitted(
         data = {"id": f"X{number}", "meetingId": f"M{number}", "hostEmail": host}
         await webex_sandbox.emit(resource, "created", data={**data, start: starts[number]})
 
-    async def ids(**query: str) -> list[Any]:
-        return [each["id"] for each in await items(api, f"/{resource}", ANN, **query)]
-
-    assert await ids() == ["X0", "X1", "X2"]
-    assert await ids(hostEmail="BOB@example.com") == ["X1", "X2"]
-    assert await ids(meetingId="M0", siteUrl="example.webex.com", max="1") == ["X0"]
-    assert await ids(**{"from": "2026-02-03T10:00:00Z", "to": "2026-02-04"}) == ["X0", "X1"]
-    assert await ids(to="2026-02-03T10:00:00Z") == []
+    path = f"/{resource}"
+    assert await ids(api, path) == ["X0", "X1", "X2"]
+    assert await ids(api, path, hostEmail="BOB@example.com") == ["X1", "X2"]
+    assert await ids(api, path, meetingId="M0", siteUrl="example.webex.com", max="1") == ["X0"]
+    times = {"from": "2026-02-03T10:00:00Z", "to": "2026-02-04"}
+    assert await ids(api, path, **times) == ["X0", "X1"]
+    assert await ids(api, path, to=times["from"]) == []
     await webex_sandbox.emit(resource, "created", data={"id": "X3", "meetingId": []})
-    assert await ids(meetingId="M1") == ["X1"]
+    assert await ids(api, path, meetingId="M1") == ["X1"]
     refused = await api.get(f"/{resource}", params={"from": "yesterday"})
     unknown = await api.get(f"/{resource}", params={"integrationTag": "a"})
     assert (refused.status_code, unknown.status_code) == (400, 200)
@@ -46,15 +51,12 @@ async def test_what_a_meetings_exporter_asks(webex_sandbox: Sandbox, api: Api) -
     await webex_sandbox.emit("meetingParticipants", "joined", data={"id": "P1", "meetingId": "M2"})
     await webex_sandbox.emit("meetingParticipants", "joined", data={"id": "P2"})
 
-    async def ids(path: str, **query: str) -> list[Any]:
-        return [each["id"] for each in await items(api, path, **query)]
-
     host = {"hostEmail": "host@example.com"}
-    assert await ids("/meetings", meetingSeriesId="S1", meetingType="meeting") == ["M2"]
-    assert await ids("/meetings", meetingSeriesId="S1", state="scheduled") == ["M1"]
+    assert await ids(api, "/meetings", meetingSeriesId="S1", meetingType="meeting") == ["M2"]
+    assert await ids(api, "/meetings", meetingSeriesId="S1", state="scheduled") == ["M1"]
     late = {"from": "2999-01-01", "to": "2999-01-02", "state": "scheduled"}
-    assert await ids("/meetings", meetingNumber="123", **late) == ["M1", "M2"]
-    assert await ids("/meetingParticipants", meetingId="M2", **host) == ["P1"]
+    assert await ids(api, "/meetings", meetingNumber="123", **late) == ["M1", "M2"]
+    assert await ids(api, "/meetingParticipants", meetingId="M2", **host) == ["P1"]
     assert (await api.get("/meetingParticipants")).json()["message"] == "meetingId is required"
     for path in ("/meetings/M2", "/meetingParticipants/P2"):
         assert (await api.get(path, params=host)).status_code == 200
@@ -160,12 +162,9 @@ async def test_recordings_of_a_format(webex_sandbox: Sandbox, api: Api) -> None:
         await webex_sandbox.emit("recordings", "created", data={"id": f"X{number}", **given})
     await webex_sandbox.emit("meetings", "created", data={"id": "M1"})
 
-    async def ids(path: str, **query: str) -> list[str]:
-        return [each["id"] for each in await items(api, path, **query)]
-
-    assert await ids("/recordings", format="arf") == ["X1"]
-    assert await ids("/recordings", format="MP4", status="available") == ["X0"]
-    assert await ids("/meetings", status="deleted") == ["M1"]
+    assert await ids(api, "/recordings", format="arf") == ["X1"]
+    assert await ids(api, "/recordings", format="MP4", status="available") == ["X0"]
+    assert await ids(api, "/meetings", status="deleted") == ["M1"]
 
 
 async def test_what_is_private() -> None:
@@ -180,10 +179,7 @@ async def test_what_is_private() -> None:
         )
         of_ann = ("/recordings/X1", "/meetingTranscripts/T1/download")
 
-        listed = {
-            name: [each["id"] for each in await items(api, "/recordings", who)]
-            for name, who in (("ann", ANN), ("bob", BOB), ("bot", BOT))
-        }
+        listed = [await ids(api, "/recordings", who) for who in (ANN, BOB, BOT)]
         statuses = [
             [(await api.get(path, headers=who)).status_code for path in of_ann]
             for who in (ANN, BOB, BOT)
@@ -193,6 +189,6 @@ async def test_what_is_private() -> None:
         ]
         file = await api.get(links["recordingDownloadLink"])
 
-    assert listed == {"ann": ["X1", "X2"], "bob": ["X2"], "bot": ["X2"]}
+    assert listed == [["X1", "X2"], ["X2"], ["X2"]]
     assert statuses == [[200, 200], [404, 404], [404, 404]]
     assert file.status_code == 200
