@@ -1060,18 +1060,9 @@ class TestFromEnv:
         ({"name": 7}, "TypeError: name must be str"),
         ({"target_url": "bot.example.com"}, "ValueError: target_url must be an absolute http(s) "),
         ({"target_url": ""}, "ValueError: target_url must be an absolute http(s) URL, got ''"),
-        (
-            {"watch_every": 0},
-            "ValueError: watch_every must be a positive number of seconds, such as 30",
-        ),
-        (
-            {"watch_every": float("inf")},
-            "ValueError: watch_every must be a positive number of seconds",
-        ),
-        (
-            {"watch_every": "300"},
-            "TypeError: watch_every must be float or int or timedelta, got str",
-        ),
+        ({"watch_every": 0}, "ValueError: watch_every must be a positive number of seconds, such"),
+        ({"watch_every": float("inf")}, "ValueError: watch_every must be a positive number of sec"),
+        ({"watch_every": "300"}, "TypeError: watch_every must be float or int or timedelta, got s"),
         ({"on_error": 7}, "TypeError: on_error must be a function"),
         ({"title": "lunch"}, "TypeError: Bot has no argument 'title'"),
         ({"targetUrl": "x"}, "TypeError: Bot has no argument 'targetUrl': write target_url"),

@@ -478,10 +478,7 @@ WRONG: list[tuple[Callable[[BotRouter], Any], str]] = [
         (lambda router, into=into: (into or router).include(Bot("t", "s")), NO_BOT)
         for into in (None, Bot("t", "s"), Receiver("s"), Router())
     ),
-    (
-        lambda router: router.include(Receiver("s")),
-        "TypeError: a Receiver receives by itself, so it",
-    ),
+    (lambda router: router.include(Receiver("s")), "TypeError: a Receiver receives by itself, so"),
 ]
 
 

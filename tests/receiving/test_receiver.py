@@ -187,21 +187,12 @@ class TestRefusal:
             ({"max_pending": 5}, "ValueError: max_pending needs respond_within or an inbox"),
             ({"max_body": 0}, "ValueError: max_body must be at least 1, got 0"),
             ({"secrets": []}, "ValueError: pass the secret that the webhook was created with"),
-            (
-                {"secrets": {"webhook": SECRET}},
-                "TypeError: secrets must be str or Iterable, got dict, a mapping, whose keys are",
-            ),
+            ({"secrets": {"webhook": SECRET}}, "TypeError: secrets must be str or Iterable, got d"),
             ({"max_pending": "5"}, "TypeError: max_pending must be int, got str"),
             ({"max_body": None}, "TypeError: max_body must be int, got NoneType"),
-            (
-                {"minimum_algorithm": "sha256"},
-                "TypeError: minimum_algorithm must be SignatureAlgorithm, got str",
-            ),
+            ({"minimum_algorithm": "sha256"}, "TypeError: minimum_algorithm must be SignatureAlgo"),
             ({"on_error": 5}, "TypeError: on_error must be a function, got 5"),
-            (
-                {"ignore_own_actions": "no"},
-                "TypeError: ignore_own_actions must be True or False, got 'no'",
-            ),
+            ({"ignore_own_actions": "no"}, "TypeError: ignore_own_actions must be True or False,"),
         ],
     )
     def test_wrong_arguments_are_refused(self, options: dict[str, Any], error: str) -> None:

@@ -186,14 +186,8 @@ def test_a_card_may_be_a_whole_attachment() -> None:
         ({"card": {"type": "AdaptiveCard"}}, "ValueError: Webex refuses this card (Missing Adapti"),
         ({"text": 7}, "TypeError: text must be str, got int"),
         ({"text": "\ud800"}, "ValueError: text is not valid Unicode"),
-        (
-            {"file": "menu.pdf"},
-            "ValueError: file must be an absolute http(s) URL, got 'menu.pdf': for a file of this",
-        ),
-        (
-            {"file": ["https://example.com"]},
-            "TypeError: file must be a File, as of File.from_path(...), or one URL as ",
-        ),
+        ({"file": "menu.pdf"}, "ValueError: file must be an absolute http(s) URL, got 'menu.pdf':"),
+        ({"file": ["https://example.com"]}, "TypeError: file must be a File, as of File.from_path"),
         ({"text": "ab " * 3000, "card": {**CARD, "body": object()}}, "TypeError: "),
     ],
 )
