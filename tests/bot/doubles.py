@@ -1,13 +1,20 @@
 """What the tests of the bot layer share."""
 
 import re
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any, Unpack
 
 from attrs import define
 
-from webex_webhooks_async import Bot, BotRouter, Client, MessageContext, SubmissionContext
+from webex_webhooks_async import (
+    Bot,
+    BotRouter,
+    Client,
+    Context,
+    MessageContext,
+    SubmissionContext,
+)
 from webex_webhooks_async.bot.bot import BotOptions
 from webex_webhooks_async.testing import Sandbox
 
@@ -82,6 +89,42 @@ class Handlers:
             self.heard.append((name, context))
 
         return handler
+
+
+def noting(into: list[Any], what: Callable[[Any], object]) -> Any:  # noqa: ANN401 - a handler
+    """A handler that notes something of what it gets."""
+
+    async def note(given: Any) -> None:  # noqa: ANN401 - whatever it gets
+        into.append(what(given))
+
+    return note
+
+
+def raising(error: BaseException | type[BaseException]) -> Any:  # noqa: ANN401 - a handler
+    """A handler that fails."""
+
+    async def fail(_: object) -> None:
+        raise error
+
+    return fail
+
+
+def asking(text: str | None = None, **options: Any) -> Any:  # noqa: ANN401 - as `ask`
+    """A handler that asks a question, and does nothing with the answer."""
+
+    async def ask(context: Context) -> None:
+        await context.ask(text, **options)
+
+    return ask
+
+
+def replying(says: Callable[[Any], str]) -> Any:  # noqa: ANN401 - a handler
+    """A handler that replies something."""
+
+    async def reply(context: Any) -> None:  # noqa: ANN401 - of messages or submissions
+        await context.reply(says(context))
+
+    return reply
 
 
 def texts(sandbox: Sandbox) -> list[str | None]:

@@ -12,12 +12,12 @@ from unittest.mock import AsyncMock, Mock
 
 import pytest
 
-from tests.bot.doubles import CARD, Handlers, Webex
+from tests.bot.doubles import CARD, Handlers, Webex, noting
 from tests.support.clocks import StoppedClock, Time, timed
 from tests.support.inboxes import stored_in
 from tests.support.logs import Log
 from tests.support.wire import until
-from webex_webhooks_async import Bot, Notification, Person, SQLiteInbox
+from webex_webhooks_async import Bot, Person, SQLiteInbox
 from webex_webhooks_async.bot import access
 from webex_webhooks_async.bot.access import Access
 from webex_webhooks_async.testing import SandboxPerson
@@ -56,11 +56,7 @@ async def test_some_people_only(
     handlers.message(bot)
     handlers.submission(bot, "submission")
     seen: list[str] = []
-
-    @bot.on("messages")
-    async def see(notification: Notification[Any]) -> None:
-        seen.append(notification.data.person_email)
-
+    bot.on("messages")(noting(seen, lambda notification: notification.data.person_email))
     async with webex.running(bot):
         room = (await webex.client.post("rooms", json={"title": "Lunch"}))["id"]
         card = await bot.send("A card", card=CARD, room_id=room)

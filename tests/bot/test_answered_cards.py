@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.bot.doubles import CARD
+from tests.bot.doubles import CARD, asking
 from tests.bot.talking import ANN, BOSS, BUTTONS, Talk
 from tests.support.logs import Log
 from webex_webhooks_async import MessageContext, SQLiteInbox, SubmissionContext
@@ -71,11 +71,7 @@ async def test_a_card_in_a_thread(talk: Talk) -> None:
 
 async def test_a_text_of_several_lines(talk: Talk) -> None:
     """The title is below it, outside of a block of code that it ends with."""
-
-    @talk.command()
-    async def go(context: MessageContext) -> None:
-        await context.ask("Run it?\n```\nls\n", buttons=BUTTONS)
-
+    talk.command()(asking("Run it?\n```\nls\n", buttons=BUTTONS))
     async with talk.running():
         await talk.say("go")
         await talk.press(await talk.webex.sandbox.next_reply(), "Yes")
@@ -138,11 +134,7 @@ async def test_what_fails(talk: Talk, method: str, caplog: Log) -> None:
 
 async def test_a_card_that_is_gone(talk: Talk, caplog: Log) -> None:
     """It counts as deleted."""
-
-    @talk.command()
-    async def go(context: MessageContext) -> None:
-        await context.ask("One?", buttons=BUTTONS)
-
+    talk.command()(asking("One?", buttons=BUTTONS))
     async with talk.running():
         question = await talk.exchange("go", "One?", "asking")
         talk.webex.sandbox.fail(method="DELETE", status=410)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.bot.doubles import CARD, Webex
+from tests.bot.doubles import CARD, Webex, asking
 from tests.bot.talking import ANN, BOB, BOSS, BUTTONS, Talk
 from tests.support.logs import Log
 from tests.support.refusals import refused
@@ -103,10 +103,7 @@ async def test_all_answer_by_texts_in_a_job(talk: Talk) -> None:
 
 async def test_a_text_that_queues_while_the_others_are_over(talk: Talk) -> None:
     """It is never sent, and nobody waits for its answer."""
-
-    @talk.bot.job("ask")
-    async def ask(context: JobContext) -> None:
-        await context.ask("First?", to_person_email=BOB)
+    talk.bot.job("ask")(asking("First?", to_person_email=BOB))
 
     @talk.command()
     async def go(context: MessageContext) -> None:

@@ -14,7 +14,7 @@ from unittest.mock import AsyncMock
 import pytest
 import respx
 
-from tests.bot.doubles import CARD, SECRET, URL, Handlers, Webex, echo
+from tests.bot.doubles import CARD, SECRET, URL, Handlers, Webex, echo, noting, raising
 from tests.support.clocks import StoppedClock, let_pass, timed
 from tests.support.inboxes import stored_in
 from tests.support.logs import Log
@@ -28,7 +28,6 @@ from webex_webhooks_async import (
     Message,
     MessageContext,
     NewWebhook,
-    Notification,
     PermissionDeniedError,
     Person,
     PostgresInbox,
@@ -722,11 +721,7 @@ class TestReceiving:
     async def test_its_own_message_is_ignored(self, bot: Bot, webex: Webex) -> None:
         """What is fetched says who wrote it, not the notification."""
         ran: list[object] = []
-
-        @bot.on("messages")
-        async def note(notification: object) -> None:
-            ran.append(notification)
-
+        bot.on("messages")(noting(ran, lambda notification: notification))
         async with webex.running(bot):
             message = {"id": "M1", "text": "Hello", "personId": bot.me.id}
             await webex.sandbox.emit("messages", "created", data=message)
@@ -819,11 +814,7 @@ class TestReceiving:
         """It is logged and reported, after the handlers that need nothing of it have run."""
         webex.sandbox.raise_handler_errors = False
         seen: list[Any] = []
-
-        @bot.on("messages")
-        async def note(_: object) -> None:
-            seen.append("on")
-
+        bot.on("messages")(noting(seen, lambda _: "on"))
         async with webex.running(bot):
             webex.sandbox.fail(status=403)
             (delivery,) = await webex.sandbox.say("Hello")
@@ -836,11 +827,7 @@ class TestReceiving:
         webex.sandbox.raise_handler_errors = False
         reported: list[Any] = []
         bot = webex.bot(on_error=lambda error, about: reported.append((error, about)))
-
-        @bot.message()
-        async def fail(_: MessageContext) -> None:
-            raise KeyError("a bug")
-
+        bot.message()(raising(KeyError("a bug")))
         async with webex.running(bot):
             (delivery,) = await webex.sandbox.say("Hello")
             again = await bot.handle(delivery.body, sign(delivery.body, SECRET))
@@ -1113,11 +1100,7 @@ async def ignore(_: object) -> None:
 async def test_what_the_owner_of_a_token_has_done(webex: Webex) -> None:
     """What a bot does itself isn't handled; a recording of its own is, as a person's token has."""
     bot, handled = webex.bot(target_url=None), list[str]()
-
-    @bot.on()
-    async def handle(notification: Notification[Any]) -> None:
-        handled.append(notification.resource)
-
+    bot.on()(noting(handled, lambda notification: notification.resource))
     async with webex.running(bot):
         for resource in ("messages", "attachmentActions", "memberships", "rooms", "recordings"):
             body = sample_notification(resource, "created", actorId=bot.me.id)

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.bot.doubles import CARD
+from tests.bot.doubles import CARD, asking, noting, raising, replying
 from tests.bot.talking import ANN, BOB, BOSS, BUTTONS, Talk
 from tests.support.wire import until
 from webex_webhooks_async import (
@@ -159,10 +159,7 @@ async def test_a_press_of_somebody_else(talk: Talk) -> None:
         answer = await context.ask("Well?", buttons=BUTTONS)
         await context.reply(f"Answer: {answer.action}")
 
-    @talk.bot.submission()
-    async def other(context: SubmissionContext) -> None:
-        await context.reply(f"Pressed: {context.action}")
-
+    talk.bot.submission()(replying(lambda context: f"Pressed: {context.action}"))
     async with talk.running():
         await talk.say("go", room_id=room["id"], mention=talk.webex.sandbox.bot)
         question = await talk.hear("Well?")
@@ -217,10 +214,7 @@ async def test_what_an_ordinary_message_costs(talk: Talk) -> None:
 
     names = ("questions", "records", "recall", "remember", "ask", "answer", "complete")
     talk.store_in(type("Counting", (SQLiteInbox,), {name: counted(name) for name in names}))
-
-    @talk.command()
-    async def go(_: MessageContext) -> None:
-        raise NotImplementedError
+    talk.command()(raising(NotImplementedError))
 
     @talk.bot.message()
     async def other(_: MessageContext) -> None: ...
@@ -241,14 +235,8 @@ async def test_commands(talk: Talk) -> None:
         two = await context.ask("Two?", commands=False)
         await context.reply(f"{one.text} {two.text}")
 
-    @talk.command("time")
-    async def time(context: MessageContext) -> None:
-        await context.reply("Noon")
-
-    @talk.bot.message()
-    async def other(context: MessageContext) -> None:
-        raise NotImplementedError
-
+    talk.command("time")(replying(lambda _: "Noon"))
+    talk.bot.message()(raising(NotImplementedError))
     async with talk.running():
         await talk.exchange("go", "One?")
         await talk.exchange("time", "Noon")
@@ -298,10 +286,7 @@ async def test_the_newest_conversation_that_asks_at_a_place(talk: Talk) -> None:
         later = await context.ask("When?", to_person_id=context.person_id)
         await later.reply(f"{context.arguments}: {answer.text}, {later.text}")
 
-    @talk.command("here")
-    async def here(context: MessageContext) -> None:
-        await context.ask("Here?")
-
+    talk.command("here")(asking("Here?"))
     async with talk.running():
         await talk.exchange("swap 1", "1?")
         for number in "23":
@@ -349,10 +334,7 @@ async def test_a_question_in_another_room(talk: Talk) -> None:
         answer = await context.ask("Why?", to_person_email=ANN)
         await context.reply(f"Because {answer.text}")
 
-    @talk.bot.message()
-    async def other(context: MessageContext) -> None:
-        heard.append(context.text)
-
+    talk.bot.message()(noting(heard, lambda context: context.text))
     room = await talk.webex.client.post("rooms", json={"title": "Team"})
     async with talk.running():
         card = await talk.bot.send("Yes?", buttons=BUTTONS, room_id=room["id"])
@@ -381,10 +363,7 @@ async def test_what_was_said_before_a_question(talk: Talk) -> None:
     async def wait(_: MessageContext) -> None:
         await goes_on.wait()
 
-    @talk.bot.message()
-    async def other(context: MessageContext) -> None:
-        await context.reply(f"Heard {context.text}")
-
+    talk.bot.message()(replying(lambda context: f"Heard {context.text}"))
     async with talk.running():
         await talk.say("wait", BOSS)
         await talk.say("before", BOSS)
@@ -584,15 +563,8 @@ async def test_a_press_of_another_card_while_one_is_sent(talk: Talk) -> None:
             return await super().ask(*args, **options)
 
     talk.store_in(Late)
-
-    @talk.command()
-    async def go(context: MessageContext) -> None:
-        await context.ask("Well?", buttons=BUTTONS, to_person_email=BOSS)
-
-    @talk.bot.submission()
-    async def other(context: SubmissionContext) -> None:
-        await context.reply(f"Heard {context.submission.inputs}")
-
+    talk.command()(asking("Well?", buttons=BUTTONS, to_person_email=BOSS))
+    talk.bot.submission()(replying(lambda context: f"Heard {context.submission.inputs}"))
     async with talk.running():
         card = await talk.bot.send("Another", buttons=BUTTONS, to_person_email=BOSS)
         await talk.hear("Another")
@@ -615,10 +587,7 @@ async def test_a_card_that_is_not_sent(talk: Talk) -> None:
         with suppress(APIError):
             await context.ask("Well?", buttons=BUTTONS, to_person_email=BOSS)
 
-    @talk.bot.submission()
-    async def other(context: SubmissionContext) -> None:
-        await context.reply("Heard")
-
+    talk.bot.submission()(replying(lambda _: "Heard"))
     async with talk.running():
         card = await talk.bot.send("Another", buttons=BUTTONS, to_person_email=BOSS)
         await talk.hear("Another")
@@ -669,11 +638,7 @@ async def test_a_message_whose_lease_is_lost(talk: Talk) -> None:
             return await super().questions(*places, entry=entry)
 
     talk.store_in(Slow)
-
-    @talk.bot.message()
-    async def other(context: MessageContext) -> None:
-        heard.append(context.text)
-
+    talk.bot.message()(noting(heard, lambda context: context.text))
     async with aclosing(thief), talk.running():
         await talk.say("Hello")
         await until(lambda: bool(stolen) and not talk.bot._activity.running())

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.bot.doubles import CARD, Webex
+from tests.bot.doubles import CARD, Webex, raising
 from tests.support.clocks import Time, timed
 from tests.support.inboxes import retry_all_in, stored_in
 from tests.support.logs import Log
@@ -15,10 +15,7 @@ from tests.support.wire import until
 from webex_webhooks_async import (
     Bot,
     GiveUpError,
-    MessageContext,
-    Notification,
     SQLiteInbox,
-    SubmissionContext,
 )
 
 pytestmark = pytest.mark.once
@@ -34,15 +31,8 @@ def quiet(webex: Webex) -> None:
 
 def failing(bot: Bot, error: BaseException) -> Bot:
     """Let all handlers of a bot fail."""
-
-    @bot.message()
-    async def message(_: MessageContext) -> None:
-        raise error
-
-    @bot.submission()
-    async def submission(_: SubmissionContext) -> None:
-        raise error
-
+    bot.message()(raising(error))
+    bot.submission()(raising(error))
     return bot
 
 
@@ -62,19 +52,9 @@ async def test_what_failed_gets_a_reply(webex: Webex) -> None:
 async def test_who_gets_none(webex: Webex) -> None:
     """A message of somebody who isn't let in, without a handler, or after a `GiveUpError`."""
     bot = webex.bot(error_reply=SORRY, allow=lambda person: person.emails[0].startswith("ann"))
-
-    @bot.command("give up")
-    async def give_up(_: MessageContext) -> None:
-        raise ExceptionGroup("both", [GiveUpError("no"), KeyError("x")])
-
-    @bot.command("fail")
-    async def fail(_: MessageContext) -> None:
-        raise KeyError("x")
-
-    @bot.on("messages")
-    async def seen(_: Notification[Any]) -> None:
-        raise KeyError("y")
-
+    bot.command("give up")(raising(ExceptionGroup("both", [GiveUpError("no"), KeyError("x")])))
+    bot.command("fail")(raising(KeyError("x")))
+    bot.on("messages")(raising(KeyError("y")))
     async with webex.running(bot):
         for person, text in (("ann", "give up"), ("bob", "fail"), ("ann", "something else")):
             await webex.sandbox.say(text, person=f"{person}@example.com")

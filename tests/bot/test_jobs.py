@@ -11,7 +11,7 @@ import aiosqlite
 import pytest
 from attrs import frozen
 
-from tests.bot.doubles import SECRET, URL, Webex
+from tests.bot.doubles import SECRET, URL, Webex, noting
 from tests.bot.talking import Talk
 from tests.support.clocks import START, Time, timed
 from tests.support.logs import Log
@@ -455,14 +455,8 @@ async def test_a_receiver_beside_the_bot(jobs: Jobs, caplog: Log) -> None:
 async def test_it_is_no_notification(jobs: Jobs) -> None:
     """Handlers of `on` and middleware don't see it, and what comes by HTTP is none."""
     seen: list[str] = []
-
-    @jobs.bot.on()
-    async def note(notification: Notification[Any]) -> None:
-        seen.append(notification.id)
-
-    @jobs.bot.on("jobs")
-    async def note_jobs(notification: Notification[Any]) -> None:
-        seen.append(notification.resource)
+    jobs.bot.on()(noting(seen, lambda notification: notification.id))
+    jobs.bot.on("jobs")(noting(seen, lambda notification: notification.resource))
 
     @jobs.bot.middleware
     async def count(notification: Notification[Any], call_next: Any) -> None:  # noqa: ANN401 - CallNext
@@ -524,10 +518,7 @@ async def test_a_line(jobs: Jobs) -> None:
             await jobs.webex.sandbox.say("Second", room_id=context.room_id)
             order.append("ended")
 
-    @bot.job("note")
-    async def note(context: JobContext) -> None:
-        order.append(context.value)
-
+    bot.job("note")(noting(order, lambda context: context.value))
     async with jobs.running(bot):
         await jobs.webex.sandbox.say("First")
         await until(lambda: len(order) == 4)

@@ -11,13 +11,13 @@ import aiosqlite
 import psycopg
 import pytest
 
-from tests.bot.doubles import Webex
+from tests.bot.doubles import Webex, noting
 from tests.notifications.doubles import taken
 from tests.support.clocks import let_pass, timed
 from tests.support.postgres_inboxes import Database
 from tests.support.transactions import ALL_WAYS, WAYS, Place, opened
 from tests.support.wire import until
-from webex_webhooks_async import Bot, JobContext
+from webex_webhooks_async import Bot
 
 pytestmark = pytest.mark.once
 
@@ -42,10 +42,7 @@ class Notes:
         self.values: list[Any] = []
         often = timed(Bot, sleep=lambda _: asyncio.sleep(0.02))
         self.bot: Bot = often(webex.client, inbox=place.inbox)
-
-        @self.bot.job("note")
-        async def note(context: JobContext) -> None:
-            self.values.append(context.value)
+        self.bot.job("note")(noting(self.values, lambda context: context.value))
 
 
 @pytest.mark.parametrize(("place", "way"), ALL_WAYS, indirect=["place"])

@@ -14,7 +14,7 @@ from unittest.mock import AsyncMock, patch
 import psycopg
 import pytest
 
-from tests.bot.doubles import CARD, SECRET, Webex
+from tests.bot.doubles import CARD, SECRET, Webex, noting, raising, replying
 from tests.bot.talking import ANN, BUTTONS, Talk
 from tests.support.clocks import Time, timed
 from tests.support.logs import Log
@@ -24,7 +24,6 @@ from webex_webhooks_async import (
     Bot,
     BotRouter,
     Context,
-    JobContext,
     MessageContext,
     Notification,
     PostgresInbox,
@@ -142,10 +141,7 @@ async def test_what_appears_late(webex: Webex, postgres: PostgresServer, schema:
     async def go(context: MessageContext) -> None:
         await context.reply((await context.ask("Which dish?")).text)
 
-    @router.message()
-    async def other(context: MessageContext) -> None:
-        await context.reply(f"Heard {context.text}")
-
+    router.message()(replying(lambda context: f"Heard {context.text}"))
     async with webex.running(bot), replica:
         webex.sandbox.deliver_to(None)
         deliveries = [(await webex.sandbox.say(text))[0] for text in ("Pasta", "go", "Soup")]
@@ -187,11 +183,7 @@ async def test_a_person_has_several_ids(line: str, webex: Webex, tmp_path: Path)
     bot = webex.bot(inbox=SQLiteInbox(tmp_path / "inbox.db"))
     slow = Slow(bot)
     ran: list[object] = []
-
-    @bot.job("note")
-    async def note(context: JobContext) -> None:
-        ran.append(context.value)
-
+    bot.job("note")(noting(ran, lambda context: context.value))
     async with webex.running(bot):
         data = {"personId": person_in("us"), "text": "one"}
         await webex.sandbox.emit("messages", "created", data=data)
@@ -234,11 +226,7 @@ async def test_a_handler_that_leaves_its_line(talk: Talk, kind: str) -> None:
         raise ConnectionError("it is away for a second")
 
     register(in_order=False)(long)
-
-    @talk.bot.message()
-    async def other(context: MessageContext) -> None:
-        heard.append(context.text)
-
+    talk.bot.message()(noting(heard, lambda context: context.text))
     async with talk.running():
         card = await talk.bot.send("Yes?", buttons=BUTTONS, to_person_email=ANN)
         await (talk.press(card, "Yes") if kind == "submission" else talk.say("long"))
@@ -269,10 +257,7 @@ async def test_who_may_not_use_the_bot_stays_in_line(talk: Talk) -> None:
 async def test_the_next_command_after_a_failing_one(talk: Talk) -> None:
     """A failed command holds up its person for short pauses alone, and is no answer then."""
     heard: list[str] = []
-
-    @talk.command("fail")
-    async def fail(_: MessageContext) -> None:
-        raise ConnectionError("it is away")
+    talk.command("fail")(raising(ConnectionError("it is away")))
 
     @talk.bot.command("ask")
     async def ask(context: MessageContext) -> None:
@@ -309,10 +294,7 @@ async def test_a_question_of_a_handler_that_has_left_its_line(talk: Talk) -> Non
     async def short(context: MessageContext) -> None:
         heard.append(f"short {(await context.ask('How short?')).text}")
 
-    @talk.bot.message()
-    async def other(context: MessageContext) -> None:
-        heard.append(context.text)
-
+    talk.bot.message()(noting(heard, lambda context: context.text))
     async with talk.running():
         await talk.say("long")
         await talk.say("before")

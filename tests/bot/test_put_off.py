@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from tests.bot.doubles import noting, raising, replying
 from tests.bot.talking import Talk
 from tests.support.inboxes import retry_all_in
 from tests.support.logs import Log
@@ -45,15 +46,8 @@ async def test_a_service_that_is_out(talk: Talk, caplog: Log) -> None:
 
 async def test_what_a_person_writes_meanwhile(talk: Talk) -> None:
     """A message that is put off lets what its person wrote later go first."""
-
-    @talk.command()
-    async def go(_: MessageContext) -> None:
-        raise RetryLaterError(after=30)
-
-    @talk.command("other")
-    async def other(context: MessageContext) -> None:
-        await context.reply("Of course")
-
+    talk.command()(raising(RetryLaterError(after=30)))
+    talk.command("other")(replying(lambda _: "Of course"))
     async with talk.running():
         await talk.say("go")
         await talk.settle("retrying")
@@ -79,10 +73,7 @@ async def test_what_holds_up_its_line(talk: Talk, asks: bool) -> None:  # noqa: 
         else:
             await context.enqueue("later", None, line=context.person_id)
 
-    @talk.command("other")
-    async def other(_: MessageContext) -> None:
-        order.append("other")
-
+    talk.command("other")(noting(order, lambda _: "other"))
     async with talk.running():
         await talk.say("go")
         if asks:
@@ -98,11 +89,7 @@ async def test_what_holds_up_its_line(talk: Talk, asks: bool) -> None:  # noqa: 
 
 async def test_an_hour_later(talk: Talk) -> None:
     """After an hour it is a failure that waits at least as long; a retry begins a new hour."""
-
-    @talk.command()
-    async def go(_: MessageContext) -> None:
-        raise RetryLaterError("out", after=1800)
-
+    talk.command()(raising(RetryLaterError("out", after=1800)))
     async with talk.running():
         await talk.say("go")
         for runs in (2, 3):

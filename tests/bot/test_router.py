@@ -7,14 +7,13 @@ from typing import Any
 
 import pytest
 
-from tests.bot.doubles import URL, Handlers, Webex
+from tests.bot.doubles import URL, Handlers, Webex, noting
 from tests.support.refusals import refused
 from webex_webhooks_async import (
     Bot,
     BotRouter,
     Context,
     MessageContext,
-    MessageData,
     Notification,
     Receiver,
     Router,
@@ -140,11 +139,7 @@ async def test_handlers_of_notifications_run_in_addition(
     seen: list[str] = []
     routers = BotRouter(), Router()
     for each in (bot, *routers):
-
-        @each.on("messages", "created")
-        async def count(notification: Notification[MessageData]) -> None:
-            seen.append(notification.data.id)
-
+        each.on("messages", "created")(noting(seen, lambda notification: notification.data.id))
     for each in routers:
         bot.include(each)
     handlers.message(bot)
@@ -284,16 +279,8 @@ async def test_middleware_of_contexts_runs_around_the_handler_alone(
     bot = webex.bot(allow=lambda person: person.display_name != "Eve")
     trace: list[str] = []
     outer, inner = BotRouter(), BotRouter()
-
-    @inner.command("in")
-    @bot.command("out")
-    async def command(context: MessageContext) -> None:
-        trace.append(context.text)
-
-    @bot.on("messages")
-    async def seen(_: Notification[Any]) -> None:
-        trace.append("on")
-
+    inner.command("in")(bot.command("out")(noting(trace, lambda context: context.text)))
+    bot.on("messages")(noting(trace, lambda _: "on"))
     for name, router in (("first", bot), ("second", bot), ("outer", outer), ("inner", inner)):
 
         async def note(
@@ -364,10 +351,7 @@ async def test_what_a_middleware_sets_is_seen_by_its_handler_alone(webex: Webex)
         context.state.number = len(seen)
         await call_next()
 
-    @bot.message()
-    async def note(context: MessageContext) -> None:
-        seen.append(context.state.number)
-
+    bot.message()(noting(seen, lambda context: context.state.number))
     async with webex.running(bot):
         await webex.sandbox.say("Hello")
         await webex.sandbox.say("Hello")

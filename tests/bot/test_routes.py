@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from tests.bot.doubles import Handlers, Webex
-from webex_webhooks_async import BotRouter, MessageContext
+from tests.bot.doubles import Handlers, Webex, noting
+from webex_webhooks_async import BotRouter
 from webex_webhooks_async.bot.routes import Routes
 
 pytestmark = pytest.mark.once
@@ -149,12 +149,7 @@ async def test_middleware_of_contexts_is_that_of_the_routers(webex: Webex) -> No
     other.context_middleware(middleware("other"))
     bot.include(other)
     bot.include(inner)
-
-    @inner.command("inner")
-    @bot.command("outer")
-    async def handle(context: MessageContext) -> None:
-        ran.append(context.text)
-
+    inner.command("inner")(bot.command("outer")(noting(ran, lambda context: context.text)))
     async with webex.running(bot):
         for text in ("inner", "outer"):
             await webex.sandbox.say(text)

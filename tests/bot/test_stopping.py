@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.bot.doubles import Webex
+from tests.bot.doubles import Webex, asking, noting, raising
 from tests.bot.talking import ANN, BOB, BOSS, BUTTONS, Talk
 from tests.support.clocks import Time
 from tests.support.logs import Log
@@ -166,10 +166,7 @@ async def test_what_runs(talk: Stoppable, then: Handler) -> None:
         finally:
             await context.reply("Bye")
 
-    @talk.bot.on(Resource.MESSAGES, Event.CREATED)
-    async def heard(_: Notification[Any]) -> None:
-        did.append("heard")
-
+    talk.bot.on(Resource.MESSAGES, Event.CREATED)(noting(did, lambda _: "heard"))
     async with talk.running():
         await talk.say("go")
         await until(lambda: "begun" in did)
@@ -397,9 +394,7 @@ async def test_what_has_not_begun(talk: Stoppable, caplog: Log) -> None:
     async def slow(_: MessageContext) -> None:
         await gate.wait()
 
-    @talk.command()
-    async def go(_: MessageContext) -> None:
-        raise NotImplementedError
+    talk.command()(raising(NotImplementedError))
 
     @talk.bot.on(Resource.MESSAGES, Event.CREATED)
     async def heard(notification: Notification[Any]) -> None:
@@ -436,11 +431,7 @@ async def test_a_stop_while_a_question_is_sent(talk: Stoppable, *, is_open: bool
             return await super().ask(*args, **options)
 
     talk.store_in(Late)
-
-    @long(talk)
-    async def go(context: MessageContext) -> None:
-        await context.ask("Well?", buttons=BUTTONS)
-
+    long(talk)(asking("Well?", buttons=BUTTONS))
     async with talk.running():
         await talk.say("go")
         await held.wait()
@@ -602,10 +593,7 @@ async def test_before_the_handler_begins(talk: Stoppable) -> None:
         if len(did) == 1:
             await gate.wait()
 
-    @long(talk)
-    async def go(_: MessageContext) -> None:
-        raise NotImplementedError
-
+    long(talk)(raising(NotImplementedError))
     async with talk.running():
         await talk.say("go")
         await until(lambda: bool(did))

@@ -12,7 +12,7 @@ from typing import Any, cast
 
 import pytest
 
-from tests.bot.doubles import CARD, Webex
+from tests.bot.doubles import CARD, Webex, asking, noting, raising, replying
 from tests.bot.talking import ANN, BOSS, BUTTONS, Talk
 from tests.support.logs import Log
 from tests.support.wire import until
@@ -83,10 +83,7 @@ async def test_an_end_that_nobody_catches(who: str, talk: Talk, caplog: Log) -> 
             await context.ask("Well?", timeout=60)
         await context.ask("Well?", timeout=60, to_person_email=BOSS)
 
-    @talk.bot.job("go")
-    async def job(context: JobContext) -> None:
-        await context.ask("Well?", timeout=60, to_person_email=BOSS)
-
+    talk.bot.job("go")(asking("Well?", timeout=60, to_person_email=BOSS))
     async with talk.running():
         await (talk.bot.enqueue("go", None) if who == "job" else talk.say("go"))
         await talk.hear("Well?", "asking")
@@ -137,10 +134,7 @@ async def test_an_answer_that_is_held_up(talk: Talk, buttons: dict[str, str] | N
         else:
             await context.send("Answered", to_person_email=BOSS)
 
-    @bot.command("fail")
-    async def fail(_: MessageContext) -> None:
-        raise LookupError
-
+    bot.command("fail")(raising(LookupError))
     async with talk.running(bot):
         await bot.enqueue("page", None)
         question = await talk.hear("Well?", "asking")
@@ -429,11 +423,7 @@ async def test_a_version_without_the_handler(talk: Talk) -> None:
 
     old = talk.replica()
     heard: list[str] = []
-
-    @old.message()
-    async def message(context: MessageContext) -> None:
-        heard.append(context.text)
-
+    old.message()(noting(heard, lambda context: context.text))
     async with talk.running():
         await talk.exchange("go", "One?", "asking")
     async with talk.running(old):
@@ -526,10 +516,7 @@ async def test_a_question_that_is_not_sent(fault: dict[str, Any], talk: Talk) ->
             await asking
         await goes_on.wait()
 
-    @talk.bot.message()
-    async def message(context: MessageContext) -> None:
-        await context.reply(f"Heard {context.text}")
-
+    talk.bot.message()(replying(lambda context: f"Heard {context.text}"))
     async with talk.running():
         sandbox.fail(method="POST", path="/messages", **fault, times=1)
         await talk.say("go")
@@ -564,10 +551,7 @@ async def test_a_question_that_is_cancelled_while_it_is_opened(talk: Talk) -> No
         await context.reply("Never mind")
         await goes_on.wait()
 
-    @talk.bot.message()
-    async def message(context: MessageContext) -> None:
-        await context.reply(f"Heard {context.text}")
-
+    talk.bot.message()(replying(lambda context: f"Heard {context.text}"))
     async with talk.running():
         await talk.exchange("go", "Never mind")
         await talk.exchange("Yes", "Heard Yes", person=BOSS)
@@ -577,10 +561,7 @@ async def test_a_question_that_is_cancelled_while_it_is_opened(talk: Talk) -> No
 
 async def test_an_old_message_is_no_answer(talk: Talk) -> None:
     """A message that was written before what it would follow is an ordinary one."""
-
-    @talk.command()
-    async def go(context: MessageContext) -> None:
-        await context.ask("Well?")
+    talk.command()(asking("Well?"))
 
     @talk.bot.message()
     async def message(context: MessageContext) -> None:
@@ -772,11 +753,7 @@ async def test_a_question_that_cannot_be_closed_yet(talk: Talk, caplog: Log) -> 
             await super().unask(entry, record)
 
     talk.store_in(FailsFirst)
-
-    @talk.command()
-    async def go(context: MessageContext) -> None:
-        await context.ask("Well?")
-
+    talk.command()(asking("Well?"))
     async with talk.running():
         talk.webex.sandbox.fail(method="POST", path="/messages", status=403)
         await talk.say("go")
@@ -853,11 +830,7 @@ async def test_a_lost_lease(talk: Talk) -> None:
             return None
 
     talk.store_in(Lost)
-
-    @talk.command()
-    async def go(context: MessageContext) -> None:
-        await context.ask("Well?")
-
+    talk.command()(asking("Well?"))
     async with talk.running():
         await talk.say("go")
         await until(lambda: len(talk.errors) == 1)
@@ -874,15 +847,8 @@ async def test_a_question_that_ends_beside_its_answer(talk: Talk) -> None:
             return await super().answer(entry, question, value)
 
     talk.store_in(EndsFirst)
-
-    @talk.command()
-    async def go(context: MessageContext) -> None:
-        await context.ask("Well?")
-
-    @talk.bot.message()
-    async def other(context: MessageContext) -> None:
-        await context.reply(f"Heard {context.text}")
-
+    talk.command()(asking("Well?"))
+    talk.bot.message()(replying(lambda context: f"Heard {context.text}"))
     async with talk.running():
         await talk.exchange("before", "Heard before")
         await talk.exchange("go", "Well?", "asking")

@@ -9,6 +9,7 @@ import pytest
 from starlette.applications import Starlette
 from starlette.routing import Mount, Route
 
+from tests.bot.doubles import noting
 from tests.examples.serving import serve_with_uvicorn, serving
 from tests.notifications.doubles import (
     SECRET,
@@ -29,11 +30,7 @@ BODY, HEADERS = signed(body_of())
 def collecting(**options: Any) -> tuple[Receiver, list[Notification[Any]]]:  # noqa: ANN401 - any option
     """A receiver and what it has handled."""
     receiver, handled = Receiver(SECRET, **options), list[Notification[Any]]()
-
-    @receiver.on()
-    async def collect(notification: Notification[Any]) -> None:
-        handled.append(notification)
-
+    receiver.on()(noting(handled, lambda notification: notification))
     return receiver, handled
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.bot.doubles import SECRET, Webex
+from tests.bot.doubles import SECRET, Webex, noting
 from tests.notifications.doubles import Conversation
 from tests.support.logs import Log
 from tests.support.refusals import refused
@@ -317,11 +317,7 @@ def test_a_thread_enters_and_leaves_the_lifespan() -> None:
     """A receiver in a thread has one, too."""
     lifespan = Lifespan({"number": 7})
     receiver = Receiver(SECRET, lifespan=lifespan)
-
-    @receiver.on()
-    async def note(_: object) -> None:
-        lifespan.events.append(f"handler {receiver.state.number}")
-
+    receiver.on()(noting(lifespan.events, lambda _: f"handler {receiver.state.number}"))
     with ReceiverThread(receiver) as thread:
         assert thread.handle(BODY, HEADERS) == 204
     assert lifespan.events == ["begin", "handler 7", "end"]

@@ -11,7 +11,7 @@ from typing import Any, Self
 
 import pytest
 
-from tests.bot.doubles import echo, texts
+from tests.bot.doubles import echo, noting, texts
 from tests.examples.serving import settings_of
 from tests.support.logs import Log
 from tests.support.programs import printed_by
@@ -89,11 +89,7 @@ async def test_what_was_accepted_is_finished_at_the_end(webex_sandbox: Sandbox) 
     bot = echoing(respond_within=0)
     bot_thread = ReceiverThread(bot)
     loops: list[object] = []
-
-    @bot.on("messages")
-    async def note(_: object) -> None:
-        loops.append(asyncio.get_running_loop())
-
+    bot.on("messages")(noting(loops, lambda _: asyncio.get_running_loop()))
     for number in range(2):
         await asyncio.to_thread(handle, bot_thread, f"N{number}")
         await asyncio.to_thread(bot_thread.close)

@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
-from tests.bot.doubles import CARD, SECRET, Webex
+from tests.bot.doubles import CARD, SECRET, Webex, noting
 from tests.support.clocks import START, StoppedClock, timed
 from tests.support.refusals import refused
 from webex_webhooks_async import (
     Bot,
     Client,
-    Context,
     File,
     Message,
     MessageContext,
@@ -92,11 +91,7 @@ async def test_what_was_handled_is_freed(webex: Webex) -> None:
     """A notification is freed with its context, without the garbage collector."""
     bot = webex.bot()
     handled: list[weakref.ref[object]] = []
-
-    @bot.message()
-    async def handler(context: MessageContext) -> None:
-        handled.append(weakref.ref(context.notification))
-
+    bot.message()(noting(handled, lambda context: weakref.ref(context.notification)))
     async with webex.running(bot):
         gc.disable()
         try:
@@ -136,10 +131,7 @@ async def test_the_thread_of_a_card(webex: Webex) -> None:
             _ = context.thread_id
         return True
 
-    @bot.submission(where=where)
-    async def ordered(context: SubmissionContext) -> None:
-        threads.append(context.thread_id)
-
+    bot.submission(where=where)(noting(threads, lambda context: context.thread_id))
     async with webex.running(bot):
         card = await bot.send(card=CARD, to_person_email="ann@example.com")
         reply = await bot.send(card=CARD, room_id=card.room_id, parent_id=card.id)
@@ -330,11 +322,7 @@ async def test_buttons(says: dict[str, Any], webex: Webex) -> None:
     """The message is a card that says the markdown, else the text; a press has the data, too."""
     bot = webex.bot()
     pressed: list[object] = []
-
-    @bot.submission("yes")
-    async def yes(context: SubmissionContext) -> None:
-        pressed.append((context.action, context.inputs))
-
+    bot.submission("yes")(noting(pressed, lambda context: (context.action, context.inputs)))
     buttons: Any = {"yes": "Yes, please", "no": "No"}
     async with webex.running(bot):
         card = await bot.send(
@@ -353,11 +341,7 @@ async def test_a_submission_without_a_button_of_its_own(webex: Webex) -> None:
     """Its action is empty where the input has no text."""
     bot = webex.bot()
     actions: list[str] = []
-
-    @bot.submission()
-    async def other(context: SubmissionContext) -> None:
-        actions.append(context.action)
-
+    bot.submission()(noting(actions, lambda context: context.action))
     async with webex.running(bot):
         for data in ({"action": 7}, {}):
             action = {"type": "Action.Submit", "title": "Go", "data": data}
@@ -410,12 +394,7 @@ async def test_the_age_of_what_is_handled(webex: Webex) -> None:
     ages: list[float] = []
     webex.bots = timed(Bot, clock=(clock := StoppedClock()))
     bot = webex.bot()
-
-    @bot.message()
-    @bot.submission()
-    async def handler(context: Context) -> None:
-        ages.append(context.age)
-
+    bot.message()(bot.submission()(noting(ages, lambda context: context.age)))
     later = datetime.now(UTC) + timedelta(hours=1)
     async with webex.running(bot):
         card = await bot.send(card=CARD, to_person_email="ann@example.com")
