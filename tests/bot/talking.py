@@ -86,8 +86,15 @@ class Talk:
         await self.say(said, **options)
         return await self.hear(heard, *states)
 
-    async def end(self, text: str) -> Message:
+    async def after(self, said: str, *states: str, **options: Any) -> list[StoredNotification]:  # noqa: ANN401 - as `say`
+        """Say something, and wait until what isn't completed is in these states."""
+        await self.say(said, **options)
+        return await self.settle(*states)
+
+    async def end(self, text: str, *, after: str | None = None, **options: Any) -> Message:  # noqa: ANN401 - as `say`
         """Hear the last thing that the bot says, and wait until everything is completed."""
+        if after is not None:
+            await self.say(after, **options)
         message = await self.hear(text)
         await self.settle()
         return message
@@ -97,10 +104,12 @@ class Talk:
         await until(lambda: [each.state for each in self.stored] == [*states])
         return self.stored
 
-    async def pass_(self, seconds: float) -> None:
-        """Let time pass at once, and everybody look at the inbox."""
+    async def pass_(self, seconds: float, *states: str) -> None:
+        """Let time pass at once, and everybody look at the inbox; then wait for states."""
         self.time.advance(seconds)
         await self.time.pass_(1)
+        if states:
+            await self.settle(*states)
 
     @property
     def stored(self) -> list[StoredNotification]:

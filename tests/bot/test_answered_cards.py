@@ -37,8 +37,7 @@ async def test_what_was_pressed_stands_in_the_place_of_the_card(talk: Talk) -> N
         await talk.press(question, "No", BOSS)
         left = await talk.hear("May Ann & <@all>? No")
         thanks, why = await talk.hear("Thanks"), await talk.hear("Why?")
-        await talk.say("No time", BOSS)
-        await talk.end("no: No time")
+        await talk.end("no: No time", after="No time", person=BOSS)
 
     assert left.markdown == "May *Ann* & &lt;@all>? **No**"
     assert (left.room_id, left.parent_id) == (question.room_id, None)
@@ -178,8 +177,7 @@ async def test_keeping_the_card_of_a_text(talk: Talk) -> None:
         await context.ask("Which day?", **wrong)
 
     async with talk.running():
-        await talk.say("go")
-        await talk.settle("retrying")
+        await talk.after("go", "retrying")
 
     (error,) = talk.errors
     assert str(error) == "keep_card is for a question with buttons or a card: leave it out"

@@ -66,8 +66,7 @@ async def test_all_answer_by_buttons(talk: Talk) -> None:
         await talk.answer(ann, "Yes")
         await talk.press(boss, "Yes", BOSS)
         left, thanks, _ = await hear(talk, "Lunch? Yes", "Thanks", "Anything else?")
-        await talk.say("No")
-        await talk.end("ann: yes, bob: no, boss: yes; No")
+        await talk.end("ann: yes, bob: no, boss: yes; No", after="No")
 
     assert thanks.parent_id == left.id
     assert len({ann.room_id, bob.room_id, boss.room_id}) == 3
@@ -95,10 +94,8 @@ async def test_all_answer_by_texts_in_a_job(talk: Talk) -> None:
         await talk.say("1", BOB)
         await hear(talk, "First: 1")
         await talk.hear("Day?")
-        await talk.say("2", BOB)
-        await talk.settle("asking")
-        await talk.say("3")
-        await talk.end("ann: 3, bob: 2")
+        await talk.after("2", "asking", person=BOB)
+        await talk.end("ann: 3, bob: 2", after="3")
 
 
 async def test_a_text_that_queues_while_the_others_are_over(talk: Talk) -> None:
@@ -115,8 +112,7 @@ async def test_a_text_that_queues_while_the_others_are_over(talk: Talk) -> None:
         await talk.exchange("go", "Day?", "asking", "asking")
         await talk.pass_(60)
         await talk.hear("bob: None, boss: None")
-        await talk.say("1", BOB)
-        await talk.settle()
+        await talk.after("1", person=BOB)
 
     assert talk.webex.texts.count("Day?") == 1
 
@@ -215,8 +211,7 @@ async def test_until_there_are_enough(talk: Talk, way: str) -> None:
         await talk.settle("asking")
         await talk.answer(ann, "No")
         await talk.hear("Anything else?", "asking")
-        await talk.say("No")
-        await talk.end("ann: no, bob: None, boss: yes")
+        await talk.end("ann: no, bob: None, boss: yes", after="No")
 
     assert heard == ([] if way == "number" else [[BOSS], [BOSS, ANN]])
     assert bob.id not in {each.id for each in talk.webex.sandbox.messages}
@@ -240,8 +235,7 @@ async def test_who_can_not_be_asked(talk: Talk, caplog: Log) -> None:
         await talk.say("Hello", BOB)
         await talk.say("Hello", BOSS)
         await talk.exchange("go", "?", "asking")
-        await talk.say("1")
-        await talk.end(f"['{ANN}']")
+        await talk.end(f"['{ANN}']", after="1")
 
     warnings = [each.getMessage() for each in caplog.records if each.levelno == logging.WARNING]
     assert len([each for each in warnings if " can't be asked: " in each]) == 4
@@ -262,12 +256,9 @@ async def test_another_error_is_a_failure(talk: Talk) -> None:
         await context.ask_all("?", to=[ann, BOB], buttons=BUTTONS)
 
     async with talk.running():
-        await talk.say("go")
-        await talk.settle("retrying")
-        await talk.pass_(2)
-        await talk.settle("retrying")
-        await talk.pass_(9)
-        await talk.settle("asking")
+        await talk.after("go", "retrying")
+        await talk.pass_(2, "retrying")
+        await talk.pass_(9, "asking")
 
     assert talk.webex.texts.count("?") == 2
     assert [each.path for each in sandbox.requests].count(f"/v1/people/{ann}") == 2
@@ -289,8 +280,7 @@ async def test_somebody_who_is_named_twice(talk: Talk) -> None:
         await talk.say("go")
         await hear(talk, "?", "?")
         await talk.settle("asking")
-        await talk.say("1")
-        await talk.settle("asking")
+        await talk.after("1", "asking")
         await talk.exchange("2", "ann: 1, bob: 2", person=BOB)
 
 
@@ -308,8 +298,7 @@ async def test_a_key(talk: Talk) -> None:
         await hear(talk, "Run 1?", "Run 1?")
         await talk.settle("asking")
         await talk.exchange("1", "Run 2?", "asking", person=BOB)
-        await talk.say("2", BOSS)
-        await talk.end("bob: 1, boss: 2")
+        await talk.end("bob: 1, boss: 2", after="2", person=BOSS)
 
 
 async def test_an_end_that_fails(talk: Talk) -> None:
@@ -392,8 +381,7 @@ async def test_wrong_arguments(wrong: dict[str, Any], error: str, talk: Talk) ->
             await context.ask_all(**given)
 
     async with talk.running():
-        await talk.say("go")
-        await talk.settle()
+        await talk.after("go")
 
     assert talk.webex.texts == ["go"]
 
@@ -410,7 +398,6 @@ async def test_what_until_returns(talk: Talk) -> None:
         await talk.say("go")
         await hear(talk, "?", "?")
         await talk.settle("asking")
-        await talk.say("1")
-        await talk.settle("retrying")
+        await talk.after("1", "retrying")
 
     assert [str(each) for each in talk.errors] == ["until must return True or False, got int"]

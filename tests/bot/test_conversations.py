@@ -98,8 +98,7 @@ async def test_a_conversation_survives_its_process(talk: Talk) -> None:
     fetched = f"/v1/messages/{began.id}"
     count = [each.path for each in talk.webex.sandbox.requests].count(fetched)
     async with talk.running(bot):
-        await talk.say("Monday")
-        await talk.end("Monday: True, ('go on', 'on', 'go on')")
+        await talk.end("Monday: True, ('go on', 'on', 'go on')", after="Monday")
 
     assert [each.path for each in talk.webex.sandbox.requests].count(fetched) == count == age
 
@@ -197,8 +196,7 @@ async def test_a_default(talk: Talk) -> None:
         await talk.exchange("go", "One?", "asking")
         await talk.pass_(60)
         await talk.hear("Two?")
-        await talk.say("2")
-        await talk.end("none 3, 2")
+        await talk.end("none 3, 2", after="2")
 
 
 async def test_what_an_ordinary_message_costs(talk: Talk) -> None:
@@ -220,8 +218,7 @@ async def test_what_an_ordinary_message_costs(talk: Talk) -> None:
     async def other(_: MessageContext) -> None: ...
 
     async with talk.running():
-        await talk.say("Hello")
-        await talk.settle()
+        await talk.after("Hello")
 
     assert called == ["questions", "complete"]
 
@@ -266,8 +263,7 @@ async def test_a_new_conversation_ends_one_that_waits_for_a_text(talk: Talk) -> 
         await talk.answer(question, "Yes")
         await talk.hear("Text after the card?", "asking", "asking")
         await talk.exchange("one", "2: one")
-        await talk.say("two")
-        await talk.end("card: two")
+        await talk.end("card: two", after="two")
 
 
 async def test_the_newest_conversation_that_asks_at_a_place(talk: Talk) -> None:
@@ -343,8 +339,7 @@ async def test_a_question_in_another_room(talk: Talk) -> None:
         question = await talk.hear("Why?")
         await talk.say("in the group", room_id=room["id"], mention=sandbox.bot)
         await until(lambda: heard == ["in the group"])
-        await talk.say("it rains")
-        reply = await talk.end("Because it rains")
+        reply = await talk.end("Because it rains", after="it rains")
 
     assert heard == ["in the group"]
     assert (question.room_type, reply.room_id) == ("direct", room["id"])
@@ -366,8 +361,7 @@ async def test_what_was_said_before_a_question(talk: Talk) -> None:
     talk.bot.message()(replying(lambda context: f"Heard {context.text}"))
     async with talk.running():
         await talk.say("wait", BOSS)
-        await talk.say("before", BOSS)
-        await talk.settle("running", "waiting")
+        await talk.after("before", "running", "waiting", person=BOSS)
         await talk.exchange("go", "May I?")
         goes_on.set()
         await talk.hear("Heard before")
@@ -394,8 +388,7 @@ async def test_a_message_whose_handler_has_failed(talk: Talk) -> None:
     async with talk.running():
         await talk.say("go", room_id=room["id"], mention=talk.webex.sandbox.bot)
         decision = await talk.hear("May Ann?")
-        await talk.say("Hello")
-        await talk.settle("asking", "retrying")
+        await talk.after("Hello", "asking", "retrying")
         await talk.press(decision, "Yes", BOSS)
         await talk.pass_(2)
         await talk.hear("Heard Hello")
@@ -506,8 +499,7 @@ async def test_a_week(talk: Talk) -> None:
             if day == 0:
                 await talk.exchange("go", "Day 0?")
             await talk.settle("asking")
-            await talk.pass_(23 * 3600)
-            await talk.settle("asking")
+            await talk.pass_(23 * 3600, "asking")
             await talk.exchange(f"{day}", f"Day {day + 1}?" if day < 6 else "0 1 2 3 4 5 6")
         bot = talk.replica(catch_up=None)
         bot.command("go")(go)
@@ -592,8 +584,7 @@ async def test_a_card_that_is_not_sent(talk: Talk) -> None:
         card = await talk.bot.send("Another", buttons=BUTTONS, to_person_email=BOSS)
         await talk.hear("Another")
         talk.webex.sandbox.fail(method="POST", path="messages", status=403)
-        await talk.say("go")
-        await talk.settle()
+        await talk.after("go")
         await talk.press(card, "Yes", BOSS)
         await talk.hear("Heard")
 

@@ -248,8 +248,7 @@ async def test_who_may_not_use_the_bot_stays_in_line(talk: Talk) -> None:
     bot.message(in_order=False)(AsyncMock())
     async with talk.running(bot):
         with patch.object(SQLiteInbox, "renew") as renew:
-            await talk.say("Hello")
-            await talk.settle()
+            await talk.after("Hello")
 
     assert renew.call_args_list == []
 
@@ -264,8 +263,7 @@ async def test_the_next_command_after_a_failing_one(talk: Talk) -> None:
         heard.append((await context.ask("Well?")).text)
 
     async with talk.running():
-        await talk.say("fail")
-        await talk.settle("retrying")
+        await talk.after("fail", "retrying")
         await talk.say("ask")
         for runs in (1, 2):
             await until(lambda: talk.runs == runs)  # noqa: B023 - used at once

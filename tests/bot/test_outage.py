@@ -80,6 +80,12 @@ class Shift:
                 let_pass(31)
         await until(condition)
 
+    async def recover(self) -> None:
+        """End the outage, and let time pass until everything is completed."""
+        self.webex.sandbox.clear_faults()
+        while self.stored:
+            await self.time.pass_(1)
+
     @property
     def stored(self) -> list[StoredNotification]:
         return stored_in(self.path, self.time.now_in_seconds)
@@ -131,9 +137,7 @@ async def test_an_outage_uses_up_no_attempt(
             await shift.time.pass_(pause)
             await shift.until(lambda: following in shift.time.slept, hangs=hangs)  # noqa: B023 - used at once
         assert shift.probes == before + 3
-        sandbox.clear_faults()
-        while shift.stored:
-            await shift.time.pass_(1)
+        await shift.recover()
 
     assert set(shift.webex.texts) == {"Coffee!", "Lunch!"}
     attempts = sorted((each.number, each.is_first) for each in shift.attempts)
@@ -153,9 +157,7 @@ async def test_what_cannot_be_fetched(shift: Shift, caplog: Log) -> None:
         for text in ("one", "two"):
             await sandbox.say(text, person=PLACE)
         await until(lambda: lines(caplog, "Webex is out") == ["WARNING"])
-        sandbox.clear_faults()
-        while shift.stored:
-            await shift.time.pass_(1)
+        await shift.recover()
 
     assert shift.webex.texts == ["one", "two", "You said: one", "You said: two"]
 
@@ -204,9 +206,7 @@ async def test_one_probe_is_for_all_that_fail(shift: Shift) -> None:
         go_on_later.set()
         await until(lambda: {each.state for each in shift.stored} == {"waiting"})
         assert shift.probes == before + 1
-        shift.webex.sandbox.clear_faults()
-        while shift.stored:
-            await shift.time.pass_(1)
+        await shift.recover()
 
     assert shift.errors == []
 
@@ -245,9 +245,7 @@ async def test_what_is_taken_as_it_begins_is_given_back(shift: Shift, caplog: Lo
         go_on.set()
         await until(lambda: {each.state for each in shift.stored} == {"waiting"})
         assert len(begun) == 1
-        shift.webex.sandbox.clear_faults()
-        while shift.stored:
-            await shift.time.pass_(1)
+        await shift.recover()
 
     assert sorted(begun) == [("first", False), ("first", True), ("second", True)]
 

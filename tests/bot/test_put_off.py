@@ -49,8 +49,7 @@ async def test_what_a_person_writes_meanwhile(talk: Talk) -> None:
     talk.command()(raising(RetryLaterError(after=30)))
     talk.command("other")(replying(lambda _: "Of course"))
     async with talk.running():
-        await talk.say("go")
-        await talk.settle("retrying")
+        await talk.after("go", "retrying")
         await talk.exchange("other", "Of course")
 
 
@@ -80,8 +79,7 @@ async def test_what_holds_up_its_line(talk: Talk, asks: bool) -> None:  # noqa: 
             await talk.hear("Which?")
             await talk.say("This")
         await talk.settle("retrying")
-        await talk.say("other")
-        await talk.settle("retrying", "waiting")
+        await talk.after("other", "retrying", "waiting")
         await talk.pass_(38)
         await talk.settle()
     assert order == ["put off", "put off", "other"]

@@ -110,8 +110,7 @@ async def test_what_waits_for_an_answer(talk: Stoppable, caplog: Log) -> None:
         await talk.exchange("cancel", "Stopped: True")
         await talk.hear("Cleaned up", "asking")
         await talk.exchange("Bob", "Hello Bob", person=BOB)
-        await talk.say("cancel")
-        await talk.end("Stopped: False")
+        await talk.end("Stopped: False", after="cancel")
 
     assert [each and each.id for each in told] == [question.id]
     assert len(talk.told) == 1
@@ -268,8 +267,7 @@ async def test_where_a_handler_is_stopped(talk: Stoppable, wait: Wait) -> None:
     async with talk.running():
         await talk.say("go")
         await until(lambda: bool(did))
-        await talk.say("cancel")
-        await talk.settle()
+        await talk.after("cancel")
 
     assert did == ["begun", "ended"]
     assert talk.errors == []
@@ -401,8 +399,7 @@ async def test_what_has_not_begun(talk: Stoppable, caplog: Log) -> None:
         did.append(notification.data.id)
 
     async with talk.running():
-        await talk.say("slow")
-        await talk.settle("running")
+        await talk.after("slow", "running")
         await talk.say("go")
         (message,) = [each for each in talk.webex.sandbox.messages if each.text == "go"]
         await talk.settle("running", "waiting")
@@ -494,8 +491,7 @@ async def test_other_rooms(talk: Stoppable) -> None:
         await talk.exchange("cancel", "Stopped: True", "asking")
         assert sorted(map(str, talk.texts_told)) == ["b?", "c?"]
         await talk.exchange("cancel", "Stopped: False")
-        await talk.say("everything")
-        await talk.end("Stopped: True")
+        await talk.end("Stopped: True", after="everything")
     assert talk.texts_told[-1] == "a?"
 
 
@@ -550,8 +546,7 @@ async def test_an_answer_that_grows(talk: Stoppable, *, is_caught: bool) -> None
 
     async with talk.running():
         await talk.exchange("go", "💭 ...")
-        await talk.say("cancel")
-        await talk.end("Stopped: True")
+        await talk.end("Stopped: True", after="cancel")
     texts = [each.markdown for each in talk.webex.sandbox.messages]
     assert "Half of it\n\n⏹ *stopped*" in texts
 
@@ -633,8 +628,7 @@ async def test_a_question_of_a_task(talk: Stoppable, ask: Handler) -> None:
 
     async with talk.running():
         await talk.exchange("go", "Well?", "asking")
-        await talk.say("cancel")
-        await talk.end("Stopped: True")
+        await talk.end("Stopped: True", after="cancel")
     assert talk.texts_told == ["Well?"]
 
 
@@ -650,8 +644,7 @@ async def test_several_people_are_not_asked_any_more(talk: Stoppable) -> None:
         cards = [await talk.hear("Well?") for _ in range(2)]
         await talk.press(cards[0], "Yes", BOB)
         await talk.hear("Well? Yes", "asking")
-        await talk.say("cancel")
-        await talk.end("Stopped: True")
+        await talk.end("Stopped: True", after="cancel")
 
     assert talk.told == [None]
     left = {each.id for each in talk.webex.sandbox.messages}

@@ -60,8 +60,7 @@ async def test_the_end_of_a_question(talk: Talk, buttons: dict[str, str] | None)
 
     async with talk.running():
         await talk.exchange("go", "Well?", "asking")
-        await talk.pass_(119)
-        await talk.settle("asking")
+        await talk.pass_(119, "asking")
         await talk.pass_(1)
         await talk.hear("Still there?", "asking")
         await talk.exchange("Yes", "Yes")
@@ -87,8 +86,7 @@ async def test_an_end_that_nobody_catches(who: str, talk: Talk, caplog: Log) -> 
     async with talk.running():
         await (talk.bot.enqueue("go", None) if who == "job" else talk.say("go"))
         await talk.hear("Well?", "asking")
-        await talk.pass_(60)
-        await talk.settle(*(["failed"] if who == "else" else []))
+        await talk.pass_(60, *(["failed"] if who == "else" else []))
 
     ends = [
         each for each in caplog.messages if each.endswith("is ended: nobody has answered in time")
@@ -111,8 +109,7 @@ async def test_an_answer_comes_before_the_end(talk: Talk) -> None:
     bot = talk.replica()
     bot.command("go")(go)
     async with talk.running(bot):
-        await talk.pass_(118)
-        await talk.settle("asking")
+        await talk.pass_(118, "asking")
         await talk.exchange("Here", "Here")
 
 
@@ -173,11 +170,9 @@ async def test_handlers_of_on_run_once(talk: Talk) -> None:
     register("after")
     async with talk.running():
         await talk.exchange("go", "Well?", "retrying")
-        await talk.pass_(2)
-        await talk.settle("asking")
+        await talk.pass_(2, "asking")
         assert ran == ["before", "go", "after", "go", "after"]
-        await talk.say("Yes")
-        await talk.end("Yes")
+        await talk.end("Yes", after="Yes")
 
     assert ran[5:] == ["before", "after", "go"]  # those of the answer, and the handler again
 
@@ -263,8 +258,7 @@ async def test_one_question_at_a_time(talk: Talk) -> None:
         raise GiveUpError(str(asked[1])) from None
 
     async with talk.running():
-        await talk.say("go")
-        await talk.settle("failed")
+        await talk.after("go", "failed")
 
     assert str(talk.errors[0]).startswith("a handler asks one question at a time")
 
@@ -307,8 +301,7 @@ async def test_an_answer_that_the_handler_does_not_come_to(talk: Talk, caplog: L
 
     async with talk.running():
         await talk.exchange("go", "Why?")
-        await talk.say("A full disk")
-        await talk.settle()
+        await talk.after("A full disk")
 
     (warning,) = [each for each in caplog.records if each.levelno == logging.WARNING]
     assert "the answer to 'Why?' isn't taken, because the handler ended" in warning.getMessage()
@@ -351,12 +344,10 @@ async def test_an_answer_is_progress(talk: Talk) -> None:
         await context.reply(answer.text)
 
     async with talk.running():
-        await talk.say("go")
-        await talk.settle("retrying")
+        await talk.after("go", "retrying")
         await talk.pass_(2)
         await talk.hear("Well?", "asking")
-        await talk.say("Yes")
-        await talk.settle("retrying")
+        await talk.after("Yes", "retrying")
         await talk.pass_(2)
         await talk.hear("Yes")
 
@@ -378,8 +369,7 @@ async def test_what_was_said_and_deleted_before_a_question(talk: Talk) -> None:
         await talk.exchange("go", "Working")
         await talk.hear("One")
         await talk.hear("Well?", "asking")
-        await talk.say("Yes")
-        await talk.settle()
+        await talk.after("Yes")
 
     posts = [each for each in talk.webex.sandbox.requests if each.path == "/v1/messages"]
     assert len([each for each in posts if each.method == "POST"]) == 3
@@ -402,12 +392,10 @@ async def test_a_message_whose_handler_failed_is_no_answer(talk: Talk) -> None:
             raise ConnectionError("the database is down")
 
     async with talk.running():
-        await talk.say("first")
-        await talk.settle("retrying")
+        await talk.after("first", "retrying")
         await talk.bot.enqueue("ask", None)
         await talk.hear("Well?")
-        await talk.pass_(2)
-        await talk.settle("asking")
+        await talk.pass_(2, "asking")
         await talk.exchange("second", "Answer: second")
 
     assert heard == ["first", "first"]
@@ -429,8 +417,7 @@ async def test_a_version_without_the_handler(talk: Talk) -> None:
     async with talk.running(old):
         await talk.say("1")
         await until(lambda: [each.state for each in talk.stored] == ["retrying"])
-        await talk.say("2")  # it is held up, so that it isn't lost
-        await talk.settle("retrying", "waiting")
+        await talk.after("2", "retrying", "waiting")
     new = talk.replica()
     new.command("go")(go)
     async with talk.running(new):
@@ -456,11 +443,9 @@ async def test_a_version_without_the_handler_of_a_card(talk: Talk) -> None:
 
     async with talk.running():
         talk.webex.sandbox.fail(method="POST", path="/messages", status=403, times=1)
-        await talk.say("go")
-        await talk.settle("retrying")
+        await talk.after("go", "retrying")
     async with talk.running(old):
-        await talk.pass_(2)
-        await talk.settle("retrying")
+        await talk.pass_(2, "retrying")
     async with talk.running(new):
         await talk.pass_(31)
         await talk.hear("Well?")
@@ -487,8 +472,7 @@ async def test_who_may_answer(talk: Talk) -> None:
         await talk.exchange("Yes", "Not you", "asking")
         allowed.add(ANN)
         await talk.exchange("Now", "Now")
-        await talk.say("go stranger")
-        await talk.settle("failed")
+        await talk.after("go stranger", "failed")
 
     assert isinstance(talk.errors[0], RuntimeError)
     assert str(talk.errors[0]).startswith("who is asked 'Well?' may not use the bot")
@@ -615,8 +599,7 @@ async def test_wrong_questions(ask: dict[str, Any], error: Exception, talk: Talk
             raised.append(wrong)
 
     async with talk.running():
-        await talk.say("go")
-        await talk.settle()
+        await talk.after("go")
 
     assert [type(each) for each in raised] == [type(error)]
     assert str(error) in str(raised[0])
@@ -652,8 +635,7 @@ async def test_where_nothing_can_be_asked(talk: Talk, webex: Webex) -> None:
 
     async with talk.running():
         for text in ("once", "keep", "job"):
-            await talk.say(text)
-            await talk.settle()
+            await talk.after(text)
         with pytest.raises(RuntimeError, match="only a handler of a command, a message"):
             await late[0].ask("Well?")
         with pytest.raises(RuntimeError, match="only a handler of a command, a message"):
@@ -705,8 +687,7 @@ async def test_a_conversation_that_a_card_begins(talk: Talk) -> None:
         await talk.say("2")
         await talk.answer(await talk.hear("Sure?"), "Yes")
         await talk.hear("Any wishes?")
-        await talk.say("No")
-        await talk.end("2 Pasta yes")
+        await talk.end("2 Pasta yes", after="No")
 
     assert question.parent_id == card.id
     fetched = [each.path for each in talk.webex.sandbox.requests if each.method == "GET"]
@@ -756,8 +737,7 @@ async def test_a_question_that_cannot_be_closed_yet(talk: Talk, caplog: Log) -> 
     talk.command()(asking("Well?"))
     async with talk.running():
         talk.webex.sandbox.fail(method="POST", path="/messages", status=403)
-        await talk.say("go")
-        await talk.settle("retrying")
+        await talk.after("go", "retrying")
         await talk.pass_(2)
         await talk.hear("Well?")
 
@@ -852,5 +832,4 @@ async def test_a_question_that_ends_beside_its_answer(talk: Talk) -> None:
     async with talk.running():
         await talk.exchange("before", "Heard before")
         await talk.exchange("go", "Well?", "asking")
-        await talk.say("Yes", parent_id=talk.webex.sandbox.messages[0].id)  # of another thread
-        await talk.end("Heard Yes")
+        await talk.end("Heard Yes", after="Yes", parent_id=talk.webex.sandbox.messages[0].id)

@@ -68,6 +68,27 @@ class InboxBot(ReceiverUnderTest):
         """The state of each notification that isn't completed, the oldest first."""
         return [each.state for each in stored_in(self.path, self.time.now_in_seconds)]
 
+    async def begins(self, number: int) -> None:
+        """Deliver a message, and wait until its handler runs, which goes on at the `end`."""
+        self.may_end.clear()
+        await deliver(self.receiver, distinct(number))
+        await until(lambda: self.started == [f"MESSAGE-{number}"])
+
+    async def end(self) -> None:
+        """Let handlers end, and wait until everything is completed."""
+        self.may_end.set()
+        await until(lambda: self.states() == [])
+
+    async def handles(self, number: int) -> None:
+        """Deliver the first message that is handled."""
+        assert await deliver(self.receiver, distinct(number)) == 204
+        await until(lambda: self.done == [f"MESSAGE-{number}"])
+
+    async def fails(self, state: str = "retrying") -> None:
+        """Deliver a message whose handler fails."""
+        await deliver(self.receiver, distinct(1))
+        await until(lambda: bool(self.errors_reported) and self.states() == [state])
+
     async def waits_again(self, failures: int = 1) -> None:
         """Wait until so many failures of the only notification are recorded."""
         await until(lambda: len(self.errors_reported) == failures and self.states() == ["retrying"])
@@ -108,8 +129,7 @@ async def test_it_is_stored_before_the_response(bot: InboxBot) -> None:
                 (distinct(1),)
             ]
         await until(lambda: bot.started == ["MESSAGE-1"])
-        bot.may_end.set()
-        await until(lambda: bot.states() == [])
+        await bot.end()
 
     assert bot.done == ["MESSAGE-1"]
 
@@ -125,8 +145,7 @@ async def test_no_more_than_max_pending_run_at_a_time(make: Make) -> None:
         bot.time.advance(1)
         await asyncio.sleep(0)
         assert bot.states() == ["running"] * 2 + ["waiting"] * 2
-        bot.may_end.set()
-        await until(lambda: bot.states() == [])
+        await bot.end()
         await bot.time.pass_(1)
 
     found = sorted(bot.done)  # two at a time end in any order
@@ -174,8 +193,7 @@ async def test_whatever_a_handler_raises_is_a_failure(
     bot = make(attempts=1)
     bot.errors = [error]
     async with bot.receiver:
-        await deliver(bot.receiver, distinct(1))
-        await until(lambda: bot.states() == ["failed"])
+        await bot.fails("failed")
 
     (reported,) = bot.errors_reported
     assert error in {reported, reported.__cause__}
@@ -198,8 +216,7 @@ async def test_the_last_attempt(make: Make) -> None:
         await call_next()
 
     async with bot.receiver:
-        await deliver(bot.receiver, distinct(1))
-        await bot.waits_again()
+        await bot.fails()
         await bot.time.pass_(1)
         await until(lambda: bot.states() == ["failed"])
 
@@ -258,8 +275,7 @@ async def test_webex_says_when(bot: InboxBot) -> None:
     """After a 429 the handlers don't run before the time that Webex has set."""
     bot.errors = [RateLimitError(429, retry_after=5.0)]
     async with bot.receiver:
-        await deliver(bot.receiver, distinct(1))
-        await bot.waits_again()
+        await bot.fails()
         await bot.time.pass_(4)
         assert bot.done == []
         await bot.time.pass_(1)
@@ -427,17 +443,14 @@ async def test_expired_leases_are_no_failures(make: Make, expiries: int, broken:
 
 async def test_a_lease_is_renewed(bot: InboxBot, caplog: Log) -> None:
     """While a handler runs, nobody takes over; if it runs for very long, a warning says so."""
-    bot.may_end.clear()
     async with bot.another_process() as other, bot.receiver:
-        await deliver(bot.receiver, distinct(1))
-        await until(lambda: bot.started == ["MESSAGE-1"])
+        await bot.begins(1)
         for _ in range(10):
             assert "does it hang" not in caplog.text
             await bot.time.pass_(LEASE / 3)
             assert await other.take() is None
         await until(lambda: "does it hang" in caplog.text)
-        bot.may_end.set()
-        await until(lambda: bot.states() == [])
+        await bot.end()
 
     assert "messages created MESSAGE-1 of webhook WEBHOOK has been running for 60 s" in caplog.text
     assert bot.started == ["MESSAGE-1"]
@@ -475,10 +488,8 @@ async def test_who_lost_a_lease_does_not_complete(
 
 async def test_a_lease_that_is_lost_and_comes_back(bot: InboxBot, caplog: Log) -> None:
     """What another process took over, and lost itself, is completed by the one that began it."""
-    bot.may_end.clear()
     async with bot.another_process() as other, bot.receiver:
-        await deliver(bot.receiver, distinct(1))
-        await until(lambda: bot.started == ["MESSAGE-1"])
+        await bot.begins(1)
         await bot.time.pass_(0)
         bot.time.seconds += LEASE  # nothing wakes up meanwhile
         await taken(other)
@@ -488,8 +499,7 @@ async def test_a_lease_that_is_lost_and_comes_back(bot: InboxBot, caplog: Log) -
         await until(lambda: bot.states() == ["running"])
         await bot.time.pass_(2 * LEASE)
         assert bot.states() == ["running"]
-        bot.may_end.set()
-        await until(lambda: bot.states() == [])
+        await bot.end()
 
     assert bot.done == ["MESSAGE-1"]
     assert caplog.text.count("may be handled twice") == 1
@@ -497,11 +507,9 @@ async def test_a_lease_that_is_lost_and_comes_back(bot: InboxBot, caplog: Log) -
 
 async def test_a_lease_that_can_not_be_renewed(bot: InboxBot, caplog: Log) -> None:
     """A renewal that fails is logged, and tried again before the lease expires."""
-    bot.may_end.clear()
     async with bot.receiver:
         with failing(bot.inbox, "renew"):
-            await deliver(bot.receiver, distinct(1))
-            await until(lambda: bot.started == ["MESSAGE-1"])
+            await bot.begins(1)
             await bot.time.pass_(LEASE / 3)
             await until(lambda: "can't be renewed: OSError: the disk is full" in caplog.text)
         await bot.time.pass_(LEASE / 3)
@@ -521,8 +529,7 @@ async def test_a_lease_is_not_renewed_while_its_end_is_recorded(bot: InboxBot, c
 
     async with bot.receiver:
         with patch.object(bot.inbox, "complete", slowly), patch.object(bot.inbox, "renew") as renew:
-            await deliver(bot.receiver, distinct(1))
-            await until(lambda: bot.done == ["MESSAGE-1"])
+            await bot.handles(1)
             await bot.time.pass_(LEASE / 3)
             goes_on.set()
             await until(lambda: bot.states() == [])
@@ -543,8 +550,7 @@ async def test_duplicates(make: Make) -> None:
         await until(lambda: bot.states() == ["failed"])
         bot.time.seconds += 2 * KEEP
         assert await deliver(bot.receiver, distinct(1)) == 204
-        await deliver(bot.receiver, distinct(2))
-        await until(lambda: bot.done == ["MESSAGE-2"])
+        await bot.handles(2)
         await until(lambda: bot.states() == ["failed"])
         bot.time.seconds += KEEP - 1
         assert await deliver(bot.receiver, distinct(2)) == 204
@@ -675,10 +681,8 @@ async def test_what_waits_to_run_alone_at_the_end(make: Make, *, looks: bool) ->
             await closing_has_begun.wait()
         return found
 
-    bot.may_end.clear()
     async with bot.another_process() as other, bot.receiver:
-        await deliver(bot.receiver, distinct(1))
-        await until(lambda: bot.started == ["MESSAGE-1"])
+        await bot.begins(1)
         await bot.time.pass_(0)  # until it has found nothing else
         await other.put("killer", distinct(2))
         for _ in range(4):
@@ -705,10 +709,8 @@ EXPIRE = "UPDATE webex_notifications SET due = 0 WHERE key = ?"
 
 async def test_a_jump_of_the_clock(bot: InboxBot, caplog: Log) -> None:
     """What a process has under way isn't begun again, and is completed with its new lease."""
-    bot.may_end.clear()
     async with bot.another_process() as other, bot.receiver:
-        await deliver(bot.receiver, distinct(1))
-        await until(lambda: bot.started == ["MESSAGE-1"])
+        await bot.begins(1)
         await bot.time.pass_(0)
         bot.time.seconds += 10 * LEASE  # nobody who sleeps wakes
         await deliver(bot.receiver, distinct(2))  # it takes both
@@ -716,8 +718,7 @@ async def test_a_jump_of_the_clock(bot: InboxBot, caplog: Log) -> None:
         bot.time.advance(0)
         await bot.time.pass_(LEASE)
         assert await other.take() is None
-        bot.may_end.set()
-        await until(lambda: bot.states() == [])
+        await bot.end()
 
     assert bot.started == bot.done == ["MESSAGE-1", "MESSAGE-2"]
     assert caplog.records == []
@@ -767,8 +768,7 @@ def test_a_loop_that_is_closed_before_the_end(bot: InboxBot) -> None:
     async def run() -> None:
         await bot.receiver.aclose()
         async with bot.receiver:
-            await deliver(bot.receiver, distinct(1))
-            await until(lambda: bot.done == ["MESSAGE-1"])
+            await bot.handles(1)
 
     loop = asyncio.new_event_loop()
     loop.run_until_complete(start())
@@ -782,8 +782,7 @@ async def test_two_receivers_with_one_inbox(bot: InboxBot) -> None:
     other.on(Resource.MESSAGES)(bot.run)
     async with other:
         async with bot.receiver:
-            assert await deliver(bot.receiver, distinct(1)) == 204
-            await until(lambda: bot.done == ["MESSAGE-1"])
+            await bot.handles(1)
         assert await deliver(other, distinct(2)) == 204
         await until(lambda: bot.done == ["MESSAGE-1", "MESSAGE-2"])
 
@@ -811,8 +810,7 @@ async def test_a_start_while_the_database_is_down(bot: InboxBot, caplog: Log) ->
     with patch.object(bot.inbox, "take", side_effect=down):
         await bot.receiver.__aenter__()
     assert "the inbox can't be read: ConnectionError: no route to the database" in caplog.text
-    await deliver(bot.receiver, distinct(1))
-    await until(lambda: bot.done == ["MESSAGE-1"])
+    await bot.handles(1)
     await bot.receiver.aclose()
 
 
@@ -822,8 +820,7 @@ async def test_an_inbox_that_can_not_store(bot: InboxBot, caplog: Log) -> None:
         with failing(bot.inbox, "put"):
             assert await deliver(bot.receiver, distinct(1)) == 503
         assert "MESSAGE-1 of webhook WEBHOOK is not stored: the inbox failed" in caplog.text
-        assert await deliver(bot.receiver, distinct(1)) == 204
-        await until(lambda: bot.done == ["MESSAGE-1"])
+        await bot.handles(1)
 
 
 @pytest.mark.parametrize(
@@ -849,8 +846,7 @@ async def test_an_outcome_that_is_never_recorded(bot: InboxBot, caplog: Log, beg
     bot.may_end.clear()
     failed = "the outcome of messages created MESSAGE-1 of webhook WEBHOOK can't be recorded: OSErr"
     async with bot.receiver:
-        await deliver(bot.receiver, distinct(1))
-        await until(lambda: bot.started == ["MESSAGE-1"])
+        await bot.begins(1)
         with failing(bot.inbox, "complete"):
             if begins == "before":
                 bot.may_end.set()
@@ -870,10 +866,8 @@ async def test_an_outcome_that_is_never_recorded(bot: InboxBot, caplog: Log, beg
 
 async def test_an_outcome_that_is_recorded_at_the_end(bot: InboxBot) -> None:
     """The end waits for an inbox that is out of order for a moment."""
-    bot.may_end.clear()
     async with bot.receiver:
-        await deliver(bot.receiver, distinct(1))
-        await until(lambda: bot.started == ["MESSAGE-1"])
+        await bot.begins(1)
         with failing(bot.inbox, "complete") as complete:
             bot.may_end.set()
             await until(lambda: complete.called)
@@ -901,8 +895,7 @@ async def test_an_error_is_stored_without_addresses(make: Make, address: str) ->
     text = f"no room of <{address}> of {SECRET}\n".ljust(475, "x")
     bot.errors = [ValueError(f"{text} {address} {'x' * 1000}")]
     async with bot.receiver:
-        await deliver(bot.receiver, distinct(1))
-        await until(lambda: bot.states() == ["failed"])
+        await bot.fails("failed")
 
     (error,) = bot.errors_stored()
     assert error is not None

@@ -376,8 +376,7 @@ async def test_it_ended_before(talk: Talk, text: str, sent: list[str]) -> None:
             raise ValueError("broken")
 
     async with talk.running():
-        await talk.say("go")
-        await talk.settle("retrying")
+        await talk.after("go", "retrying")
         await talk.pass_(2)
         await talk.settle()
     assert shown(talk) == [STATUS, "Hello", *sent]
@@ -397,8 +396,7 @@ async def test_two_streams(talk: Talk) -> None:
             raise ValueError("broken")
 
     async with talk.running():
-        await talk.say("go")
-        await talk.settle("retrying")
+        await talk.after("go", "retrying")
         await talk.pass_(2)
         await talk.settle()
     assert standing(talk) == ["1", "2", "3"]
@@ -451,8 +449,7 @@ async def test_it_is_never_opened_again(talk: Talk) -> None:
                 raise ValueError("broken")
 
     async with talk.running():
-        await talk.say("go")
-        await talk.settle("retrying")
+        await talk.after("go", "retrying")
         assert standing(talk) == ["Half"]
         await talk.pass_(2)
         await talk.settle()
@@ -522,11 +519,9 @@ async def test_a_question_inside(talk: Talk) -> None:
             answer.write(which.text)
 
     async with talk.running():
-        await talk.say("go")
-        await talk.settle("asking")
+        await talk.after("go", "asking")
         assert standing(talk)[0] == "Which one?\n\nasking"
-        await talk.say("This")
-        await talk.settle()
+        await talk.after("This")
     assert standing(talk)[0] == "Which one? This"
 
 
@@ -561,8 +556,7 @@ async def test_what_is_refused(talk: Talk) -> None:
             refused.append(error)
 
     async with talk.running():
-        await talk.say("go")
-        await talk.settle()
+        await talk.after("go")
     assert [type(each) for each in refused] == [
         *[ValueError] * 3,
         TypeError,
