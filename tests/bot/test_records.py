@@ -21,9 +21,8 @@ from attrs import frozen
 from tests.bot.doubles import CARD, Webex
 from tests.bot.talking import Talk
 from tests.support.clocks import Time
-from tests.support.inboxes import retry_all_in
+from tests.support.inboxes import retry_all_in, taken
 from tests.support.logs import Log
-from tests.support.postgres_inboxes import taken
 from tests.support.wire import until
 from webex_webhooks_async import (
     BadRequestError,

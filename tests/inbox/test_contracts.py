@@ -18,40 +18,40 @@ from webex_webhooks_async.inbox.sqlite import SQLiteInbox
 
 pytestmark = pytest.mark.once
 
-BROKEN: list[tuple[str, str, str, int, str]] = [
-    ("known", "put returns False for one that waits", "put", 2, ""),
-    ("records", "records outlast a failure", "recall", 8, ""),
-    ("failures", "fail ends the lease", "renew", 1, ""),
-    ("releases", "an entry says how often it was released", "take", 2, "releases"),
-    ("completion", "what is completed is known for the `keep` seconds of the inbox", "put", 2, ""),
-    ("leases", "an entry says for how many seconds its lease lasts", "take", 1, "lease"),
-    ("lines", "of a line one is taken at a time", "take", 1, "key"),
-    ("strict_order", "an entry that failed holds up its line", "take", 2, ""),
-    ("pauses", "what fails without holding up its line", "take", 2, "key"),
-    ("outages", "an entry that an outage gave back is the next", "take", 3, "key"),
-    ("expiries_in_a_line", "whose lease has expired goes on", "take", 23, "expiries"),
-    ("delays", "take returns nothing that is due after now", "take", 26, ""),
-    ("replacements", "put returns True and replaces what doesn't run", "put", 1, ""),
-    ("successors", "a successor waits until the one that runs has ended", "put", 2, ""),
-    ("cancellations", "cancel returns False if there is nothing", "cancel", 1, ""),
-    ("counts", "counts has all that waits", "counts", 2, "waiting"),
-    ("listing", "in the order in which it was stored", "unfinished", 1, ""),
-    ("decisions", "retry returns how many it made due", "renew", 1, ""),
-    ("questions", "a question is opened with what was stored before it", "ask", 1, "number"),
-    ("closings", "answer returns False, and records nothing", "answer", 2, ""),
-    ("fences", "remember with leased does nothing", "recall", 2, ""),
-    ("several", "questions finds those of an entry that are sent", "questions", 1, ""),
-    ("exits", "what has left its line holds up nobody", "take", 2, ""),
-    ("stops", "an entry says that it is stopped", "take", 9, "stopped"),
-    ("stopped_jobs", "stop returns nothing for a key that isn't known", "stop", 1, ""),
-    ("order_in_a_line", "what is stored in a line has a higher number", "unfinished", 18, "key"),
-    ("queues", "the first question that queues at a place is open", "ask", 1, "opened"),
-    ("ends_of_questions", "a question whose seconds have passed has no answer", "ask", 2, ""),
-    ("late_answers", "a question doesn't end while what was stored before may", "ask", 2, ""),
-    ("claims", "claim returns True once", "claim", 2, ""),
-    ("times", "caught_up returns None for a name that has no time", "caught_up", 1, ""),
+BROKEN = [
+    ("known", "put", 2, ""),
+    ("records", "recall", 8, ""),
+    ("failures", "renew", 1, ""),
+    ("releases", "take", 2, "releases"),
+    ("completion", "put", 2, ""),
+    ("leases", "take", 1, "lease"),
+    ("lines", "take", 1, "key"),
+    ("strict_order", "take", 2, ""),
+    ("pauses", "take", 2, "key"),
+    ("outages", "take", 3, "key"),
+    ("expiries_in_a_line", "take", 23, "expiries"),
+    ("delays", "take", 26, ""),
+    ("replacements", "put", 1, ""),
+    ("successors", "put", 2, ""),
+    ("cancellations", "cancel", 1, ""),
+    ("counts", "counts", 2, "waiting"),
+    ("listing", "unfinished", 1, ""),
+    ("decisions", "renew", 1, ""),
+    ("questions", "ask", 1, "number"),
+    ("closings", "answer", 2, ""),
+    ("fences", "recall", 2, ""),
+    ("several", "questions", 1, ""),
+    ("exits", "take", 2, ""),
+    ("stops", "take", 9, "stopped"),
+    ("stopped_jobs", "stop", 1, ""),
+    ("order_in_a_line", "unfinished", 18, "key"),
+    ("queues", "ask", 1, "opened"),
+    ("ends_of_questions", "ask", 2, ""),
+    ("late_answers", "ask", 2, ""),
+    ("claims", "claim", 2, ""),
+    ("times", "caught_up", 1, ""),
 ]
-"""For each section of the check a promise, and the call whose wrong result breaks it."""
+"""For each section of the check the call whose wrong result it notices."""
 
 
 def _wrong(result: Any, attribute: str) -> Any:  # noqa: ANN401 - of any method
@@ -89,15 +89,13 @@ def _broken(method: str, number: int, attribute: str) -> type[SQLiteInbox]:
     return type("Broken", (SQLiteInbox,), {method: listing if method == "unfinished" else call})
 
 
-@pytest.mark.parametrize(
-    ("section", "promise", "broken"), [(row[0], row[1], row[2:]) for row in BROKEN]
-)
+@pytest.mark.parametrize(("section", "method", "number", "attribute"), BROKEN)
 async def test_a_broken_inbox(
-    tmp_path: Path, section: str, promise: str, broken: tuple[str, int, str]
+    tmp_path: Path, section: str, method: str, number: int, attribute: str
 ) -> None:
-    """A wrong result is an error that says which promise the inbox breaks."""
-    make = partial(_broken(*broken), tmp_path / "inbox.db")
-    with pytest.raises(AssertionError, match=promise):
+    """A wrong result is an error."""
+    make = partial(_broken(method, number, attribute), tmp_path / "inbox.db")
+    with pytest.raises(AssertionError):
         await check_inbox_at_once(make, section)
 
 

@@ -12,7 +12,8 @@ import pytest
 from attrs import define
 
 from tests.support.clocks import Time
-from tests.support.postgres_inboxes import Database, taken
+from tests.support.inboxes import taken
+from tests.support.postgres_inboxes import Database
 from webex_webhooks_async import Inbox, SQLiteInbox
 from webex_webhooks_async.inbox.entries import NO_ANSWER, Question
 from webex_webhooks_async.testing import sample_notification

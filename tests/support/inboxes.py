@@ -5,11 +5,19 @@ from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
+from webex_webhooks_async import Inbox
 from webex_webhooks_async.inbox.sqlite_file import InboxFile
 from webex_webhooks_async.inbox.sqlite_rows import InboxRows
-from webex_webhooks_async.types import StoredNotification
+from webex_webhooks_async.types import InboxEntry, StoredNotification
 
 Clock = Callable[[], float]
+
+
+async def taken(inbox: Inbox) -> InboxEntry:
+    """Take what is there."""
+    entry = await inbox.take()
+    assert entry is not None
+    return entry
 
 
 def stored_in(path: Path, clock: Clock = time.time) -> list[StoredNotification]:

@@ -11,8 +11,7 @@ from attrs import frozen
 from tests.support.postgres_proxy import PostgresProxy, running_proxy
 from tests.support.postgres_server import PostgresServer
 from tests.support.wire import until
-from webex_webhooks_async import Inbox, PostgresInbox
-from webex_webhooks_async.types import InboxEntry
+from webex_webhooks_async import PostgresInbox
 
 BODY = b"{}"
 
@@ -87,10 +86,3 @@ class Database:
             f"GRANT USAGE ON SCHEMA {self.schema} TO role_{self.schema}",
             f"GRANT SELECT, INSERT, UPDATE, DELETE ON {tables} TO role_{self.schema}",
         )
-
-
-async def taken(inbox: Inbox) -> InboxEntry:
-    """Take what is there."""
-    entry = await inbox.take()
-    assert entry is not None
-    return entry

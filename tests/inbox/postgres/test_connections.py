@@ -12,8 +12,9 @@ from typing import Any
 import pytest
 
 from tests.support.clocks import let_pass
+from tests.support.inboxes import taken
 from tests.support.logs import Log
-from tests.support.postgres_inboxes import BODY, Database, taken
+from tests.support.postgres_inboxes import BODY, Database
 from tests.support.postgres_proxy import running_proxy
 from tests.support.postgres_server import PASSWORD, running_pgbouncer
 from tests.support.wire import idle_loop, until, unused_port

@@ -16,7 +16,8 @@ import pytest
 
 from tests.support.clocks import let_pass
 from tests.support.contracts import check_inbox
-from tests.support.postgres_inboxes import BODY, Database, taken
+from tests.support.inboxes import taken
+from tests.support.postgres_inboxes import BODY, Database
 from tests.support.postgres_proxy import running_proxy
 from tests.support.postgres_server import running_pgbouncer
 from tests.support.wire import PATIENCE, idle_loop, until

@@ -6,7 +6,8 @@ from contextlib import aclosing, asynccontextmanager
 
 import pytest
 
-from tests.support.postgres_inboxes import Database, taken
+from tests.support.inboxes import taken
+from tests.support.postgres_inboxes import Database
 from tests.support.wire import until
 from webex_webhooks_async import PostgresInbox
 from webex_webhooks_async.inbox.entries import STOPPED

@@ -12,7 +12,8 @@ import psycopg
 import pytest
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from tests.support.postgres_inboxes import BODY, Database, taken
+from tests.support.inboxes import taken
+from tests.support.postgres_inboxes import BODY, Database
 from tests.support.wire import until
 from webex_webhooks_async import PostgresInbox
 from webex_webhooks_async.inbox.postgres import questions, sql
