@@ -88,17 +88,18 @@ class Stage(ServedWebex):
         self.portal.call(partial(self.sandbox.emit, "messages", "created", data=data))
 
     def report_waiting(self, *rows: dict[str, str | None]) -> list[str]:
-        """Report what a program's inbox holds until a row is made due; return the keys of those."""
+        """Report what a program's inbox holds; return the keys that are made due, and ask then."""
         pressed: list[str] = []
         row = {"key": "K", "what": "job lunch", "about": None, "state": "scheduled", "error": None}
         row["due"] = "2026-12-10T12:00:00+00:00"
 
         def make_due(key: str) -> None:
             pressed.append(key)
-            self.sandbox._events.report_waiting()  # pyright: ignore[reportPrivateUsage] - as `dev` does
+            report([{**each, "state": "asking"} for each in shown], make_due)
 
+        report = self.sandbox._events.report_waiting  # pyright: ignore[reportPrivateUsage] - as `dev` does
         shown = [{**row, **each} for each in rows]
-        self.portal.call(self.sandbox._events.report_waiting, shown, make_due)  # pyright: ignore[reportPrivateUsage] - as `dev` does
+        self.portal.call(report, shown, make_due)
         return pressed
 
     def cut_off(self) -> None:

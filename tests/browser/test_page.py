@@ -308,16 +308,23 @@ def test_a_new_event(page: Page, stage: Stage) -> None:
 
 def test_what_waits(page: Page, stage: Stage) -> None:
     """The page shows the program's inbox as text, and the keyboard makes an entry due."""
-    pressed = stage.report_waiting({"what": "job <b>remind</b>"}, {"key": "R", "state": "running"})
-    expect(lists(page, "Waiting")).to_have_count(2)
-    waiting, running = lists(page, "Waiting").all()
+    pressed = stage.report_waiting(
+        {"what": "job <b>remind</b>"}, {"key": "R", "state": "running"}, {"key": "D"}
+    )
+    expect(lists(page, "Waiting")).to_have_count(3)
+    waiting, running, other = lists(page, "Waiting").all()
     expect(waiting).to_contain_text(re.compile(r"^scheduled job <b>remind</b> .*10 Dec.*Now$"))
     expect(running.get_by_role("button")).to_have_count(0)
-    tab_to(page, page.get_by_role("button", name="Now: job <b>remind</b>"))
+    now = page.get_by_role("button", name="Now: job <b>remind</b>")
+    tab_to(page, now)
     page.keyboard.press("Enter")
-    expect(lists(page, "Waiting")).to_have_count(0)
+    expect(waiting).to_contain_text("asking")
+    expect(now).to_be_focused()
+    with page.expect_response("**/now"):
+        other.get_by_role("button").dblclick()  # which makes it due once
+    stage.report_waiting()
     expect(page.get_by_role("heading", name="Waiting")).to_be_hidden()
-    assert pressed == ["K"]
+    assert pressed == ["K", "D"]
 
 
 def test_who_authorizes(page: Page, stage: Stage) -> None:

@@ -303,7 +303,8 @@ class Sandbox:
         that aren't set. It imports the modules in the program's folder again, and starts the
         application as a server does. At the end, modules and variables are as they were before.
         ``WEBEX_BASE_URL`` is the sandbox's in any case, and no proxy is set. An inbox is the
-        program's own, or that of the fixture `webex_inbox`.
+        program's own, or that of the fixture `webex_inbox`. Of two that overlap, the second has to
+        end first.
 
         Args:
             target: As for ``webex-webhooks dev``: a module or a file; after a colon, the
@@ -314,6 +315,7 @@ class Sandbox:
 
         Raises:
             ValueError: The file or the application doesn't exist, or it could be several.
+            ModuleNotFoundError: No module has this name.
             TypeError: `target` isn't a string.
             RuntimeError: The application says why it doesn't start.
             Exception: The program's own error, from its import to its end.

@@ -12,7 +12,8 @@ from webex_webhooks_async.receiving.activity import activities
 logger: logging.Logger = logging.getLogger("webex_webhooks_async")
 
 _SECONDS = 1.0  # between two looks
-_MOST = 100  # rows that the page shows
+_MOST = 100  # rows that the page shows, of so many
+_MOST_LISTED = 1_000
 
 
 class Waiting:
@@ -52,13 +53,18 @@ class Waiting:
         await self._look()
 
     async def _look(self) -> None:
-        rows: dict[str, dict[str, str | None]] = {}  # several bots may share an inbox
+        listed: dict[str, StoredNotification] = {}  # several bots may share an inbox
         for each in tuple(activities):
-            rows |= {entry.key: _row(entry) for entry in await each.unfinished(_MOST)}
-        found = [*rows.values()][:_MOST]
+            listed |= {entry.key: entry for entry in await each.unfinished(_MOST_LISTED)}
+        found = [*map(_row, sorted(listed.values(), key=_order)[:_MOST])]
         if found != self._reported:
             self._reported = found
             self._report(waiting=found)
+
+
+def _order(entry: StoredNotification) -> tuple[bool, float]:
+    """Questions come first, then what isn't tried any more, then what is due next."""
+    return entry.state != "asking", entry.due.timestamp() if entry.due else 0.0
 
 
 def _row(entry: StoredNotification) -> dict[str, str | None]:
