@@ -86,6 +86,7 @@ def _folder(unused: ServedWebex, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         ("chat '/file /nowhere/at.all'", "/file: '/nowhere/at.all' isn't a file\n"),
         ('chat "/file \'/nowhere"', "/file: No closing quotation\n"),
         ("chat '/file /'", "/file: '/' isn't a file\n"),
+        ("chat '/file /proc/self/mem'", "/file: '/proc/self/mem' can't be read (Input/output er"),
         ("chat --file=/nowhere/at.all", "--file: '/nowhere/at.all' isn't a file\n"),
         ("chat '/submit lunch=Pasta'", "sandbox@webex.bot has not sent a card in this"),
         ("listen --event created --sandbox", "--event needs the --resource that it happens to"),

@@ -1,5 +1,4 @@
 import asyncio
-import errno
 import io
 import json
 import os
@@ -9,7 +8,6 @@ from collections.abc import AsyncIterator, Awaitable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import IO, Any
-from unittest.mock import Mock
 
 import httpx
 import pytest
@@ -36,7 +34,7 @@ from tests.cli.harness import (
     thread,
 )
 from tests.support.wire import PATIENCE, unused_port
-from webex_webhooks_async import File, Message
+from webex_webhooks_async import Message
 from webex_webhooks_async.cli.commands.chat import (
     MAX_WAITING,
     TypedLines,
@@ -219,21 +217,6 @@ def test_a_file(
     file = httpx.get(message.files[0], headers={"Authorization": "Bearer x"}, trust_env=False)
     assert message.text == text
     assert (file.text, "my%20menu.txt" in file.headers["content-disposition"]) == ("Soup", True)
-
-
-def test_a_file_that_can_not_be_read(
-    webex: ServedWebex, invoke: Invoke, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A file that can't be read is wrong usage, too."""
-    path = tmp_path / "locked"
-    path.touch()
-    refused = PermissionError(errno.EACCES, "Permission denied")
-    monkeypatch.setattr(File, "from_path", Mock(side_effect=refused))
-
-    done = invoke("chat", f"/file {path}")
-
-    assert (done.exit_code, webex.sandbox.messages) == (2, ())
-    assert done.err == f"error: /file: '{path}' can't be read (Permission denied)\n"
 
 
 BUTTONS = card_of(

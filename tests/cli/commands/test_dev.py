@@ -71,6 +71,17 @@ async def reply(context: MessageContext) -> None:
 """
 
 
+@pytest.fixture(autouse=True)
+def _folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Work in the folder of a program."""
+    monkeypatch.chdir(tmp_path)
+
+
+def save(name: str, text: str) -> None:
+    """Save a file of the program."""
+    Path(name).write_text(text, encoding="utf-8")
+
+
 def say(page: str, text: str) -> None:
     """Write to the bot."""
     httpx.post(
@@ -88,15 +99,12 @@ def shown_on(page: str) -> dict[str, Any]:
     return state
 
 
-def test_from_a_file_to_a_conversation(
-    tmp_path: Path, invoke: Invoke, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_from_a_file_to_a_conversation(invoke: Invoke, monkeypatch: pytest.MonkeyPatch) -> None:
     """The program is started with each save, keeps its conversations, and can't reach Webex."""
-    browser = tmp_path / "browser"
+    browser = Path("browser").absolute()
     browser.write_text("#!/bin/sh\necho opened $1\n", encoding="utf-8")
     browser.chmod(0o700)
-    bot = tmp_path / "bot.py"
-    bot.write_text(FROM_ENV, encoding="utf-8")
+    save("bot.py", FROM_ENV)
     for name, text in {
         "BROWSER": f"{browser} %s",
         "WEBEX_ACCESS_TOKEN": "a-real-token",
@@ -105,7 +113,6 @@ def test_from_a_file_to_a_conversation(
         "http_proxy": "http://127.0.0.1:9",
     }.items():
         monkeypatch.setenv(name, text)
-    monkeypatch.chdir(tmp_path)
     with terminal("dev", FILE, "--port", "0", "--sandbox-port", "0", columns=80) as running:
         page = running.wait_for(r"Talk to it .*?(http://\S+/)\x1b")[1]
         chat = ("--base-url", f"{page}v1", "--timeout", f"{PATIENCE}")
@@ -115,18 +122,18 @@ def test_from_a_file_to_a_conversation(
         before = shown_on(page)
         assert invoke("chat", "one", *chat).out == "from the environment: one?\n"
 
-        bot.write_text(f"{FROM_ENV}# the same", encoding="utf-8")
+        save("bot.py", f"{FROM_ENV}# the same")
         running.wait_for(r"bot\.py was saved: starting again")
         running.wait_for(r"runs: bot, a Bot")
         assert invoke("chat", "two", *chat).out == "one, two\n"
 
-        bot.write_text("raise ValueError('not yet')", encoding="utf-8")
+        save("bot.py", "raise ValueError('not yet')")
         running.wait_for(r"bot\.py was saved: starting again")
         running.wait_for(r"ValueError: not yet\s+.*can't be imported")
         assert shown_on(page)["program"].endswith("ValueError: not yet\n")
 
         with thread("chat", "two", *chat) as talking:  # it waits for the program
-            bot.write_text(BY_HAND, encoding="utf-8")
+            save("bot.py", BY_HAND)
             refused = "webexapis.com can't be called from a program in `dev`"
             talking.out.line(f"^by hand: two: .+{refused}")
         after = shown_on(page)
@@ -167,13 +174,9 @@ def outcomes_on(page: str, *, worked: bool) -> list[dict[str, Any]]:
 @pytest.mark.parametrize(
     ("options", "then"), [("", r"attempt 1 of 5, again in 1\.?\d* s"), ("respond_within=0", "")]
 )
-def test_a_handler_that_fails(
-    options: str, then: str, tmp_path: Path, invoke: Invoke, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_handler_that_fails(options: str, then: str, invoke: Invoke) -> None:
     """The page and `chat` get its error, its place and what follows; then that it has worked."""
-    bot = tmp_path / "bot.py"
-    bot.write_text(BROKEN.format(options), encoding="utf-8")
-    monkeypatch.chdir(tmp_path)
+    save("bot.py", BROKEN.format(options))
     with piped("bot.py") as process:
         page = next_line(process, "Talk to it").split()[-1]
         with thread("chat", "lunch", "--base-url", f"{page}v1") as talking:
@@ -182,7 +185,7 @@ def test_a_handler_that_fails(
             talking.end()
         (outcome,) = outcomes_on(page, worked=False)
         fixed = BROKEN.format(options).replace('{}["<b>dish"]', '"Pasta"')
-        bot.write_text(fixed, encoding="utf-8")
+        save("bot.py", fixed)
         next_line(process, "bot.py was saved")
         next_line(process, "runs: bot, a Bot")
         again = invoke("chat", "again", "--base-url", f"{page}v1")
@@ -241,10 +244,9 @@ def waiting_on(page: str, states: set[str]) -> dict[str, dict[str, Any]]:
         )
 
 
-def test_what_waits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_waits() -> None:
     """The page lists what the inbox holds, and makes it due: a job, a question and a failed one."""
-    (tmp_path / "bot.py").write_text(WAITING, encoding="utf-8")
-    monkeypatch.chdir(tmp_path)
+    save("bot.py", WAITING)
     ports = ("--port", "0", "--sandbox-port", "0")
     with terminal("dev", "bot.py", *ports, "--no-browser", columns=80) as running:
         page = running.wait_for(r"Talk to it .*?(http://\S+/)\x1b")[1]
@@ -280,11 +282,9 @@ async def ended(context):
 """
 
 
-def test_an_integration_without_an_account(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_integration_without_an_account() -> None:
     """It says where to connect; who does is there after a restart, and hears of own meetings."""
-    monkeypatch.chdir(tmp_path)
-    program = tmp_path / "minutes.py"
-    program.write_text(INTEGRATION, encoding="utf-8")
+    save("minutes.py", INTEGRATION)
     arguments = ("--port", "0", "--sandbox-port", "0", "--no-browser")
     with terminal("dev", "minutes.py", *arguments, columns=80) as running:
         page = running.wait_for(r"Talk to it .*?(http://\S+/)\x1b")[1]
@@ -293,7 +293,7 @@ def test_an_integration_without_an_account(tmp_path: Path, monkeypatch: pytest.M
             webex = browser.get(connect).headers["location"]
             allowed = browser.get(f"{webex}&login_hint=ann@example.com")
             assert "Connected: Ann." in browser.get(allowed.headers["location"]).text
-        program.write_text(f"{INTEGRATION}# the same", encoding="utf-8")
+        save("minutes.py", f"{INTEGRATION}# the same")
         running.wait_for(r"minutes\.py was saved: starting again")
         running.wait_for(r"runs: integration, an? Integration")
         event = {
@@ -375,13 +375,12 @@ def next_line(process: "subprocess.Popen[str]", text: str) -> str:
     return next(line for line in process.stdout if text in line)
 
 
-def test_nothing_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nothing_is_left() -> None:
     """A closed pipe ends all of it, though a mounted bot hangs; so does the command's death."""
-    (tmp_path / "bot.py").write_text(FORKS, encoding="utf-8")
-    (tmp_path / "package").mkdir()
+    save("bot.py", FORKS)
+    Path("package").mkdir()
     module = "import bot\ndef make_app():\n    return bot.app\n"
-    (tmp_path / "package" / "module.py").write_text(module, encoding="utf-8")
-    monkeypatch.chdir(tmp_path)
+    save("package/module.py", module)
 
     with piped(NAMED) as process:
         next_line(process, "bot.py hasn't started within 0 seconds: it is slow, or runs a server")
@@ -417,12 +416,11 @@ async def reply(context):
 """
 
 
-def test_what_is_said_during_the_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_said_during_the_start() -> None:
     """A message waits until the program has started or failed; where to write is said then."""
-    bot, gate = tmp_path / "bot.py", tmp_path / "gate"
-    bot.write_text(SLOW.format("1 / 0"), encoding="utf-8")
+    gate = Path("gate")
+    save("bot.py", SLOW.format("1 / 0"))
     os.mkfifo(gate)
-    monkeypatch.chdir(tmp_path)
     port = unused_port()
 
     with piped("bot.py", sandbox_port=port) as process:
@@ -431,7 +429,7 @@ def test_what_is_said_during_the_start(tmp_path: Path, monkeypatch: pytest.Monke
             say(f"http://127.0.0.1:{port}/", "Hello")
         assert process.stdout
         before = [*takewhile(lambda line: "Talk to it" not in line, process.stdout)]
-        bot.write_text(SLOW.format(""), encoding="utf-8")
+        save("bot.py", SLOW.format(""))
         next_line(process, "bot.py was saved: starting again")
         next_line(process, "waits at the gate")
         with gate.open("w"):
@@ -489,16 +487,16 @@ class DNSResolver:
 
 
 def test_other_ways_to_webex(
-    tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A proxy in the code of the program doesn't lead to Webex, and neither does aiodns."""
-    (tmp_path / "bot.py").write_text(REACHES, encoding="utf-8")
-    (tmp_path / "elsewhere").mkdir()
-    (tmp_path / "elsewhere" / "aiodns.py").write_text(AIODNS, encoding="utf-8")
-    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "elsewhere"))
+    save("bot.py", REACHES)
+    Path("elsewhere").mkdir()
+    save("elsewhere/aiodns.py", AIODNS)
+    monkeypatch.setenv("PYTHONPATH", str(Path("elsewhere").absolute()))
     with tunnelling_proxy() as (port, tunnelled):
         monkeypatch.setenv("PORT", str(port))
-        app.run(["dev", f"{tmp_path}/bot.py", "--no-reload", "--port=0", "--sandbox-port=0"])
+        app.run(["dev", "bot.py", "--no-reload", "--port=0", "--sandbox-port=0"])
 
     printed = capfd.readouterr().out
     for way in ("by_a_proxy_of_httpx", "by_aiohttp", "by_a_tunnel"):
@@ -556,32 +554,26 @@ app = Starlette(lifespan=lifespan)
     [("raise RuntimeError('no database')", "RuntimeError: no database"), ("os._exit(7)", "code 7")],
 )
 def test_one_run(
-    act: str,
-    says: str,
-    tmp_path: Path,
-    capfd: pytest.CaptureFixture[str],
-    monkeypatch: pytest.MonkeyPatch,
+    act: str, says: str, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Without reload, a program that can't start fails the command, whatever it writes."""
     monkeypatch.setattr("webex_webhooks_async.cli.dev.supervisor._MOST_REPORTED", 10_000)
-    (tmp_path / "app.py").write_text(LIFESPAN.format(act), encoding="utf-8")
+    save("app.py", LIFESPAN.format(act))
 
-    exit_code = app.run(
-        ["dev", f"{tmp_path}/app.py", "--no-reload", "--port=0", "--sandbox-port=0"]
-    )
+    exit_code = app.run(["dev", "app.py", "--no-reload", "--port=0", "--sandbox-port=0"])
 
     assert (exit_code, says in "".join(capfd.readouterr())) == (1, True)
 
 
-def test_wrong_calls(tmp_path: Path, invoke: Invoke, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_wrong_calls(invoke: Invoke, monkeypatch: pytest.MonkeyPatch) -> None:
     """A missing file, a given port that is taken, and Windows end it with what to do."""
     missing = invoke("dev", "missing.py")
-    (tmp_path / "bot.py").touch()
+    Path("bot.py").touch()
     with bound_socket() as taken:
         taken.listen()
         port = str(taken.getsockname()[1])
-        program = invoke("dev", f"{tmp_path}/bot.py", "--port", port)
-        sandbox = invoke("dev", f"{tmp_path}/bot.py", "--port=0", "--sandbox-port", port)
+        program = invoke("dev", "bot.py", "--port", port)
+        sandbox = invoke("dev", "bot.py", "--port=0", "--sandbox-port", port)
     monkeypatch.setattr(sys, "platform", "win32")
     windows = invoke("dev", "missing.py")
 

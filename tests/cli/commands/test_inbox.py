@@ -12,10 +12,10 @@ from contextlib import aclosing, closing
 from functools import cache
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import psycopg
 import pytest
+from psycopg.pq import Conninfo
 
 from tests.cli.harness import Invoke
 from tests.support.inboxes import stored_in
@@ -367,16 +367,9 @@ class TestPostgres:
     @pytest.fixture(autouse=True)
     def _variables(self, postgres: PostgresServer, monkeypatch: pytest.MonkeyPatch) -> None:
         """Set the variables of libpq."""
-        url = urlsplit(postgres.url)
-        for name, value in {
-            "PGHOST": url.hostname,
-            "PGPORT": str(url.port),
-            "PGUSER": url.username,
-            "PGPASSWORD": url.password,
-            "PGDATABASE": url.path[1:],
-        }.items():
-            if value:
-                monkeypatch.setenv(name, value)
+        for each in Conninfo.parse(postgres.url.encode()):
+            if each.envvar and each.val:
+                monkeypatch.setenv(each.envvar.decode(), each.val.decode())
 
     def test_its_notifications(self, postgres: PostgresServer, schema: str, invoke: Invoke) -> None:
         """They are listed with the machine and the process that runs them, and decided about."""
