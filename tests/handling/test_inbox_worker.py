@@ -152,6 +152,21 @@ async def test_no_more_than_max_pending_run_at_a_time(make: Make) -> None:
     assert found == [f"MESSAGE-{number}" for number in range(4)]
 
 
+async def test_many_that_are_due_after_a_pause(bot: InboxBot) -> None:
+    """They are taken one after the other, without a look at what is stopped before each."""
+    bot.may_end.clear()
+    async with bot.receiver, bot.another_process() as other:
+        await deliver(bot.receiver, distinct(0))
+        await until(lambda: len(bot.started) == 1)
+        for number in range(1, 9):
+            await other.put(f"{number}", distinct(number))
+        with patch.object(bot.inbox, "stopping", wraps=bot.inbox.stopping) as look:
+            await bot.time.pass_(1)
+            await until(lambda: len(bot.started) == 9)
+        bot.may_end.set()
+    assert 1 <= look.call_count < 8
+
+
 async def test_it_is_tried_again(bot: InboxBot, caplog: Log) -> None:
     """Handlers that fail run again after 1, 4, 16 and 64 seconds; the last failure is an ERROR."""
     bot.errors = [RuntimeError(f"failure {number}") for number in range(1, 6)]

@@ -242,7 +242,7 @@ class InboxWorker:
             self._has_begun &= not is_held
             try:
                 if self._under_way and (has_paused or time.monotonic() - looked >= _POLL_SECONDS):
-                    looked = time.monotonic()
+                    looked, has_paused = time.monotonic(), False
                     self.stop(await self.inbox.stopping())  # in another process
                 if not is_held and self._alone is None and not self._is_full():
                     entry = await self._take()
@@ -330,7 +330,7 @@ class InboxWorker:
             await self._record(work, outcome)
             if outcome is None or isinstance(outcome, Wait):
                 sandbox_reports.note_work(entry.key)
-            if outcome is None or (isinstance(outcome, Failure) and outcome.again_in is None):
+            if is_final:
                 sandbox_reports.end(entry.key)
         finally:
             renewing.cancel()
