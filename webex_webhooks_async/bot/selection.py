@@ -6,8 +6,6 @@ from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
-from attrs import evolve
-
 from webex_webhooks_async.applications.decisions import decision
 from webex_webhooks_async.applications.jobs import Job
 from webex_webhooks_async.bot.access import Access
@@ -450,8 +448,8 @@ def _begin_conversation(
 
 def _replaced(placed: Placed, handler: Handler[Any]) -> Placed:
     """Put another handler in the place of one."""
-    entry = placed.entry
-    return evolve(placed, entry=Registration(entry.resource, entry.event, handler))
+    entry = Registration(placed.entry.resource, placed.entry.event, handler)
+    return Placed(placed.number, entry, placed.around, placed.around_context)
 
 
 async def _run_with(

@@ -112,14 +112,11 @@ class Execution:
 
     def __init__(self, notification: Notification[Any]) -> None:
         self.notification = notification
+        data_class = data_classes().get(notification.resource)
+        # whether its data is of the class that its resource has, if it has one
+        self.fits: bool = data_class is None or isinstance(notification.data, data_class)
         # the execution of which this is a part, until this one ends: a handler there delivers here
         self.outer: Execution | None = current_execution.get()
-
-    @property
-    def fits(self) -> bool:
-        """Whether its data is of the class that its resource has, if it has one."""
-        data_class = data_classes().get(self.notification.resource)
-        return data_class is None or isinstance(self.notification.data, data_class)
 
     @property
     def is_first(self) -> bool:

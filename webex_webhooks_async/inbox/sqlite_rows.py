@@ -102,17 +102,25 @@ class InboxRows:
     def forget(self) -> None:
         """Remove keys whose time has passed: not all at once, but more than were stored."""
         if self._puts:
-            self._changes(_FORGET, (self._clock(), _FORGOTTEN_WITH_A_PUT * self._puts))
+            forgotten = self._clock(), _FORGOTTEN_WITH_A_PUT * self._puts
+            found = self._connection.execute(_FORGOTTEN, forgotten).fetchall()
+            self._connection.executemany(_REMOVE, found)
             self._puts = 0
 
     def take(self, lease: float) -> InboxEntry | None:
         """Lease the notification that is due for the longest; set aside rows that can't be read."""
-        self._empty_outbox()
         now = self._clock()
-        while (found := self._connection.execute(_NEXT, {"now": now}).fetchone()) is not None:
-            number, key, body, line, due, lost, waits, error, stopped, *counted = found
-            failures, expiries, releases, outages = counted
-            if line is not None and self._changes(_RIPEN, {"line": line, "now": now}):
+        while True:
+            found = self._connection.execute(_NEXT, {"now": now}).fetchone()
+            has_left, is_ripe, number, key, body, line, due, lost, *counted = found
+            waits, error, stopped, failures, expiries, releases, outages = counted
+            if has_left:
+                self._empty_outbox()
+                continue
+            if number is None:
+                return None
+            if is_ripe:
+                self._changes(_RIPEN, {"line": line, "now": now})
                 continue  # another one may be the first of the line now
             counts = (failures, int), (expiries, int), (releases, int), (outages, int)
             if not _fits((key, str), (line, str | None), *counts, (error, str | None)):
@@ -141,7 +149,6 @@ class InboxRows:
                 (entry.token, self._holder, now + lease, HOLDS, entry.expiries, number),
             )
             return entry
-        return None
 
     def _give_up(self, number: int, key: object) -> None:
         why = "its row can't be read"
@@ -254,7 +261,7 @@ class InboxRows:
         self.questions.close(number)
         self._changes("DELETE FROM webex_records WHERE number = ?", (number,))
         self._changes("DELETE FROM webex_successors WHERE key = ?", (key,))
-        self._changes("DELETE FROM webex_notifications WHERE number = ?", (number,))
+        self._changes(_REMOVE, (number,))
 
     def remember(self, entry: InboxEntry, name: str, value: bytes, *, leased: bool) -> None:
         """Record something for a notification, unless it is completed or replaced."""
@@ -537,32 +544,26 @@ _KNOWN = """
     SELECT number, forget <= :now, stopped OR (token IS NOT NULL AND due > :now), stopped
     FROM webex_notifications WHERE key = :key
 """
-_FORGET = """
-    DELETE FROM webex_notifications
-    WHERE number IN (SELECT number FROM webex_notifications WHERE forget <= ? LIMIT ?)
+_FORGOTTEN = "SELECT number FROM webex_notifications WHERE forget <= ? LIMIT ?"
+_REMOVE = "DELETE FROM webex_notifications WHERE number = ?"
+# What is due in a line, and was due later when a `take` last looked.
+_RIPE = f"""
+    line = {{0}} AND place = {LATER} AND CASE place WHEN {LATER} THEN due ELSE number END <= :now
 """
-_NEXT = """
-    SELECT number, key, CAST(body AS BLOB), line, due, token, waits, error, stopped,
+_NEXT = f"""
+    SELECT EXISTS (SELECT 1 FROM webex_outbox),
+        EXISTS (SELECT 1 FROM webex_notifications WHERE {_RIPE.format("n.line")}),
+        number, key, CAST(body AS BLOB), line, due, token, waits, error, stopped,
         failures, expiries, releases, outages
-    FROM webex_notifications WHERE number = (
+    FROM (SELECT 1) LEFT JOIN webex_notifications AS n ON number = (
         SELECT number FROM (
-            SELECT * FROM (
-                SELECT due, number FROM webex_notifications WHERE line IS NULL AND due <= :now
-                ORDER BY due, number LIMIT 1
-            )
-            UNION ALL
-            SELECT * FROM (
-                SELECT due, number FROM webex_lines WHERE due <= :now ORDER BY due, number LIMIT 1
-            )
+            SELECT due, number FROM webex_notifications WHERE line IS NULL AND due <= :now
+            UNION ALL SELECT due, number FROM webex_lines WHERE due <= :now
+            ORDER BY due, number LIMIT 1
         )
-        ORDER BY due, number LIMIT 1
     )
-"""
-_RIPEN = f"""
-    UPDATE webex_notifications SET place = {DUE}
-    WHERE line = :line AND place = {LATER}
-    AND CASE place WHEN {LATER} THEN due ELSE number END <= :now
 """  # noqa: S608 - ours
+_RIPEN = f"UPDATE webex_notifications SET place = {DUE} WHERE {_RIPE.format(':line')}"  # noqa: S608 - ours
 _COMPLETED = """
     token = NULL, holder = NULL, line = NULL, due = NULL, place = NULL, aside = NULL,
     forget = CASE WHEN stopped AND :job THEN :now ELSE :forget END, stopped = 0, body = x'',
