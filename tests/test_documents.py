@@ -281,10 +281,7 @@ def text_of(svg: str) -> str:
 
 @pytest.mark.parametrize("name", ["demo", "dev", "listen", "chat"])
 def test_a_picture_shows_what_the_program_shows(name: str) -> None:
-    """Each picture shows what its program shows today.
-
-    If it wasn't, `python docs/pictures/draw.py NAME` draws it again.
-    """
+    """Each picture is as `python docs/pictures/draw.py NAME` draws it today."""
     draw = runpy.run_path(str(PICTURES / "draw.py"))["PICTURES"][name]
     assert text_of(draw()) == text_of((PICTURES / f"{name}.svg").read_text(encoding="utf-8"))
 

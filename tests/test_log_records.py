@@ -27,10 +27,7 @@ ANN = "canary@example.com"
 async def test_nothing_private_is_in_any_record(
     webex_sandbox: Sandbox, caplog: pytest.LogCaptureFixture, tmp_path: Path, *, has_inbox: bool
 ) -> None:
-    """No text, address, title, input, file, query, token or secret is in a field of a record.
-
-    What a record has beside those of every record is in the reference.
-    """
+    """No text, address, title, input, file, query, token or secret is in a field of a record."""
     webex_sandbox.raise_handler_errors = False
     caplog.set_level(logging.DEBUG, "webex_webhooks_async")
     inbox = SQLiteInbox(tmp_path / "inbox.db") if has_inbox else None

@@ -147,11 +147,7 @@ def test_another_name_is_an_error() -> None:
     ],
 )
 def test_a_program_waits_only_for_what_it_imports(names: str, modules: set[str]) -> None:
-    """What receives is imported without httpx.
-
-    The classes of data, pages and files are imported with the first of them, and so are the catalog
-    and the hooks of the converter.
-    """
+    """What receives is imported without httpx, and what isn't used yet comes with its first use."""
     found = f"{modules!r} & {{*sys.modules}}"
     program = f"import sys; from webex_webhooks_async import {names}; print({found})"
 

@@ -33,26 +33,15 @@ def peer(module: str) -> Any:  # noqa: ANN401 - the environment of the type chec
 
 @frozen
 class Case:
-    """A comparison.
-
-    Attributes:
-        name: Its name on the command line.
-        ours: The contender that is measured.
-        peer: The contender that it is compared with.
-        count: How many times a round does its thing.
-        at_most: The target for the ratio; `None` where it is only for information.
-        in_instructions: Whether the cost is millions of instructions.
-        processes: The number of pairs of processes; one is enough where the target is far away.
-        rounds: The number of rounds of each pair.
-    """
+    """A comparison."""
 
     name: str
     ours: Contender
     peer: Contender
-    count: int
-    at_most: float | None = None
+    count: int  # how many times a round does its thing
+    at_most: float | None = None  # the target for the ratio
     in_instructions: bool = False
-    processes: int = 3
+    processes: int = 3  # pairs of them; one is enough where the target is far away
     rounds: int = 10
 
 

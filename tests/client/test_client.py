@@ -352,10 +352,7 @@ async def test_a_given_client_sends_and_stays_open(*, is_client: bool) -> None:
 
 
 async def test_nothing_of_a_given_client_wins_over_ours() -> None:
-    """Its auth, Authorization, cookies, base URL, parameters, redirects and timeout are ignored.
-
-    They are the same after use.
-    """
+    """Its auth, cookies, base URL, parameters, redirects and timeout are ignored, and stay."""
     token = RefreshingToken(client_id="id", client_secret="secret", refresh_token="refresh")
     grant = http_response(200, {"access_token": "fresh"})
     headers = {"authorization": "Basic theirs", "accept": "text/html", "cookie": "theirs=2"}
@@ -406,10 +403,7 @@ async def test_cookies_are_neither_stored_nor_sent() -> None:
 
 
 async def test_a_given_client_stores_cookies_and_we_send_none() -> None:
-    """It stores what a response sets, as its owner configured it; our requests don't carry it.
-
-    Its later settings take part in ours.
-    """
+    """It stores what a response sets, and takes later settings; ours don't carry the cookie."""
     setting = http_response(200, WEBHOOK, "Set-Cookie: a=b")
     async with (
         httpx.AsyncClient() as http_client,
@@ -438,10 +432,7 @@ async def test_a_given_client_stores_cookies_and_we_send_none() -> None:
 async def test_whatever_a_given_client_raises_is_ours(
     place: str, error: type[Exception], raised: type[TransportError] | None
 ) -> None:
-    """What httpx and sockets raise counts as no response, also in a hook, and is the cause.
-
-    Any other error is raised unchanged, at once.
-    """
+    """What httpx and sockets raise counts as no response; any other error is raised at once."""
     errors: list[Exception] = []
 
     async def fail(_: object) -> httpx.Response:

@@ -43,19 +43,12 @@ Schedule = tuple[Sequence[int], Sequence[int]]
 
 @frozen
 class Service:
-    """Stores webhooks as Webex does.
+    """Stores webhooks as Webex does."""
 
-    Attributes:
-        milliseconds: When the first ones are created; each later one a second after the previous.
-        ascending: Whether ids grow.
-        webhooks: The webhooks by id, in the order of creation.
-        numbers: The number of each webhook that was ever created.
-    """
-
-    milliseconds: Sequence[int] = ()
-    ascending: bool = True
+    milliseconds: Sequence[int] = ()  # when the first ones are created
+    ascending: bool = True  # whether ids grow
     webhooks: dict[str, Webhook] = field(factory=dict[str, Webhook])
-    numbers: dict[str, int] = field(factory=dict[str, int])
+    numbers: dict[str, int] = field(factory=dict[str, int])  # of each webhook that was ever created
 
     def add(self, wanted: NewWebhook, status: str = "active") -> Webhook:
         number = len(self.numbers)
@@ -88,12 +81,7 @@ class Service:
 
 
 class Run(Webhooks):
-    """The operations of one run. Before each request, other runs may go on.
-
-    Args:
-        service: The service.
-        lost: For each create whether its response is lost, and whether it was executed.
-    """
+    """The operations of one run. Before each request, other runs may go on."""
 
     def __init__(self, service: Service, lost: Sequence[str] = ()) -> None:
         self._service = service

@@ -252,10 +252,7 @@ async def test_any_other_404_is_an_error(method: str, script: list[Step]) -> Non
 async def test_each_attempt_has_a_tracking_id_and_a_line_in_the_log(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """The line has method, path without query, status, milliseconds and the id, no more.
-
-    Text and field have the same id, which is that of the response, if it has one.
-    """
+    """The line has method, path, status, milliseconds and the response's id, or else its own."""
     script = (
         http_response(503),
         reset,

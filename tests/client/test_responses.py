@@ -240,10 +240,7 @@ def test_a_huge_error_is_redacted_as_little_as_a_small_one() -> None:
 
 @given(json_values, st.sampled_from([400, 401, 404, 423, 429, 500, 503, 599, 302]))
 def test_any_json_makes_an_error_without_secrets(body: object, status: int) -> None:
-    """Any JSON with an error status makes the error of that status, and shows no secret.
-
-    The error can be copied, as task queues do.
-    """
+    """Any JSON makes the error of its status, which can be copied and shows no secret."""
     error = response(body, status).error(None)
 
     assert type(error) is api_error_type(status)

@@ -30,18 +30,10 @@ pytestmark = pytest.mark.once
 
 @frozen
 class Watched:
-    """A running watch and its surroundings.
-
-    Attributes:
-        sandbox: The sandbox that it watches.
-        others: The webhooks of another client.
-        clock: The clock of the watch.
-        results: What the watch has yielded so far.
-        task: The task that runs it.
-    """
+    """A running watch and its surroundings."""
 
     sandbox: Sandbox
-    others: Webhooks
+    others: Webhooks  # of another client
     clock: StoppedClock
     results: list[WebhookPlanResult]
     task: "asyncio.Task[None]"
@@ -162,10 +154,7 @@ async def test_the_default_interval_is_five_minutes(sandbox: Sandbox) -> None:
 async def test_it_survives_an_outage(
     watched: Watched, fault: dict[str, Any], pause: float, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A transient failure is a warning, and what can't be read an error, in the log.
-
-    Only a 429 delays the next turn, by an hour at most.
-    """
+    """A failure is a warning, or an error if unreadable; a 429 alone delays the next turn."""
     await watched.others.delete(watched.sandbox.webhooks[0].id)
     watched.sandbox.fail(**fault)
     await watched.later(100.0)

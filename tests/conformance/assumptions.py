@@ -35,37 +35,24 @@ Test = TypeVar("Test", bound=Callable[..., Awaitable[None]])
 
 @frozen(kw_only=True)
 class Checked:
-    """When Webex last did as a row says.
-
-    Attributes:
-        date: The day of the run, in UTC.
-        statement: What the row said then; another statement has to be checked again.
-        server: The base URL of that Webex; None for the public one.
-    """
+    """When Webex last did as a row says."""
 
     date: str
-    statement: str
-    server: str | None = None
+    statement: str  # another one has to be checked again
+    server: str | None = None  # the base URL, if it isn't the public one
 
 
 @frozen(kw_only=True)
 class Row:
-    """An assumption.
-
-    Attributes:
-        topic: The first sentence of its module.
-        source: A page, or a public repository with its commit; None if nothing says it.
-        sandbox: What the sandbox does instead, and why; None if it does as the row says.
-        slow: Whether the row takes minutes on Webex.
-    """
+    """An assumption."""
 
     name: str
     statement: str
-    topic: str
-    source: str | None
+    topic: str  # the first sentence of its module
+    source: str | None  # a page, or a public repository with its commit
     stated: Grade
-    sandbox: str | None
-    slow: bool
+    sandbox: str | None  # what that does instead, and why
+    slow: bool  # whether it takes minutes on Webex
 
     def checked(self, accepted: Mapping[str, Checked]) -> Checked | None:
         """The last run in which this statement held."""

@@ -28,19 +28,12 @@ OPEN = httpx.Timeout(None)
 
 @define
 class Courier:
-    """What has passed between the sandbox and the run.
-
-    Attributes:
-        webhooks: The webhooks that were created, the last one at the end.
-        messages: The messages that were posted.
-        sent: The deliveries.
-        happened: Is set by each delivery.
-    """
+    """What has passed between the sandbox and the run."""
 
     webhooks: list[Json] = field(factory=list[Json])
     messages: list[Json] = field(factory=list[Json])
     sent: list[httpx.Request] = field(factory=list[httpx.Request])
-    happened: asyncio.Event = field(factory=asyncio.Event)
+    happened: asyncio.Event = field(factory=asyncio.Event)  # is set by each delivery
 
     async def notify(self, data: Mapping[str, Any]) -> None:
         """Notify the last webhook of this."""

@@ -41,11 +41,7 @@ class Guard:
     def check(
         self, method: str, path: str, query: Mapping[str, Any], document: Mapping[str, Any]
     ) -> None:
-        """Check a request before it is sent.
-
-        Raises:
-            ForeignError: It names a room, a person or a thing that isn't the run's.
-        """
+        """Check a request before it is sent."""
         kind, identifier = _split(path)
         given = {**query, **document}
         if "roomId" in given and comparable(str(given["roomId"])) not in self.rooms:
@@ -118,11 +114,7 @@ class Guard:
 
 
 def _split(path: str) -> tuple[str, str | None]:
-    """The collection that a path belongs to, and the id in it.
-
-    Raises:
-        ForeignError: A run has no business there.
-    """
+    """The collection that a path belongs to, and the id in it."""
     parts = path.strip("/").split("/")
     kind = "attachment/actions" if parts[:2] == ["attachment", "actions"] else parts[0]
     rest = parts[kind.count("/") + 1 :]

@@ -20,32 +20,21 @@ Json = dict[str, Any]
 
 @frozen(kw_only=True)
 class Answer:
-    """How a webhook's target responds.
-
-    Attributes:
-        location: Where a redirect leads.
-        late: After how many seconds, unless the sender hangs up before.
-    """
+    """How a webhook's target responds."""
 
     status: int = 204
-    location: str | None = None
-    late: float = 0.0
+    location: str | None = None  # where a redirect leads
+    late: float = 0.0  # seconds, unless the sender hangs up before
 
 
 @define(kw_only=True)
 class Arrival:
-    """A delivery.
-
-    Attributes:
-        headers: The headers, with names in lower case.
-        at: When it came, by the monotonic clock.
-        hung_up_after: After how many seconds the sender hung up on a late response.
-    """
+    """A delivery."""
 
     body: bytes
-    headers: Mapping[str, str]
-    at: float
-    hung_up_after: float | None = None
+    headers: Mapping[str, str]  # with names in lower case
+    at: float  # by the monotonic clock
+    hung_up_after: float | None = None  # seconds of a late response
 
     @property
     def json(self) -> Json:
@@ -66,21 +55,14 @@ class Arrival:
 
 @define(kw_only=True)
 class Hook:
-    """The target of a webhook.
-
-    Attributes:
-        id: The webhook's id; empty until it is made.
-        room_id: The room that it watches; empty if it watches all.
-        url: The target's URL.
-        answers: How it responds, one to each delivery; after the last one with 204.
-    """
+    """The target of a webhook."""
 
     url: str
     guard: Guard
     scale: float
-    answers: list[Answer]
-    id: str = ""
-    room_id: str = ""
+    answers: list[Answer]  # one to each delivery; after the last one 204
+    id: str = ""  # empty until it is made
+    room_id: str = ""  # empty if it watches all
     arrived: list[Arrival] = field(factory=list[Arrival])
     happened: asyncio.Event = field(factory=asyncio.Event)
 

@@ -61,11 +61,7 @@ class Settings:
 
 
 def settings(environment: Mapping[str, str] = os.environ) -> Settings:
-    """Read the environment.
-
-    Raises:
-        LiveError: The port isn't one.
-    """
+    """Read the environment."""
     port = environment.get(PORT) or "8000"
     if not (port.isdecimal() and 0 < int(port) < 1 << 16):
         raise LiveError(f"{PORT} must be a number from 1 to 65535")
@@ -82,11 +78,7 @@ def settings(environment: Mapping[str, str] = os.environ) -> Settings:
 
 @asynccontextmanager
 async def at_webex(wanted: Settings) -> AsyncGenerator[tuple[Webex, list[str]]]:
-    """The door to Webex, and remarks on the run, which grow; at the end, what was made is deleted.
-
-    Raises:
-        LiveError: A token or the URL doesn't serve.
-    """
+    """The door to Webex, and remarks, which grow; at the end, what was made is deleted."""
     guard = Guard()
     guard.secrets.update(wanted.tokens.values())
     inbox = ArrivalServer(guard)
@@ -185,11 +177,7 @@ async def _tunnel_to(wanted: Settings, remarks: list[str]) -> str | None:
 
 
 async def _open_inbox(stack: AsyncExitStack, inbox: ArrivalServer, url: str, port: int) -> None:
-    """Serve the inbox, and ask it through its URL.
-
-    Raises:
-        LiveError: The port is taken, or the URL doesn't lead to it.
-    """
+    """Serve the inbox, and ask it through its URL."""
     try:
         await stack.enter_async_context(serve_on_loopback(inbox, port))
     except OSError:

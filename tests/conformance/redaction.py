@@ -18,15 +18,10 @@ _PRIVATE = re.compile(
 
 
 class Redactor:
-    """Shows the form of what Webex sends, and of its contents what is nobody's.
-
-    Args:
-        secrets: What must not be shown, such as names; it may grow.
-        rooms: The rooms whose texts are the run's own; it may grow.
-    """
+    """Shows the form of what Webex sends, and of its contents what is nobody's."""
 
     def __init__(self, secrets: Iterable[str], rooms: Iterable[str]) -> None:
-        self._secrets = secrets
+        self._secrets = secrets  # may grow, as the rooms of the run may
         self._rooms = rooms
 
     def words(self, text: str) -> str:

@@ -40,11 +40,7 @@ class Result:
 
 
 class Report:
-    """The results of a run.
-
-    Attributes:
-        remarks: Sentences about the whole run.
-    """
+    """The results of a run."""
 
     def __init__(self, settings: Settings, *, slow: bool) -> None:
         self.settings = settings

@@ -35,11 +35,7 @@ class Exchange:
 
 
 class Caller:
-    """Calls Webex as the bot or as the person.
-
-    Attributes:
-        me: Who that is, as `people/me` says.
-    """
+    """Calls Webex as the bot or as the person."""
 
     def __init__(
         self,
@@ -207,23 +203,16 @@ class Caller:
 
 @define(kw_only=True)
 class Webex:
-    """What a row gets.
-
-    Attributes:
-        bot: Calls as the bot.
-        exchanges: What was asked in the row at hand, as it may be printed.
-        failures: How many switch a webhook off, as far as we know.
-        is_sandbox: Whether it is a sandbox, which differs from some rows on purpose.
-    """
+    """What a row gets."""
 
     guard: Guard
     target_at: "LiveTarget | SandboxTarget"
     bot: Caller
     known_person: Caller | None
     inbox: ArrivalServer
-    exchanges: list[Exchange]
-    is_sandbox: bool
-    failures: int = 100
+    exchanges: list[Exchange]  # what was asked in the row at hand
+    is_sandbox: bool  # which differs from some rows on purpose
+    failures: int = 100  # how many switch a webhook off
     hooks: list[Hook] = field(factory=list[Hook])
     _kept: dict[str, Any] = field(factory=dict[str, Any], init=False)
 
@@ -348,32 +337,20 @@ class Webex:
         return str(self.bot.needed(await self.bot.get(f"/webhooks/{hook.id}"))["status"])
 
     async def delivery(self, hook: Hook, of: Json | None = None) -> Arrival:
-        """The delivery that a target got of something, or its first one.
-
-        Raises:
-            AssertionError: It didn't come.
-        """
+        """The delivery that a target got of something, or its first one."""
         wanted = of and comparable(of["id"])
         arrival = await self.target_at.arrival(hook, lambda each: wanted in {None, each.id})
         assert arrival is not None, "no delivery came"
         return arrival
 
     async def deliveries(self, hook: Hook, count: int) -> list[Arrival]:
-        """The deliveries that a target got, once there are so many.
-
-        Raises:
-            AssertionError: They didn't come.
-        """
+        """The deliveries that a target got, once there are so many."""
         await self.target_at.arrival(hook, lambda _: len(hook.arrivals) >= count)
         assert len(hook.arrivals) >= count, f"{len(hook.arrivals)} of {count} deliveries came"
         return hook.arrivals
 
     async def hung_up(self, hook: Hook) -> float:
-        """After how many seconds Webex hung up on the late response to the first delivery.
-
-        Raises:
-            AssertionError: It waited for the response.
-        """
+        """After how many seconds Webex hung up on the late response to the first delivery."""
         arrival = await self.target_at.arrival(hook, lambda each: each.hung_up_after is not None)
         assert arrival is not None, "the late response was waited for"
         return arrival.hung_up_after or 0.0

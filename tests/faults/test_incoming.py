@@ -145,16 +145,10 @@ serve_without_grace: ServeOn = partial(serve_on_uvicorn, timeout_graceful_shutdo
 
 @frozen(kw_only=True)
 class Served:
-    """A receiver on loopback.
-
-    Attributes:
-        port: Where it listens.
-        stop: Set to stop the server.
-        ended: Done when the server has stopped.
-    """
+    """A receiver on loopback."""
 
     port: int
-    stop: asyncio.Event
+    stop: asyncio.Event  # set it to stop the server
     ended: asyncio.Task[None]
 
     async def responses(self, *requests: bytes) -> list[int]:

@@ -106,24 +106,16 @@ Ask = Callable[[Client], Awaitable[object]]
 class Operation:
     """A call of a client, and its request to which the fault is applied.
 
-    Attributes:
-        method: The method of that request.
-        path: The path of that request.
-        ask: Makes the call.
-        document: Makes the JSON of a good response.
-        result: The result of the call with that response.
-        reads_it: Whether the client reads the body of the response.
-        first: An earlier request of the call, as method and path, and the response to it. The
-            connection is closed after that, so that the request in question needs a new one.
-        last: A request that follows a good response, and the response to it.
+    `first` is an earlier request of the call, after which the connection is closed, and its
+    response; `last` is one that follows a good response, and what that gets.
     """
 
     method: str
     path: str
     ask: Ask
-    document: Callable[[], object]
+    document: Callable[[], object]  # makes the JSON of a good response
     result: object
-    reads_it: bool = field(default=True, kw_only=True)
+    reads_it: bool = field(default=True, kw_only=True)  # whether the client reads the body
     first: tuple[tuple[str, str], bytes] | None = field(default=None, kw_only=True)
     last: tuple[tuple[str, str], bytes] | None = field(default=None, kw_only=True)
 
@@ -221,23 +213,14 @@ def always(step: Step) -> Callable[[bytes], Step]:
 
 @frozen
 class Fault:
-    """What happens to a request, and how the call ends.
-
-    Attributes:
-        error: The error that is raised; `None` if the call succeeds.
-        again: The methods for which the request is repeated.
-        step: Makes the server's step from the body of a good response.
-        refuses: Whether the server refuses connections.
-        certificate: The certificate of a server that speaks TLS.
-        is_read: Whether the server gets the request.
-    """
+    """What happens to a request, and how the call ends."""
 
     error: type[WebexError] | None
-    again: frozenset[str]
-    step: Callable[[bytes], Step] = well
+    again: frozenset[str]  # the methods for which it is repeated
+    step: Callable[[bytes], Step] = well  # of the body of a good response
     refuses: bool = field(default=False, kw_only=True)
     certificate: trustme.LeafCert | None = field(default=None, kw_only=True)
-    is_read: bool = field(default=True, kw_only=True)
+    is_read: bool = field(default=True, kw_only=True)  # whether the server gets the request
 
 
 def then_silence(data: bytes) -> Act:

@@ -450,10 +450,7 @@ async def test_ended_claims_are_removed_as_they_come(path: Path) -> None:
 
 
 async def test_text_that_no_database_holds(path: Path) -> None:
-    """Half a surrogate in a key, a line, or the name of a record disturbs no call beside it.
-
-    Neither does one in the name of a claim or a time.
-    """
+    """Half a surrogate in any text of a call disturbs no call beside it."""
     wrong = "\ud800"
     async with aclosing(SQLiteInbox(path)) as inbox:
         calls = (inbox.put("a", BODY), inbox.put("b", BODY, line=wrong), inbox.claim(wrong, 60))
@@ -490,10 +487,7 @@ def test_the_file_is_never_readable_by_others(path: Path, monkeypatch: pytest.Mo
 
 
 async def test_it_is_on_the_disk_when_put_returns(path: Path) -> None:
-    """Each commit is flushed to the disk, on macOS through the cache of the disk as well.
-
-    A thousand notifications at once cost a few of them, not a thousand.
-    """
+    """Each commit is flushed to the disk, and a thousand notifications cost a few of them."""
     executed: list[str] = []
     async with aclosing(SQLiteInbox(path)) as inbox:
         await inbox._call(lambda rows: rows._connection.set_trace_callback(executed.append))

@@ -33,26 +33,15 @@ _SWAPPED: dict[type[ast.AST], Any] = {
 
 @frozen(kw_only=True)
 class Mutant:
-    """A change of one place in a module.
-
-    Attributes:
-        path: The module, relative to the root of the repository.
-        line: The line of the place.
-        function: The class and the function that it is in.
-        before: What is there.
-        after: What takes its place.
-        source: The whole module with the change. It has as many lines as before.
-        rank: A number that looks random. It doesn't depend on the module and the line, so a
-            function that was moved keeps its mutants.
-    """
+    """A change of one place in a module."""
 
     path: str
     line: int
-    function: str
+    function: str  # with its class
     before: str
     after: str
-    source: str
-    rank: bytes
+    source: str  # of the whole module with the change, in as many lines
+    rank: bytes  # looks random, and stays where a function is moved
 
     @property
     def lines(self) -> range:

@@ -19,12 +19,7 @@ START = datetime(2024, 5, 17, 9, 30, tzinfo=UTC)
 
 
 class QuickClock(Clock):
-    """A clock whose time passes only while something waits, and then at once.
-
-    Attributes:
-        seconds: Since the start.
-        slept: The seconds of each wait.
-    """
+    """A clock whose time passes only while something waits, and then at once."""
 
     def __init__(self) -> None:
         self.slept: list[float] = []

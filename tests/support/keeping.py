@@ -36,18 +36,10 @@ async def webhooks_on(
     *,
     clock: Clock | None = None,
     retry: RetryPolicy | None = None,
-    before: Interfere | None = None,
-    after: Interfere | None = None,
+    before: Interfere | None = None,  # is awaited before the sandbox executes a request
+    after: Interfere | None = None,  # is awaited before its response arrives
 ) -> AsyncGenerator[Webhooks]:
-    """The webhooks of a client whose clock doesn't wait.
-
-    Args:
-        sandbox: The sandbox that has the webhooks.
-        clock: Another clock.
-        retry: Another policy than the default one.
-        before: Is awaited before the sandbox executes a request.
-        after: Is awaited before its response arrives.
-    """
+    """The webhooks of a client whose clock doesn't wait."""
 
     async def respond(request: httpx.Request) -> httpx.Response:
         if before is not None:

@@ -6,16 +6,7 @@ from contextlib import asynccontextmanager, suppress
 
 
 class PostgresProxy:
-    """Forwards connections to a server on loopback.
-
-    Attributes:
-        url: Where it listens.
-        port: The port of that.
-        latency: For how many seconds each thing that is sent is under way.
-        connections: How many it has accepted.
-        requests: What clients have sent.
-        changes: The bytes that are replaced in responses, and those in their place.
-    """
+    """Forwards connections to a server on loopback."""
 
     def __init__(self, port: int) -> None:
         self._server_port = port
@@ -26,10 +17,10 @@ class PostgresProxy:
         self._writers: set[asyncio.StreamWriter] = set()
         self.url = ""
         self.port = 0
-        self.latency = 0.0
+        self.latency = 0.0  # seconds
         self.connections = 0
         self.requests: list[bytes] = []
-        self.changes = b"", b""
+        self.changes = b"", b""  # in responses, before and after
 
     def freeze(self, *, requests: bool = True) -> None:
         """Forward no response any more, and no request either: connections are still accepted."""

@@ -119,11 +119,7 @@ class Services:
             task.cancel()
 
     async def until(self, condition: Callable[[], bool]) -> None:
-        """Wait until the services have done something.
-
-        Raises:
-            AssertionError: They don't do it; the error has their last output.
-        """
+        """Wait until the services have done something."""
         try:
             async with asyncio.timeout(PATIENCE):
                 while not condition():

@@ -37,21 +37,13 @@ ALL_WAYS = [
 
 @frozen
 class Place:
-    """An inbox, and the user's own table in the same database.
-
-    Attributes:
-        database: PostgreSQL or SQLite.
-        inbox: The inbox.
-        url: For drivers.
-        orders: The name of the user's table.
-        engines: By their drivers.
-    """
+    """An inbox, and the user's own table in the same database."""
 
     database: str
     inbox: TransactionalInbox
     url: str
-    orders: str
-    engines: dict[str, AsyncEngine]
+    orders: str  # the user's table
+    engines: dict[str, AsyncEngine]  # by driver
 
     @property
     def engine(self) -> AsyncEngine:

@@ -110,25 +110,14 @@ Step = bytes | Act
 
 
 class Wire:
-    """A server that runs as long as its block.
-
-    Args:
-        script: The steps, which may also be set later.
-        tls: Speak TLS, with the certificate that this context has at each new connection.
-
-    Attributes:
-        script: The remaining steps.
-        requests: The requests, in the order of arrival.
-        connections: The number of accepted connections.
-        most_open: The largest number of connections that were open at the same time.
-    """
+    """A server that runs as long as its block."""
 
     def __init__(self, *script: Step, tls: ssl.SSLContext | None = None) -> None:
         self.script: list[Step] = list(script)
         self.requests: list[Received] = []
         self.connections = 0
         self.most_open = 0
-        self.tls = tls
+        self.tls = tls  # its certificate counts at each new connection
         self._open: dict[asyncio.Task[None], Peer] = {}
 
     async def __aenter__(self) -> Self:

@@ -42,11 +42,7 @@ FOUND = "has_schema_privilege"
 
 class TestPromises:
     async def test_it_keeps_what_an_inbox_promises(self, database: Database) -> None:
-        """A `PostgresInbox` passes the check of inboxes, under any default isolation.
-
-        A role that may only use the tables is enough for those that somebody else has made.
-        Several may make them at once, and again later.
-        """
+        """A role that only uses the tables passes the check of inboxes, under any isolation."""
         script = postgres_sql.script(database.schema).encode()
         options = r"-cdefault_transaction_isolation=repeatable\ read"
         for number in (6, 1):
@@ -749,10 +745,7 @@ class TestTables:
 
     @pytest.mark.parametrize(("version", "release"), [(1, "0.4"), (2, "0.5")])
     async def test_older_release(self, database: Database, version: int, release: str) -> None:
-        """Tables of an older release are refused by the inbox and the script, and stay as they are.
-
-        The error says how to begin again.
-        """
+        """Tables of an older release are refused, and stay; the error says how to begin again."""
         database.execute(
             f"CREATE SCHEMA {database.schema}",
             "CREATE TABLE version (number int, additions int, inbox uuid)",

@@ -17,13 +17,7 @@ pytestmark = pytest.mark.once
 
 
 class Held:
-    """An inbox with an entry that asks, and one that answers, and a lock on the row of the first.
-
-    Attributes:
-        asks: The entry that asks.
-        answers: The entry that answers.
-        question: What is asked; its time is over in a moment.
-    """
+    """An inbox with an entry that asks and one that answers; calls meet at the first one's row."""
 
     asks: InboxEntry
     answers: InboxEntry
