@@ -642,7 +642,7 @@ async def test_where_nothing_can_be_asked(talk: Talk, webex: Webex) -> None:
             await late[0].stop_earlier()
     assert refusals[0].startswith("don't ask anything in a call of once")
     assert refusals[1:] == ["job"]
-    bot = talk.replica()
+    bot = talk.replica(inbox=None)
 
     @bot.message()
     async def ask(context: MessageContext) -> None:

@@ -24,7 +24,8 @@ WEBEX_USER_STORE = "WEBEX_USER_STORE"
 WEBEX_WEBHOOK_SECRET = "WEBEX_WEBHOOK_SECRET"  # noqa: S105 - a name
 
 PASS_AN_INBOX = (
-    f'pass one, such as inbox=SQLiteInbox("inbox.db"), or set {WEBEX_INBOX} for Bot.from_env'
+    f'pass one, such as inbox=SQLiteInbox("inbox.db"), or set {WEBEX_INBOX} for Bot.from_env, as '
+    "the fixture webex_inbox does in a test"
 )
 """How a bot gets an inbox, in errors about one that is missing."""
 

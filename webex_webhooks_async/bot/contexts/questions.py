@@ -137,17 +137,17 @@ class Questions:
         return conversation
 
     def _conversation(self, what: str) -> Conversation:
-        if self._inbox is None:
-            raise RuntimeError(f"without an inbox, a handler can't {what}: {PASS_AN_INBOX}")
-        check_outside_of_once(what)
         execution, conversation = active_execution(), current_conversation.get()
-        if conversation is not None and conversation.execution is execution:
-            return conversation
         if execution is not None and not execution.key:
             raise RuntimeError(
                 f"a handler can't {what} in dispatch, because nothing is stored with which it "
                 "could run again: let Webex post to the bot"
             )
+        if self._inbox is None:
+            raise RuntimeError(f"without an inbox, a handler can't {what}: {PASS_AN_INBOX}")
+        check_outside_of_once(what)
+        if conversation is not None and conversation.execution is execution:
+            return conversation
         raise RuntimeError(
             f"only a handler of a command, a message, a submission, a job or a schedule can {what}"
             ", or the middleware of its context, before it ends"
