@@ -39,7 +39,7 @@ def bot(webex: Webex) -> Bot:
         ("order  two\tpizzas ", "two\tpizzas"),
         ("Order\n\nwith\nlines", "with\nlines"),
         ("buy it", "it"),
-        ("place an order now", "now"),
+        ("place  an\norder now", "now"),
         ("my", ""),
         ("my own", ""),
         *((other, None) for other in ("orders", "order!", "an order", "or", "place anorder")),

@@ -115,9 +115,10 @@ class BotRouter(Registry):
                 raise ValueError(
                     f"the name of a command is the text before its arguments, got {name!r}"
                 )
-        longest_first = sorted(names, key=len, reverse=True)
+        longest_first = sorted(map(str.split, names), key=len, reverse=True)
+        either = "|".join(r"\s+".join(map(re.escape, words)) for words in longest_first)
         pattern = re.compile(
-            rf"(?:{'|'.join(map(re.escape, longest_first))})(?:\s+(?P<arguments>.*))?\Z",
+            rf"(?:{either})(?:\s+(?P<arguments>.*))?\Z",
             re.IGNORECASE | re.DOTALL,
         )
 

@@ -68,7 +68,7 @@ class Checks:
                 f"{route.title} gets nothing, because {other.title} takes everything: register "
                 "that last"
             )
-        names = [name.lower() for name in route.names]
+        names = [" ".join(name.lower().split()) for name in route.names]
         for name in names:
             for end in (*(each.start() for each in re.finditer(r"\s", name)), len(name)):
                 if other := self._commands.get(name[:end]):
