@@ -38,7 +38,7 @@ async def welcome(context: UserJobContext) -> None:
     await bot.send("I'll write when a meeting ends.", to_person_id=context.user.person_id)
 
 
-@integration.on("meetings", "ended", attempts=8)
+@integration.on("meetings", "ended", attempts=7)
 async def ended(context: UserContext[MeetingData]) -> None:
     meeting = await context.fetch(into=Meeting)  # with the token of its host
     minutes = (meeting.end - meeting.start).total_seconds() / 60

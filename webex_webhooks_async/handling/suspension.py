@@ -27,7 +27,8 @@ class NoAnswerError(TimeoutError):
     failure that isn't tried again.
 
     Attributes:
-        message: The question, as ``context.reply`` returns it; a card is deleted by then.
+        message: The question, as ``context.reply`` returns it. A card is deleted by then,
+            unless it was asked with ``keep_card``.
         is_failure: Whether a handler that lets it pass has failed: somebody else was asked.
     """
 

@@ -574,8 +574,9 @@ class Integration(Application):
         """Let somebody leave.
 
         From now on nobody gets a client for them, and no handler begins. A look deletes their
-        webhooks, again after outages, for seven days. Then nothing of them is stored, and the
-        function of `on_disconnect` runs.
+        webhooks, in an outage for up to seven days. Then the store has nothing of them, and the
+        function of `on_disconnect` runs. The inbox keeps what has failed until it is dropped, and a
+        job until it is due.
 
         Returns:
             False for somebody who isn't stored, or who leaves already.

@@ -370,6 +370,7 @@ class Receiver(Router, Application):
 
         One of all the processes that share an `inbox` gets True. Without an inbox, the claims are
         those of this process. A claim that is refused prolongs nothing.
+        If the one that got True fails or is killed, nobody does what it was for.
 
         Raises:
             ValueError: `name` is empty, or `seconds` isn't positive, or more than a century.

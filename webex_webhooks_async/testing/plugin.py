@@ -52,8 +52,8 @@ def webex_client(webex_sandbox: "Sandbox") -> "Iterator[Client]":
 def webex_clock(webex_sandbox: "Sandbox") -> "Iterator[WebexClock]":
     """The time of the test, which stands still until the test advances it.
 
-    It is that of `webex_inbox`, of the inbox of ``WEBEX_INBOX``, of `webex_sandbox`, and of
-    ``context.now()``. Without this fixture, all time is real.
+    It is that of `webex_inbox`, of the inbox of ``WEBEX_INBOX``, of an integration whose variables
+    name files, of `webex_sandbox`, and of ``context.now()``. Without this fixture, time is real.
     """
     from webex_webhooks_async.client.limiter import Clock  # noqa: PLC0415 - only its users pay
     from webex_webhooks_async.testing import WebexClock  # noqa: PLC0415 - the same

@@ -76,7 +76,7 @@ def command(
     program can't reach Webex, whatever token it has. Ctrl-C ends both.
 
     Without a name after the colon, it runs the only ASGI application that isn't a
-    bot, else the only Bot, else the only Receiver.
+    bot, else the only Bot, else the only Integration, else the only Receiver.
 
     Args:
         target: A file or a module; after a colon, the application or a function that makes it.
