@@ -234,7 +234,7 @@ def release(session: nox.Session) -> None:
 @nox.session(default=False, requires=["wheel"])
 def pictures(session: nox.Session) -> None:
     """Draw the pictures in the documentation again: of the commands, and of the sandbox's page."""
-    session.install(built("*.whl", EXTRAS), *group("browser"))
+    session.install(built("*.whl", EXTRAS), *group("browser", "platforms"))
     session.run("python", "docs/pictures/draw.py")
     session.run("python", "docs/pictures/photograph.py", env=browser_tools(session))
 

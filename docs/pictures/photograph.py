@@ -3,14 +3,17 @@
 $ nox -s pictures
 """
 
+import json
 import os
 import subprocess
 import sys
 import tarfile
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import chdir, contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from threading import Event, Thread
 
 from playwright.sync_api import Browser, Locator, Page, Route, expect, sync_playwright
 
@@ -27,6 +30,16 @@ SETTINGS = {
     "WEBEX_TARGET_URL": f"http://127.0.0.1:{BOT_PORT}",
 }
 PATIENCE = 20_000  # milliseconds
+SAID = """`iterdir` yields what is in a folder:
+
+```python
+from pathlib import Path
+
+for path in Path("photos").iterdir():
+    print(path.name, path.stat().st_size)
+```
+
+The order is that of the file system, so """
 
 
 @contextmanager
@@ -109,6 +122,28 @@ def answer(page: Page) -> None:
     take(page, messages, "answered", after="Monday")
 
 
+def grow(page: Page) -> None:
+    """Ask an assistant, and take a picture while its model still writes."""
+    page.get_by_role("textbox", name="Message", exact=True).fill("How do I list a folder?")
+    page.get_by_role("button", name="Send", exact=True).click()
+    messages = page.get_by_role("list", name="Messages", exact=True)
+    expect(messages.get_by_text("▌")).to_be_visible()
+    take(page, messages, "growing")
+
+
+class Model(BaseHTTPRequestHandler):
+    """A model that says half of something."""
+
+    def do_POST(self) -> None:
+        self.send_response(200)
+        self.send_header("Content-Type", "text/event-stream")
+        self.end_headers()
+        choice = {"index": 0, "delta": {"role": "assistant", "content": SAID}}
+        about = {"id": "1", "object": "chat.completion.chunk", "created": 1, "model": "a model"}
+        self.wfile.write(f"data: {json.dumps({**about, 'choices': [choice]})}\n\n".encode())
+        Event().wait()
+
+
 def take(page: Page, messages: Locator, name: str, *, after: str = "") -> None:
     """Take a picture of the messages, or of those after one."""
     page.get_by_text("Sandbox Bot").first.hover()  # nothing of the conversation
@@ -143,6 +178,7 @@ def photograph(browser: Browser, program: str, width: int, height: int) -> None:
     )
     with (
         TemporaryDirectory() as folder,
+        chdir(folder),
         running("export", command, "sandbox", f"--port={PORT}"),
         running("Uvicorn running", *bot, WEBEX_INBOX=f"{folder}/inbox.db"),
         page_of(browser, width, height) as page,
@@ -150,7 +186,7 @@ def photograph(browser: Browser, program: str, width: int, height: int) -> None:
         PROGRAMS[program](page)
 
 
-PROGRAMS = {"bot": order, "leave_bot": answer}
+PROGRAMS = {"bot": order, "leave_bot": answer, "model_bot": grow}
 
 
 if __name__ == "__main__":
@@ -161,4 +197,10 @@ if __name__ == "__main__":
         browser = playwright.chromium.launch(executable_path=path, args=options)
         photograph(browser, "bot", 1240, 720)
         photograph(browser, "leave_bot", 1240, 720)
+        with ThreadingHTTPServer(("127.0.0.1", 0), Model) as server:
+            Thread(target=server.serve_forever, daemon=True).start()
+            SETTINGS["OPENAI_BASE_URL"] = f"http://127.0.0.1:{server.server_port}/v1"
+            SETTINGS["OPENAI_API_KEY"] = "anything"
+            photograph(browser, "model_bot", 1240, 720)
+            server.shutdown()
         browser.close()
