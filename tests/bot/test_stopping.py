@@ -329,8 +329,9 @@ async def test_a_handler_that_swallows_the_stop(talk: Stoppable) -> None:
         await talk.settle()
 
 
-async def test_in_another_process(talk: Stoppable) -> None:
-    """What runs in another process is stopped there, too."""
+@pytest.mark.parametrize("ends", [False, True])
+async def test_in_another_process(talk: Stoppable, *, ends: bool) -> None:
+    """What runs in another process is stopped there, too, also while that one shuts down."""
     did = list[str]()
     other = talk.replica(max_pending=1)
 
@@ -346,7 +347,9 @@ async def test_in_another_process(talk: Stoppable) -> None:
     async with talk.running(other):
         await talk.say("go")
         await until(lambda: bool(did))
-        async with talk.running():
+        async with talk.running(), asyncio.TaskGroup() as group:
+            if ends:
+                group.create_task(other.aclose())
             await talk.exchange("cancel", "Stopped: True")
             await talk.time.pass_(1, 2)
             await talk.end("Bye")

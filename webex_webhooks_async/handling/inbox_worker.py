@@ -4,6 +4,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable, Collection, Iterable
+from contextlib import suppress
 from datetime import datetime
 from functools import partial
 from typing import Any, Protocol, cast
@@ -166,13 +167,23 @@ class InboxWorker:
                 self._limits.pop().reschedule(_record_until())
             await self._end_outage()  # nobody waits for its end
             await _ends_of(self._taking)
+            stopping = asyncio.create_task(self._stop_each())
             while self._tasks:  # with what was being taken
                 await _ends_of(self._tasks)
+            stopping.cancel()
+            await _ends_of([stopping])
         await self._end_outage()  # which one of them may have noticed
         # The rest is of an event loop that was closed before its tasks had ended.
         for each in (self._taking, self._tasks, self._under_way, self._limits):
             each.clear()
         self._alone = self._waiting = None
+
+    async def _stop_each(self) -> None:
+        """Stop what is stopped in another process, while nothing is taken any more."""
+        while True:
+            await self._sleep(_POLL_SECONDS)
+            with suppress(Exception):  # it may work again later
+                self.stop(await self.inbox.stopping())
 
     async def store(self, notification: Notification[Any], body: bytes) -> bool:
         """Store a notification in its line, if it has one; return False if it is known."""
