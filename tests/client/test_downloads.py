@@ -1,6 +1,7 @@
 import asyncio
 import logging
 import sys
+from asyncio.subprocess import create_subprocess_exec
 from pathlib import Path
 
 import httpx
@@ -8,7 +9,7 @@ import pytest
 
 from tests.support.clients import TOKEN, client_on
 from tests.support.logs import Log
-from tests.support.wire import Peer, Wire, http_response
+from tests.support.wire import Peer, Wire, http_response, until
 from webex_webhooks_async import (
     APIError,
     Client,
@@ -20,6 +21,12 @@ from webex_webhooks_async import (
 CONTENT = b"soup" * 50_000
 WHOLE = http_response(200, CONTENT)
 CUT = WHOLE[:-1]
+PROGRAM = """
+import asyncio, sys
+from webex_webhooks_async import Client
+url, place = sys.argv[1:]
+asyncio.run(Client("token", base_url=url[: url.index("/contents")]).download(url, to=place))
+"""
 
 pytestmark = pytest.mark.usefixtures("engine")
 
@@ -142,6 +149,32 @@ async def test_a_cancelled_download_leaves_nothing(place: Path) -> None:
 
     assert task.cancelled()
     assert found(place.parent) == {"menu.txt": b"old"}
+
+
+async def test_what_a_killed_process_has_left(place: Path) -> None:
+    """The next download of this file removes it, and not what is being written."""
+
+    async def hang(peer: Peer) -> None:
+        await peer.send(CUT)
+        await peer.hangs_up()
+
+    def sizes() -> list[int]:
+        return [each.stat().st_size for each in place.parent.glob(".*.part")]
+
+    async with client_on(hang, hang, WHOLE) as (wire, client):
+        url = f"{wire.base_url}/contents/C1"
+        process = await create_subprocess_exec(sys.executable, "-c", PROGRAM, url, place)
+        await until(lambda: any(sizes()))
+        task = asyncio.create_task(client.download(url, to=place))
+        await until(lambda: len(sizes()) == 2 and all(sizes()))
+        process.kill()
+        await process.wait()
+        await client.download(url, to=place)
+        assert len(sizes()) == 1
+        task.cancel()
+        await asyncio.wait([task])
+
+    assert found(place.parent) == {"menu.txt": CONTENT}
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no limit of a file's size")

@@ -399,7 +399,7 @@ class Client(APIResource):
         any host, such as a recording at its ``temporaryDirectDownloadLinks``: redirects are
         followed, and the token goes to the origin of `base_url` alone. The file is beside its place
         until it is whole, and then takes the place of one that is there. If it fails, nothing is
-        left.
+        left; what a killed process leaves is removed by the next download to this path.
 
         ::
 

@@ -2,11 +2,13 @@
 
 import asyncio
 import errno
+import hashlib
 import os
 import secrets
+import sys
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import IO, TYPE_CHECKING, Self
 from urllib.parse import urljoin
 
 from webex_webhooks_async.client.bodies import SinkError
@@ -19,6 +21,16 @@ if TYPE_CHECKING:
 
 _MOST_REDIRECTS = 10
 
+if sys.platform == "win32":
+
+    def _lock(file: IO[bytes]) -> None:
+        """Do nothing: a file that is open can't be removed there."""
+else:
+    import fcntl
+
+    def _lock(file: IO[bytes]) -> None:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
 
 async def download_to(
     requester: "Requester", url: str, to: str | os.PathLike[str], max_bytes: int
@@ -27,6 +39,7 @@ async def download_to(
     check_text("url", url)
     check_type("to", to, str, os.PathLike)
     with _Part(Path(to)) as part:
+        await asyncio.to_thread(part.remove_left)
         request = _request(requester, url, part, max_bytes)
         redirects = 0
         while True:
@@ -82,10 +95,23 @@ class _Part:
                 errno.ENOENT, "the folder isn't there, make it first", str(place.parent)
             )
         self.place = place
+        self._begin = f".{hashlib.sha256(os.fsencode(place.name)).hexdigest()[:16]}-"
+
+    def remove_left(self) -> None:
+        """Remove what processes that were killed have left: nobody has locked it any more."""
+        for each in self.place.parent.glob(f"{self._begin}*.part"):
+            with suppress(OSError):
+                with each.open("rb") as file:
+                    _lock(file)
+                    is_empty = not os.fstat(file.fileno()).st_size  # it may not be locked yet
+                if not is_empty:
+                    each.unlink()
 
     def __enter__(self) -> Self:
-        self._path = self.place.with_name(f".{secrets.token_hex(8)}.part")
+        self._path = self.place.with_name(f"{self._begin}{secrets.token_hex(8)}.part")
         self._file = self._path.open("xb")
+        with suppress(OSError):  # not every network's disk has locks
+            _lock(self._file)
         return self
 
     def __exit__(self, *_: object) -> None:
