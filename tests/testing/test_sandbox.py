@@ -41,11 +41,7 @@ WRONG: list[tuple[Callable[[Any], object], type[Exception], str]] = [
     (lambda it: it.revoke(""), ValueError, "token is empty"),
     (lambda it: it.revoke(None), TypeError, "token must be str, got NoneType"),
     (lambda it: it.authorize_as("ann"), ValueError, "no person has the id 'ann'"),
-    (
-        lambda it: it.next_reply(timeout=-1),
-        ValueError,
-        "not negative, of a century at most, got -1",
-    ),
+    (lambda it: it.next_reply(timeout=-1), ValueError, "not negative, of a century at most, got"),
     (lambda it: it.redeliver({}), TypeError, "delivery must be Delivery, got dict"),
 ]
 

@@ -286,7 +286,7 @@ STATE = {
     "hint": None,
     "program": "",
 }
-BACKGROUND = "[SQL: SELECT 1]\n(Background on this error at: https://sqlalche.me/e/20/e3q8)"
+SQLALCHEMY = "[SQL: SELECT 1]\n(Background on this error at: https://sqlalche.me/e/20/e3q8)\n"
 ODD_PERSON = {"id": "P", "email": 7}
 ODD = "the service at {url} doesn't respond as a sandbox of this release does"
 SILENT = "the service at {url} did not respond within 1 s"
@@ -308,11 +308,7 @@ ODD_SERVICES: list[tuple[list[object], str, str]] = [
     ([STATE, None], "drops the connection", GONE),
     ([STATE, {"kind": "hint", "hint": "set WEBEX_TARGET_URL"}, None], "accepts", HINTED),
     ([STATE, {"kind": "program", "text": "...\nKeyError: 'x'\n"}, None], "accepts", BROKEN),
-    (
-        [STATE, {"kind": "program", "text": f"...\nKeyError: 'x'\n{BACKGROUND}\n"}, None],
-        "accepts",
-        BROKEN,
-    ),
+    ([STATE, {"kind": "program", "text": f"KeyError: 'x'\n{SQLALCHEMY}"}, None], "accepts", BROKEN),
 ]
 
 

@@ -29,13 +29,8 @@ async def test_submit(api: Api) -> None:
     )
 
     ann = (await api.get("/people/me", headers=ANN)).json()
-    assert action == {
-        **action,
-        "type": "submit",
-        "messageId": message,
-        "inputs": INPUTS,
-        "personId": ann["id"],
-    }
+    expected = {"type": "submit", "messageId": message, "inputs": INPUTS, "personId": ann["id"]}
+    assert action == {**action, **expected}
     assert action.keys() == {"id", "type", "messageId", "inputs", "personId", "roomId", "created"}
     for who in (BOT, ANN):
         read = await api.get(f"/attachment/actions/{action['id']}", headers=who)

@@ -36,13 +36,8 @@ async def test_a_message_in_a_direct_room(api: Api, webex_sandbox: Sandbox) -> N
     message = (await api.post("/messages", data=form)).json()  # as many programs send it
     reply = await created(api, "/messages", ANN, toPersonId=bot.id, text="Hello, bot!")
 
-    assert message == {
-        **message,
-        "roomType": "direct",
-        "text": "Hello, Ann!",
-        "personId": bot.id,
-        "personEmail": bot.emails[0],
-    }
+    author = {"personId": bot.id, "personEmail": bot.emails[0]}
+    assert message == {**message, "roomType": "direct", "text": "Hello, Ann!", **author}
     assert (message.pop("toPersonEmail"), reply.pop("toPersonId")) == ("ann@example.com", bot.id)
     assert (reply["roomId"], reply["personEmail"]) == (message["roomId"], "ann@example.com")
     for who in (BOT, ANN):
