@@ -1,5 +1,6 @@
 """What the tests of the command line share."""
 
+import io
 import sys
 from collections.abc import Iterator
 from functools import partial
@@ -52,10 +53,11 @@ def browser(monkeypatch: pytest.MonkeyPatch) -> Mock:
 
 @pytest.fixture
 def invoke(capsys: pytest.CaptureFixture[str]) -> Invoke:
-    """Run a command in this process, with the standard streams that are passed."""
+    """Run a command in this process, with the standard streams, or the input, that are passed."""
 
-    def run(*arguments: str, **streams: TextIO | None) -> Finished:
-        with patch.dict(vars(sys), {"stdin": sys.stdin, **streams}):
+    def run(*arguments: str, piped: bytes | None = None, **streams: TextIO | None) -> Finished:
+        stdin = sys.stdin if piped is None else io.TextIOWrapper(io.BytesIO(piped))
+        with patch.dict(vars(sys), {"stdin": stdin, **streams}):
             exit_code = app.run(arguments)
         printed = capsys.readouterr()
         return Finished(exit_code, printed.out, printed.err)

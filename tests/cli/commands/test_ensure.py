@@ -1,4 +1,3 @@
-import io
 import json
 import re
 from pathlib import Path
@@ -107,7 +106,7 @@ def test_standard_input(
 ) -> None:
     """- reads the file from standard input, at any position among the options; ./- is a file."""
     for arguments in (("-", "--check"), ("--dry-run", "-"), ("-",)):
-        invoke("ensure", *arguments, stdin=io.TextIOWrapper(io.BytesIO(WANTED.encode())))
+        invoke("ensure", *arguments, piped=WANTED.encode())
     monkeypatch.chdir(Path(wanted).rename(Path(wanted).with_name("-")).parent)
 
     assert webex.names == ["bot:messages", "bot:cards"]
@@ -123,7 +122,7 @@ def test_errors_in_standard_input(invoke: Invoke) -> None:
         (b"webhooks = 1", "standard input: webhooks: expected tables"),
         (twice.encode(), "standard input: 'bot:messages' is wanted twice"),
     ):
-        done = invoke("ensure", "-", stdin=io.TextIOWrapper(io.BytesIO(text)))
+        done = invoke("ensure", "-", piped=text)
 
         assert (done.exit_code, done.out) == (2, "")
         assert done.err.startswith(f"error: {message}")

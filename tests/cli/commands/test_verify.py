@@ -1,4 +1,3 @@
-import io
 from pathlib import Path
 
 import pytest
@@ -55,7 +54,6 @@ def test_signatures(
 @pytest.mark.parametrize(("more", "exit_code"), [(b"", 0), (b"\n", 1)])
 def test_bytes_in_a_pipe(invoke: Invoke, more: bytes, exit_code: int) -> None:
     """The bytes of a body in a pipe aren't changed."""
-    body = io.TextIOWrapper(io.BytesIO(BODY + more))
-    done = invoke("verify", "--header", SPARK, "--secret-env", "SECRET", stdin=body)
+    done = invoke("verify", "--header", SPARK, "--secret-env", "SECRET", piped=BODY + more)
 
     assert done.exit_code == exit_code
