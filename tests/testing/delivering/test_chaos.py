@@ -40,7 +40,7 @@ def test_the_seed() -> None:
             Sandbox(chaos=seed)  # type: ignore[arg-type] # wrong on purpose
 
 
-class Target:
+class NotingBot:
     """A bot that notes the bodies that come, and a clock of its own for what is late."""
 
     def __init__(self, status: int = 204) -> None:
@@ -67,7 +67,7 @@ class Target:
         return [json.loads(each)["data"]["id"] for each in self.bodies]
 
 
-async def watched(target: Target, chaos: int) -> Sandbox:
+async def watched(target: NotingBot, chaos: int) -> Sandbox:
     """A sandbox with a webhook of messages, which leads to a target."""
     sandbox = Sandbox(chaos=chaos, sleep=target.sleep)
     sandbox.deliver_to(target)
@@ -78,7 +78,7 @@ async def watched(target: Target, chaos: int) -> Sandbox:
 
 async def test_deliveries() -> None:
     """What is late is overtaken, a copy has the same bytes, and what is lost doesn't come."""
-    target = Target()
+    target = NotingBot()
     sandbox = await watched(target, chaos=7)
     expected = fates(7, 100)
 
@@ -111,7 +111,7 @@ async def test_deliveries() -> None:
 async def test_a_lost_delivery_is_no_failure() -> None:
     """A webhook isn't switched off by what is lost, only by what fails."""
     seed = next(each for each in range(1_000) if fates(each, 1)[0].times == 0)
-    target = Target(status=500)
+    target = NotingBot(status=500)
     target.may_come.set()
     sandbox = await watched(target, chaos=seed)
     (webhook,) = sandbox.webhooks
@@ -133,7 +133,7 @@ async def test_what_follows_from_a_request_overtakes() -> None:
         if [fate.delay > 0 for fate in fates(each, 2)] == [True, False]
         and all(fate.times == 1 for fate in fates(each, 2))
     )
-    target = Target()
+    target = NotingBot()
     sandbox = Sandbox(chaos=seed, sleep=target.sleep)
     sandbox.deliver_to(target)
     async with sandbox.http_client() as webex:
