@@ -164,14 +164,6 @@ def headings(page: Path) -> set[str]:
     return set(anchors)
 
 
-def test_a_handler_runs_again_and_never_goes_on() -> None:
-    """No written page says that a handler goes on with an answer, for it runs from its start."""
-    written = {page for page in DOCUMENTS if page.parent.name != "reference"}
-    written -= {ROOT / "CHANGELOG.md"}
-
-    assert [each.name for each in written if "goes on" in each.read_text(encoding="utf-8")] == []
-
-
 @pytest.mark.parametrize(
     ("word", "page"), [("timeout", "conversation"), ("token expired", "integration")]
 )

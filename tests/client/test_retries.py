@@ -12,7 +12,6 @@ from webex_webhooks_async.client.retries import (
     RetryPolicy,
     backoff,
     delay_before_next,
-    may_have_been_processed,
     parse_retry_after,
 )
 from webex_webhooks_async.validation import CENTURY
@@ -152,20 +151,6 @@ def test_a_delay_is_never_longer_than_the_longest(  # noqa: PLR0913, PLR0917 - a
     assert delay is None or 0.0 <= delay <= policy.max_delay
 
 
-@pytest.mark.parametrize(
-    ("status", "may_be"),
-    [
-        *((each, True) for each in (None, 502, 503, 504)),
-        *((each, False) for each in (400, 401, 404, 423, 429, 500, 501)),
-    ],
-)
-def test_without_a_clear_response_a_request_may_be_processed(
-    status: int | None, *, may_be: bool
-) -> None:
-    """Without a response, or with a gateway's; after any other status it is known."""
-    assert may_have_been_processed(failure(status)) is may_be
-
-
 def test_the_default_policy_is_the_documented_one() -> None:
     """Four attempts, from half a second up to a minute."""
     half, minute = timedelta(milliseconds=500), timedelta(minutes=1)
@@ -196,13 +181,6 @@ def test_an_unsound_policy_is_refused(options: dict[str, Any], error: type[Excep
     (name,) = options
     with pytest.raises(error, match=rf"^{name} must be "):
         RetryPolicy(**options)
-
-
-def test_a_policy_may_have_no_delay() -> None:
-    """A policy may retry without delays."""
-    policy = RetryPolicy(attempts=1, base_delay=0, max_delay=0)
-
-    assert backoff(policy, 1, 0.9) == 0.0
 
 
 @pytest.mark.parametrize(

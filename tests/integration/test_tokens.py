@@ -1,5 +1,4 @@
 import asyncio
-import pickle
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
@@ -422,14 +421,6 @@ async def test_a_store_that_stays_away(time: Shift, new_store: NewStore, caplog:
 
         assert "the tokens of a refresh can't be stored" in caplog.text
         assert "a claim can't be given back" in caplog.text
-
-
-def test_the_error_pickles() -> None:
-    """A `NotConnectedError` is rebuilt from its arguments, and says why."""
-    error = NotConnectedError(PERSON, "leaving")
-    rebuilt = pickle.loads(pickle.dumps(error))  # noqa: S301 - our own
-
-    assert (rebuilt.person_id, rebuilt.reason, str(rebuilt)) == (PERSON, "leaving", str(error))
 
 
 async def test_requests_of_an_integration_share_a_refresh(stage: Stage, time: Shift) -> None:

@@ -1,11 +1,9 @@
 """Finds what could be changed in a module, so that a test should fail."""
 
 import ast
-import hashlib
-from collections import Counter
 from collections.abc import Iterator, Sequence
-from heapq import nsmallest
 from pathlib import Path
+from random import Random
 from typing import Any
 
 from attrs import frozen
@@ -41,7 +39,6 @@ class Mutant:
     before: str
     after: str
     source: str  # of the whole module with the change, in as many lines
-    rank: bytes  # looks random, and stays where a function is moved
 
     @property
     def lines(self) -> range:
@@ -65,19 +62,18 @@ def chosen(root: Path, paths: Sequence[str], count: int, seed: int) -> list[Muta
         for path in paths
         for module in ([root / path] if path.endswith(".py") else root.joinpath(path).rglob("*.py"))
     }
-    found = (
+    found = [
         mutant
         for path in sorted(modules)
-        for mutant in mutants(path.relative_to(root).as_posix(), path.read_text("utf-8"), seed)
-    )
-    return nsmallest(count, found, key=lambda mutant: (mutant.rank, mutant.path))
+        for mutant in mutants(path.relative_to(root).as_posix(), path.read_text("utf-8"))
+    ]
+    return Random(seed).sample(found, min(count, len(found)))  # noqa: S311 - of no secret
 
 
-def mutants(path: str, source: str, seed: int) -> Iterator[Mutant]:
+def mutants(path: str, source: str) -> Iterator[Mutant]:
     """Find the mutants of a module."""
     lines = source.encode().splitlines(keepends=True)  # columns count bytes
     starts = [sum(map(len, lines[:number])) for number in range(len(lines))]
-    twins = Counter[tuple[str, str, str]]()
     tree = ast.parse(source)
     for function, node, after in _places(tree, ""):
         first = starts[node.lineno - 1] + node.col_offset
@@ -86,9 +82,6 @@ def mutants(path: str, source: str, seed: int) -> Iterator[Mutant]:
         before = whole[first:last].decode()
         breaks = "\n" * before.count("\n")
         text = f"({after}{breaks})" if isinstance(node, ast.expr) else f"{after}{breaks}"
-        key = (function, ast.unparse(node), after)
-        twins[key] += 1
-        rank = hashlib.sha256(repr((seed, key, twins[key])).encode()).digest()
         yield Mutant(
             path=path,
             line=node.lineno,
@@ -96,7 +89,6 @@ def mutants(path: str, source: str, seed: int) -> Iterator[Mutant]:
             before=before,
             after=after,
             source=(whole[:first] + text.encode() + whole[last:]).decode(),
-            rank=rank,
         )
 
 
