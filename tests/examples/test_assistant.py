@@ -20,8 +20,6 @@ from webex_webhooks_async import SQLiteInbox
 from webex_webhooks_async.testing import Sandbox
 from webex_webhooks_async.testing.loopback_server import serve_on_loopback
 
-pytest.importorskip("pydantic_ai", reason="there are no wheels of what it needs for every Python")
-
 pytestmark = pytest.mark.once
 
 Pieces = Iterable[str | dict[str, Any]]
