@@ -49,6 +49,12 @@ class Webex:
         options.setdefault("target_url", URL)
         return self.bots(self.client, SECRET, **options)
 
+    def echoing(self, **options: Unpack[BotOptions]) -> Bot:
+        """A bot that says back what it hears."""
+        bot = self.bot(**options)
+        bot.message()(echo)
+        return bot
+
     @asynccontextmanager
     async def running(self, bot: Bot) -> AsyncGenerator[None]:
         """Run a bot that receives what the sandbox notifies."""

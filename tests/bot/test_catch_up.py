@@ -77,7 +77,10 @@ class Absence:
         self.sandbox.deliver_to(_unavailable)
 
     def new_inbox(self) -> SQLiteInbox:
-        return SQLiteInbox(self.path, keep=7_200, clock=lambda: self.clock.now().timestamp())
+        return SQLiteInbox(self.path, keep=7_200, clock=self.time)
+
+    def time(self) -> float:
+        return self.clock.now().timestamp()
 
     def process(
         self,
@@ -311,16 +314,10 @@ async def test_an_outage_that_one_room_notices_first(absence: Absence, caplog: L
 async def test_an_inbox_that_is_away(absence: Absence) -> None:
     """An inbox that is away for a while is waited for."""
     await absence.sandbox.say("Hello", person="ann@example.com")
-    failures = [ConnectionError("away"), TimeoutError("away")]
-    process, store = absence.process(), absence.inbox.put
-
-    async def put(*args: Any, **options: Any) -> bool:  # noqa: ANN401 - of `put`
-        if failures:
-            raise failures.pop()
-        return await store(*args, **options)
-
-    setattr(absence.inbox, "put", put)  # noqa: B010 - for type checkers
-    assert await absence.caught_up(process) == ["Hello"]
+    errors = ConnectionError("away"), TimeoutError("away")
+    inbox = FailsAtFirst(absence.path, *errors, keep=7_200, clock=absence.time)
+    assert await absence.caught_up(absence.process(inbox=inbox)) == ["Hello"]
+    await inbox.aclose()
 
 
 @pytest.mark.parametrize(
@@ -565,11 +562,9 @@ class TestTurn:
         assert len(absence.requests("rooms")) == 3  # of the first start, before and after
         await other.aclose()
 
-    async def test_a_long_one(self, absence: Absence, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def test_a_long_one(self, absence: Absence) -> None:
         """A process that goes on for longer than a claim lasts keeps its turn."""
-        monkeypatch.setattr(catch_up_module, "_CLAIMED_SECONDS", 3.0)
-        monkeypatch.setattr(catch_up_module, "_RENEWED_AFTER", 1.0)
-        for number in range(10):
+        for number in range(80):  # which takes 40 seconds
             await absence.sandbox.say(str(number), person=f"person{number}@example.com")
         other, store, claimed = absence.new_inbox(), absence.inbox.put, list[bool]()
         unclaim, given_back = absence.inbox.unclaim, list[str]()
@@ -584,8 +579,8 @@ class TestTurn:
 
         setattr(absence.inbox, "put", put)  # noqa: B010 - for type checkers
         setattr(absence.inbox, "unclaim", note)  # noqa: B010 - as above
-        assert len(await absence.caught_up()) == 10
-        assert (claimed, len(given_back)) == ([False] * 10, 1)
+        assert len(await absence.caught_up()) == 80
+        assert (claimed, len(given_back)) == ([False] * 80, 1)
         await other.aclose()
 
     async def test_one_that_ends(self, absence: Absence) -> None:
@@ -614,6 +609,19 @@ class Forgetful(SQLiteInbox):
     set_caught_up = Inbox.set_caught_up
 
 
+class FailsAtFirst(SQLiteInbox):
+    """An inbox that raises these errors before it stores something."""
+
+    def __init__(self, path: Path, *errors: Exception, **options: Any) -> None:  # noqa: ANN401 - as there
+        super().__init__(path, **options)
+        self.errors = [*errors]
+
+    async def put(self, *args: Any, **options: Any) -> bool:  # noqa: ANN401 - as it is there
+        if self.errors:
+            raise self.errors.pop()
+        return await super().put(*args, **options)
+
+
 class TestBot:
     """When a bot catches up, and beside what."""
 
@@ -622,8 +630,7 @@ class TestBot:
     ) -> None:
         """What was said while a bot was down is handled after its start, and logged in one line."""
         caplog.set_level(logging.DEBUG)
-        bot = webex.bot(inbox=webex_inbox)
-        bot.message()(echo)
+        bot = webex.echoing(inbox=webex_inbox)
         async with webex.running(bot):
             await webex.sandbox.idle()
             await webex.sandbox.say("1", person="ann@example.com")
@@ -646,8 +653,7 @@ class TestBot:
         self, webex: Webex, webex_inbox: SQLiteInbox
     ) -> None:
         """A bot is ready, and handles what comes, while it catches up; a test waits for its end."""
-        bot = webex.bot(inbox=webex_inbox)
-        bot.message()(echo)
+        bot = webex.echoing(inbox=webex_inbox)
         webex.sandbox.fail(delay=60, path="/rooms")
         async with webex.running(bot):
             assert bot.is_ready
@@ -663,8 +669,7 @@ class TestBot:
         self, changes: dict[str, Any] | None, webex: Webex, webex_inbox: SQLiteInbox
     ) -> None:
         """What a webhook missed that was off, changed or deleted is fetched after the next look."""
-        bot = webex.bot(inbox=webex_inbox, watch_every=0.2)
-        bot.message()(echo)
+        bot = webex.echoing(inbox=webex_inbox, watch_every=0.2)
         async with webex.running(bot):
             webhook = next(each for each in webex.sandbox.webhooks if each.resource == "messages")
             if changes is None:
@@ -677,23 +682,14 @@ class TestBot:
             webex.sandbox.deliver_to(bot)
             assert (await webex.sandbox.next_reply()).text == "You said: Hello"
 
-    async def test_another_one_looks(
-        self, webex: Webex, webex_inbox: SQLiteInbox, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
+    async def test_another_one_looks(self, webex: Webex, tmp_path: Path) -> None:
         """What a process has refused is fetched at its own next look, whoever's turn that is."""
-        bot = webex.bot(inbox=webex_inbox, watch_every=0.2)
-        bot.message()(echo)
-        put = webex_inbox.put
-
-        async def fail(*_: object, **__: object) -> bool:
-            monkeypatch.setattr(webex_inbox, "put", put)
-            raise ConnectionError("away")
-
-        assert await webex_inbox.claim("webex-webhooks:look:bot", 60)
+        inbox = FailsAtFirst(tmp_path / "inbox.db", ConnectionError("away"))
+        bot = webex.echoing(inbox=inbox, watch_every=0.2)
+        assert await inbox.claim("webex-webhooks:look:bot", 60)
         async with webex.running(bot):
             await webex.sandbox.idle()
             before = len(webex.sandbox.requests)
-            monkeypatch.setattr(webex_inbox, "put", fail)
             (delivery,) = await webex.sandbox.say("Hello", person="ann@example.com")
             assert delivery.status_code == 503
             assert (await webex.sandbox.next_reply()).text == "You said: Hello"
@@ -724,8 +720,7 @@ class TestBot:
         self, webex: Webex, webex_inbox: SQLiteInbox, caplog: Log
     ) -> None:
         """A bot that looks at its webhooks too rarely to fetch all that they miss says so."""
-        bot = webex.bot(inbox=webex_inbox, catch_up=timedelta(minutes=4))
-        bot.message()(echo)
+        bot = webex.echoing(inbox=webex_inbox, catch_up=timedelta(minutes=4))
         async with webex.running(bot):
             pass
         ((level, text),) = lines(caplog, "watch_every is 300 s, and catch_up is 240 s")
@@ -841,8 +836,7 @@ async def test_a_bot_that_fetches_nothing(webex: Webex, tmp_path: Path) -> None:
         async def put(self, *_: object, **__: object) -> bool:
             raise OSError(28, "No space left on device")
 
-    bot = webex.bot(inbox=FullInbox(tmp_path / "inbox.db"), catch_up=None)
-    bot.message()(echo)
+    bot = webex.echoing(inbox=FullInbox(tmp_path / "inbox.db"), catch_up=None)
     async with webex.running(bot):
         (delivery,) = await webex.sandbox.say("Hello")
 

@@ -100,20 +100,16 @@ async def test_what_was_accepted_is_finished_at_the_end(webex_sandbox: Sandbox) 
     assert loops[0] is loops[1]
 
 
-async def test_an_error_at_the_end_is_raised(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_an_error_at_the_end_is_raised(tmp_path: Path) -> None:
     """What closes it gets to know it."""
-    inbox = SQLiteInbox(tmp_path / "inbox.db")
-    bot_thread = ReceiverThread(echoing(inbox=inbox))
+
+    class Failing(SQLiteInbox):
+        async def aclose(self) -> None:
+            await super().aclose()
+            raise OSError("the disk is gone")
+
+    bot_thread = ReceiverThread(echoing(inbox=Failing(tmp_path / "inbox.db")))
     await asyncio.to_thread(bot_thread.start)
-    closing = inbox.aclose
-
-    async def failing() -> None:
-        await closing()
-        raise OSError("the disk is gone")
-
-    monkeypatch.setattr(inbox, "aclose", failing)
     with pytest.raises(OSError, match="the disk is gone"):
         await asyncio.to_thread(bot_thread.close)
 
