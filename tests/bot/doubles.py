@@ -7,14 +7,7 @@ from typing import Any, Unpack
 
 from attrs import define
 
-from webex_webhooks_async import (
-    Bot,
-    BotRouter,
-    Client,
-    Context,
-    MessageContext,
-    SubmissionContext,
-)
+from webex_webhooks_async import Bot, BotRouter, Client, Context, MessageContext, SubmissionContext
 from webex_webhooks_async.bot.bot import BotOptions
 from webex_webhooks_async.testing import Sandbox
 

@@ -12,11 +12,7 @@ from tests.support.inboxes import retry_all_in, stored_in
 from tests.support.logs import Log
 from tests.support.refusals import refused
 from tests.support.wire import until
-from webex_webhooks_async import (
-    Bot,
-    GiveUpError,
-    SQLiteInbox,
-)
+from webex_webhooks_async import Bot, GiveUpError, SQLiteInbox
 
 pytestmark = pytest.mark.once
 

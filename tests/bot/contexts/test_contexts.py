@@ -11,15 +11,7 @@ import pytest
 from tests.bot.doubles import CARD, SECRET, Webex, noting
 from tests.support.clocks import START, StoppedClock, timed
 from tests.support.refusals import refused
-from webex_webhooks_async import (
-    Bot,
-    Client,
-    File,
-    Message,
-    MessageContext,
-    SubmissionContext,
-    sign,
-)
+from webex_webhooks_async import Bot, Client, File, Message, MessageContext, SubmissionContext, sign
 from webex_webhooks_async.bot.fetching import age_of
 from webex_webhooks_async.testing import Sandbox
 

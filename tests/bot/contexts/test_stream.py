@@ -16,13 +16,7 @@ from tests.support.inboxes import retry_all_in
 from tests.support.logs import Log
 from tests.support.programs import printed_by
 from tests.support.wire import idle_loop, until
-from webex_webhooks_async import (
-    Bot,
-    GiveUpError,
-    Message,
-    MessageContext,
-    SQLiteInbox,
-)
+from webex_webhooks_async import Bot, GiveUpError, Message, MessageContext, SQLiteInbox
 from webex_webhooks_async.bot.contexts.stream import Stream
 from webex_webhooks_async.bot.contexts.writing import split_markdown
 from webex_webhooks_async.client.limiter import Limiter
