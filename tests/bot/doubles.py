@@ -55,6 +55,12 @@ class Webex:
         async with bot:
             yield
 
+    async def hear(self, bot: Bot, *texts: str, **options: Any) -> None:  # noqa: ANN401 - as `say`
+        """Run a bot, and say this to it."""
+        async with self.running(bot):
+            for each in texts:
+                await self.sandbox.say(each, **options)
+
 
 class Handlers:
     """Handlers that note who got what: the name of each that ran, and its context."""

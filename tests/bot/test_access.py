@@ -78,8 +78,7 @@ async def test_it_is_asked_only_where_a_handler_matches(webex: Webex) -> None:
     bot = webex.bot(allow=lambda _: False, refusal="Not for you")
     Handlers().command(bot, "order")
 
-    async with webex.running(bot):
-        await webex.sandbox.say("Hello")
+    await webex.hear(bot, "Hello")
 
     assert webex.texts == ["Hello"]
     assert not any(re.search("/people/(?!me)", each.path) for each in webex.sandbox.requests)
@@ -221,7 +220,6 @@ async def test_a_bot_that_starts_again_asks_again(webex: Webex) -> None:
     handlers = Handlers()
     handlers.message(bot)
     for _ in range(2):
-        async with webex.running(bot):
-            await webex.sandbox.say("Hello", person=ANN)
+        await webex.hear(bot, "Hello", person=ANN)
 
     assert sum(each.path.endswith(ANN.id) for each in webex.sandbox.requests) == 2

@@ -135,8 +135,7 @@ class TestStart:
         with pytest.raises(PermissionDeniedError, match=path):
             await bot.__aenter__()
         assert await bot.handle(b"", {}) == 503
-        async with webex.running(bot):
-            await webex.sandbox.say("Hello")
+        await webex.hear(bot, "Hello")
 
         assert webex.texts == ["Hello", "You said: Hello"]
 
@@ -684,9 +683,7 @@ class TestReceiving:
             await context.reply(f"You said: {context.text}")
             await bot.aclose()
 
-        async with webex.running(bot):
-            for text in ("one", "two"):
-                await webex.sandbox.say(text)
+        await webex.hear(bot, "one", "two")
 
         assert caplog.text.count("a handler can't close its own receiver") == 2
         assert webex.texts[-1] == "You said: two"

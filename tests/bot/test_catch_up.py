@@ -15,6 +15,7 @@ from attrs import evolve
 from tests.bot.doubles import URL, Webex, echo
 from tests.bot.talking import Talk
 from tests.support.clocks import QuickClock, StoppedClock
+from tests.support.inboxes import FullInbox
 from tests.support.logs import Log, lines
 from tests.support.wire import until
 from webex_webhooks_async import (
@@ -143,6 +144,12 @@ class Absence:
         room: dict[str, str] = await self.client.post("rooms", json={"title": title})
         return room["id"]
 
+    async def people(self, count: int, *, apart: float = 0.0) -> None:
+        """Let so many people say their numbers, so many seconds one after the other."""
+        for number in range(count):
+            await self.sandbox.say(str(number), person=f"person{number}@example.com")
+            self.clock.seconds += apart
+
     def note_requests(self) -> list[float]:
         """Return a list that gets the seconds at which requests come."""
         times: list[float] = []
@@ -241,8 +248,7 @@ async def test_a_person_reads_all_of_a_group(absence: Absence) -> None:
 
 async def test_two_requests_a_second(absence: Absence) -> None:
     """No second has more than two requests of a catch-up, however many rooms were active."""
-    for number in range(6):
-        await absence.sandbox.say("Hello", person=f"person{number}@example.com")
+    await absence.people(6)
     times = absence.note_requests()
 
     assert len(await absence.caught_up()) == 6
@@ -267,8 +273,7 @@ async def test_a_429(absence: Absence, caplog: Log) -> None:
 )
 async def test_an_outage(fault: dict[str, Any], absence: Absence) -> None:
     """After an outage of Webex it goes on where it was, without reading a room twice."""
-    for number in range(3):
-        await absence.sandbox.say(str(number), person=f"person{number}@example.com")
+    await absence.people(3)
     absence.sandbox.fail(**fault, times=2, path="/messages")
 
     assert len(await absence.caught_up()) == 3
@@ -283,9 +288,7 @@ async def test_one_room_that_goes_on_failing(
     absence: Absence, caplog: Log, *, works_again: bool
 ) -> None:
     """A room that fails three times while Webex responds is tried once more, after all others."""
-    for number in range(3):
-        await absence.sandbox.say(str(number), person=f"person{number}@example.com")
-        absence.clock.seconds += 1
+    await absence.people(3, apart=1)
     broken, before = absence.sandbox.messages[-1].room_id, await _kept(absence)
     webex, failures = absence.http_client._transport, list[int]()
 
@@ -328,9 +331,7 @@ async def test_a_room_that_cannot_be_read(
 ) -> None:
     """A room that is gone, or can't be read, is passed over, and the next ones are read."""
     caplog.set_level(logging.INFO)
-    for number in range(2):
-        await absence.sandbox.say(str(number), person=f"person{number}@example.com")
-        absence.clock.seconds += 1
+    await absence.people(2, apart=1)
     absence.sandbox.fail(status=status, path="/messages")
 
     assert await absence.caught_up() == ["0"]
@@ -431,21 +432,20 @@ class TestSince:
         await absence.sandbox.say("late", person="ann@example.com")
         assert await absence.caught_up(seconds=5 * MINUTE) == ["late"]
 
-    async def test_it_became_due_long_ago(self, absence: Absence) -> None:
-        """An outage after it became due makes nothing too old."""
+    @pytest.mark.parametrize(
+        ("minutes", "texts"),
+        [(60, ["before", "after"]), (119, ["after"])],
+        ids=["known", "forgotten"],
+    )
+    async def test_it_became_due_long_ago(
+        self, absence: Absence, minutes: int, texts: list[str]
+    ) -> None:
+        """An outage makes nothing too old, but what the inbox may not know after its two hours."""
         await absence.sandbox.say("before", person="ann@example.com")
         process = absence.process(seconds=5 * MINUTE)
-        absence.clock.seconds += 60 * MINUTE
+        absence.clock.seconds += minutes * MINUTE
         await absence.sandbox.say("after", person="ann@example.com")
-        assert await absence.caught_up(process) == ["before", "after"]
-
-    async def test_what_may_be_forgotten(self, absence: Absence) -> None:
-        """What is so old that the inbox may not know it any more isn't handled a second time."""
-        await absence.sandbox.say("before", person="ann@example.com")
-        process = absence.process(seconds=5 * MINUTE)
-        absence.clock.seconds += 119 * MINUTE  # two hours are kept
-        await absence.sandbox.say("after", person="ann@example.com")
-        assert await absence.caught_up(process) == ["after"]
+        assert await absence.caught_up(process) == texts
 
     async def test_nothing_before_the_first_start(self, absence: Absence, tmp_path: Path) -> None:
         """A bot that starts with a new inbox doesn't handle what was said before."""
@@ -501,9 +501,7 @@ class TestSince:
 
     async def test_an_incomplete_one(self, absence: Absence) -> None:
         """A catch-up that isn't complete doesn't move the time, and the next one begins there."""
-        for number in range(3):
-            await absence.sandbox.say(str(number), person=f"person{number}@example.com")
-            absence.clock.seconds += 1
+        await absence.people(3, apart=1)
         before = await _kept(absence)
         absence.sandbox.fail(status=200, body={"items": []}, path="/messages")
         absence.sandbox.fail(status=401, path="/messages")
@@ -564,8 +562,7 @@ class TestTurn:
 
     async def test_a_long_one(self, absence: Absence) -> None:
         """A process that goes on for longer than a claim lasts keeps its turn."""
-        for number in range(80):  # which takes 40 seconds
-            await absence.sandbox.say(str(number), person=f"person{number}@example.com")
+        await absence.people(80)  # which takes 40 seconds
         other, store, claimed = absence.new_inbox(), absence.inbox.put, list[bool]()
         unclaim, given_back = absence.inbox.unclaim, list[str]()
 
@@ -831,11 +828,6 @@ def test_from_env(monkeypatch: pytest.MonkeyPatch) -> None:
 
 async def test_a_bot_that_fetches_nothing(webex: Webex, tmp_path: Path) -> None:
     """A notification that its inbox can't store is refused, and that is all."""
-
-    class FullInbox(SQLiteInbox):
-        async def put(self, *_: object, **__: object) -> bool:
-            raise OSError(28, "No space left on device")
-
     bot = webex.echoing(inbox=FullInbox(tmp_path / "inbox.db"), catch_up=None)
     async with webex.running(bot):
         (delivery,) = await webex.sandbox.say("Hello")

@@ -579,8 +579,7 @@ async def test_without_an_inbox(webex: Webex) -> None:
         await context.reply(f"Ticket {number}")
         await context.delete(working)
 
-    async with webex.running(bot):
-        await webex.sandbox.say("Hello")
+    await webex.hear(bot, "Hello")
 
     assert webex.texts == ["Hello", "Ticket 7"]
 

@@ -65,9 +65,7 @@ async def test_a_pattern_is_searched_in_the_text(
     """The handler gets what was found; that of a command has nothing, and asking is an error."""
     handlers.command(bot, "order")
     handlers.message(bot, r"ticket #(\d+)")
-    async with webex.running(bot):
-        for text in ("Where is ticket #42?", "Where is my ticket?", "order"):
-            await webex.sandbox.say(text)
+    await webex.hear(bot, "Where is ticket #42?", "Where is my ticket?", "order")
 
     (_, found), (_, command) = handlers.heard
     assert found.match[1] == "42"
@@ -143,8 +141,7 @@ async def test_handlers_of_notifications_run_in_addition(
     for each in routers:
         bot.include(each)
     handlers.message(bot)
-    async with webex.running(bot):
-        await webex.sandbox.say("Hello")
+    await webex.hear(bot, "Hello")
 
     assert (len(seen), handlers.names) == (3, ["all"])
 
@@ -352,9 +349,7 @@ async def test_what_a_middleware_sets_is_seen_by_its_handler_alone(webex: Webex)
         await call_next()
 
     bot.message()(noting(seen, lambda context: context.state.number))
-    async with webex.running(bot):
-        await webex.sandbox.say("Hello")
-        await webex.sandbox.say("Hello")
+    await webex.hear(bot, "Hello", "Hello")
     assert seen == [0, 1]
 
 

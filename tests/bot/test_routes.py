@@ -150,8 +150,6 @@ async def test_middleware_of_contexts_is_that_of_the_routers(webex: Webex) -> No
     bot.include(other)
     bot.include(inner)
     inner.command("inner")(bot.command("outer")(noting(ran, lambda context: context.text)))
-    async with webex.running(bot):
-        for text in ("inner", "outer"):
-            await webex.sandbox.say(text)
+    await webex.hear(bot, "inner", "outer")
 
     assert ran == ["bot", "inner", "inner", "bot", "outer"]

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.support.inboxes import FullInbox
 from tests.support.wire import PATIENCE
 from webex_webhooks_async import (
     Bot,
@@ -18,7 +19,6 @@ from webex_webhooks_async import (
     NewWebhook,
     Notification,
     Receiver,
-    SQLiteInbox,
 )
 from webex_webhooks_async.handling.sandbox_reports import header_of
 from webex_webhooks_async.notifications.signing_secrets import Secrets
@@ -76,51 +76,30 @@ async def test_an_error_in_the_response(
     assert response.headers.get(ERROR) == shown
 
 
-class FullInbox(SQLiteInbox):
-    """An inbox on a full disk."""
-
-    async def put(self, *_: object, **__: object) -> bool:
-        raise OSError(28, "No space left on device")
-
-
-REASONS: list[tuple[Callable[[Path], dict[str, Any]], str]] = [
-    (lambda path: {"inbox": FullInbox(path / "inbox.db")}, "the inbox failed")
-]
-
-
-@pytest.mark.parametrize(("options", "why"), REASONS)
 async def test_why_a_notification_is_not_handled_now(
-    options: Callable[[Path], dict[str, Any]],
-    why: str,
-    tmp_path: Path,
-    webex_sandbox: Sandbox,
-    webex_client: Client,
+    tmp_path: Path, webex_sandbox: Sandbox, webex_client: Client
 ) -> None:
     """A sandbox says which reason a 503 has; nobody learns it unasked, or unverified."""
-    receiver = failing(KeyError("dish"), **options(tmp_path))
+    receiver = failing(KeyError("dish"), inbox=FullInbox(tmp_path / "inbox.db"))
     answers = [
         await response_of(receiver, headers, secret)
         for headers, secret in ((ASKS, "another secret"), ({}, SECRET))
     ]
     assert [each.headers.get(ERROR) for each in answers] == [None, None]
 
-    receiver = failing(KeyError("dish"), **options(tmp_path))
     async with webex_sandbox.serve(), receiver:
         webex_sandbox.deliver_to(receiver)
-        await webex_client.webhooks.ensure(
-            [
-                NewWebhook(
-                    name="bot",
-                    target_url="https://bot/",
-                    resource="messages",
-                    event="created",
-                    secret=SECRET,
-                )
-            ]
+        wanted = NewWebhook(
+            name="bot",
+            target_url="https://bot/",
+            resource="messages",
+            event="created",
+            secret=SECRET,
         )
+        await webex_client.webhooks.ensure([wanted])
         (delivery,) = await webex_sandbox.say("Hello")
 
-    assert delivery.reason == f"503 Service Unavailable: {why}"
+    assert delivery.reason == "503 Service Unavailable: the inbox failed"
     assert delivery.handler_error is None
 
 

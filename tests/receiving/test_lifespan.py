@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import AsyncGenerator, Callable
 from contextlib import AbstractContextManager, asynccontextmanager, nullcontext, suppress
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -79,13 +78,22 @@ def webex(webex_sandbox: Sandbox, webex_client: Client) -> Webex:
     return Webex(webex_sandbox, webex_client)
 
 
+Make = Callable[..., Receiver]
+
+
 @pytest.fixture(params=["receiver", "bot"])
-def make(request: pytest.FixtureRequest, webex: Webex) -> Callable[..., Receiver]:
-    """Makes a receiver, or a bot."""
-    return webex.bot if request.param == "bot" else partial(Receiver, SECRET)
+def make(request: pytest.FixtureRequest, webex: Webex) -> Make:
+    """Makes a receiver, or a bot, with a handler of new messages that isn't to run."""
+
+    def made(**options: Any) -> Receiver:  # noqa: ANN401 - any option
+        receiver = webex.bot(**options) if request.param == "bot" else Receiver(SECRET, **options)
+        receiver.on("messages", "created")(handle)
+        return receiver
+
+    return made
 
 
-async def test_a_lifespan_is_around_all_handlers(make: Callable[..., Receiver]) -> None:
+async def test_a_lifespan_is_around_all_handlers(make: Make) -> None:
     """At each start it is entered first, and left last; what it yields is in `state`."""
     lifespan, release = Lifespan({"number": 7}), asyncio.Event()
     receiver = make(lifespan=lifespan, respond_within=0)
@@ -113,12 +121,9 @@ async def test_a_lifespan_is_around_all_handlers(make: Callable[..., Receiver]) 
         _ = receiver.state.number
 
 
-async def test_nothing_is_handled_before_the_lifespan(
-    make: Callable[..., Receiver], caplog: Log
-) -> None:
+async def test_nothing_is_handled_before_the_lifespan(make: Make, caplog: Log) -> None:
     """Neither a request nor `dispatch`; without a lifespan, a receiver needs no start."""
     receiver = make(lifespan=Lifespan())
-    receiver.on("messages")(handle)
     assert await receiver.handle(BODY, HEADERS) == 503
     assert "isn't running: " in caplog.text
     with pytest.raises(RuntimeError, match="isn't running: "):
@@ -145,13 +150,12 @@ async def test_a_lifespan_that_fails_ends_the_start(
     options: dict[str, Any],
     error: Exception,
     events: str,
-    make: Callable[..., Receiver],
+    make: Make,
     webex: Webex,
 ) -> None:
     """The start raises its error, also that of an outage, and leaves nothing open."""
     lifespan = Lifespan(**options)
     receiver = make(lifespan=lifespan)
-    receiver.on("messages")(handle)
     for _ in range(2):  # it isn't "started" already
         with pytest.raises(type(error), match=str(error)):
             await receiver.start()
@@ -159,9 +163,7 @@ async def test_a_lifespan_that_fails_ends_the_start(
     assert " ".join(lifespan.events) == f"{events} {events}"
 
 
-async def test_a_lifespan_that_swallows_errors_fails_all_the_same(
-    make: Callable[..., Receiver],
-) -> None:
+async def test_a_lifespan_that_swallows_errors_fails_all_the_same(make: Make) -> None:
     """The error for what it yields isn't raised inside of it, where it could be lost."""
     events: list[str] = []
 
@@ -172,7 +174,6 @@ async def test_a_lifespan_that_swallows_errors_fails_all_the_same(
         events.append("end")
 
     receiver = make(lifespan=lifespan)
-    receiver.on("messages")(handle)
     with pytest.raises(TypeError, match=r'got str: write yield \{"name": ...\}'):
         await receiver.start()
     assert events == ["end"]
@@ -185,11 +186,10 @@ async def test_a_lifespan_is_an_async_context_manager() -> None:
         await receiver.start()
 
 
-async def test_what_a_lifespan_raises_at_its_end_is_raised(make: Callable[..., Receiver]) -> None:
+async def test_what_a_lifespan_raises_at_its_end_is_raised(make: Make) -> None:
     """Everything else has ended by then, and the receiver can be started again."""
     lifespan = Lifespan(at_end=ConnectionError("the pool is broken"))
     receiver = make(lifespan=lifespan)
-    receiver.on("messages")(handle)
     for _ in range(2):
         await receiver.start()
         with pytest.raises(ConnectionError, match="the pool is broken"):
@@ -215,13 +215,10 @@ async def test_an_inbox_is_open_until_the_lifespan_has_ended(webex: Webex, tmp_p
     await inbox.aclose()
 
 
-async def test_the_server_learns_what_a_lifespan_raises_at_its_end(
-    make: Callable[..., Receiver],
-) -> None:
+async def test_the_server_learns_what_a_lifespan_raises_at_its_end(make: Make) -> None:
     """It logs that; after an exception alone it would log that lifespans aren't supported."""
     server = Conversation({"type": "lifespan.startup"}, {"type": "lifespan.shutdown"})
     receiver = make(lifespan=Lifespan(at_end=ConnectionError("the pool is broken")))
-    receiver.on("messages")(handle)
     with pytest.raises(ConnectionError):
         await receiver({"type": "lifespan"}, server.receive, server.send)
 
@@ -263,7 +260,7 @@ async def test_a_start_that_fails_leaves_the_lifespan(webex: Webex) -> None:
     assert lifespan.events == ["begin", "end"]
 
 
-async def test_what_is_closed_while_it_starts_does_not_run(make: Callable[..., Receiver]) -> None:
+async def test_what_is_closed_while_it_starts_does_not_run(make: Make) -> None:
     """The start raises an error, and leaves nothing open; the next one works."""
     events: list[str] = []
     release = asyncio.Event()
@@ -276,7 +273,6 @@ async def test_what_is_closed_while_it_starts_does_not_run(make: Callable[..., R
         events.append("end")
 
     receiver = make(lifespan=lifespan)
-    receiver.on("messages")(handle)
     starting = asyncio.create_task(receiver.start())
     await until(lambda: bool(events))
     await receiver.aclose()
@@ -307,9 +303,7 @@ async def test_handlers_of_messages_get_a_copy_of_the_state(webex: Webex) -> Non
         seen.append(dict(vars(context.state)))
         context.state.sessions = None
 
-    async with webex.running(bot):
-        await webex.sandbox.say("Hello")
-        await webex.sandbox.say("Hello")
+    await webex.hear(bot, "Hello", "Hello")
     assert seen == [yielded] * 2
 
 
@@ -345,7 +339,7 @@ async def test_a_server_that_runs_the_lifespan_learns_what_fails(
     assert sent["message"].endswith(f"{type(error).__name__}: no database")
 
 
-async def test_an_application_is_around_its_parts(make: Callable[..., Receiver]) -> None:
+async def test_an_application_is_around_its_parts(make: Make) -> None:
     """They are entered in order, and left in the opposite one; its state is what they yield."""
     events: list[str] = []
 
@@ -359,7 +353,6 @@ async def test_an_application_is_around_its_parts(make: Callable[..., Receiver])
         return lifespan
 
     receiver = make(lifespan=named("its own", number=7))
-    receiver.on("messages")(handle)
     parts = named("sessions", sessions=1), receiver, named("watch"), named("cache", cache=2)
     lifespan = lifespan_of(*parts)
     for _ in range(2):

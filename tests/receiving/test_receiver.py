@@ -42,6 +42,19 @@ NOT_NEGATIVE = (
 )
 
 
+async def delivered_again(bot: ReceiverUnderTest) -> int:
+    """Open a closed receiver, and deliver to it; return the status."""
+    async with bot.receiver:
+        return await deliver(bot.receiver)
+
+
+async def cancelled(request: asyncio.Task[int]) -> None:
+    """Cancel a request, and wait for its end."""
+    request.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await request
+
+
 class TestDispatch:
     @pytest.mark.parametrize(
         ("resource", "event", "expected"),
@@ -452,9 +465,7 @@ class TestCancellation:
         bot.errors = [ValueError()]
         request = asyncio.create_task(deliver(bot.receiver))
         await reporting.wait()
-        request.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await request
+        await cancelled(request)
 
         assert await deliver(bot.receiver) == 204
 
@@ -490,8 +501,7 @@ class TestRespondWithin:
         bot.may_end.set()
         await until(lambda: bool(reported))
         await bot.receiver.aclose()
-        async with bot.receiver:
-            assert await deliver(bot.receiver) == 204
+        assert await delivered_again(bot) == 204
 
         assert bot.done == ["MESSAGE"]
 
@@ -512,13 +522,10 @@ class TestRespondWithin:
         bot.may_end.clear()
         request = asyncio.create_task(deliver(bot.receiver))
         await until(lambda: bool(bot.started))
-        request.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await request
+        await cancelled(request)
         bot.may_end.set()
         await bot.receiver.aclose()
-        async with bot.receiver:
-            assert await deliver(bot.receiver) == 204
+        assert await delivered_again(bot) == 204
 
         assert bot.done == bot.started == ["MESSAGE"]
 
@@ -583,8 +590,7 @@ class TestRespondWithin:
         assert await deliver(bot.receiver) == 503
         assert caplog.messages[0].endswith("is not handled: the receiver is shutting down")
         assert bot.started == []
-        async with bot.receiver:
-            assert await deliver(bot.receiver) == 204
+        assert await delivered_again(bot) == 204
 
         assert bot.done == ["MESSAGE"]
 
@@ -599,8 +605,7 @@ class TestRespondWithin:
             pending.cancel()
         await bot.receiver.aclose()
         bot.may_end.set()
-        async with bot.receiver:
-            assert await deliver(bot.receiver) == 204
+        assert await delivered_again(bot) == 204
 
         assert bot.done == ["MESSAGE"]
 

@@ -1,11 +1,11 @@
-"""Looks into the file of an inbox beside a bot that uses it, as a command does."""
+"""Looks into the file of an inbox beside a bot that uses it, and an inbox that can't store."""
 
 import time
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
-from webex_webhooks_async import Inbox
+from webex_webhooks_async import Inbox, SQLiteInbox
 from webex_webhooks_async.inbox.sqlite_file import InboxFile
 from webex_webhooks_async.inbox.sqlite_rows import InboxRows
 from webex_webhooks_async.types import InboxEntry, StoredNotification
@@ -18,6 +18,13 @@ async def taken(inbox: Inbox) -> InboxEntry:
     entry = await inbox.take()
     assert entry is not None
     return entry
+
+
+class FullInbox(SQLiteInbox):
+    """An inbox on a full disk."""
+
+    async def put(self, *_: object, **__: object) -> bool:
+        raise OSError(28, "No space left on device")
 
 
 def stored_in(path: Path, clock: Clock = time.time) -> list[StoredNotification]:

@@ -232,8 +232,7 @@ async def test_what_the_bot_wrote_can_be_edited_and_deleted(webex: Webex) -> Non
         await context.delete(second.id)
         await bot.delete(second)
 
-    async with webex.running(bot):
-        await webex.sandbox.say("work")
+    await webex.hear(bot, "work")
 
     assert last(webex.sandbox, 2) == [("Done", None), ("edited", "Done")]
 
@@ -301,8 +300,7 @@ async def test_a_handler_sends_elsewhere(webex: Webex) -> None:
         with refused("TypeError: reply has no argument 'room_id'"):
             await context.reply("Hello", **cast("Any", {"room_id": "R"}))
 
-    async with webex.running(bot):
-        await webex.sandbox.say("Hello", person="ann@example.com")
+    await webex.hear(bot, "Hello", person="ann@example.com")
 
     heard, sent = webex.sandbox.messages
     assert sent.text == "elsewhere"
@@ -420,8 +418,7 @@ async def test_a_mention_in_markdown_is_no_part_of_the_command(
 
 async def test_a_long_text_is_several_messages(bot: Bot, webex: Webex) -> None:
     """Joined they are the text, the last has the card and is returned, all are in the thread."""
-    async with webex.running(bot):
-        await webex.sandbox.say("long")
+    await webex.hear(bot, "long")
     said, *pieces, report = webex.sandbox.messages
 
     assert "".join(str(each.text) for each in pieces) == LONG
@@ -441,8 +438,7 @@ async def test_a_file_is_uploaded(bot: Bot, webex: Webex) -> None:
             downloaded = await context.client.download(message.files[0])
             names.append(f"{downloaded.name} {downloaded.content!r}")
 
-    async with webex.running(bot):
-        await webex.sandbox.say("Hello")
+    await webex.hear(bot, "Hello")
     _, *pieces, alone = webex.sandbox.messages
 
     assert names == ["menu.txt b'Pasta'"] * 2
