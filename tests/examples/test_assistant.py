@@ -20,6 +20,8 @@ from webex_webhooks_async import SQLiteInbox
 from webex_webhooks_async.testing import Sandbox
 from webex_webhooks_async.testing.loopback_server import serve_on_loopback
 
+pytest.importorskip("openai", reason="it is in a group of its own")
+
 pytestmark = pytest.mark.once
 
 Pieces = Iterable[str | dict[str, Any]]
