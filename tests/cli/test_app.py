@@ -9,7 +9,6 @@ from inspect import cleandoc
 import pytest
 
 from tests.cli.harness import COMMAND, Invoke, ServedWebex
-from tests.support.services import environment_with
 from tests.support.wire import PATIENCE
 from webex_webhooks_async.cli import app
 
@@ -141,11 +140,8 @@ def test_an_input_that_is_closed(invoke: Invoke, arguments: list[str], message: 
 
 
 def run(*command: str) -> "subprocess.CompletedProcess[str]":
-    """Run a process to its end."""
-    environment = environment_with({})
-    return subprocess.run(
-        command, env=environment, capture_output=True, text=True, timeout=PATIENCE, check=False
-    )
+    """Run a process to its end; what runs there counts as covered."""
+    return subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, check=False)
 
 
 WITHOUT_THE_EXTRA = """
