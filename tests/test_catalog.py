@@ -47,21 +47,3 @@ def test_filters_that_need_the_organization() -> None:
 
     assert {"hostEmail", "hostUserId"} == meetings.org_filters
     assert meetings.org_filters <= meetings.filters
-
-
-def test_what_a_notification_is_about_has_a_path() -> None:
-    """Each resource that can be read by the id in a notification has its documented path."""
-    paths = {str(each): watchable.path for each, watchable in CATALOG.items() if watchable.path}
-
-    assert paths == {
-        "attachmentActions": "attachment/actions",
-        "convergedRecordings": "convergedRecordings",
-        "meetingParticipants": "meetingParticipants",
-        "meetings": "meetings",
-        "memberships": "memberships",
-        "messages": "messages",
-        "recordings": "recordings",
-        "rooms": "rooms",
-        "telephony_calls": "telephony/calls",
-    }
-    assert CATALOG[Resource.TELEPHONY_CALLS].id_field == "call_id"

@@ -260,8 +260,7 @@ def test_every_module_has_its_place() -> None:
         if "testing" not in str(contract.get("containers"))
         for line in contract.get("layers", [])
     ]
-    layers = {layer for line in lines for layer in re.split(" [|:] ", line)}
-    assert layers <= named
+    assert {layer for line in lines for layer in re.split(" [|:] ", line)} <= named
 
 
 def text_of(svg: str) -> str:

@@ -415,8 +415,7 @@ async def test_a_given_client_stores_cookies_and_we_send_none() -> None:
         http_client.headers = {"X-Later": "1"}
         await client.webhooks.get("W1")
 
-    cookies = [each.headers.get("cookie") for each in wire.requests]
-    assert cookies == [None, None, "a=b", None]
+    assert [each.headers.get("cookie") for each in wire.requests] == [None, None, "a=b", None]
     assert wire.requests[-1].headers["x-later"] == "1"
 
 

@@ -17,7 +17,6 @@ from webex_webhooks_async import (
     File,
     GoneError,
     RequestTimeoutError,
-    ResponseTooLargeError,
     RetryPolicy,
     ServerError,
     TransportError,
@@ -232,19 +231,6 @@ async def test_the_timeout_counts_from_piece_to_piece(wait: float) -> None:
         else:
             with pytest.raises(RequestTimeoutError):
                 await client.download(url)
-
-
-@pytest.mark.parametrize("size", [4, 5])
-async def test_a_file_has_at_most_so_many_bytes(size: int) -> None:
-    """`max_bytes` is the limit of a download, not `max_body`."""
-    async with client_on(http_response(200, b"x" * size), max_body=1) as (wire, client):
-        if size == 4:
-            await client.download(f"{wire.base_url}/contents/C1", max_bytes=4)
-        else:
-            with pytest.raises(ResponseTooLargeError, match="more than 4 bytes"):
-                await client.download(f"{wire.base_url}/contents/C1", max_bytes=4)
-
-    assert len(wire.requests) == 1
 
 
 @pytest.mark.parametrize(("number", "error"), [(0, ValueError), (1.5, TypeError)])

@@ -529,6 +529,10 @@ async def test_a_card_is_fetched_with_its_inputs() -> None:
     ("resource", "data", "target"),
     [
         ("rooms", RoomData(id="X1"), "/v1/rooms/X1"),
+        *(
+            (each, {"id": "X1"}, f"/v1/{each}/X1")
+            for each in ("convergedRecordings", "meetingParticipants", "memberships", "recordings")
+        ),
         ("meetings", {"id": "X1"}, "/v1/meetings/X1"),
         ("telephony_calls", TelephonyCallData(call_id="X1"), "/v1/telephony/calls/X1"),
         ("telephony_calls", {"id": "no", "callId": "X1"}, "/v1/telephony/calls/X1"),

@@ -17,8 +17,7 @@ async def test_members_of_a_webhook(webex: Webex) -> None:
     """A webhook has an organization, a creator, an application, an owner, a status and a time."""
     hook = await webex.hook(await webex.room())
     webhook = (await webex.bot.get(f"/webhooks/{hook.id}")).json()
-    wanted = {"orgId", "createdBy", "appId", "ownedBy", "status", "created"}
-    assert wanted <= webhook.keys()
+    assert {"orgId", "createdBy", "appId", "ownedBy", "status", "created"} <= webhook.keys()
     assert [webhook[each] for each in ("ownedBy", "status")] == ["creator", "active"]
 
 

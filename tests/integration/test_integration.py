@@ -490,7 +490,7 @@ async def test_who_leaves(stage: Stage) -> None:
     assert [(user.email, row) for user, row in left] == [(ANN, None)] * 2
 
 
-async def test_leaving_in_an_outage(stage: Stage, time: Shift, caplog: Log) -> None:
+async def test_leaving_in_an_outage(stage: Stage, caplog: Log) -> None:
     """Webhooks are deleted after an outage, from another process as well."""
     integration = stage.listening()
     async with stage.running(integration):
@@ -500,7 +500,7 @@ async def test_leaving_in_an_outage(stage: Stage, time: Shift, caplog: Log) -> N
         assert not await integration.disconnect(stage.person(ANN))
         await until(lambda: "aren't as wanted" in caplog.text)
     stage.sandbox.clear_faults()
-    time.advance(61)
+    stage.time.advance(61)
     other = stage.integration()
     async with stage.running(other):
         await until(lambda: not stage.webhooks())
@@ -518,7 +518,7 @@ async def _until_counts(integration: Integration, number: int) -> None:
 
 
 @pytest.mark.parametrize("why", ["the permission is gone", "502"])
-async def test_webhooks_that_stay(stage: Stage, time: Shift, caplog: Log, why: str) -> None:
+async def test_webhooks_that_stay(stage: Stage, caplog: Log, why: str) -> None:
     """Without a permission, or after seven days, somebody is gone although webhooks stay."""
     integration = stage.listening()
     async with stage.running(integration):
@@ -530,7 +530,7 @@ async def test_webhooks_that_stay(stage: Stage, time: Shift, caplog: Log, why: s
         await integration.disconnect(stage.person(ANN))
         if why == "502":
             await until(lambda: "aren't as wanted" in caplog.text)
-            time.advance(7 * 86_400 + 100)
+            stage.time.advance(7 * 86_400 + 100)
         await _until_counts(integration, 0)
 
     assert len(stage.webhooks()) == 1
@@ -582,7 +582,7 @@ async def test_leaving_during_a_removal(stage: Stage) -> None:
         assert await integration._remove(user.public, user.details.connection)
 
 
-async def test_a_look_corrects_what_has_happened(stage: Stage, time: Shift, caplog: Log) -> None:
+async def test_a_look_corrects_what_has_happened(stage: Stage, caplog: Log) -> None:
     """A webhook that was deleted is made again by a look; one user's error is a WARNING."""
     integration = stage.listening(watch_every=timedelta(minutes=10))
     async with stage.running(integration):
@@ -593,11 +593,11 @@ async def test_a_look_corrects_what_has_happened(stage: Stage, time: Shift, capl
                     await client.webhooks.delete(each.id)
         stage.sandbox.revoke_user(BOB)
         before = len(stage.sent("/v1/webhooks"))
-        time.advance(595)
+        stage.time.advance(595)
         await stage.sandbox.idle()
-        await until(lambda: time.sleepers)
+        await until(lambda: stage.time.sleepers)
         assert len(stage.sent("/v1/webhooks")) == before
-        time.advance(10)
+        stage.time.advance(10)
         await until(lambda: stage.webhooks(ANN))
         await until(lambda: comparable(stage.person(BOB))[:20] in caplog.text)
         assert not stage.webhooks(BOB)
@@ -642,7 +642,7 @@ async def noted(integration: Integration, is_so: Callable[[Details], bool]) -> U
         await asyncio.sleep(0.01)
 
 
-async def test_two_releases(stage: Stage, time: Shift) -> None:
+async def test_two_releases(stage: Stage) -> None:
     """A new release deletes what it doesn't want; an older process makes and deletes nothing."""
     old = stage.integration()
 
@@ -658,7 +658,7 @@ async def test_two_releases(stage: Stage, time: Shift) -> None:
         new.on(Resource.ROOMS)(_nothing)
         wanted = {"integration:meetings:all", "integration:rooms:all"}
         old_looks = stop_looking(old)
-        time.advance(700)
+        stage.time.advance(700)
         async with stage.running(new):
             await until(lambda: names() == wanted)
             user = await noted(old, lambda details: "integration:rooms:all" in details.names)
@@ -671,7 +671,7 @@ async def test_two_releases(stage: Stage, time: Shift) -> None:
             assert names() == {"integration:meetings:all"}
 
 
-async def test_a_key_is_replaced(stage: Stage, time: Shift) -> None:
+async def test_a_key_is_replaced(stage: Stage) -> None:
     """A key is replaced in three deploys, while notifications and pages go on."""
     handled: list[str | None] = []
 
@@ -694,7 +694,7 @@ async def test_a_key_is_replaced(stage: Stage, time: Shift) -> None:
         assert (await first.counts()).old_keys == 0
     old = stage.webhooks()[0].secret
     for number, keys in enumerate(((KEY, OTHER_KEY), (OTHER_KEY, KEY), (OTHER_KEY,)), 1):
-        time.advance(700)
+        stage.time.advance(700)
         integration = deploy(*keys)
         async with stage.running(integration):
             for _ in range(500):
@@ -710,13 +710,13 @@ async def test_a_key_is_replaced(stage: Stage, time: Shift) -> None:
             await wrong.get(stage.person(ANN))
 
 
-async def test_an_older_process_during_a_change_of_keys(stage: Stage, time: Shift) -> None:
+async def test_an_older_process_during_a_change_of_keys(stage: Stage) -> None:
     """A process with the old order of keys leaves the secrets of the newer one."""
     older = stage.listening(encryption_keys=[KEY, OTHER_KEY])
     async with stage.running(older):
         await stage.connect(older)
         looks = stop_looking(older)
-        time.advance(700)
+        stage.time.advance(700)
         newer = stage.listening(encryption_keys=[OTHER_KEY, KEY])
         before = stage.webhooks()[0].secret
         async with stage.running(newer):
@@ -962,11 +962,6 @@ def test_wrong_attempts(stage: Stage) -> None:
             register(attempts=0)
 
 
-def test_scopes_as_one_text(stage: Stage) -> None:
-    """Scopes may be one text."""
-    assert stage.integration(scopes="a b")._app._scopes == ["a", "b"]
-
-
 async def test_a_pool_of_its_own(stage: Stage) -> None:
     """Without an `http_client` all clients share one pool, which ends with the integration."""
     async with stage.sandbox.serve() as base_url:
@@ -1036,7 +1031,7 @@ async def test_a_handler_does_things_once(stage: Stage) -> None:
     assert calls == [1, 2]
 
 
-async def test_no_secret_is_logged_stored_or_shown(stage: Stage, time: Shift, caplog: Log) -> None:
+async def test_no_secret_is_logged_stored_or_shown(stage: Stage, caplog: Log) -> None:
     """No log, no page and no byte of a storage has a token, a code, a state, a key or a secret."""
     caplog.set_level(logging.DEBUG)
     failed: list[str] = []
@@ -1057,7 +1052,7 @@ async def test_no_secret_is_logged_stored_or_shown(stage: Stage, time: Shift, ca
     async with stage.running(integration):
         pages = [(await stage.connect(integration, each)).text for each in (ANN, BOB)]
         await note()
-        time.advance(950)  # an early refresh, before the handlers fail
+        stage.time.advance(950)  # an early refresh, before the handlers fail
         for email in (ANN, BOB):
             await stage.meeting(email)
         await until_there_are(failed, 2)
@@ -1079,7 +1074,7 @@ async def test_no_secret_is_logged_stored_or_shown(stage: Stage, time: Shift, ca
 
 
 @pytest.mark.once
-async def test_many_tokens_that_expire_at_once(stage: Stage, time: Shift) -> None:
+async def test_many_tokens_that_expire_at_once(stage: Stage) -> None:
     """Over three replicas, with slow commits, each token is refreshed once, and nobody is lost."""
     handled: list[str | None] = []
     reported: list[Exception] = []
@@ -1099,7 +1094,7 @@ async def test_many_tokens_that_expire_at_once(stage: Stage, time: Shift) -> Non
             await stage.connect(replica, email)
         for each in replicas:
             each._store._write = partial(_slowly, each._store._write)  # type: ignore[method-assign] # of this test
-        time.advance(1001)
+        stage.time.advance(1001)
         before = len(stage.sent())
         for email in emails * 3:
             await stage.meeting(email)

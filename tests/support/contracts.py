@@ -536,8 +536,7 @@ class _InboxCheck:
         later = await self._ask(asks, "elsewhere", data=b"later")
         assert (later.id, later.place, later.data) == (opened.id, "place", b"later")
         for place in ("place", "owner"):
-            found = await self._found(place)
-            assert found == [later]
+            assert await self._found(place) == [later]
         assert await self._found("elsewhere") == []
         moved = await self._ask(asks, "card", seconds=_LONG)
         assert (moved.id, moved.place) == (opened.id, "card")
@@ -802,8 +801,7 @@ class _InboxCheck:
         await self._ask(asks, "place", seconds=_SECONDS)
         await inbox.wait(asks, "record")
         again = await self._eventually(inbox.take, start)
-        question = await inbox.ask(again, "record", place="place", data=b"")
-        assert question == NO_ANSWER
+        assert await inbox.ask(again, "record", place="place", data=b"") == NO_ANSWER
         assert await other.recall(again, "record") == NO_ANSWER
         await self._ask(again, "place", record="next", seconds=_SECONDS)
         await inbox.wait(again, "next")
@@ -811,8 +809,7 @@ class _InboxCheck:
             await other.postpone(seconds)
         assert await other.retry([asks.key]) == 1
         again = await taken(inbox)
-        question = await inbox.ask(again, "next", place="place", data=b"")
-        assert question == NO_ANSWER
+        assert await inbox.ask(again, "next", place="place", data=b"") == NO_ANSWER
         start = self._clock.monotonic()
         await self._ask(again, "place", record="last", seconds=_SECONDS / 2)
         await inbox.wait(again, "last")

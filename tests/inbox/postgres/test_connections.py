@@ -227,8 +227,7 @@ class TestConninfo:
                 used = socket.socket(fileno=os.dup(connection._connection.pgconn.socket))
                 with used:
                     assert used.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
-                    idle = used.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE)
-                    assert idle == seconds
+                    assert used.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE) == seconds
 
     @pytest.mark.usefixtures("inbox")
     async def test_a_server_that_takes_no_writes(self, database: Database) -> None:

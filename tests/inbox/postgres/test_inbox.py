@@ -443,8 +443,7 @@ class TestOutages:
                 )
             else:
                 again = await taken(inbox)
-                counted = (again.failures, again.releases)
-                assert counted == ((1, 0) if outcome == "fail" else (0, 1))
+                assert (again.failures, again.releases) == ((1, 0) if outcome == "fail" else (0, 1))
 
     @pytest.mark.once
     async def test_lost_lease_after_an_outage(self, database: Database) -> None:
