@@ -16,7 +16,7 @@ from tests.support.inboxes import retry_all_in
 from tests.support.logs import Log
 from tests.support.programs import printed_by
 from tests.support.wire import idle_loop, until
-from webex_webhooks_async import Bot, GiveUpError, Message, MessageContext, SQLiteInbox
+from webex_webhooks_async import GiveUpError, Message, MessageContext, SQLiteInbox
 from webex_webhooks_async.bot.contexts.stream import Stream
 from webex_webhooks_async.bot.contexts.writing import split_markdown
 from webex_webhooks_async.client.limiter import Limiter
@@ -57,36 +57,27 @@ class Writer:
 
     def __init__(self, talk: Talk) -> None:
         self.talk = talk
-        self.bot: Bot = talk.bot
         self.acts: asyncio.Queue[Act | BaseException | None] = asyncio.Queue()
         self.messages: list[tuple[Message, ...]] = []
-        self.runs = 0
         use_clock(talk)
+        talk.command()(self._go)
 
-    def register(self, bot: Bot) -> None:
-        self.bot = bot
-
-        @bot.command("go")
-        async def go(context: MessageContext) -> None:
-            self.runs += 1
-            stream = context.stream()
-            try:
-                async with stream as answer:
-                    await self._follow(answer)
-            finally:
-                self.messages.append(stream.messages)
-
-    async def _follow(self, answer: Stream) -> None:
-        while (act := await self.acts.get()) is not None:
-            if isinstance(act, BaseException):
-                raise act
-            act(answer)
+    async def _go(self, context: MessageContext) -> None:
+        stream = context.stream()
+        try:
+            async with stream as answer:
+                while (act := await self.acts.get()) is not None:
+                    if isinstance(act, BaseException):
+                        raise act
+                    act(answer)
+        finally:
+            self.messages.append(stream.messages)
 
     async def begin(self, runs: int = 1) -> None:
         """Let Ann write the command, and wait until the stream is open."""
         if runs == 1:
             await self.talk.say("go")
-        await until(lambda: self.runs == runs)
+        await until(lambda: self.talk.runs == runs)
         await idle_loop()
 
     async def write(self, piece: str, seconds: float = 0.0, shows: int | None = None) -> None:
@@ -104,6 +95,11 @@ class Writer:
             shows = 1 if seconds else 0
         await until(lambda: len(shown(self.talk)) >= before + shows)
         await idle_loop()
+
+    async def use_up(self) -> None:
+        """Write as often as that is shown."""
+        for pause in (1.5, 2.3, 3.6, 5.6, 8.7, 13.4, 20.8, 32.3):
+            await self.write("+", seconds=pause)
 
     async def end(self, error: BaseException | None = None) -> None:
         """End the block, with an error or without one."""
@@ -133,9 +129,7 @@ class Writer:
 def writer(talk: Talk) -> Writer:
     """A handler that waits for what the test tells it."""
     talk.bot = talk.replica(attempts=2)
-    writer = Writer(talk)
-    writer.register(talk.bot)
-    return writer
+    return Writer(talk)
 
 
 async def test_a_short_answer(talk: Talk, writer: Writer) -> None:
@@ -305,13 +299,10 @@ async def test_the_end_fails(talk: Talk, writer: Writer, fault: dict[str, Any]) 
 
 async def test_the_end_is_refused(talk: Talk, writer: Writer) -> None:
     """An error that lasts is raised after one request, and sends nothing else."""
-    async with talk.running():
-        await writer.begin()
+    async with writer.answering(None, "retrying"):
         talk.webex.sandbox.fail(method="PUT", status=403)
         await writer.write("one")
-        await writer.end()
-        (stored,) = await talk.settle("retrying")
-    assert "403" in str(stored.error)
+    assert "403" in str(talk.stored[0].error)
     assert shown(talk) == [STATUS, "one"]
     assert standing(talk) == [STATUS]
 
@@ -327,15 +318,11 @@ async def test_a_message_is_deleted_while_it_grows(talk: Talk, writer: Writer) -
 
 async def test_edits_are_used_up(talk: Talk, writer: Writer) -> None:
     """Where Webex takes no more edits, the message is sent again; it never gets an eleventh."""
-    async with talk.running():
-        await writer.begin()
-        for pause in (1.5, 2.3, 3.6, 5.6, 8.7, 13.4, 20.8, 32.3):
-            await writer.write("+", seconds=pause)
+    async with writer.answering(ValueError("broken"), "failed"):
+        await writer.use_up()
         await writer.again()
         await writer.write("+" * 8 + "a")
-        await writer.end(ValueError("broken"))
-        await talk.settle("failed")
-        assert standing(talk) == [f"{'+' * 8}a\n\n{MARK}"]
+    assert standing(talk) == [f"{'+' * 8}a\n\n{MARK}"]
     puts = [each for each in talk.webex.sandbox.requests if each.method == "PUT"]
     assert len(puts) <= 10
 
@@ -454,8 +441,7 @@ async def test_a_mark_without_an_edit_left(talk: Talk, writer: Writer) -> None:
     """The mark is a message of its own then, and a retry sends the whole answer again."""
     async with talk.running():
         await writer.begin()
-        for pause in (1.5, 2.3, 3.6, 5.6, 8.7, 13.4, 20.8, 32.3):
-            await writer.write("+", seconds=pause)
+        await writer.use_up()
         await writer.write("-")
         for state in ("retrying", "failed"):
             talk.webex.sandbox.fail(method="PUT", status=500)  # which may have been an edit
