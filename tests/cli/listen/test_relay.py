@@ -150,6 +150,9 @@ async def test_a_compressed_response() -> None:
     assert twice == BotResponse(500, "(it has more than one content coding)")
 
 
+ERROR = "Webex-Sandbox-Error"
+
+
 def test_a_long_response(capsys: pytest.CaptureFixture[str]) -> None:
     """Only the beginning of a long response is printed."""
     print_response(Console(), BotResponse(200, "line\n" * 100))
@@ -158,35 +161,21 @@ def test_a_long_response(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("response", "is_success", "problem"),
+    ("status", "headers", "problem"),
     [
-        (httpx.Response(204), True, None),
-        (httpx.Response(500), False, None),
-        (httpx.Response(401), False, "the bot verifies with another secret: pass the bot's with"),
-        (
-            httpx.Response(307, headers={"Location": "http://bot/webex/?canary"}),
-            False,
-            "the bot is mounted at another path: use /webex/",
-        ),
-        (
-            httpx.Response(204, headers={"Webex-Sandbox-Error": f"KeyError: {'x' * 1000}"}),
-            False,
-            f"a handler raised KeyError: {'x' * 490}",
-        ),
-        (
-            httpx.Response(503, headers={"Webex-Sandbox-Error": "too much is pending"}),
-            False,
-            "too much is pending",
-        ),
+        (204, {}, None),
+        (500, {}, None),
+        (401, {}, "the bot verifies with another secret: pass the bot's with"),
+        (307, {"Location": "http://b/x/?canary"}, "the bot is mounted at another path: use /x/"),
+        (204, {ERROR: f"KeyError: {'x' * 999}"}, f"a handler raised KeyError: {'x' * 490}"),
+        (503, {ERROR: "too much is pending"}, "too much is pending"),
     ],
 )
-async def test_what_is_wrong(
-    response: httpx.Response, *, is_success: bool, problem: str | None
-) -> None:
+async def test_what_is_wrong(status: int, headers: dict[str, str], problem: str | None) -> None:
     """A status, and what a handler raised, say what to do."""
-    reply = await reply_of(response)
+    reply = await reply_of(httpx.Response(status, headers=headers))
 
-    assert reply.is_success == is_success
+    assert reply.is_success == (status == 204 and problem is None)
     assert (reply.problem or "").startswith(problem or "")
     assert (reply.problem is None) == (problem is None)
 
@@ -229,10 +218,7 @@ LOGIN = "probably the tunnel's login page: allow requests without a login"
         (Response(status_code=401), f"a page responds there (401 Unauthorized), {LOGIN}"),
         (
             RedirectResponse("mailto:ann@example.com", 302),
-            (
-                "InvalidURL: For absolute URLs, path must be empty or begin with '/'; is there a "
-                "typo in it, and does the tunnel run?"
-            ),
+            "InvalidURL: For absolute URLs, path mus",
         ),
         *(
             (
@@ -250,7 +236,8 @@ async def test_a_public_url_that_leads_elsewhere(
     monkeypatch.setenv("NO_PROXY", "*")
     async with serve_on_loopback(response, 0) as url:
         public_url = url.replace("127.0.0.1", "127.1")  # not a loopback address by its name
-        assert await ArrivalCheck(HERE).check(public_url, 8080, PATIENCE) == reason
+        found = await ArrivalCheck(HERE).check(public_url, 8080, PATIENCE)
+    assert str(found).startswith(reason)
 
 
 async def test_nobody_there() -> None:
