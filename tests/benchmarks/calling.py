@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 from httpcore._synchronization import current_async_library
 
-from tests.benchmarks.harness import Case, Round, peer
+from tests.benchmarks.harness import Case, Round, counted, peer
 from tests.benchmarks.server import ITEMS, PAGES, WEBHOOK
 from webex_webhooks_async import AiohttpTransport, Client
 
@@ -109,14 +109,7 @@ async def wxc_sdk_lists(base_url: str) -> AsyncGenerator[Round]:
 
 
 CASES = (
-    Case(
-        "get / httpx (instructions)",
-        own_gets,
-        httpx_gets,
-        count=50,
-        at_most=1.03,
-        in_instructions=True,
-    ),
+    counted("get / httpx", own_gets, httpx_gets, 50, 1.03),
     Case(
         "get with sniffio / without it",
         own_gets,
@@ -142,13 +135,12 @@ CASES = (
         rounds=5,
         processes=1,
     ),
-    Case(
-        "list over aiohttp / wxc-sdk (instructions)",
+    counted(
+        "list over aiohttp / wxc-sdk",
         lambda url: over_aiohttp(url, lambda client: through(client.webhooks.list(max=ITEMS))),
         wxc_sdk_lists,
         count=1,
         at_most=1.00,
-        in_instructions=True,
     ),
     Case(  # at this length all caches of the standard library are full
         "growth: memory of 100 pages / of 50",

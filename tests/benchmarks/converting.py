@@ -6,7 +6,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
 
 from tests.benchmarks.by_hand import plain_cattrs, verify_strongest
-from tests.benchmarks.harness import Case, Round
+from tests.benchmarks.harness import Round, counted
 from tests.benchmarks.sender import SECRET, body_of
 from tests.benchmarks.server import WEBHOOK
 from webex_webhooks_async import (
@@ -81,28 +81,19 @@ def parsing_by_hand(_: str) -> AbstractAsyncContextManager[Round]:
 
 
 CASES = (
-    Case(
-        "to_json / cattrs by hand (instructions)",
+    counted(
+        "to_json / cattrs by hand",
         lambda _: writing(WEBHOOK),
         lambda _: writing_by_hand(WEBHOOK),
         count=500,
         at_most=1.11,
-        in_instructions=True,
     ),
-    Case(
-        "to_json with unknown keys / cattrs by hand (instructions)",
+    counted(
+        "to_json with unknown keys / cattrs by hand",
         lambda _: writing(UNKNOWN),
         lambda _: writing_by_hand(UNKNOWN),
         count=500,
         at_most=1.11,
-        in_instructions=True,
     ),
-    Case(
-        "parse / by hand (instructions)",
-        parsing,
-        parsing_by_hand,
-        count=500,
-        at_most=1.05,
-        in_instructions=True,
-    ),
+    counted("parse / by hand", parsing, parsing_by_hand, 500, 1.05),
 )

@@ -45,6 +45,16 @@ class Case:
     rounds: int = 10
 
 
+def counted(name: str, ours: Contender, peer: Contender, count: int, at_most: float) -> Case:
+    """A comparison of instructions."""
+    return Case(f"{name} (instructions)", ours, peer, count, at_most, in_instructions=True)
+
+
+def growth(name: str, ours: Contender, peer: Contender, count: int, at_most: float) -> Case:
+    """A comparison with less of the same, whose target is far away."""
+    return Case(f"growth: {name}", ours, peer, count, at_most, processes=1)
+
+
 def measure(case: Case) -> tuple[float, float]:
     """Return the lowest cost of doing our thing once, and the peer's, of all pairs of processes.
 

@@ -24,7 +24,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from tests.benchmarks.by_hand import KEY, Application
-from tests.benchmarks.harness import Case, Round, peer
+from tests.benchmarks.harness import Case, Round, counted, growth, peer
 from tests.benchmarks.sender import SECRET
 from webex_webhooks_async import (
     Bot,
@@ -403,22 +403,10 @@ async def called(application: ASGIApp) -> AsyncGenerator[Round]:
 
 
 CASES = (
-    Case(
-        "receiver / ASGI by hand (instructions)",
-        own_receiver,
-        lambda _: called(Application(handle)),
-        count=500,
-        at_most=1.15,
-        in_instructions=True,
+    counted(
+        "receiver / ASGI by hand", own_receiver, lambda _: called(Application(handle)), 500, 1.15
     ),
-    Case(
-        "receiver / Starlette and webexpythonsdk (instructions)",
-        own_receiver,
-        starlette_by_hand,
-        count=500,
-        at_most=1.15,
-        in_instructions=True,
-    ),
+    counted("receiver / Starlette and webexpythonsdk", own_receiver, starlette_by_hand, 500, 1.15),
     Case("accepted with an inbox / fsync (time)", accepting_with_an_inbox, flushing, count=200),
     Case(
         "stored in an inbox from 64 tasks / sqlite3 by hand",
@@ -426,21 +414,19 @@ CASES = (
         putting_by_hand,
         count=1280,
     ),
-    Case(
-        "growth: stored in an inbox with 1,000,000 rows / an empty one",
+    growth(
+        "stored in an inbox with 1,000,000 rows / an empty one",
         lambda _: putting(LARGE),
         lambda _: putting(0),
         count=1280,
         at_most=2,
-        processes=1,
     ),
-    Case(
-        "growth: opening an inbox with 1,000,000 rows / an empty one",
+    growth(
+        "opening an inbox with 1,000,000 rows / an empty one",
         lambda _: opening(LARGE),
         lambda _: opening(0),
         count=5,
         at_most=2,
-        processes=1,
     ),
     Case(
         "reply from an inbox / without its record",
@@ -449,45 +435,34 @@ CASES = (
         count=100,
         at_most=1.1,
     ),
-    Case(
-        "growth: reply beside 1,000 open questions / beside none",
+    growth(
+        "reply beside 1,000 open questions / beside none",
         lambda _: replying_beside_questions(1_000),
         lambda _: replying_beside_questions(0),
         count=100,
         at_most=1.1,
-        processes=1,
     ),
-    Case(
-        "growth: start of a bot in 1,000 rooms / in 10",
+    growth(
+        "start of a bot in 1,000 rooms / in 10",
         lambda _: starting(1_000),
         lambda _: starting(10),
         count=10,
         at_most=2,
-        processes=1,
     ),
-    Case(
-        "command of a bot / by hand (instructions)",
-        own_command,
-        command_by_hand,
-        count=50,
-        at_most=1.12,
-        in_instructions=True,
-    ),
-    Case(
-        "growth: command of a bot among 200 / among 1 (instructions)",
+    counted("command of a bot / by hand", own_command, command_by_hand, 50, 1.12),
+    counted(
+        "growth: command of a bot among 200 / among 1",
         lambda _: own_command(others=199),
         own_command,
         count=50,
         at_most=1.3,
-        in_instructions=True,
     ),
-    Case(
-        "growth: registering 800 commands / 100",
+    growth(
+        "registering 800 commands / 100",
         lambda _: registering(800),
         lambda _: registering(100),
         count=1,
         at_most=10,
-        processes=1,
     ),
     Case(
         "growth: receiver with 16 handlers / 1",
