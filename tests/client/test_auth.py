@@ -86,16 +86,12 @@ async def test_a_provider_s_unsendable_token_is_not_sent_and_not_shown(
     ],
 )
 async def test_what_a_provider_raises_is_raised(
-    monkeypatch: pytest.MonkeyPatch,
-    method: str,
-    reason: BaseException,
-    error: type[Exception],
-    message: str,
+    method: str, reason: BaseException, error: type[Exception], message: str
 ) -> None:
     """At once, also what looks like a lost response; `SystemExit` ends no event loop."""
     asked = AsyncMock(side_effect=reason)
-    monkeypatch.setattr(Vault, method, asked)
-    async with client_on(REJECTED, token=Vault(OLD), attempts=4) as (wire, client):
+    failing = type("Failing", (Vault,), {method: asked})
+    async with client_on(REJECTED, token=failing(OLD), attempts=4) as (wire, client):
         with pytest.raises(error, match=message):
             await client.webhooks.get("W1")
 

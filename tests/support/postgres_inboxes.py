@@ -6,6 +6,7 @@ from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from typing import Any
 
 import psycopg
+import pytest
 from attrs import frozen
 
 from tests.support.postgres_proxy import PostgresProxy, running_proxy
@@ -86,3 +87,10 @@ class Database:
             f"GRANT USAGE ON SCHEMA {self.schema} TO role_{self.schema}",
             f"GRANT SELECT, INSERT, UPDATE, DELETE ON {tables} TO role_{self.schema}",
         )
+
+
+async def refuses(inbox: PostgresInbox, error: type[Exception], words: str) -> None:
+    """Expect an error with these words."""
+    with pytest.raises(error, match=words):
+        await inbox.counts()
+    await inbox.aclose()

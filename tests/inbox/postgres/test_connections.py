@@ -14,7 +14,7 @@ import pytest
 from tests.support.clocks import let_pass
 from tests.support.inboxes import taken
 from tests.support.logs import Log
-from tests.support.postgres_inboxes import BODY, Database
+from tests.support.postgres_inboxes import BODY, Database, refuses
 from tests.support.postgres_proxy import running_proxy
 from tests.support.postgres_server import PASSWORD, running_pgbouncer
 from tests.support.wire import idle_loop, until, unused_port
@@ -22,14 +22,12 @@ from webex_webhooks_async import Inbox, PostgresInbox
 from webex_webhooks_async.inbox.postgres import connections as postgres_connections
 
 
-async def says(inbox: Inbox, hint: str | None) -> None:
+async def says(inbox: PostgresInbox, hint: str | None) -> None:
     """Expect an error with a hint; without one, that the inbox works."""
-    if hint is None:
-        await inbox.counts()
-    else:
-        with pytest.raises(PermissionError, match=hint):
-            await inbox.counts()
-    await inbox.aclose()
+    if hint is not None:
+        return await refuses(inbox, PermissionError, hint)
+    await inbox.counts()
+    return await inbox.aclose()
 
 
 class TestConninfo:
@@ -91,10 +89,11 @@ class TestConninfo:
     async def test_no_server(self) -> None:
         """Where nothing listens, the call raises when its time is over."""
         server = f"host=127.0.0.1 port={unused_port()}"
-        inbox = PostgresInbox(server, timeout=timedelta(seconds=0.2))
-        with pytest.raises(ConnectionError, match="PostgreSQL can't be reached"):
-            await inbox.counts()
-        await inbox.aclose()
+        await refuses(
+            PostgresInbox(server, timeout=timedelta(seconds=0.2)),
+            ConnectionError,
+            "PostgreSQL can't be reached",
+        )
 
     @pytest.mark.parametrize("form", ["keywords", "url", "environment"])
     async def test_wrong_password(

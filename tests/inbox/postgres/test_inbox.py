@@ -17,7 +17,7 @@ import pytest
 from tests.support.clocks import let_pass
 from tests.support.contracts import check_inbox
 from tests.support.inboxes import taken
-from tests.support.postgres_inboxes import BODY, Database
+from tests.support.postgres_inboxes import BODY, Database, refuses
 from tests.support.postgres_proxy import running_proxy
 from tests.support.postgres_server import running_pgbouncer
 from tests.support.wire import PATIENCE, idle_loop, until
@@ -715,10 +715,7 @@ class TestTables:
         """The tables of a newer release are an error that says so."""
         async with database.inboxes():
             database.execute("UPDATE version SET number = number + 1")
-            inbox = database.inbox()
-            with pytest.raises(RuntimeError, match="newer release"):
-                await inbox.take()
-            await inbox.aclose()
+            await refuses(database.inbox(), RuntimeError, "newer release")
 
     @pytest.mark.parametrize(
         ("names", "error", "words"),
@@ -737,10 +734,7 @@ class TestTables:
         """A schema in which something else has the names of our tables is an error."""
         views = [f"CREATE TABLE {database.schema}.{name} (something int)" for name in names]
         database.execute(f"CREATE SCHEMA {database.schema}", *views)
-        inbox = database.inbox()
-        with pytest.raises(error, match=words):
-            await inbox.counts()
-        await inbox.aclose()
+        await refuses(database.inbox(), error, words)
 
     @pytest.mark.parametrize(("version", "release"), [(1, "0.4"), (2, "0.5")])
     async def test_older_release(self, database: Database, version: int, release: str) -> None:
@@ -752,10 +746,7 @@ class TestTables:
         )
         words = f"webex-webhooks-async {release}, .*: pass another schema, or .* DROP SCHEMA "
         words += f'"{database.schema}"'
-        inbox = database.inbox()
-        with pytest.raises(ValueError, match=words):
-            await inbox.counts()
-        await inbox.aclose()
+        await refuses(database.inbox(), ValueError, words)
         with pytest.raises(psycopg.errors.RaiseException, match=words):
             database.execute(postgres_sql.script(database.schema))
         tables = (
@@ -775,10 +766,9 @@ class TestTables:
         """If somebody has emptied the table of the version, the error says what is missing."""
         async with database.inboxes():
             database.execute("DELETE FROM version")
-            inbox = database.inbox()
-            with pytest.raises(RuntimeError, match="are missing: restore them, or pass another"):
-                await inbox.counts()
-            await inbox.aclose()
+            await refuses(
+                database.inbox(), RuntimeError, "are missing: restore them, or pass another"
+            )
 
     async def test_tables_that_go(self, inbox: PostgresInbox, database: Database) -> None:
         """Tables that somebody drops are an error, and are made again by the next call."""
@@ -792,10 +782,11 @@ class TestTables:
         """A database that can't store every text is an error that says what to do."""
         made = "ENCODING 'LATIN1' LOCALE 'C' TEMPLATE template0"
         database.execute(f"CREATE DATABASE {database.schema} {made}")
-        inbox = PostgresInbox(f"{database.url.removesuffix('postgres')}{database.schema}")
-        with pytest.raises(RuntimeError, match="ENCODING 'UTF8'"):
-            await inbox.counts()
-        await inbox.aclose()
+        await refuses(
+            PostgresInbox(f"{database.url.removesuffix('postgres')}{database.schema}"),
+            RuntimeError,
+            "ENCODING 'UTF8'",
+        )
 
 
 class TestProcess:
