@@ -28,10 +28,15 @@ Pieces = Iterable[str | dict[str, Any]]
 Talking = Callable[..., AbstractAsyncContextManager[None]]
 
 
-def order(dish: str) -> dict[str, Any]:
-    """What a model says that wants to order a dish."""
-    call = {"name": "order", "arguments": json.dumps({"dish": dish})}
-    return {"tool_calls": [{"index": 0, "id": "CALL", "type": "function", "function": call}]}
+def order(*dishes: str) -> dict[str, Any]:
+    """What a model says that wants to order dishes."""
+    calls = [{"name": "order", "arguments": json.dumps({"dish": each})} for each in dishes]
+    return {
+        "tool_calls": [
+            {"index": index, "id": f"CALL-{index}", "type": "function", "function": call}
+            for index, call in enumerate(calls)
+        ]
+    }
 
 
 class Model:
@@ -128,45 +133,49 @@ async def test_an_answer_grows_within_the_limits(webex_sandbox: Sandbox, talking
     assert {each.status_code for each in webex_sandbox.requests} <= {200, 204}
 
 
-async def order_pasta(sandbox: Sandbox) -> None:
-    """Order pasta, and press the button of the bot's question."""
+async def order_two(sandbox: Sandbox) -> None:
+    """Order two dishes: press a button of each of the bot's questions."""
     await sandbox.say("I'm hungry")
     await sandbox.next_reply()
-    question = await sandbox.next_reply()
-    await sandbox.submit(question.id, press="Yes")
+    for title in ("Yes", "No"):
+        question = await sandbox.next_reply()
+        await sandbox.submit(question.id, press=title)
+        await sandbox.next_reply()  # what was pressed
     await until(lambda: "It is ordered." in replies(sandbox))
     await sandbox.idle()
 
 
 async def test_it_asks_before_it_acts(webex_sandbox: Sandbox, talking: Talking) -> None:
     """A tool asks the person; the model is told, asked nothing twice, and remembers."""
-    model = Model([order("pasta")], ["It is ", "ordered."], ["Pasta."])
+    model = Model([order("pasta", "pie")], ["It is ", "ordered."], ["Pasta."])
     async with talking(model):
-        await order_pasta(webex_sandbox)
+        await order_two(webex_sandbox)
         await webex_sandbox.say("What did I order?")
         await until(lambda: "Pasta." in replies(webex_sandbox))
         await webex_sandbox.idle()
 
-    called = {"name": "order", "arguments": '{"dish": "pasta"}'}
-    calls = [{"id": "CALL", "type": "function", "function": called}]
+    calls = order("pasta", "pie")["tool_calls"]
+    for each in calls:
+        del each["index"]
     said: list[dict[str, object]] = [
         {"role": "user", "content": "I'm hungry"},
         {"role": "assistant", "tool_calls": calls},
-        {"role": "tool", "tool_call_id": "CALL", "content": "ordered"},
+        {"role": "tool", "tool_call_id": "CALL-0", "content": "ordered"},
+        {"role": "tool", "tool_call_id": "CALL-1", "content": "no"},
         {"role": "assistant", "content": "It is ordered."},
         {"role": "user", "content": "What did I order?"},
     ]
-    assert model.asked == [said[:1], said[:3], said]
+    assert model.asked == [said[:1], said[:4], said]
 
 
 async def test_an_agent_asks(webex_sandbox: Sandbox, talking: Talking) -> None:
-    """A tool of a framework's agent asks; no call of the model is made again for the answer."""
-    model = Model([order("pasta")], ["It is ", "ordered."])
+    """Tools of a framework's agent ask; no call of the model is made again for an answer."""
+    model = Model([order("pasta", "pie")], ["It is ", "ordered."])
     async with talking(model, "agent_bot"):
-        await order_pasta(webex_sandbox)
-    assert [each["role"] for each in model.asked[1]] == ["user", "assistant", "tool"]
-    assert model.asked[1][-1]["content"] == "ordered"
-    assert len(model.asked) == 2
+        await order_two(webex_sandbox)
+    roles = [[each["role"] for each in said] for said in model.asked]
+    assert roles == [["user"], ["user", "assistant", "tool", "tool"]]
+    assert [each["content"] for each in model.asked[1][2:]] == ["ordered", "refused"]
 
 
 async def test_it_is_stopped(webex_sandbox: Sandbox, talking: Talking) -> None:
