@@ -89,7 +89,7 @@ class InboxFile:
     @property
     def is_lost(self) -> bool:
         """Whether the file, or SQLite's log beside it, was removed or replaced."""
-        return any(map(self._is_other, self._identities))
+        return any(_identity(path) != known for path, known in self._identities.items())
 
     def _is_other(self, path: Path) -> bool:
         """Whether there isn't what was there when it was opened."""

@@ -114,8 +114,7 @@ class QuestionRows:
             return None
         if entry is not None and not places:
             return self._listed("q.number = ? AND q.until > ?", entry.number, self._clock())
-        where = f"q.place = ? OR {within('q.owner', '?')}"
-        found = {each.id: each for place in places for each in self._listed(where, *[place] * 3)}
+        found = {each.id: each for place in places for each in self._listed(_AT, *[place] * 3)}
         return [found[each] for each in sorted(found)]
 
     def wait(self, entry: InboxEntry, records: Iterable[str]) -> bool:
@@ -202,6 +201,7 @@ _LIST = """
     SELECT q.id, q.number, q.record, q.place, q.owner, q.opened, CAST(q.data AS BLOB)
     FROM webex_questions AS q
 """
+_AT = f"q.place = ? OR {within('q.owner', '?')}"
 _ADD = """
     INSERT INTO webex_questions (number, record, place, owner, queues, data)
     VALUES (?, ?, ?, ?, ?, ?)
