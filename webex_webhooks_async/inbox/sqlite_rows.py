@@ -109,8 +109,8 @@ class InboxRows:
 
     def take(self, lease: float) -> InboxEntry | None:
         """Lease the notification that is due for the longest; set aside rows that can't be read."""
-        now = self._clock()
         while True:
+            now = self._clock()
             found = self._connection.execute(_NEXT, {"now": now}).fetchone()
             has_left, is_ripe, number, key, body, line, due, lost, *counted = found
             waits, error, stopped, failures, expiries, releases, outages = counted
