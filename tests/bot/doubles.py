@@ -21,6 +21,10 @@ CARD = {
 }
 
 
+async def ignore(_: object) -> None:
+    """Do nothing."""
+
+
 async def echo(context: MessageContext) -> None:
     """Say back what was said."""
     await context.reply(f"You said: {context.text}")

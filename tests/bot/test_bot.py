@@ -14,7 +14,7 @@ from unittest.mock import AsyncMock
 import pytest
 import respx
 
-from tests.bot.doubles import CARD, SECRET, URL, Handlers, Webex, noting, raising
+from tests.bot.doubles import CARD, SECRET, URL, Handlers, Webex, ignore, noting, raising
 from tests.support.clocks import StoppedClock, let_pass, timed
 from tests.support.inboxes import stored_in
 from tests.support.logs import Log
@@ -1081,10 +1081,6 @@ def hearing(bot: Bot) -> Bot:
 async def status_of(bot: Bot, body: bytes) -> int:
     """Let a bot get a notification, and return the status."""
     return await bot.handle(body, sign(body, SECRET))
-
-
-async def ignore(_: object) -> None:
-    """Do nothing."""
 
 
 async def test_what_the_owner_of_a_token_has_done(webex: Webex) -> None:

@@ -11,7 +11,7 @@ import aiosqlite
 import pytest
 from attrs import frozen
 
-from tests.bot.doubles import SECRET, URL, Webex, noting
+from tests.bot.doubles import SECRET, URL, Webex, ignore, noting
 from tests.bot.talking import Talk
 from tests.support.clocks import START, Time, timed
 from tests.support.logs import Log
@@ -45,10 +45,6 @@ pytestmark = pytest.mark.once
 @frozen
 class Order:
     dish: str
-
-
-async def ignore(_: object) -> None:
-    """Handle something."""
 
 
 class Jobs(Talk):

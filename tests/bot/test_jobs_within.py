@@ -12,8 +12,8 @@ import psycopg
 import pytest
 
 from tests.bot.doubles import Webex, noting
-from tests.notifications.doubles import taken
 from tests.support.clocks import let_pass, timed
+from tests.support.inboxes import taken
 from tests.support.postgres_inboxes import Database
 from tests.support.transactions import ALL_WAYS, WAYS, Place, opened
 from tests.support.wire import until

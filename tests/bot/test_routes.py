@@ -8,15 +8,11 @@ from typing import Any
 
 import pytest
 
-from tests.bot.doubles import Handlers, Webex, noting
+from tests.bot.doubles import Handlers, Webex, ignore, noting
 from webex_webhooks_async import BotRouter
 from webex_webhooks_async.bot.routes import Routes
 
 pytestmark = pytest.mark.once
-
-
-async def handler(_: Any) -> None:  # noqa: ANN401 - any context
-    """Do nothing."""
 
 
 def calls_of(function: Callable[[], object]) -> int:
@@ -41,9 +37,9 @@ def test_each_registration_costs_the_same() -> None:
     bot = BotRouter()
     for number in range(3):
         bot.include(router := BotRouter())
-        router.command(f"included-{number}")(handler)
-    bot.command("first")(handler)
-    costs = [calls_of(lambda: bot.command(f"c{each}")(handler)) for each in range(800)]  # noqa: B023 - called at once
+        router.command(f"included-{number}")(ignore)
+    bot.command("first")(ignore)
+    costs = [calls_of(lambda: bot.command(f"c{each}")(ignore)) for each in range(800)]  # noqa: B023 - called at once
 
     assert set(costs) == {costs[0]}
 
@@ -53,22 +49,22 @@ def test_a_router_that_has_got_more_is_checked_again() -> None:
     outer, inner, innermost = BotRouter(), BotRouter(), BotRouter()
     outer.include(inner)
     inner.include(innermost)
-    outer.submission()(handler)
-    innermost.message()(handler)
+    outer.submission()(ignore)
+    innermost.message()(ignore)
 
     with pytest.raises(ValueError, match=r"command\('one'\) gets nothing, because handler of mess"):
-        outer.command("one")(handler)
+        outer.command("one")(ignore)
 
 
 def test_a_refused_router_is_not_included() -> None:
     """What is refused leaves no trace: what comes after it is registered."""
     outer, inner = BotRouter(), BotRouter()
-    inner.message()(handler)
-    inner.job("remind")(handler)
-    outer.job("remind")(handler)
+    inner.message()(ignore)
+    inner.job("remind")(ignore)
+    outer.job("remind")(ignore)
     with pytest.raises(ValueError, match="two handlers are for the job 'remind'"):
         outer.include(inner)
-    outer.command("one")(handler)
+    outer.command("one")(ignore)
 
 
 def routes_of(register: Callable[[BotRouter], object]) -> Routes:
@@ -83,8 +79,8 @@ def test_one_command_of_many_is_looked_at() -> None:
 
     def register(router: BotRouter) -> None:
         for number in range(200):
-            router.command(f"c{number}")(handler)
-        router.message(re.compile("x"))(handler)
+            router.command(f"c{number}")(ignore)
+        router.message(re.compile("x"))(ignore)
 
     routes = routes_of(register)
 
@@ -107,7 +103,7 @@ def test_one_command_of_many_is_looked_at() -> None:
 )
 def test_a_command_is_found_in_any_case(name: str, text: str) -> None:
     """A command is found by all that its pattern takes for the same, in any alphabet."""
-    routes = routes_of(lambda router: router.command(name)(handler))
+    routes = routes_of(lambda router: router.command(name)(ignore))
     (found,) = routes.of_text(text)
 
     assert found.entry.details(text) is not None  # type: ignore[attr-defined] # pyright: ignore[reportAttributeAccessIssue] - it is a route

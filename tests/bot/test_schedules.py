@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from tests.bot.doubles import Webex
+from tests.bot.doubles import Webex, ignore
 from tests.support.clocks import Time, timed
 from tests.support.inboxes import stored_in
 from tests.support.logs import Log
@@ -431,14 +431,11 @@ def test_wrong_arguments_of_a_schedule(arguments: dict[str, Any], error: str) ->
 def test_a_name_of_a_job_and_a_schedule() -> None:
     """They share their names, and the handler is an async function."""
     router = BotRouter()
-    router.job("summary")(_nothing)
+    router.job("summary")(ignore)
     with refused("ValueError: two handlers are for the job 'summary': it runs one"):
-        router.schedule("summary", "0 7 * * *", timezone="UTC")(_nothing)
+        router.schedule("summary", "0 7 * * *", timezone="UTC")(ignore)
     with refused("TypeError: a handler must be an async function"):
         router.schedule("other", "0 7 * * *", timezone="UTC")(print)  # type: ignore[type-var]  # wrong on purpose
-
-
-async def _nothing(_: JobContext) -> None: ...
 
 
 def test_cronsim_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,7 +12,7 @@ from typing import Any, cast
 
 import pytest
 
-from tests.bot.doubles import CARD, Webex, asking, noting, raising, replying
+from tests.bot.doubles import CARD, Webex, asking, ignore, noting, raising, replying
 from tests.bot.talking import ANN, BOSS, BUTTONS, Talk
 from tests.support.logs import Log
 from tests.support.wire import until
@@ -201,8 +201,7 @@ async def test_what_a_finally_does_meanwhile(talk: Talk, caplog: Log) -> None:
             await do(context.cancel("work", key="k"))
             await do(context.ask("Really?"))
 
-    @talk.bot.job("work")
-    async def work(_: JobContext) -> None: ...
+    talk.bot.job("work")(ignore)
 
     async with talk.running():
         await talk.exchange("go", "Wait")
@@ -438,8 +437,7 @@ async def test_a_version_without_the_handler_of_a_card(talk: Talk) -> None:
     old, new = talk.replica(), talk.replica()
     new.command("go")(go)
 
-    @old.job("other")
-    async def other(_: JobContext) -> None: ...
+    old.job("other")(ignore)
 
     async with talk.running():
         talk.webex.sandbox.fail(method="POST", path="/messages", status=403, times=1)

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from attrs import frozen
 
-from tests.bot.doubles import SECRET, URL, Webex
+from tests.bot.doubles import SECRET, URL, Webex, ignore
 from tests.support.clocks import StoppedClock, let_pass, timed
 from tests.support.logs import Log
 from tests.support.wire import until
@@ -21,10 +21,6 @@ pytestmark = pytest.mark.once
 
 ELSEWHERE = "https://laptop.example.com/webex"
 EVERY = 300.0
-
-
-async def ignore(_: object) -> None:
-    """Do nothing."""
 
 
 class Looks(StoppedClock):

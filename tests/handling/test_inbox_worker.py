@@ -19,10 +19,9 @@ from tests.notifications.doubles import (
     body_of,
     deliver,
     distinct,
-    taken,
 )
 from tests.support.clocks import Time, let_pass, timed
-from tests.support.inboxes import retry_all_in, stored_in
+from tests.support.inboxes import retry_all_in, stored_in, taken
 from tests.support.logs import Log
 from tests.support.refusals import refused
 from tests.support.wire import idle_loop, until

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.bot.doubles import ignore
 from tests.support.inboxes import FullInbox
 from tests.support.wire import PATIENCE
 from webex_webhooks_async import (
@@ -112,10 +113,6 @@ async def test_a_handler_that_does_not_fail(webex_sandbox: Sandbox, webex_client
         (delivery,) = await webex_sandbox.say("Hello")
 
     assert (delivery.headers["webex-sandbox"], delivery.handler_error) == ("1", None)
-
-
-async def ignore(_context: MessageContext) -> None:
-    """Do nothing."""
 
 
 async def test_what_is_private(webex_sandbox: Sandbox, webex_client: Client) -> None:

@@ -17,8 +17,8 @@ from unittest.mock import Mock, patch
 import pytest
 from attrs import evolve
 
-from tests.notifications.doubles import taken
 from tests.support.clocks import Time, check_inbox_at_once, timed
+from tests.support.inboxes import taken
 from tests.support.programs import printed_by
 from tests.support.refusals import refused
 from tests.support.wire import PATIENCE, until

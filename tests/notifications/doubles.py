@@ -7,8 +7,6 @@ from typing import Any
 from unittest.mock import Mock
 
 from tests.support.wire import PATIENCE, until
-from webex_webhooks_async.inbox.base import Inbox
-from webex_webhooks_async.inbox.entries import InboxEntry
 from webex_webhooks_async.models.notification_data import MessageData
 from webex_webhooks_async.models.notifications import Notification
 from webex_webhooks_async.models.vocabulary import Resource
@@ -73,13 +71,6 @@ def lose(coroutine: Coroutine[Any, Any, object], is_time: Callable[[], bool]) ->
 async def deliver(receiver: Receiver, body: bytes | None = None) -> int:
     """Deliver a signed body, and return the status of the response."""
     return await receiver.handle(*signed(body or body_of()))
-
-
-async def taken(inbox: Inbox) -> InboxEntry:
-    """Take a notification, of which there must be one."""
-    entry = await inbox.take()
-    assert entry is not None
-    return entry
 
 
 class Conversation:

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.notifications.doubles import MESSAGE_DATA, body_of, signed, taken
+from tests.notifications.doubles import MESSAGE_DATA, body_of, signed
 from tests.support.clocks import Time
+from tests.support.inboxes import taken
 from tests.support.programs import read_until, running
 from webex_webhooks_async import SQLiteInbox
 from webex_webhooks_async.testing import Sandbox

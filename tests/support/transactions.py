@@ -15,7 +15,8 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine, async_sessionmaker, create_async_engine
 from sqlalchemy.pool import AsyncAdaptedQueuePool
 
-from tests.notifications.doubles import distinct, taken
+from tests.notifications.doubles import distinct
+from tests.support.inboxes import taken
 from tests.support.postgres_inboxes import Database
 from webex_webhooks_async import SQLiteInbox
 from webex_webhooks_async.types import InboxEntry, TransactionalInbox
