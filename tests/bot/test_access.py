@@ -5,7 +5,7 @@
 import asyncio
 import logging
 import re
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 from unittest.mock import AsyncMock, Mock
@@ -28,6 +28,9 @@ ANN = SandboxPerson(emails=["ann@example.com"], display_name="Ann")
 EVE = SandboxPerson(emails=["eve@example.org"], display_name="Eve", org_id="OTHER")
 
 
+Allow = Callable[[Person], Any]
+
+
 async def is_at_home(person: Person) -> bool:
     """Let in who has an address at example.com."""
     return any(each.endswith("@example.com") for each in person.emails)
@@ -44,11 +47,7 @@ def is_of_us(person: Person) -> bool:
 
 
 @pytest.mark.parametrize("allow", [is_at_home, is_at_home_too, is_of_us])
-async def test_some_people_only(
-    allow: Any,  # noqa: ANN401 - a function
-    webex: Webex,
-    caplog: Log,
-) -> None:
+async def test_some_people_only(allow: Allow, webex: Webex, caplog: Log) -> None:
     """Messages and submissions are for those whom `allow` lets in; handlers of `on` run anyway."""
     caplog.set_level(logging.INFO)
     bot = webex.bot(allow=allow)
@@ -191,11 +190,7 @@ async def test_only_the_last_persons_are_remembered(
     ids=["raises", "no boolean", "no person"],
 )
 async def test_what_fails_lets_nobody_in(
-    allow: Any,  # noqa: ANN401 - any function
-    message: str,
-    webex: Webex,
-    *,
-    is_found: bool,
+    allow: Allow, message: str, webex: Webex, *, is_found: bool
 ) -> None:
     """An `allow` that fails is a failure like a handler's, without a refusal; `on` has run."""
     webex.sandbox.raise_handler_errors = False

@@ -9,7 +9,7 @@ from contextlib import aclosing, asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
-from unittest.mock import AsyncMock
+from unittest.mock import AsyncMock, patch
 
 import pytest
 import respx
@@ -28,6 +28,7 @@ from webex_webhooks_async import (
     Message,
     MessageContext,
     NewWebhook,
+    Notification,
     PermissionDeniedError,
     Person,
     PostgresInbox,
@@ -531,7 +532,7 @@ class TestDispatch:
     """A task queue passes a notification on while the bot of its worker starts."""
 
     @pytest.fixture
-    async def notification(self, webex: Webex) -> Any:  # noqa: ANN401 - a notification
+    async def notification(self, webex: Webex) -> Notification[Any]:
         """A notification of a message that says hello."""
         await webex.sandbox.emit("messages", "created", data={"id": "M1", "text": "Hello"})
         return parse_unverified_notification(
@@ -539,11 +540,7 @@ class TestDispatch:
         )
 
     async def test_it_waits_for_a_start(
-        self,
-        clock: Pauses,
-        bot: Bot,
-        webex: Webex,
-        notification: Any,  # noqa: ANN401 - as above
+        self, clock: Pauses, bot: Bot, webex: Webex, notification: Notification[Any]
     ) -> None:
         """Also through an outage, until the bot knows itself; who no longer waits ends nothing."""
         webex.sandbox.fail(status=501, path="/people/me", times=2)
@@ -560,9 +557,7 @@ class TestDispatch:
         assert webex.texts[1:] == ["You said: Hello"] * 3
 
     async def test_a_lifespan_does_not_wait_for_itself(
-        self,
-        webex: Webex,
-        notification: Any,  # noqa: ANN401 - as above
+        self, webex: Webex, notification: Notification[Any]
     ) -> None:
         """It is entered before the bot knows itself, so what it passes on is an error."""
 
@@ -575,11 +570,7 @@ class TestDispatch:
             await hearing(webex.bot(lifespan=lifespan)).start()
 
     async def test_what_ends_the_start_is_raised(
-        self,
-        bot: Bot,
-        webex: Webex,
-        monkeypatch: pytest.MonkeyPatch,
-        notification: Any,  # noqa: ANN401 - as above
+        self, bot: Bot, webex: Webex, notification: Notification[Any]
     ) -> None:
         """Where no start is, it is an error; a later start works, and its end is an error, too."""
         asked = asyncio.Event()
@@ -588,13 +579,10 @@ class TestDispatch:
             await asked.wait()
             raise PermissionDeniedError(403)
 
-        with monkeypatch.context() as patch:
-            patch.setattr(webex.client, "get", refuse)
-            tasks = [
-                asyncio.create_task(each) for each in (bot.start(), bot.dispatch(notification))
-            ]
+        with patch.object(webex.client, "get", refuse):
+            both = asyncio.gather(bot.start(), bot.dispatch(notification), return_exceptions=True)
             asyncio.get_running_loop().call_later(0, asked.set)
-            outcomes = await asyncio.gather(*tasks, return_exceptions=True)
+            outcomes = await both
         assert [type(each) for each in outcomes] == [PermissionDeniedError] * 2
         with pytest.raises(RuntimeError, match="the bot isn't running"):
             await bot.dispatch(notification)
@@ -605,10 +593,11 @@ class TestDispatch:
         await bot.aclose()
         with pytest.raises(RuntimeError, match="the bot isn't running"):
             await waiting
-        with monkeypatch.context() as patch:
-            patch.setattr(webex.client, "get", AsyncMock(side_effect=asyncio.CancelledError))
-            with pytest.raises(asyncio.CancelledError):
-                await bot.start()
+        with (
+            patch.object(webex.client, "get", side_effect=asyncio.CancelledError),
+            pytest.raises(asyncio.CancelledError),
+        ):
+            await bot.start()
         with pytest.raises(RuntimeError, match="the bot isn't running"):
             await bot.dispatch(notification)
         async with aclosing(await bot.start()):

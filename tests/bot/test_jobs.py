@@ -563,10 +563,9 @@ async def test_what_is_an_error_at_once(jobs: Jobs, webex: Webex, caplog: Log) -
     """Without an inbox, before the start, with a wrong name, value, key, line or time."""
     caplog.set_level(logging.CRITICAL)
     without = webex.bot()
-    with pytest.raises(RuntimeError, match="jobs are in an inbox: pass one"):
-        await without.enqueue("remind", 1)
-    with pytest.raises(RuntimeError, match="jobs are in an inbox: pass one"):
-        await without.cancel("remind", key="k")
+    for call in (without.enqueue("remind", 1), without.cancel("remind", key="k")):
+        with pytest.raises(RuntimeError, match="jobs are in an inbox: pass one"):
+            await call
     with pytest.raises(RuntimeError, match="the bot isn't running"):
         await jobs.bot.enqueue("remind", 1)
     async with webex.running(jobs.bot):
@@ -583,12 +582,7 @@ async def test_what_is_an_error_at_once(jobs: Jobs, webex: Webex, caplog: Log) -
             ("ValueError: after must be a number of seconds", "remind", 1, {"after": 1e12}),
             ("TypeError: after must be float or int or timedelta", "remind", 1, {"after": "1"}),
             ("TypeError: at must be datetime, got str", "remind", 1, {"at": "2030-01-01"}),
-            (
-                "ValueError: at must have a time zone",
-                "remind",
-                1,
-                {"at": START.replace(tzinfo=None)},
-            ),
+            ("ValueError: at must have a", "remind", 1, {"at": START.replace(tzinfo=None)}),
             ("ValueError: at must be before the", "remind", 1, {"at": START.replace(year=9000)}),
             ("ValueError: after and at both say", "remind", 1, {"after": 1, "at": START}),
             ("ValueError: replace needs a key", "remind", 1, {"replace": True}),
@@ -598,23 +592,22 @@ async def test_what_is_an_error_at_once(jobs: Jobs, webex: Webex, caplog: Log) -
             arguments: Any = options
             with refused(error):
                 await jobs.bot.enqueue(name, value, **arguments)
-        mistakes: list[tuple[str, Any, Any]] = [
+        cancel: Any = jobs.bot.cancel
+        for error, wrong_name, key in (
             ("ValueError: name is empty", "", "k"),
             ("TypeError: name must be str, got int", 1, "k"),
             ("ValueError: key is empty", "remind", ""),
             ("TypeError: key must be str, got NoneType", "remind", None),
-        ]
-        for error, wrong_name, key in mistakes:
+        ):
             with refused(error):
-                await jobs.bot.cancel(wrong_name, key=key)
+                await cancel(wrong_name, key=key)
 
         assert jobs.stored == []
     me = await webex.client.get("people/me", into=Person)
     context = JobContext(client=webex.client, me=me, value=1)
-    with pytest.raises(RuntimeError, match="this context isn't of a bot"):
-        await context.enqueue("remind", 1)
-    with pytest.raises(RuntimeError, match="this context isn't of a bot"):
-        await context.cancel("remind", key="k")
+    for call in (context.enqueue("remind", 1), context.cancel("remind", key="k")):
+        with pytest.raises(RuntimeError, match="this context isn't of a bot"):
+            await call
 
 
 @pytest.mark.parametrize(

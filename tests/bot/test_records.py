@@ -409,9 +409,7 @@ async def test_what_is_done_once_is_known_while_it_is_recorded(attempts: Attempt
     ],
 )
 async def test_what_is_done_once_in_a_class(
-    attempts: Attempts,
-    into: Any,  # noqa: ANN401 - a class or a function
-    given_back: object,
+    attempts: Attempts, into: Callable[[Any], Any], given_back: object
 ) -> None:
     """What was recorded is read into a class each time; a misfit is an error each time."""
     create = AsyncMock(return_value=Ticket(7))

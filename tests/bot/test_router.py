@@ -25,6 +25,9 @@ from webex_webhooks_async.types import CallNext
 pytestmark = pytest.mark.once
 
 
+Inputs = dict[str, Any]
+
+
 @pytest.fixture
 def bot(webex: Webex) -> Bot:
     """A bot to register them on."""
@@ -110,13 +113,8 @@ async def test_the_first_registration_that_matches_handles_a_message(
         ({"self": "x"}, {"self": "x"}, True),
     ],
 )
-async def test_a_submission_is_chosen_by_its_inputs(  # noqa: PLR0913, PLR0917 - fixtures
-    wanted: dict[str, Any],
-    given: dict[str, Any],
-    is_match: bool,  # noqa: FBT001 - a parameter of the test
-    bot: Bot,
-    handlers: Handlers,
-    webex: Webex,
+async def test_a_submission_is_chosen_by_its_inputs(  # noqa: PLR0913 - fixtures
+    bot: Bot, handlers: Handlers, webex: Webex, *, wanted: Inputs, given: Inputs, is_match: bool
 ) -> None:
     """Each input has the value that was asked for, of the same type in JSON."""
     handlers.submission(bot, "chosen", wanted)
@@ -253,10 +251,7 @@ def text_of(context: MessageContext) -> Any:  # noqa: ANN401 - a mistake
     ],
 )
 async def test_a_condition_that_fails_is_a_failure_of_the_handling(
-    where: Any,  # noqa: ANN401 - a function
-    error: Exception,
-    handlers: Handlers,
-    webex: Webex,
+    where: Callable[[MessageContext], Any], error: Exception, handlers: Handlers, webex: Webex
 ) -> None:
     """No handler runs, and `on_error` gets what the condition raised."""
     reported: list[Exception] = []

@@ -4,7 +4,7 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable
 from contextlib import suppress
 from datetime import timedelta
 from itertools import count
@@ -606,60 +606,36 @@ async def test_wrong_questions(ask: dict[str, Any], error: Exception, talk: Talk
 
 async def test_where_nothing_can_be_asked(talk: Talk, webex: Webex) -> None:
     """Without an inbox or order, in `once` or `dispatch`, or outside of a handler it is refused."""
-    refusals: list[str] = []
-
-    def asks(text: str, ask: Callable[[MessageContext], Awaitable[object]]) -> None:
-        @talk.bot.command(text)
-        async def handler(context: MessageContext) -> None:
-            try:
-                await ask(context)
-            except RuntimeError as error:
-                refusals.append(str(error))
-
     late: list[MessageContext] = []
-    asks("once", lambda context: once("x", lambda: context.ask("Well?")))
 
-    async def keep(context: MessageContext) -> None:
+    @talk.command()
+    async def go(context: MessageContext) -> None:
         late.append(context)
-
-    asks("keep", keep)
-    asks("job", lambda context: context.enqueue("job", None))
+        with pytest.raises(RuntimeError, match="don't ask anything in a call of once"):
+            await once("x", lambda: context.ask("Well?"))
+        await context.enqueue("job", None)
 
     @talk.bot.job("job")
     async def job(context: JobContext) -> None:
         with pytest.raises(ValueError, match="nobody began this, so say who is asked"):
             await context.ask("Well?")
-        refusals.append("job")
 
     async with talk.running():
-        for text in ("once", "keep", "job"):
-            await talk.after(text)
-        with pytest.raises(RuntimeError, match="only a handler of a command, a message"):
-            await late[0].ask("Well?")
-        with pytest.raises(RuntimeError, match="only a handler of a command, a message"):
-            await late[0].stop_earlier()
-    assert refusals[0].startswith("don't ask anything in a call of once")
-    assert refusals[1:] == ["job"]
-    bot = talk.replica(inbox=None)
-
-    @bot.message()
-    async def ask(context: MessageContext) -> None:
-        await context.ask("Well?")
-
+        await talk.after("go")
+        for call in (late[0].ask("Well?"), late[0].stop_earlier()):
+            with pytest.raises(RuntimeError, match="only a handler of a command, a message"):
+                await call
+    assert talk.errors == []
+    known, bot = late[0], talk.replica(inbox=None)
+    bot.message()(asking("Well?"))
     async with bot:
         with pytest.raises(RuntimeError, match="a handler can't ask anything in dispatch"):
-            await bot.dispatch(late[0].notification)
+            await bot.dispatch(known.notification)
+    given: dict[str, Any] = {"me": known.me, "message": known.message, "text": ""}
     with pytest.raises(RuntimeError, match="this context isn't of a bot"):
-        await MessageContext(
-            client=webex.client,
-            me=late[0].me,
-            notification=late[0].notification,
-            message=late[0].message,
-            text="",
-        ).ask("Well?")
-    bot = talk.replica(inbox=None)
-    bot.message()(ask)
-    talk.errors.clear()
+        await MessageContext(client=webex.client, notification=known.notification, **given).ask(
+            "Well?"
+        )
     async with talk.running(bot):
         await talk.say("go")
         await until(lambda: len(talk.errors) == 1)

@@ -1,7 +1,7 @@
 import asyncio
 import gc
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from functools import partial
 from typing import Any, ClassVar
@@ -778,10 +778,7 @@ def fail_to_report(error: Exception, notification: Notification[Any]) -> None:
 @pytest.mark.parametrize("on_error", [None, fail_to_report])
 @pytest.mark.parametrize("fails", [True, False])
 async def test_nothing_is_given_away(
-    caplog: Log,
-    on_error: Any,  # noqa: ANN401 - a plain function
-    *,
-    fails: bool,
+    caplog: Log, on_error: Callable[..., None] | None, *, fails: bool
 ) -> None:
     """No log record or argument of one contains a part of a body, a header or the secret."""
     caplog.set_level(logging.DEBUG)
