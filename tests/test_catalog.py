@@ -39,11 +39,3 @@ def test_the_words_are_those_of_the_guide() -> None:
     assert events == {each: set(words.split()) for each, words in EVENTS.items()}
     assert set(Resource) == set(CATALOG)
     assert set(Event) == {"all"}.union(*events.values())
-
-
-def test_filters_that_need_the_organization() -> None:
-    """A filter by the host of a meeting needs `ownedBy=org`."""
-    meetings = CATALOG[Resource.MEETINGS]
-
-    assert {"hostEmail", "hostUserId"} == meetings.org_filters
-    assert meetings.org_filters <= meetings.filters

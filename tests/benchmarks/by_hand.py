@@ -61,10 +61,7 @@ def verify_strongest(body: bytes, sha1: str, others: str) -> None:
 
 
 class Application:
-    """An ASGI application that verifies, parses, deduplicates, and calls a handler.
-
-    It parses with `parse_notification`, so that it is as strict as a receiver.
-    """
+    """An ASGI application that verifies, parses as strictly, deduplicates, and calls a handler."""
 
     def __init__(self, handler: Callable[[Notification[Any]], Awaitable[None]]) -> None:
         self._handlers = {("messages", "created"): handler}

@@ -673,10 +673,7 @@ class Deployments(RuleBasedStateMachine):
     def deploy(
         self, wanted: list[NewWebhook], prune: str | None, troubles: list[dict[str, Any]]
     ) -> None:
-        """A run that succeeds leaves nothing to do; after one that fails, the next one succeeds.
-
-        All other webhooks stay as they are.
-        """
+        """A run, or the next one if it fails, leaves nothing to do, and others as they were."""
         wanted_names = {each.name for each in wanted}
 
         def others() -> list[Webhook]:

@@ -259,9 +259,12 @@ CARDS = watching("attachmentActions")
     [
         ([FIREHOSE], "'all' brings .* but no card submissions"),
         ([FIREHOSE, evolve(FIREHOSE, name="another")], "no card submissions"),
-        (
-            [watching("meetings", filter="state=ended&hostEmail=ann@example.com")],
-            "'meetings' filters by hostEmail, which needs owned_by='org'",
+        *(
+            (
+                [watching("meetings", filter=f"state=ended&{each}=ann@example.com")],
+                f"'meetings' filters by {each}, which needs owned_by='org'",
+            )
+            for each in ("hostEmail", "hostUserId")
         ),
         (
             [watching("convergedRecordings", filter="ownerId=P1", owned_by="creator")],

@@ -73,11 +73,8 @@ def assumption(
 ) -> Callable[[Test], Test]:
     """Make a test a row: its name is the test's, and what Webex does is the test's docstring.
 
-    Args:
-        grade: How sure that is.
-        source: Where that is seen or said; none is needed for what is only assumed.
-        sandbox: What the sandbox does instead on purpose; there, the test has to fail.
-        slow: Whether a run against Webex needs `--slow` for it.
+    Where the sandbox does otherwise on purpose, the test has to fail there; at Webex, a slow one
+    needs `--slow`.
     """
 
     def mark(test: Test) -> Test:

@@ -18,25 +18,16 @@ class Guard:
     """Refuses requests that touch what isn't the run's, and notes what the run makes.
 
     Ids are kept as `comparable` returns them: a list and a notification may write them differently.
-
-    Attributes:
-        tag: What the titles of this run's rooms and the names of its webhooks contain.
-        people: The ids and addresses of bot and person.
-        rooms: The ids of the rooms that the run has made, and of the direct room.
-        nobody: The ids that were made up.
-        known: The ids that may be read: what was made, or seen in these rooms.
-        made: The ids that may be deleted.
-        secrets: Whatever must not be printed.
     """
 
     def __init__(self) -> None:
-        self.tag: str = f"{WORD}-{secrets.token_hex(4)}"
-        self.people: set[str] = set()
-        self.nobody: set[str] = set()
-        self.rooms: set[str] = set()
-        self.known: set[str] = set()
-        self.made: set[str] = set()
-        self.secrets: set[str] = set()
+        self.tag: str = f"{WORD}-{secrets.token_hex(4)}"  # in each title and name of this run
+        self.people: set[str] = set()  # ids and addresses of bot and person
+        self.nobody: set[str] = set()  # ids that were made up
+        self.rooms: set[str] = set()  # that the run has made, and the direct one
+        self.known: set[str] = set()  # what may be read: made, or seen in these rooms
+        self.made: set[str] = set()  # what may be deleted
+        self.secrets: set[str] = set()  # what must not be printed
 
     def check(
         self, method: str, path: str, query: Mapping[str, Any], document: Mapping[str, Any]

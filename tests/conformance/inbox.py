@@ -91,20 +91,12 @@ class Hook:
 
 
 class ArrivalServer:
-    """An ASGI application.
-
-    Args:
-        scale: What the seconds of late responses are multiplied by.
-
-    Attributes:
-        url: The URL that leads to it; None if Webex can't reach it.
-        path: The path below it at which it responds with `nonce`, as each target has a path.
-    """
+    """An ASGI application, which multiplies the seconds of late responses by its scale."""
 
     def __init__(self, guard: Guard, *, scale: float = 1.0) -> None:
-        self.url: str | None = None
+        self.url: str | None = None  # None if Webex can't reach it
         self.hooks: dict[str, Hook] = {}
-        self.path: str = secrets.token_hex(8)
+        self.path: str = secrets.token_hex(8)  # at which it responds with the nonce
         self.nonce: str = secrets.token_hex()
         self._guard = guard
         self._scale = scale

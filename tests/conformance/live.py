@@ -115,11 +115,7 @@ async def at_webex(wanted: Settings) -> AsyncGenerator[tuple[Webex, list[str]]]:
 
 
 async def _look_at(callers: Mapping[str, Caller]) -> bool:
-    """Look whose the tokens are, and whether they may read what the rows read.
-
-    Returns:
-        Whether this Webex is a sandbox.
-    """
+    """Look whose the tokens are, and what they may read; return whether this is a sandbox."""
     is_sandbox = False
     wanted = {"bot": (TOKEN, "bot"), "person": (PERSON_TOKEN, "person")}
     for role, caller in callers.items():

@@ -93,9 +93,6 @@ class Caller:
 
         With files, `json` becomes the fields of a form. A list of rooms or webhooks has only those
         of the run.
-
-        Raises:
-            ForeignError: It would touch something else.
         """
         self.guard.check(method, path, query or {}, json or {})
         document: dict[str, Any] = {"data": json, "files": files} if files else {"json": json}

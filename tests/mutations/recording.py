@@ -26,12 +26,7 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 
 class Recording:
-    """A record: which tests run which lines.
-
-    Args:
-        file: What coverage has written.
-        package: The folder of the package; a file below it is known by its path from there.
-    """
+    """A record of coverage: which tests run which lines of the files below a package."""
 
     def __init__(self, file: Path, package: str) -> None:
         data = coverage.CoverageData(str(file))

@@ -34,17 +34,9 @@ async def check_inbox(
         async def test_inbox() -> None:
             await check_inbox(partial(DynamoDBInbox, "inbox-of-tests"))
 
-    It takes a few seconds, because leases and claims have to expire. Nothing else may use the
-    storage meanwhile, or wait in it.
-
-    Args:
-        factory: Called as ``factory(lease=..., keep=...)``, with seconds. Each call returns an
-            inbox on the same storage.
-        clock: The clock by which leases and claims expire, if it isn't that of the machine.
-        only: The part of the check that runs; all of them run by default.
-
-    Raises:
-        AssertionError: A promise is broken.
+    Each call of ``factory(lease=..., keep=...)`` returns an inbox on the same storage, which
+    nothing else uses meanwhile. It takes a few seconds, because leases and claims have to expire,
+    by the clock of the machine or the one that is passed. `only` names a part of the check.
     """
     check = _InboxCheck(
         factory(lease=_LONG, keep=_LONG),

@@ -33,13 +33,7 @@ host replication all 127.0.0.1/32 trust
 
 
 class PostgresServer:
-    """A PostgreSQL server on loopback, whose data survive a restart.
-
-    Args:
-        folder: Where its data are, and its programs if the tests are root's.
-        durable: Whether it waits for the disk, as a server does whose machine may lose power.
-        settings: Of `postgresql.conf`.
-    """
+    """A PostgreSQL server on loopback, whose data survive a restart; if durable, a power cut."""
 
     def __init__(
         self, folder: Path, *, durable: bool = False, settings: Mapping[str, object] | None = None
