@@ -2,15 +2,15 @@
 
 $ uvicorn reminding_bot:bot
 
-ROOM_ID is the room that it reminds. The bot has to be a member.
+ROOM_ID is the room that it reminds, with the bot as a member. WEBEX_INBOX is the file of its jobs.
 """
 
 import os
 from datetime import timedelta
 
-from webex_webhooks_async import Bot, JobContext, MessageContext, SQLiteInbox
+from webex_webhooks_async import Bot, JobContext, MessageContext
 
-bot = Bot.from_env(inbox=SQLiteInbox("inbox.db"))
+bot = Bot.from_env()
 
 
 @bot.schedule("lunch", "45 11 * * 1-5", timezone="Europe/Berlin")
@@ -22,10 +22,14 @@ async def lunch(context: JobContext) -> None:
 async def remind_me(context: MessageContext) -> None:
     """Remind you in so many minutes, by default ten."""
     place = {"room_id": context.room_id, "parent_id": context.thread_id}
-    after = timedelta(minutes=float(context.arguments or 10))
     key = context.person_id  # each person has one reminder: the last one
-    await context.enqueue("reminder", place, key=key, after=after, replace=True)
-    await context.reply("I'll remind you.")
+    try:
+        after = timedelta(minutes=float(context.arguments or 10))
+        await context.enqueue("reminder", place, key=key, after=after, replace=True)
+    except (ValueError, OverflowError):
+        await context.reply("In how many minutes? A number, please.")
+    else:
+        await context.reply("I'll remind you.")
 
 
 @bot.command("never mind")

@@ -4,6 +4,7 @@ import runpy
 import sqlite3
 from collections import Counter
 from contextlib import closing
+from datetime import timedelta
 from pathlib import Path
 
 import httpx
@@ -12,7 +13,7 @@ import pytest
 from tests.examples.serving import EXAMPLES, Run
 from tests.support.wire import PATIENCE
 from webex_webhooks_async import Client, SQLiteInbox
-from webex_webhooks_async.testing import Sandbox
+from webex_webhooks_async.testing import Sandbox, WebexClock
 
 pytestmark = pytest.mark.once
 
@@ -123,30 +124,27 @@ async def test_a_button_answers_a_question(
     assert said == ["Which day?", "Stopped."]
 
 
+@pytest.mark.usefixtures("webex_inbox")
 async def test_reminders(
-    webex_sandbox: Sandbox,
-    webex_client: Client,
-    run_example: Run,
-    monkeypatch: pytest.MonkeyPatch,
-    tmp_path: Path,
+    webex_sandbox: Sandbox, webex_client: Client, webex_clock: WebexClock, run_example: Run
 ) -> None:
     """The last one counts, one that is withdrawn never comes, and the room gets its own."""
-    monkeypatch.chdir(tmp_path)
     room = (await webex_client.post("rooms", json={"title": "Lunch"}))["id"]
-    async with run_example("reminding_bot.py", ROOM_ID=room) as program:
+    async with run_example("reminding_bot.py", ROOM_ID=room):
         for text, reply in (
             ("remind me 9", "I'll remind you."),
             ("never mind", "I won't."),
             ("never mind", "There is no reminder."),
+            ("remind me soon", "In how many minutes? A number, please."),
             ("remind me 9", "I'll remind you."),
-            ("remind me 0.01", "I'll remind you."),
+            ("remind me", "I'll remind you."),
         ):
             assert await direct(text, webex_sandbox) == reply
-        assert (await webex_sandbox.next_reply()).text == "It's time!"
-        await program.bot.enqueue("lunch", None)
-        assert (await webex_sandbox.next_reply()).room_id == room
+        await webex_clock.advance(timedelta(days=7))
 
-    assert replies(webex_sandbox)[-1] == "Lunch?"
+    in_room = [each.text for each in webex_sandbox.messages if each.room_id == room]
+    assert in_room == ["Lunch?"] * 5
+    assert replies(webex_sandbox).count("It's time!") == 1
 
 
 async def direct(text: str, sandbox: Sandbox) -> str:
