@@ -7,12 +7,14 @@ The orders and the inbox are in the file orders.db. Install sqlalchemy[asyncio] 
 
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 from sqlalchemy import Column, Integer, MetaData, String, Table, insert
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
 
 from webex_webhooks_async import Bot, MessageContext, SQLiteInbox, once
 
+Path("orders.db").touch(0o600)  # nobody else may read what people write
 engine = create_async_engine("sqlite+aiosqlite:///orders.db")
 sessions = async_sessionmaker(engine)
 orders = Table(
