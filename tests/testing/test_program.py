@@ -199,7 +199,7 @@ async def test_the_modules_of_a_test_stay(
     ("target", "text", "error", "message"),
     [
         ("nothing:bot", "", ModuleNotFoundError, "No module named 'nothing'"),
-        ("nothing.py", "", ValueError, "there is no file nothing.py"),
+        ("nothing.py", "", ValueError, "there is no file .+nothing.py"),
         ("bot:robot", BOT, ValueError, "^bot has no robot$"),
         ("bot:x", "x = 1", ValueError, "^bot has x, which is neither an ASGI application, "),
         ("bot", "x = 1", ValueError, "^bot has no Bot, no Integration"),

@@ -147,7 +147,7 @@ async def test_wrong_calls(webex_sandbox: Sandbox, api: Api) -> None:
         ({"person": webex_sandbox.bot}, "the bot can't write to itself"),
         ({"person": webex_sandbox.bot, "room_id": anns}, "is not a member of the room"),
         ({"message_id": "nope"}, "no message has the id 'nope'"),
-        ({"message_id": plain}, "has no card to submit"),
+        ({"message_id": plain}, "the message 'No card' has no card to submit"),
         ({"message_id": card, "person": "ann"}, "no person has the id 'ann'"),
         ({"message_id": card, "person": "bob@x.com"}, "bob@x.com is not a member of the room"),
     ]

@@ -119,7 +119,7 @@ def test_nothing_to_serve(target: str, text: str, message: str) -> None:
 @pytest.mark.parametrize(
     ("target", "message"),
     [
-        ("nothing.py", "there is no file nothing.py"),
+        ("nothing.py", "there is no file .+nothing.py"),
         ("folder", "^folder is a folder: pass a file in it, such as folder/bot.py"),
         ("", r"^\. is a folder: pass a file in it, such as bot.py"),
         ("bot.txt", r"^bot.txt isn't a file of Python: its name has to end with \.py"),

@@ -56,7 +56,7 @@ class Target:
     @classmethod
     def _of_file(cls, place: str, name: str, path: Path) -> "Target":
         if not path.is_file():
-            raise ValueError(f"there is no file {place}")
+            raise ValueError(f"there is no file {path.absolute()}")
         if path.suffix != ".py":
             raise ValueError(f"{place} isn't a file of Python: its name has to end with .py")
         file = path.resolve()

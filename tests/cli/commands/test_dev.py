@@ -577,7 +577,8 @@ def test_wrong_calls(invoke: Invoke, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "platform", "win32")
     windows = invoke("dev", "missing.py")
 
-    assert (missing.exit_code, missing.err) == (2, "error: there is no file missing.py\n")
+    place = Path("missing.py").absolute()
+    assert (missing.exit_code, missing.err) == (2, f"error: there is no file {place}\n")
     taken_port = f"error: can't serve on 127.0.0.1:{port} (Address already in use); port 0 takes"
     for each in (program, sandbox):
         assert (each.exit_code, each.err.startswith(taken_port)) == (1, True)

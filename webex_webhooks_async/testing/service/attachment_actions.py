@@ -70,5 +70,6 @@ def cards_of(message: Json) -> Sequence[object]:
     """The cards of a message."""
     cards: Sequence[object] | None = message.get("attachments")
     if not cards:
-        raise RefusedCallError(400, f"the message {message['id']!r} has no card to submit")
+        said = message.get("text") or message["id"]
+        raise RefusedCallError(400, f"the message {said!r} has no card to submit")
     return cards
