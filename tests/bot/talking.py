@@ -111,6 +111,16 @@ class Talk:
         if states:
             await self.settle(*states)
 
+    async def later(self, seconds: float, text: str, *states: str) -> Message:
+        """Let time pass, and hear what the bot says then."""
+        await self.pass_(seconds)
+        return await self.hear(text, *states)
+
+    async def retry(self, seconds: float) -> None:
+        """Wait until a message has failed, and let time pass until it is tried again."""
+        await self.settle("retrying")
+        await self.pass_(seconds)
+
     @property
     def stored(self) -> list[StoredNotification]:
         return stored_in(self.path, self.time.now_in_seconds)

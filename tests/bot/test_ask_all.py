@@ -110,8 +110,7 @@ async def test_a_text_that_queues_while_the_others_are_over(talk: Talk) -> None:
         await talk.bot.enqueue("ask", None)
         await talk.hear("First?", "asking")
         await talk.exchange("go", "Day?", "asking", "asking")
-        await talk.pass_(60)
-        await talk.hear("bob: None, boss: None")
+        await talk.later(60, "bob: None, boss: None")
         await talk.after("1", person=BOB)
 
     assert talk.webex.texts.count("Day?") == 1
@@ -330,8 +329,7 @@ async def test_an_end_that_fails(talk: Talk) -> None:
         cards.update(zip(TEAM, await hear(talk, "?", "?", "?"), strict=True))
         await talk.settle("asking")
         await talk.answer(cards[ANN], "Yes")
-        await talk.settle("retrying")
-        await talk.pass_(2)
+        await talk.retry(2)
         await hear(talk, "? No", "ann: yes, bob: no, boss: None")
         await talk.settle()
 

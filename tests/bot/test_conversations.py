@@ -194,8 +194,7 @@ async def test_a_default(talk: Talk) -> None:
 
     async with talk.running():
         await talk.exchange("go", "One?", "asking")
-        await talk.pass_(60)
-        await talk.hear("Two?")
+        await talk.later(60, "Two?")
         await talk.end("none 3, 2", after="2")
 
 
@@ -390,8 +389,7 @@ async def test_a_message_whose_handler_has_failed(talk: Talk) -> None:
         decision = await talk.hear("May Ann?")
         await talk.after("Hello", "asking", "retrying")
         await talk.press(decision, "Yes", BOSS)
-        await talk.pass_(2)
-        await talk.hear("Heard Hello")
+        await talk.later(2, "Heard Hello")
         await talk.hear("May Ann? Yes")
         await talk.hear("Which day?")
         await talk.exchange("Monday", "Answer: Monday")
@@ -431,10 +429,8 @@ async def test_a_question_that_waits_is_asked_whatever_ends_the_one_before(talk:
             await talk.bot.enqueue("ask", name)
             await talk.settle(*number * ["asking"])
         await talk.hear("A?")
-        await talk.pass_(60)
-        await talk.hear("B?", "asking", "asking")
-        await talk.pass_(60)
-        await talk.hear("C?", "failed", "asking")
+        await talk.later(60, "B?", "asking", "asking")
+        await talk.later(60, "C?", "failed", "asking")
 
     assert [type(each) for each in talk.errors] == [GiveUpError]
 
@@ -567,8 +563,7 @@ async def test_a_press_of_another_card_while_one_is_sent(talk: Talk) -> None:
         await talk.settle("running", "retrying")
         sends.set()
         await talk.settle("asking", "retrying")
-        await talk.pass_(2)
-        await talk.hear("Heard {'action': 'yes'}")
+        await talk.later(2, "Heard {'action': 'yes'}")
 
 
 async def test_a_card_that_is_not_sent(talk: Talk) -> None:

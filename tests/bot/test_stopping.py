@@ -297,8 +297,7 @@ async def test_a_handler_that_catches_the_stop(talk: Stoppable) -> None:
         await until(lambda: bool(did))
         await talk.say("cancel")
         await until(lambda: bool(talk.errors))
-        await talk.settle("retrying")
-        await talk.pass_(10)
+        await talk.retry(10)
         await until(lambda: len(talk.errors) == 2)
 
     assert did == ["begun", "told", "begun", "told"]

@@ -61,8 +61,7 @@ async def test_the_end_of_a_question(talk: Talk, buttons: dict[str, str] | None)
     async with talk.running():
         await talk.exchange("go", "Well?", "asking")
         await talk.pass_(119, "asking")
-        await talk.pass_(1)
-        await talk.hear("Still there?", "asking")
+        await talk.later(1, "Still there?", "asking")
         await talk.exchange("Yes", "Yes")
 
     assert seen == ["Well?", "Well?"]
@@ -322,8 +321,7 @@ async def test_equal_questions(talk: Talk) -> None:
     async with talk.running():
         await talk.exchange("go", "Next?")
         await talk.exchange("a", "Next?", "asking")
-        await talk.pass_(60)
-        await talk.hear("Next?")
+        await talk.later(60, "Next?")
         await talk.exchange("c", "a none c")
 
 
@@ -344,11 +342,9 @@ async def test_an_answer_is_progress(talk: Talk) -> None:
 
     async with talk.running():
         await talk.after("go", "retrying")
-        await talk.pass_(2)
-        await talk.hear("Well?", "asking")
+        await talk.later(2, "Well?", "asking")
         await talk.after("Yes", "retrying")
-        await talk.pass_(2)
-        await talk.hear("Yes")
+        await talk.later(2, "Yes")
 
     assert attempts == [(1, True), (2, False), (1, False), (2, False)]
 
@@ -420,8 +416,7 @@ async def test_a_version_without_the_handler(talk: Talk) -> None:
     new = talk.replica()
     new.command("go")(go)
     async with talk.running(new):
-        await talk.pass_(31)
-        await talk.hear("Two?")
+        await talk.later(31, "Two?")
         await talk.end("1 2")
 
     assert heard == []
@@ -445,8 +440,7 @@ async def test_a_version_without_the_handler_of_a_card(talk: Talk) -> None:
     async with talk.running(old):
         await talk.pass_(2, "retrying")
     async with talk.running(new):
-        await talk.pass_(31)
-        await talk.hear("Well?")
+        await talk.later(31, "Well?")
 
 
 async def test_who_may_answer(talk: Talk) -> None:
@@ -712,8 +706,7 @@ async def test_a_question_that_cannot_be_closed_yet(talk: Talk, caplog: Log) -> 
     async with talk.running():
         talk.webex.sandbox.fail(method="POST", path="/messages", status=403)
         await talk.after("go", "retrying")
-        await talk.pass_(2)
-        await talk.hear("Well?")
+        await talk.later(2, "Well?")
 
     assert "a question can't be closed yet: OSError: the disk is full" in caplog.text
 
@@ -772,8 +765,7 @@ async def test_another_question_after_a_failure(talk: Talk) -> None:
 
     async with talk.running():
         await talk.exchange("go", "Is 1 right?", "retrying")
-        await talk.pass_(2)
-        await talk.hear("Is 2 right?", "asking")
+        await talk.later(2, "Is 2 right?", "asking")
 
 
 async def test_a_lost_lease(talk: Talk) -> None:

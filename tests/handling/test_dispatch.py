@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from tests.bot.doubles import raising
 from tests.notifications.doubles import MESSAGE_DATA, SECRET, Traces, body_of, deliver
 from tests.support.logs import Log
 from webex_webhooks_async.errors import PayloadError
@@ -63,10 +64,7 @@ class TestMiddleware:
                 caught.append(error)
                 raise
 
-        @router.on()
-        async def leave(_: Notification[Any]) -> None:
-            raise exit_
-
+        router.on()(raising(exit_))
         with pytest.raises(RuntimeError, match=r"^a handler raised SystemExit: 2$") as raised:
             await router.dispatch(parse_unverified_notification(body_of()))
 

@@ -10,6 +10,7 @@ from unittest.mock import Mock, patch
 
 import pytest
 
+from tests.bot.doubles import noting
 from tests.notifications.doubles import (
     MESSAGE_DATA,
     SECRET,
@@ -323,11 +324,7 @@ async def test_a_notification_for_another_version(bot: InboxBot, caplog: Log) ->
     inbox = SQLiteInbox(bot.path, clock=bot.time.now_in_seconds)
     new = timed(Receiver, sleep=bot.time.sleep)(SECRET, inbox=inbox)
     handled: list[str] = []
-
-    @new.on("rooms")
-    async def note(notification: Notification[Any]) -> None:
-        handled.append(notification.data.id)
-
+    new.on("rooms")(noting(handled, lambda notification: notification.data.id))
     async with bot.receiver:
         assert await deliver(bot.receiver, body_of({"id": "ROOM"}, resource="rooms")) == 204
         for _ in range(20):

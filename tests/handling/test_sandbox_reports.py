@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.bot.doubles import ignore
+from tests.bot.doubles import ignore, raising
 from tests.support.inboxes import FullInbox
 from tests.support.wire import PATIENCE
 from webex_webhooks_async import (
@@ -18,7 +18,6 @@ from webex_webhooks_async import (
     Client,
     MessageContext,
     NewWebhook,
-    Notification,
     Receiver,
 )
 from webex_webhooks_async.handling.sandbox_reports import header_of
@@ -38,11 +37,7 @@ def failing(
 ) -> Receiver:
     """A receiver whose handler fails."""
     receiver = Receiver(secrets, **options)
-
-    @receiver.on()
-    async def fail(_notification: Notification[Any]) -> None:
-        raise error
-
+    receiver.on()(raising(error))
     return receiver
 
 

@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 import pytest
 from starlette.exceptions import HTTPException
 
+from tests.bot.doubles import raising
 from tests.notifications.doubles import (
     MESSAGE_DATA,
     SECRET,
@@ -378,12 +379,7 @@ class TestMisfits:
     async def test_a_handler_that_fails_first_is_the_failure(self, caplog: Log) -> None:
         """If a handler without a resource fails, the run ends there, as for any other failure."""
         receiver = Receiver(SECRET)
-
-        @receiver.on("messages")
-        @receiver.on()
-        async def fail(_: Notification[Any]) -> None:
-            raise LookupError
-
+        receiver.on("messages")(receiver.on()(raising(LookupError)))
         assert await deliver(receiver, MISFIT) == 500
         assert caplog.messages == [f"a handler of {WHICH} failed"]
 
