@@ -170,12 +170,15 @@ async def test_what_a_killed_process_has_left(place: Path) -> None:
         await until(lambda: len(sizes()) == 2 and all(sizes()))
         process.kill()
         await process.wait()
+        name = next(place.parent.glob(".*.part")).name
+        begun = place.with_name(f"{name.partition('-')[0]}-0.part")  # by another process, just now
+        begun.touch()
         await client.download(url, to=place)
-        assert len(sizes()) == 1
+        assert len(sizes()) == 2
         task.cancel()
         await asyncio.wait([task])
 
-    assert found(place.parent) == {"menu.txt": CONTENT}
+    assert found(place.parent) == {"menu.txt": CONTENT, begun.name: b""}
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no limit of a file's size")
