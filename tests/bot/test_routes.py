@@ -52,7 +52,7 @@ def test_a_router_that_has_got_more_is_checked_again() -> None:
     outer.submission()(ignore)
     innermost.message()(ignore)
 
-    with pytest.raises(ValueError, match=r"command\('one'\) gets nothing, because handler of mess"):
+    with pytest.raises(ValueError, match=r"command\('one'\) gets nothing, because ignore of mess"):
         outer.command("one")(ignore)
 
 
