@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 _MOST_REDIRECTS = 10
 
-if sys.platform == "win32":
+if sys.platform == "win32":  # pragma: no cover - where it isn't measured
 
     def _lock(file: IO[bytes]) -> None:
         """Do nothing: a file that is open can't be removed there."""
