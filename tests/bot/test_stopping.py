@@ -349,9 +349,10 @@ async def test_in_another_process(talk: Stoppable, *, ends: bool) -> None:
         async with talk.running(), asyncio.TaskGroup() as group:
             if ends:
                 group.create_task(other.aclose())
+                await until(lambda: not other.is_ready)
             await talk.exchange("cancel", "Stopped: True")
-            while "Bye" not in talk.webex.texts:  # the other one ends as soon as that is said
-                await talk.time.pass_(1)
+            await talk.time.pass_(0, 2)  # both wait, for less than a second
+            talk.time.advance(1)
             await talk.end("Bye")
 
 
