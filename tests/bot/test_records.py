@@ -162,7 +162,7 @@ async def test_what_is_known_by_its_key(attempts: Attempts) -> None:
             await context.reply(f"{next(prices)} EUR", key="price"),
             await context.reply(f"{next(prices)} EUR", key="price"),
             await context.send(f"{next(prices)} EUR", key="price", to_person_email=place),
-            await context.reply("word " * 2000 + str(next(prices)), key="long"),
+            await context.reply(f"{next(prices)} " * 4000, key="long"),
         ]
         return [each.id for each in sent]
 

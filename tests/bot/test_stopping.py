@@ -564,6 +564,8 @@ async def test_where_nothing_can_be_stopped(talk: Stoppable) -> None:
         contexts.append(context)
         with pytest.raises(TypeError, match="everywhere"):
             await context.stop_earlier(everywhere="yes")  # type: ignore[arg-type] # what is tested
+        with pytest.raises(TypeError, match="stoppable must be True or False"):
+            await once("a", context.person, stoppable="yes")  # type: ignore[call-overload] # what is tested
         with pytest.raises(ValueError, match="pass stoppable or within"):
             await once("a", context.person, within=_forever, stoppable=True)  # type: ignore[call-overload] # what is tested
         await once("stop", context.stop_earlier)

@@ -92,15 +92,21 @@ async def test_a_take_reads_what_it_takes(
 
 
 async def test_a_line_keeps_its_first_whatever_happens_to_it(path: Path) -> None:
-    """What is cancelled, replaced, dropped, or removed by hand leaves its line to the next."""
+    """What is cancelled, replaced, dropped, or removed by hand leaves its line to the next.
+
+    What is dropped leaves no records, either.
+    """
     async with aclosing(SQLiteInbox(path)) as inbox:
         for key in "abcdef":
             await inbox.put(key, BODY, line="room")
         await inbox.cancel("a")
         await inbox.put("b", b"elsewhere", line="other", replace=True)
-        await inbox.fail(await taken(inbox), error="it failed", retry_in=None)
+        dropped = await taken(inbox)
+        await inbox.remember(dropped, "said", b"1")
+        await inbox.fail(dropped, error="it failed", retry_in=None)
         await inbox.drop(["c"])
         with closing(sqlite3.connect(path)) as other, other:
+            assert other.execute("SELECT * FROM webex_records").fetchall() == []
             other.execute("DELETE FROM webex_notifications WHERE key = 'd'")
         found = {(await taken(inbox)).key for _ in range(2)}
 
