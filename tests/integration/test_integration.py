@@ -861,7 +861,7 @@ async def test_what_holds_up_nobody_begins_in_its_turn(stage: Stage) -> None:
         first.set()
         await until_there_are(begun, 4)
         second.set()
-    assert begun[2:] == ["created", "started"]
+    assert set(begun[2:]) == {"created", "started"}  # at the same time
 
 
 async def test_nothing_before_the_start_and_no_handler_after(stage: Stage) -> None:

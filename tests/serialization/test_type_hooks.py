@@ -449,6 +449,7 @@ class Branch:
 
 @frozen
 class Leaf:
+    name: str
     number: UUID
 
 

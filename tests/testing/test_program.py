@@ -104,6 +104,20 @@ async def test_each_run_is_a_program_of_its_own(target: str, webex_sandbox: Sand
     assert str(delivery.error).startswith("not sent")
 
 
+async def test_a_program_in_another_folder(
+    webex_sandbox: Sandbox, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is beside a program is imported again, too, wherever it is on the path."""
+    (folder / "src").mkdir()
+    for each in ("bot.py", "kitchen.py"):
+        (folder / each).rename(folder / "src" / each)
+    monkeypatch.syspath_prepend(folder / "src")
+
+    async with webex_sandbox.run("bot:bot"):
+        assert "kitchen" in sys.modules
+    assert "kitchen" not in sys.modules
+
+
 async def test_an_application_with_a_lifespan(webex_sandbox: Sandbox) -> None:
     """It starts and ends as on a server, with its state; a bot gets notifications where it is."""
     save("web.py", APP)

@@ -317,6 +317,14 @@ async def test_a_message_is_deleted_while_it_grows(talk: Talk, writer: Writer) -
     assert "".join(str(each) for each in standing(talk)) == "word " * 1500 + "end"
 
 
+async def test_it_goes_on_when_edits_are_used_up(talk: Talk, writer: Writer) -> None:
+    """A message that shows no progress any more is completed once another one begins."""
+    async with writer.answering():
+        await writer.use_up()
+        await writer.write("word " * 2000, shows=2)
+        assert [len(str(each)) > 1000 for each in standing(talk)] == [True, True]
+
+
 async def test_edits_are_used_up(talk: Talk, writer: Writer) -> None:
     """Where Webex takes no more edits, the message is sent again; it never gets an eleventh."""
     async with writer.answering(ValueError("broken"), "failed"):

@@ -251,7 +251,9 @@ class TestLines:
                 before = proxy.sent()
                 assert (await taken(inbox)).key == key
                 counts.append(proxy.sent() - before)
-            assert counts == [1, 2, 1, 1]
+            before = proxy.sent()
+            assert await inbox.take() is None
+            assert [*counts, proxy.sent() - before] == [1, 2, 1, 1, 1]
 
     async def test_order_over_several_inboxes(self, database: Database) -> None:
         """What is in a line is handled one after the other, in any process, and whatever fails."""
