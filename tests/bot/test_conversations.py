@@ -293,6 +293,23 @@ async def test_the_newest_conversation_that_asks_at_a_place(talk: Talk) -> None:
         await talk.exchange("tonight", "3: Ben, tonight")
 
 
+async def test_a_conversation_leaves_what_a_job_has_asked(talk: Talk) -> None:
+    """The next text answers a new conversation, the one after it the question of the job."""
+
+    @talk.bot.job("survey")
+    async def survey(context: JobContext) -> None:
+        answer = await context.ask("Survey?", to_person_email=ANN)
+        await context.send(f"Survey: {answer.text}", to_person_email=ANN)
+
+    talk.command("go")(asking("Well?"))
+    async with talk.running():
+        await talk.bot.enqueue("survey", None)
+        await talk.hear("Survey?")
+        await talk.exchange("go", "Well?", "asking", "asking")
+        await talk.after("Ben", "asking")
+        await talk.exchange("good", "Survey: good")
+
+
 async def test_a_group(talk: Talk) -> None:
     """In a group room, a message in the thread of the question answers, or one in no thread."""
     sandbox = talk.webex.sandbox

@@ -356,7 +356,25 @@ async def test_in_another_process(talk: Stoppable, *, ends: bool) -> None:
             await talk.end("Bye")
 
 
-async def test_what_has_failed(talk: Stoppable) -> None:
+async def _stream(context: MessageContext) -> None:
+    async with context.stream() as answer:
+        answer.write("Never")
+
+
+async def _say_again(context: MessageContext) -> None:
+    await context.reply("Gone", key="gone")
+
+
+async def _call(_: MessageContext) -> None:
+    await once("never", _fail)
+
+
+async def _fail() -> None:
+    raise ValueError("never")
+
+
+@pytest.mark.parametrize("rest", [_say, _stream, _say_again, _call])
+async def test_what_has_failed(talk: Stoppable, rest: Handler) -> None:
     """What waits for its next attempt repeats what is recorded, and is stopped before the rest."""
     did = list[str]()
 
@@ -371,11 +389,11 @@ async def test_what_has_failed(talk: Stoppable) -> None:
     async def go(context: MessageContext) -> None:
         did.append("begun")
         await once("note", note)
-        await context.delete(await context.reply("Begun", key="begun"))
+        await context.reply("Begun", key="begun")
         if did.count("begun") == 1:
+            await context.delete(await context.reply("Gone", key="gone"))
             raise RetryLaterError("the service is out", after=30)
-        await asyncio.sleep(0)
-        await context.reply("Never")
+        await rest(context)
 
     async with talk.running():
         await talk.exchange("go", "Begun", "retrying")
@@ -384,7 +402,7 @@ async def test_what_has_failed(talk: Stoppable) -> None:
         await talk.settle()
 
     assert did == ["noted", "begun", "noted", "noted", "noted", "begun"]
-    assert talk.errors == []
+    assert (talk.webex.texts, talk.errors) == (["go", "Begun", "cancel", "Stopped: True"], [])
 
 
 async def test_what_has_not_begun(talk: Stoppable, caplog: Log) -> None:

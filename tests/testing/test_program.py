@@ -108,10 +108,9 @@ async def test_a_program_in_another_folder(
     webex_sandbox: Sandbox, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What is beside a program is imported again, too, wherever it is on the path."""
-    (folder / "src").mkdir()
-    for each in ("bot.py", "kitchen.py"):
-        (folder / each).rename(folder / "src" / each)
-    monkeypatch.syspath_prepend(folder / "src")
+    monkeypatch.syspath_prepend(folder)
+    (folder / "elsewhere").mkdir()
+    monkeypatch.chdir("elsewhere")
 
     async with webex_sandbox.run("bot:bot"):
         assert "kitchen" in sys.modules

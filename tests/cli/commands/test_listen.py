@@ -256,6 +256,7 @@ def test_webhooks_that_are_left_over(webex: ServedWebex, port: str) -> None:
     assert (
         f"\nDelete them with: webex-webhooks delete --yes -- {left.id} '-x\\x1b[2J; rm -rf ~'\n"
     ) in done.err
+    assert LEFT_OVER in done.err
     assert (done.exit_code, webex.names) == (0, [LEFT_OVER, "of others"])
 
     for typed, names in (("\n", [LEFT_OVER, "of others"]), ("y\n", ["of others"])):
@@ -304,3 +305,5 @@ def test_ctrl_c_while_the_bot_hangs(webex: ServedWebex, port: str) -> None:
         exit_code = running.end()
 
     assert (exit_code, webex.names) == (0, [])
+    assert running.err.lines.get(timeout=PATIENCE) == "Deleted its webhooks."
+    assert running.err.lines.empty()
