@@ -10,6 +10,7 @@ from webex_webhooks_async.applications.decisions import decision
 from webex_webhooks_async.applications.jobs import Job
 from webex_webhooks_async.bot.access import Access
 from webex_webhooks_async.bot.contexts.answers import Answers, LostLeaseError
+from webex_webhooks_async.bot.contexts.ask_all import SeveralQuestions
 from webex_webhooks_async.bot.contexts.contexts import (
     Context,
     JobContext,
@@ -19,7 +20,6 @@ from webex_webhooks_async.bot.contexts.contexts import (
 )
 from webex_webhooks_async.bot.contexts.conversation_record import ConversationRecord
 from webex_webhooks_async.bot.contexts.conversations import Conversation
-from webex_webhooks_async.bot.contexts.several import SeveralQuestions
 from webex_webhooks_async.bot.contexts.stream import mark_unended
 from webex_webhooks_async.bot.contexts.writing import DELETION
 from webex_webhooks_async.bot.fetching import Fetched, Fetcher, Home, NothingLeftError, age_of
