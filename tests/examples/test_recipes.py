@@ -124,6 +124,9 @@ async def test_a_button_answers_a_question(
     assert said == ["Which day?", "Stopped."]
 
 
+NO_NUMBER = "In how many minutes? A number, please."
+
+
 @pytest.mark.usefixtures("webex_inbox")
 async def test_reminders(
     webex_sandbox: Sandbox, webex_client: Client, webex_clock: WebexClock, run_example: Run
@@ -135,7 +138,7 @@ async def test_reminders(
             ("remind me 9", "I'll remind you."),
             ("never mind", "I won't."),
             ("never mind", "There is no reminder."),
-            ("remind me soon", "In how many minutes? A number, please."),
+            *((f"remind me {each}", NO_NUMBER) for each in ("soon", "-1", "nan", "inf", "9" * 30)),
             ("remind me 9", "I'll remind you."),
             ("remind me", "I'll remind you."),
         ):

@@ -529,6 +529,12 @@ def instances(draw: st.DrawFn) -> object:
     return make_class("Made", fields_of_it)(**values)
 
 
+def test_keys_of_an_enumeration() -> None:
+    """They are written as their values."""
+    counted = make_class("Counted", {"each": field(type=dict[Kind, int])})
+    assert to_json(counted({Kind.DIRECT: 1})) == b'{"each":{"direct":1}}'
+
+
 @given(instances())
 def test_no_class_is_lost_in_json(instance: object) -> None:
     """An instance of whatever class equals what is read of what was written."""
