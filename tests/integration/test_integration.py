@@ -508,6 +508,21 @@ async def test_leaving_in_an_outage(stage: Stage, caplog: Log) -> None:
         await _until_counts(other, 0)
 
 
+async def test_a_removal_that_waits(stage: Stage) -> None:
+    """Who leaves and isn't removed yet is looked at as often as others."""
+    integration = stage.listening(watch_every=600)
+    async with stage.running(integration):
+        await stage.connect(integration)
+        looks = stop_looking(integration)
+        looks.part = _nothing
+        await integration.disconnect(stage.person(ANN))
+        (user,) = [each async for each in integration._users.each(None)]
+        await looks.look(user.row)
+        for seconds, number in ((595, 0), (10, 1)):
+            stage.time.advance(seconds)
+            assert len(await integration._store.take_due(2, 1.0)) == number
+
+
 async def _until_counts(integration: Integration, number: int) -> None:
     for _ in range(500):
         counts = await integration.counts()

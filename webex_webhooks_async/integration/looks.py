@@ -133,6 +133,7 @@ class Looks:
                 raise
             logger.warning("the webhooks of %s stay: %s", who, describe_exception(error))
         await self.part(user)
+        await self._set_due(user.row, self.every)
 
     async def _note(self, user: User, change: Change) -> None:
         """Store what a look has changed, unless somebody has connected or left meanwhile."""
