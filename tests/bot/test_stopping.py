@@ -366,11 +366,7 @@ async def _say_again(context: MessageContext) -> None:
 
 
 async def _call(_: MessageContext) -> None:
-    await once("never", _fail)
-
-
-async def _fail() -> None:
-    raise ValueError("never")
+    await once("never", lambda: raising(ValueError("never"))(None))
 
 
 @pytest.mark.parametrize("rest", [_say, _stream, _say_again, _call])

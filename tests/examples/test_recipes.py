@@ -124,21 +124,19 @@ async def test_a_button_answers_a_question(
     assert said == ["Which day?", "Stopped."]
 
 
-NO_NUMBER = "In how many minutes? A number, please."
-
-
 @pytest.mark.usefixtures("webex_inbox")
 async def test_reminders(
     webex_sandbox: Sandbox, webex_client: Client, webex_clock: WebexClock, run_example: Run
 ) -> None:
     """The last one counts, one that is withdrawn never comes, and the room gets its own."""
     room = (await webex_client.post("rooms", json={"title": "Lunch"}))["id"]
+    no_number = "In how many minutes? A number, please."
     async with run_example("reminding_bot.py", ROOM_ID=room):
         for text, reply in (
             ("remind me 9", "I'll remind you."),
             ("never mind", "I won't."),
             ("never mind", "There is no reminder."),
-            *((f"remind me {each}", NO_NUMBER) for each in ("soon", "-1", "nan", "inf", "9" * 30)),
+            *((f"remind me {each}", no_number) for each in ("soon", "-1", "nan", "inf", "9" * 30)),
             ("remind me 9", "I'll remind you."),
             ("remind me", "I'll remind you."),
         ):

@@ -274,7 +274,7 @@ async def test_a_bot_in_a_thread(
 
 
 async def test_something_else(webex: Webex) -> None:
-    """What a receiver does beside its handlers counts as one, by its name, until its end."""
+    """Other work of a receiver counts as a handler, by its name, until its end."""
     bot = webex.bot()
     bot.message()(_nothing)
     before = set(activities)

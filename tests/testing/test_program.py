@@ -84,9 +84,16 @@ def save(name: str, text: str) -> None:
     Path(name).write_text(text, encoding="utf-8")
 
 
-@pytest.mark.parametrize("target", ["bot:bot", "bot.py", "bot"])
-async def test_each_run_is_a_program_of_its_own(target: str, webex_sandbox: Sandbox) -> None:
+@pytest.mark.parametrize("target", ["bot:bot", "bot.py", "bot", "of another folder"])
+async def test_each_run_is_a_program_of_its_own(
+    target: str, webex_sandbox: Sandbox, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Its modules are imported again, and the process is as before when it ends."""
+    if target == "of another folder":
+        monkeypatch.syspath_prepend(folder)
+        (folder / "elsewhere").mkdir()
+        monkeypatch.chdir("elsewhere")
+        target = "bot:bot"
     before = (dict(os.environ), {*sys.modules}, [*sys.path])
     replies: list[str | None] = []
     for _ in range(2):
@@ -102,19 +109,6 @@ async def test_each_run_is_a_program_of_its_own(target: str, webex_sandbox: Sand
     assert before[::2] == (dict(os.environ), [*sys.path])
     (delivery,) = await webex_sandbox.say("Anybody there?")
     assert str(delivery.error).startswith("not sent")
-
-
-async def test_a_program_in_another_folder(
-    webex_sandbox: Sandbox, folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """What is beside a program is imported again, too, wherever it is on the path."""
-    monkeypatch.syspath_prepend(folder)
-    (folder / "elsewhere").mkdir()
-    monkeypatch.chdir("elsewhere")
-
-    async with webex_sandbox.run("bot:bot"):
-        assert "kitchen" in sys.modules
-    assert "kitchen" not in sys.modules
 
 
 async def test_an_application_with_a_lifespan(webex_sandbox: Sandbox) -> None:

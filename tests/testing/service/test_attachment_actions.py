@@ -105,7 +105,6 @@ async def test_a_message_without_a_card(api: Api) -> None:
     """Nothing can be submitted."""
     plain = await created(api, "/messages", ANN, toPersonEmail="sandbox@webex.bot", text="Hello")
     fields = {"type": "submit", "messageId": plain["id"], "inputs": {}}
-
     response = await api.post("/attachment/actions", json=fields, headers=ANN)
 
     assert response.status_code == 400
