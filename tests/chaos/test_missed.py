@@ -177,7 +177,7 @@ async def test_said_while_the_webhook_was_switched_off(office: Office, *, copies
         if copies:
             await office.send_copies(said, bots)
         await office.check(said, in_order=not copies)
-        assert [each.status for each in office.sandbox.webhooks] == ["active", "active"]
+        await until(lambda: [each.status for each in office.sandbox.webhooks] == ["active"] * 2)
 
 
 @pytest.mark.parametrize("copies", [False, True], ids=["alone", "copies"])
